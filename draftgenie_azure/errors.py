@@ -1,0 +1,157 @@
+"""The exception tree, and the table from ARM error codes to advice.
+
+    DeployerError            what failed, and what to do next
+    ├── ConfigError          every fault of the configuration at once
+    ├── StateError           the state document cannot be used or saved
+    ├── AzureError           Azure refused, or an operation ended badly
+    │   └── AuthenticationError
+    ├── BuildError           an image could not be packed or built
+    └── VerificationError    what was deployed does not work
+
+    StopRequested            the run was asked to stop; a KeyboardInterrupt, so that no handler of errors swallows it
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class DeployerError(Exception):
+    """A failure that a person can do something about.
+
+    Args:
+        message: what failed and why, without secrets.
+        hint: what to do next; None where the message says it all.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class Fault:
+    """One fault of the configuration: where it stands, what was found, what is allowed."""
+
+    __slots__ = ("file", "key", "line", "message")
+
+    def __init__(self, message: str, *, key: str = "", file: str = "", line: int | None = None) -> None:
+        self.message = message
+        self.key = key
+        self.file = file
+        self.line = line
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line is not None else self.file
+        return ": ".join(part for part in (place, self.key, self.message) if part)
+
+
+class ConfigError(DeployerError):
+    """The configuration cannot be used; `faults` lists everything that is wrong with it."""
+
+    def __init__(self, faults: Sequence[Fault], *, hint: str | None = None) -> None:
+        count = len(faults)
+        lines = "\n".join(f"  {fault}" for fault in faults)
+        super().__init__(f"the configuration has {count} fault{'s' * (count != 1)}:\n{lines}", hint=hint)
+        self.faults = list(faults)
+
+
+class StateError(DeployerError):
+    """The state document is missing something, torn, foreign, newer, or could not be saved."""
+
+
+class AzureError(DeployerError):
+    """Azure refused a request, or an operation that it accepted ended badly.
+
+    Args:
+        code: the ARM error code, the innermost one that says something.
+        status: HTTP status; None where an operation failed after it was accepted.
+        request_id: Azure's own id of the request, for support.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        status: int | None = None,
+        request_id: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint or advice(code, message))
+        self.code = code
+        self.status = status
+        self.request_id = request_id
+
+
+class AuthenticationError(AzureError):
+    """No token could be had, or Azure does not accept it."""
+
+
+class BuildError(DeployerError):
+    """A build context could not be packed, or an image not built."""
+
+
+class VerificationError(DeployerError):
+    """What was deployed does not answer, or not as it should."""
+
+
+class StopRequested(KeyboardInterrupt):
+    """A stop was asked for (Ctrl-C, SIGTERM); what was begun in Azure goes on there."""
+
+
+# Codes and what to do about them. Sources: github.com/Azure/azure-dev `error_suggestions.yaml`, the Azure SDKs for
+# Python, learn.microsoft.com troubleshooting pages, and the issues that `match` quotes from.
+ADVICE: Mapping[str, str] = {
+    "AuthorizationFailed": "The signed-in principal lacks a role. Give it Owner, or Contributor with "
+    "'Role Based Access Control Administrator', on the subscription or the resource group.",
+    "ScopeLocked": "A management lock protects this resource. Remove the lock, or leave the resource alone.",
+    "RequestDisallowedByPolicy": "An Azure Policy forbids this. Change the configuration, or ask for an exemption.",
+    "MissingSubscriptionRegistration": "Register the resource provider: az provider register --namespace <namespace>",
+    "NoRegisteredProviderFound": "The region or API version is not offered to this subscription; try another region.",
+    "InvalidResourceGroupLocation": "The resource group exists in another region. Use that region, or another name.",
+    "InvalidResourceLocation": "A resource of this name exists in another region. Use that region, or another name.",
+    "LocationNotAvailableForResourceType": "This kind of resource is not offered in the region; set `locations`.",
+    "LocationIsOfferRestricted": "The region is closed to this subscription. Set another `locations.postgres_server`.",
+    "ParameterOutOfRange": "The region offers no such size to this subscription. Try another region or size.",
+    "InsufficientQuota": "The subscription's quota is used up. Ask for more, or free some.",
+    "SubscriptionIsOverQuotaForSku": "The subscription's quota is used up. Ask for more, or choose another size.",
+    "MaxNumberOfEnvsExceeded": "The subscription has no room for another Container Apps environment. Ask for quota.",
+    "FlagMustBeSetForRestore": "A deleted vault holds this name. Recover or purge it, or choose another name.",
+    "VaultAlreadyExists": "The vault name is taken, perhaps by a deleted vault elsewhere. Choose another name.",
+    "RegistryNameAlreadyInUse": "The registry name is somebody else's. Choose another `container_registry.name`.",
+    "ServerNameAlreadyExists": "The server name is taken. Choose another `postgresql.server_name`.",
+    "RoleAssignmentUpdateNotPermitted": "The assignment's name belongs to another principal. Delete that assignment.",
+    "PrincipalNotFound": "The identity is not known to the directory yet. Run again in a minute.",
+    "ManagedEnvironmentNotProvisioned": "The environment failed. Run again: --force-step create_container_apps_env.",
+    "ContainerAppSecretInvalid": "The app's secret list is wrong. Look at services.*.secrets.",
+    "ContainerAppSecretKeyVaultUrlInvalid": "The app's identity cannot read the secret. Look at its role on the vault.",
+    "TasksOperationsNotAllowed": "This subscription may not build in the registry (free credits). "
+    "Set `docker.builder: docker`.",
+    "ExpiredAuthenticationToken": "The token ran out. Sign in again (az login).",
+    "InvalidAuthenticationToken": "The token is not accepted. Sign in again (az login), and look at the tenant.",
+    "InvalidAuthenticationTokenTenant": "The token is of another tenant. Sign in to the subscription's tenant.",
+    "SubscriptionNotFound": "The subscription is not there or not visible to you. Look at `azure.subscription_id`.",
+    "ServerEditionIncompatibleWithSkuSize": "`postgresql.tier` does not fit `postgresql.sku`: Standard_B… is "
+    "Burstable, Standard_D… GeneralPurpose, Standard_E… MemoryOptimized.",
+    "ResourceGroupBeingDeleted": "The resource group is being deleted. Wait until it is gone, then run again.",
+}
+
+# Where the code alone does not say which of two things happened, words of the message do; tried in this order.
+_ADVICE_BY_TEXT: Sequence[tuple[str, str, str]] = (
+    ("ConflictError", "already exists in deleted state", "Recover or purge the deleted vault, or choose another name."),
+    ("ContainerAppOperationError", "MANIFEST_UNKNOWN", "The image is not in the registry. Run again with "
+     "--force-step build_and_push_images."),
+    ("ContainerAppOperationError", "UNAUTHORIZED", "The identity may not pull the image. Look at its AcrPull role."),
+    ("", "Operation expired", "The app never got ready. Its log and state are shown by the step verify_deployment."),
+)
+
+
+def advice(code: str, message: str = "") -> str | None:
+    """What to do about an ARM error code, or None where nothing is known about it."""
+    for wanted, text, words in _ADVICE_BY_TEXT:
+        if text in message and wanted in ("", code):
+            return words
+    return ADVICE.get(code)
