@@ -1,0 +1,1 @@
+"""draft-service. Keeps drafts, and tells the others of new ones."""

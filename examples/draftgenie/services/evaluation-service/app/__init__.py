@@ -1,0 +1,1 @@
+"""evaluation-service. Compares each finished note with its draft."""

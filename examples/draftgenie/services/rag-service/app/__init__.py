@@ -1,0 +1,1 @@
+"""rag-service. Makes the finished note (DFN) of a draft."""
