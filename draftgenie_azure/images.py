@@ -1,0 +1,261 @@
+"""Images of the application: tags made from content, built in the registry, referred to by digest."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from dataclasses import dataclass, field
+
+from draftgenie_azure import ids
+from draftgenie_azure.context import content_tag
+from draftgenie_azure.errors import AzureError, BuildError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import IO
+
+    from draftgenie_azure.arm import Arm
+    from draftgenie_azure.context import Context
+    from draftgenie_azure.control import RunControl
+    from draftgenie_azure.journal import Journal
+    from draftgenie_azure.wire import Wire
+
+LOG_LINES = 30  # of a failed build, shown to the user
+_PACK_TRIES = 3
+_ENDED = frozenset({"Succeeded", "Failed", "Canceled", "Error", "Timeout"})
+_MANIFESTS = ", ".join(
+    (
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    )
+)
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """One image that is wanted.
+
+    Attributes:
+        key: the service's key in the configuration.
+        repository: the image's name in the registry.
+        context: a function that reads the build context anew.
+        arguments: build arguments; of secret ones (named in `secret_arguments`) only the hash enters the tag.
+        force: build although the tag exists, without cache.
+    """
+
+    key: str
+    repository: str
+    context: Callable[[], Context]
+    dockerfile: str
+    platform: str
+    timeout: int
+    target: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret_arguments: Mapping[str, str] = field(default_factory=dict)
+    force: bool = False
+
+
+class RegistryBuilder:
+    """Builds in the registry itself, by its build API; no Docker is needed where this runs.
+
+    Source of the sequence: the Azure CLI's `az acr build` (azure-cli 2.91, `acr/_archive_utils.py`).
+    """
+
+    def __init__(
+        self,
+        *,
+        arm: Arm,
+        wire: Wire,
+        journal: Journal,
+        control: RunControl,
+        logger: logging.Logger,
+        registry_id: str,
+        login_server: str,
+        tenant_id: str,
+    ) -> None:
+        self._arm = arm
+        self._wire = wire
+        self._journal = journal
+        self._control = control
+        self._logger = logger
+        self._registry = registry_id
+        self._login_server = login_server
+        self._tenant_id = tenant_id
+        self._version = ids.API_VERSIONS["Microsoft.ContainerRegistry/registries/runs"]
+        self.built: list[str] = []
+
+    def build(self, requests: Sequence[BuildRequest]) -> dict[str, dict[str, str]]:
+        """Have an image for each request: those whose content has none are built, side by side.
+
+        Returns:
+            service key -> `{"reference": "<login server>/<name>@sha256:…", "tag": "…"}`.
+
+        Raises:
+            BuildError: a context cannot be packed, or builds failed; the ends of their logs are in the message.
+            AzureError: the registry refused.
+        """
+        tags: dict[str, str] = {}
+        digests: dict[str, str] = {}
+        runs: dict[str, str] = {}
+        for request in requests:
+            with tempfile.TemporaryFile() as archive:
+                tags[request.key], dockerfile = self._pack(request, archive)
+                digest = None if request.force else self.digest(request.repository, tags[request.key])
+                if digest is not None:
+                    digests[request.key] = digest
+                else:
+                    runs[request.key] = self._begin(request, tags[request.key], dockerfile, archive)
+        begun = [request for request in requests if request.key in runs]
+        failures = [self._wait(request, tags[request.key], runs[request.key]) for request in begun]
+        problems = [failure for failure in failures if failure]
+        if problems:
+            raise BuildError("\n\n".join(problems), hint="Mend the build, then run again: other images are kept.")
+        for request in requests:
+            if request.key not in digests:
+                digest = self.digest(request.repository, tags[request.key])
+                if digest is None:
+                    raise BuildError(f"{request.repository}:{tags[request.key]} was built, but is not in the registry")
+                digests[request.key] = digest
+                self.built.append(request.key)
+        return {
+            request.key: {
+                "reference": f"{self._login_server}/{request.repository}@{digests[request.key]}",
+                "tag": tags[request.key],
+            }
+            for request in requests
+        }
+
+    def digest(self, repository: str, tag: str) -> str | None:
+        """The digest behind a tag, or None where the tag is not there."""
+        token = self._pull_token(repository)
+        reply = self._wire.other(
+            "HEAD",
+            f"https://{self._login_server}/v2/{repository}/manifests/{tag}",
+            scope=None,
+            headers={"Accept": _MANIFESTS, "Authorization": f"Bearer {token}"},
+            accept=(404,),
+        )
+        return None if reply.status == 404 else reply.headers["Docker-Content-Digest"]
+
+    def _pack(self, request: BuildRequest, archive: IO[bytes]) -> tuple[str, str]:
+        """Pack the context; its tag, and the Dockerfile's name in the archive.
+
+        What was packed is compared with what was listed and hashed: a tree that changes meanwhile is packed again.
+        """
+        for _ in range(_PACK_TRIES):
+            archive.seek(0)
+            archive.truncate()
+            context = request.context()
+            hashed = context.dependencies()
+            packed = context.pack(archive)
+            if packed.dependencies == hashed:
+                archive.seek(0)
+                arguments = {**request.arguments, **request.secret_arguments}
+                tag = content_tag(packed.sha256, request.dockerfile, request.target, request.platform, arguments)
+                return tag, context.dockerfile_in_pack
+        raise BuildError(
+            f"the files of {request.key} keep changing while they are packed",
+            hint="Stop what writes into the build context, then run again.",
+        )
+
+    def _begin(self, request: BuildRequest, tag: str, dockerfile: str, archive: IO[bytes]) -> str:
+        """Upload a context and start its build; or take up the build of it that a cut-off run began. The run's id."""
+        operation = self._journal.operations.get(self._operation(request, tag))
+        if operation is not None and not request.force:
+            return str(operation["url"])
+        # A correlation id of its own: the upload's address is made from it and the day, and one id used twice would
+        # put another service's source under this image (github.com/Azure/azure-dev/pull/7776).
+        fresh = {"x-ms-correlation-request-id": str(uuid.uuid4())}
+        upload = self._arm.act(
+            f"{self._registry}/listBuildSourceUploadUrl", api_version=self._version, headers=fresh
+        ).body
+        size = os.fstat(archive.fileno()).st_size
+        self._logger.info("%s: uploading %.1f MB of build context", request.key, size / 1e6)
+        self._wire.other(
+            "PUT", upload["uploadUrl"], scope=None, content=archive, headers={"x-ms-blob-type": "BlockBlob"}
+        )
+        arguments = [{"name": name, "value": value, "isSecret": False} for name, value in request.arguments.items()]
+        for argument in arguments:
+            argument["isSecret"] = argument["name"] in request.secret_arguments
+        body = {
+            "type": "DockerBuildRequest",
+            "sourceLocation": upload["relativePath"],
+            "dockerFilePath": dockerfile,
+            "imageNames": [f"{request.repository}:{tag}"],
+            "isPushEnabled": True,
+            "noCache": request.force,
+            "platform": {"os": "Linux", "architecture": request.platform.split("/")[-1]},
+            "timeout": request.timeout,
+            "arguments": arguments,
+        }
+        if request.target:
+            body["target"] = request.target
+        # After a lost reply a second build of the same content is harmless, but the SDK must not begin it by itself.
+        run = self._arm.act(
+            f"{self._registry}/scheduleRun", api_version=self._version, body=body, repeatable=False
+        ).body
+        run_id = str(run["properties"]["runId"])
+        self._journal.operation_started(self._operation(request, tag), "build", run_id)
+        return run_id
+
+    def _wait(self, request: BuildRequest, tag: str, run_id: str) -> str | None:
+        """Wait for a build; None, or what a person needs to know of its failure.
+
+        `status` alone counts: `provisioningState` says Succeeded while a run is only queued.
+        """
+        polls = 0
+        while True:
+            live = self._arm.read(f"{self._registry}/runs/{run_id}", api_version=self._version)
+            status = "Error" if live is None else str(live["properties"]["status"])
+            if status in _ENDED:
+                break
+            polls += 1
+            self._control.wait(min(10.0, 0.1 * 2.0 ** min(polls, 7)))
+        self._journal.operation_ended(self._operation(request, tag))
+        if status == "Succeeded":
+            return None
+        return f"{request.key}: build {run_id} of {request.dockerfile} ended as {status}.\n{self._log(run_id)}"
+
+    def _log(self, run_id: str) -> str:
+        """The last lines of a run's log, or why they cannot be shown."""
+        try:
+            link = self._arm.act(f"{self._registry}/runs/{run_id}/listLogSasUrl", api_version=self._version).body
+            text = self._wire.other("GET", link["logLink"], scope=None, tries=3).body
+        except AzureError as error:
+            return f"(its log could not be read: {error.message})"
+        return "\n".join(f"    {line}" for line in str(text).splitlines()[-LOG_LINES:])
+
+    def _pull_token(self, repository: str) -> str:
+        """A registry token by exchanging the ARM one (learn.microsoft.com, container-registry-authentication)."""
+        base = f"https://{self._login_server}/oauth2"
+        refresh = self._wire.other(
+            "POST",
+            f"{base}/exchange",
+            scope=None,
+            form={
+                "grant_type": "access_token",
+                "service": self._login_server,
+                "tenant": self._tenant_id,
+                "access_token": self._wire.token(self._wire.endpoints.audience),
+            },
+        ).body["refresh_token"]
+        reply = self._wire.other(
+            "POST",
+            f"{base}/token",
+            scope=None,
+            form={
+                "grant_type": "refresh_token",
+                "service": self._login_server,
+                "scope": f"repository:{repository}:pull",
+                "refresh_token": refresh,
+            },
+        )
+        return str(reply.body["access_token"])
+
+    def _operation(self, request: BuildRequest, tag: str) -> str:
+        return f"{self._registry}#build/{request.repository}:{tag}"

@@ -1,0 +1,38 @@
+"""Keeps secrets out of the log, whoever writes there."""
+
+from __future__ import annotations
+
+import logging
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+SHORTEST = 6  # shorter values would blot out ordinary words
+
+
+class Masking(logging.Filter):
+    """Replaces the given values by `***` in every message.
+
+    Args:
+        values: secrets; what is no text or too short is left out.
+    """
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        super().__init__()
+        self._values = sorted(
+            {value for value in values if isinstance(value, str) and len(value) >= SHORTEST and "{{" not in value},
+            key=len,
+            reverse=True,
+        )
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask a record; always lets it through."""
+        message = record.getMessage()
+        masked = message
+        for value in self._values:
+            masked = masked.replace(value, "***")
+        if masked != message:
+            record.msg, record.args = masked, None
+        return True

@@ -1,0 +1,173 @@
+"""What Azure allows as names, sizes, logins, passwords and tags: pure functions that say what is wrong, or None.
+
+Sources: learn.microsoft.com, `azure-resource-manager/management/resource-name-rules` and `tag-resources`,
+`container-apps/containers` (sizes); github.com/hashicorp/terraform-provider-azurerm (PostgreSQL's login and database
+names); the Azure CLI's `containerapp` module (app names); Azure SDK for Python (Managed Redis).
+"""
+
+from __future__ import annotations
+
+import re
+
+_RULES: dict[str, tuple[str, str]] = {
+    "resource_group": (
+        r"(?=.{1,90}$)[\w\-.()]*[\w\-()]",
+        "1–90 letters, digits, `_`, `-`, `.`, `(`, `)`, no dot at the end",
+    ),
+    "identity": (r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}", "3–128 letters, digits, `-`, `_`, the first a letter or digit"),
+    "log_workspace": (
+        r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
+        "4–63 letters, digits, `-`, no hyphen at either end",
+    ),
+    "app_insights": (
+        r"(?=.{1,260}$)[^%&\\?/#<>]*[^%&\\?/#<>. ]",
+        r"1–260 characters without `%&\?/#<>`, no space or dot at the end",
+    ),
+    "container_registry": (r"[A-Za-z0-9]{5,50}", "5–50 letters and digits, nothing else"),
+    "key_vault": (
+        r"(?=.{3,24}$)[A-Za-z](?:-?[A-Za-z0-9])+",
+        "3–24 letters, digits, single hyphens; first a letter, last no hyphen",
+    ),
+    "postgres_server": (
+        r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
+        "3–63 lower case letters, digits, `-`, no hyphen at either end",
+    ),
+    "postgres_database": (
+        r"[A-Za-z_][A-Za-z0-9_-]{0,62}",
+        "1–63 letters, digits, `_`, `-`, the first a letter or `_`",
+    ),
+    "managed_redis": (
+        r"(?=.{1,60}$)[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*",
+        "1–60 letters, digits, single hyphens, none at either end",
+    ),
+    "redis": (
+        r"(?=.{1,63}$)[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*",
+        "1–63 letters, digits, single hyphens, none at either end",
+    ),
+    "environment": (
+        r"[A-Za-z](?:[A-Za-z0-9-]{0,58}[A-Za-z0-9])",
+        "2–60 letters, digits, `-`, the first a letter, no hyphen at the end",
+    ),
+    "container_app": (
+        r"(?=.{2,32}$)(?!.*--)[a-z][a-z0-9-]*[a-z0-9]",
+        "2–32 lower case letters, digits, single hyphens, the first a letter, no hyphen at the end",
+    ),
+    "storage_account": (r"[a-z0-9]{3,24}", "3–24 lower case letters and digits"),
+    "file_share": (
+        r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*",
+        "3–63 lower case letters, digits, single hyphens, none at either end",
+    ),
+    "blob_container": (
+        r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*",
+        "3–63 lower case letters, digits, single hyphens, none at either end",
+    ),
+    "vault_secret": (r"[0-9A-Za-z-]{1,127}", "1–127 letters, digits, `-`, after `_` became `-`"),
+    "variable": (r"[A-Za-z_][A-Za-z0-9_.-]*", "letters, digits, `_`, `.`, `-`, the first a letter or `_`"),
+    "project": (r"[A-Za-z][A-Za-z0-9_-]{0,40}", "1–41 letters, digits, `-`, `_`, the first a letter"),
+    "service_key": (r"[A-Za-z][A-Za-z0-9_-]{0,63}", "1–64 letters, digits, `_`, `-`, the first a letter"),
+    "location": (r"[A-Za-z][A-Za-z0-9 ]{1,40}", "an Azure region such as `eastus2`"),
+}
+_COMPILED = {kind: re.compile(pattern, re.ASCII) for kind, (pattern, _) in _RULES.items()}
+
+_RESERVED_LOGINS = frozenset(("azure_superuser", "azure_pg_admin", "admin", "administrator", "root", "guest", "public"))
+_RESERVED_TAGS = frozenset(("lineage", "incarnation"))
+_TAG_LIMIT = 50 - len(_RESERVED_TAGS)
+_PUBLISHED = re.compile(
+    r"(?:your|my)[-_ ].*|<.*>|change[-_ ]?(?:me|this|it).*|replace[-_ ]?(?:me|this|with).*|todo|placeholder.*|"
+    r".*[-_ ]here|x{3,}|\.{3}|example|secret|password",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def pattern(kind: str) -> str:
+    """The rule of a kind of name as a regular expression for the JSON Schema."""
+    return f"^{_RULES[kind][0]}$"
+
+
+def name_fault(kind: str, name: str) -> str | None:
+    """What is wrong with a name for a kind of resource."""
+    if _COMPILED[kind].fullmatch(name):
+        return None
+    return f"must be {_RULES[kind][1]}"
+
+
+def size_fault(cpu: float, memory: str, *, consumption: bool) -> str | None:
+    """What is wrong with a container's size.
+
+    0.25 to 4 vCPU in steps of 0.25, with 2 Gi of memory for each vCPU, on the Consumption profile of a workload
+    profiles environment (learn.microsoft.com, `container-apps/containers`).
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)Gi", memory)
+    if match is None:
+        return "memory must be a number and `Gi`, such as 1Gi or 0.5Gi"
+    if cpu * 4 != int(cpu * 4) or cpu <= 0:
+        return "cpu must be a multiple of 0.25"
+    if not consumption:
+        return None
+    if cpu > 4:
+        return "cpu is at most 4 on the Consumption profile"
+    if float(match[1]) != cpu * 2:
+        return f"cpu and memory must stand 1 to 2 on the Consumption profile: {cpu:g} goes with {cpu * 2:g}Gi"
+    return None
+
+
+def login_fault(login: str) -> str | None:
+    """What is wrong with an administrator's name for PostgreSQL."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", login):
+        return "must be 1–63 letters, digits, `_`, the first a letter or `_`"
+    if login.lower() in _RESERVED_LOGINS or login.lower().startswith("pg_"):
+        return f"`{login}` is reserved; not allowed are {', '.join(sorted(_RESERVED_LOGINS))} and what begins with pg_"
+    return None
+
+
+def password_fault(password: str, login: str) -> str | None:
+    """What is wrong with an administrator's password for PostgreSQL; the words show nothing of it."""
+    kinds = sum(bool(re.search(kind, password)) for kind in (r"[a-z]", r"[A-Z]", r"[0-9]", r"[^A-Za-z0-9]"))
+    if not 8 <= len(password) <= 128:
+        return "must be 8–128 characters long"
+    if kinds < 3:
+        return "must have three of: upper case letters, lower case letters, digits, other characters"
+    if login and login.lower() in password.lower():
+        return "must not hold the login name"
+    return None
+
+
+def tag_faults(tags: dict[str, str]) -> list[tuple[str, str]]:
+    """What is wrong with resource tags: pairs of a tag's name ("" for all of them) and the words."""
+    faults = []
+    seen: dict[str, str] = {}
+    for name, value in tags.items():
+        if len(name) > 128:
+            faults.append((name, "a tag's name is at most 128 characters long"))
+        if re.search(r"[<>%&\\?/]", name):
+            faults.append((name, r"a tag's name has none of `<>%&\?/`"))
+        if len(value) > 256:
+            faults.append((name, "a tag's value is at most 256 characters long"))
+        if name.lower() in _RESERVED_TAGS:
+            faults.append((name, "this tag is the deployment's own"))
+        if (first := seen.setdefault(name.lower(), name)) != name:
+            faults.append((name, f"tags are compared without case: `{first}` is the same"))
+    if len(tags) > _TAG_LIMIT:
+        faults.append(("", f"at most {_TAG_LIMIT} tags: Azure takes 50, two are the deployment's own"))
+    return faults
+
+
+def postgres_tier(sku: str) -> str | None:
+    """The tier that a size belongs to, or None where it is no size of PostgreSQL Flexible Server."""
+    match = re.fullmatch(r"Standard_([BDE])[0-9]+[a-z]*(?:_v[0-9]+)?", sku)
+    return {"B": "Burstable", "D": "GeneralPurpose", "E": "MemoryOptimized"}[match[1]] if match else None
+
+
+def vault_name(key: str) -> str:
+    """The vault secret's name for a key: `gemini_api_key` is `gemini-api-key`."""
+    return re.sub(r"[^0-9a-z]+", "-", key.lower()).strip("-")
+
+
+def is_published(value: str) -> bool:
+    """Whether a secret is a stand-in that somebody published, such as `your-gemini-api-key-here`."""
+    return _PUBLISHED.fullmatch(value.strip()) is not None
+
+
+def is_url_safe(value: str) -> bool:
+    """Whether a value can stand in a URL as it is."""
+    return re.fullmatch(r"[A-Za-z0-9._~-]*", value) is not None

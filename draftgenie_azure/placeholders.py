@@ -1,0 +1,160 @@
+"""`{{ name }}` in a configuration value: what the deployment knows, put in when it is known.
+
+`{{ a.b }}` stands for a value, `{{ a.b | urlencode }}` for that value percent-encoded, so that it can stand anywhere in
+a URL. There is nothing else: no logic, no other filter. `{{{{` stands for the characters `{{`; `}}` needs no escape.
+Of three braces the first is text: `{{{ a.b }}}` is the value in single braces.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_TOKEN = re.compile(r"\{\{\{\{|\{\{(?!\{)(.*?)\}\}|\{\{(?!\{)", re.DOTALL)
+_INSIDE = re.compile(r"\s*([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+)\s*(?:\|\s*([A-Za-z_]+)\s*)?")
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+class Name:
+    """One placeholder: the name, and whether its value is percent-encoded."""
+
+    __slots__ = ("name", "urlencode")
+
+    def __init__(self, name: str, urlencode: bool = False) -> None:
+        self.name = name
+        self.urlencode = urlencode
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Name) and (self.name, self.urlencode) == (other.name, other.urlencode)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.urlencode))
+
+    def __repr__(self) -> str:
+        return f"Name({self.name!r}, urlencode={self.urlencode})"
+
+    def __str__(self) -> str:
+        return f"{{{{ {self.name} | urlencode }}}}" if self.urlencode else f"{{{{ {self.name} }}}}"
+
+
+class Template:
+    """A parsed text: literal parts and names in turn. `str()` gives a text that parses to the same parts."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: tuple[str | Name, ...]) -> None:
+        joined: list[str | Name] = []
+        for part in parts:
+            if isinstance(part, str) and joined and isinstance(joined[-1], str):
+                joined[-1] += part
+            elif part != "":
+                joined.append(part)
+        self.parts = tuple(joined)
+
+    @property
+    def names(self) -> set[str]:
+        """The names that stand in it."""
+        return {part.name for part in self.parts if isinstance(part, Name)}
+
+    @property
+    def sole(self) -> str | None:
+        """The name, where the text is nothing but one unfiltered placeholder."""
+        if len(self.parts) == 1 and isinstance(part := self.parts[0], Name) and not part.urlencode:
+            return part.name
+        return None
+
+    def expand(self, replace: Callable[[str], Template | None]) -> Template:
+        """Put templates in place of names; None leaves a name as it is.
+
+        Raises:
+            ValueError: a name with `| urlencode` stands for a text that has an encoded part already.
+        """
+        parts: list[str | Name] = []
+        for part in self.parts:
+            inner = replace(part.name) if isinstance(part, Name) else None
+            if not isinstance(part, Name) or inner is None:
+                parts.append(part)
+                continue
+            for piece in inner.parts:
+                if not part.urlencode:
+                    parts.append(piece)
+                elif isinstance(piece, str):
+                    parts.append(urlencode(piece))
+                elif piece.urlencode:
+                    raise ValueError(f"`{part.name}` is encoded already: leave out `| urlencode`")
+                else:
+                    parts.append(Name(piece.name, True))
+        return Template(tuple(parts))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Template) and self.parts == other.parts
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+    def __str__(self) -> str:
+        return "".join(escape(part) if isinstance(part, str) else str(part) for part in self.parts)
+
+
+def parse(text: str) -> Template:
+    """Parse a text.
+
+    Raises:
+        ValueError: a placeholder is not closed, or is neither `{{ a.b }}` nor `{{ a.b | urlencode }}`. The message
+            shows nothing of the text, which may hold a secret.
+    """
+    parts: list[str | Name] = []
+    end = 0
+    for match in _TOKEN.finditer(text):
+        parts.append(text[end : match.start()])
+        end = match.end()
+        if match[0] == "{{{{":
+            parts.append("{{")
+            continue
+        if match[1] is None:
+            raise ValueError("a placeholder `{{` is not closed by `}}`; `{{{{` stands for `{{`")
+        inside = _INSIDE.fullmatch(match[1])
+        if inside is None:
+            raise ValueError("a placeholder must be `{{ section.name }}` or `{{ section.name | urlencode }}`")
+        if inside[2] not in (None, "urlencode"):
+            raise ValueError(f"there is no filter `{inside[2]}`; the only one is `urlencode`")
+        parts.append(Name(inside[1], inside[2] is not None))
+    parts.append(text[end:])
+    return Template(tuple(parts))
+
+
+def names(text: str) -> set[str]:
+    """The names that stand in a text. Raises ValueError as `parse` does."""
+    return parse(text).names if "{{" in text else set()
+
+
+def render(text: str, values: Mapping[str, str]) -> str:
+    """Put values in place of the placeholders of a text.
+
+    Raises:
+        ValueError: as `parse` does.
+        KeyError: a name has no value; its argument is the name.
+    """
+    if "{{" not in text:
+        return text
+    rendered = []
+    for part in parse(text).parts:
+        if isinstance(part, str):
+            rendered.append(part)
+        else:
+            value = values[part.name]
+            rendered.append(urlencode(value) if part.urlencode else value)
+    return "".join(rendered)
+
+
+def escape(text: str) -> str:
+    """Write a text so that `parse` takes all of it literally."""
+    return text.replace("{{", "{{{{")
+
+
+def urlencode(value: str) -> str:
+    """Percent-encode everything but RFC 3986's unreserved characters."""
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in value.encode())

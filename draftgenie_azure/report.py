@@ -1,0 +1,191 @@
+"""What a run tells: lines for people, or one JSON event per line. Decides nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from draftgenie_azure.errors import DeployerError
+
+SHOWN_REASONS = 3
+_COLOURS = {"run": "36", "done": "32", "failed": "31", "skip": "2", "may run": "33", "disabled": "2", "stopped": "33"}
+
+
+def shortened(reasons: Sequence[str]) -> str:
+    """The first few reasons, and how many more there are."""
+    shown = ", ".join(reasons[:SHOWN_REASONS])
+    more = len(reasons) - SHOWN_REASONS
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: `0.4 s`, `12 s`, `3 min 20 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+class PlainReporter:
+    """One line per event, progress on standard error, results on standard output."""
+
+    def __init__(self, *, total: int, width: int, color: bool) -> None:
+        self._total = total
+        self._width = width
+        self._color = color
+        self._number: dict[str, int] = {}
+
+    def order(self, names: Sequence[str]) -> None:
+        """Tell the order of the steps, from which their numbers follow."""
+        self._number = {name: number for number, name in enumerate(names, 1)}
+
+    def step(self, name: str, what: str, text: str, **facts: Any) -> None:
+        """Something happened to a step: `run`, `done`, `skip`, `failed`, `disabled`, `may run`, `stopped`."""
+        number = f"{self._number.get(name, 0):2}/{self._total}"
+        self._write(sys.stderr, f"{number} {name:{self._width}} {self._painted(what, 8)} {text}")
+
+    def message(self, text: str, *, level: str = "info") -> None:
+        """Something to know, on standard error."""
+        self._write(sys.stderr, text if level == "info" else f"{level}: {text}")
+
+    def error(self, error: DeployerError, *, log: str | None) -> None:
+        """What failed, why, what to do next, and where the log is."""
+        self._write(sys.stderr, f"{self._painted('failed', 0)}: {error.message}")
+        if error.hint:
+            self._write(sys.stderr, f"  next: {error.hint}")
+        if log:
+            self._write(sys.stderr, f"  log:  {log}")
+
+    def result(self, lines: Sequence[str], document: dict[str, Any]) -> None:
+        """A result, on standard output."""
+        self._write(sys.stdout, "\n".join(lines))
+
+    def _painted(self, what: str, width: int) -> str:
+        padded = what.ljust(width)
+        return f"\x1b[{_COLOURS[what]}m{padded}\x1b[0m" if self._color and what in _COLOURS else padded
+
+    @staticmethod
+    def _write(stream: Any, text: str) -> None:
+        stream.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
+        stream.flush()
+
+
+class JsonReporter:
+    """One JSON object per line on standard output, each with `event`."""
+
+    def order(self, names: Sequence[str]) -> None:
+        """Nothing to do: events carry names."""
+
+    def step(self, name: str, what: str, text: str, **facts: Any) -> None:
+        """An event of a step, with its reasons and seconds in full."""
+        self._write({"event": f"step_{what.replace(' ', '_')}", "step": name, "message": text, **facts})
+
+    def message(self, text: str, *, level: str = "info") -> None:
+        """An event of kind `message`."""
+        self._write({"event": "message", "level": level, "message": text})
+
+    def error(self, error: DeployerError, *, log: str | None) -> None:
+        """An event of kind `error`."""
+        self._write({"event": "error", "message": error.message, "hint": error.hint, "log": log})
+
+    def result(self, lines: Sequence[str], document: dict[str, Any]) -> None:
+        """The result as one object."""
+        self._write(document)
+
+    @staticmethod
+    def _write(document: dict[str, Any]) -> None:
+        sys.stdout.write(json.dumps(document, sort_keys=True) + "\n")
+        sys.stdout.flush()
+
+
+Reporter = PlainReporter | JsonReporter
+
+
+def summary(
+    state: Mapping[str, Any],
+    steps: Sequence[str],
+    ran: Mapping[str, tuple[list[str], float]],
+    seconds: float,
+    *,
+    asked: bool,
+    warnings: Sequence[str] = (),
+) -> tuple[list[str], dict[str, Any]]:
+    """What every run ends with: urls first, then what ran and why, what failed, and what to do next.
+
+    Args:
+        state: the state document.
+        steps: names of all steps, in order.
+        ran: step -> reasons and seconds.
+        seconds: of the whole run.
+        asked: whether Azure was asked anything.
+
+    Returns:
+        Lines for people, and the same as a document.
+    """
+    records: dict[str, Any] = state["steps"]
+    services = _outputs(records.get("deploy_application_services", {}))
+    urls = {key: service["url"] for key, service in services.items() if str(service.get("url")).startswith("https")}
+    failed = [name for name in steps if records.get(name, {}).get("status") == "failed"]
+    stopped = [name for name in steps if records.get(name, {}).get("status") == "running"]
+    orphans = sorted(key for key, record in state["resources"].items() if record.get("orphaned"))
+    skipped = sum(name not in ran and records.get(name, {}).get("status") == "completed" for name in steps)
+    lines = [f"Deployment summary ({duration(seconds)}): {len(ran)} ran, {skipped} skipped, {len(failed)} failed"]
+    lines += [f"  {key:20} {url}" for key, url in urls.items()]
+    lines += [f"  ran     {name} ({duration(took)}): {shortened(reasons)}" for name, (reasons, took) in ran.items()]
+    lines += [f"  failed  {name}" for name in failed] + [f"  stopped {name}" for name in stopped]
+    lines += [f"  left in Azure, no longer configured: {key}" for key in orphans]
+    lines += [f"  warning {text}" for text in warnings]
+    if not asked:
+        lines.append("  Everything is up to date by what is recorded. Azure was not asked; --force-step asks.")
+    elif failed or stopped:
+        lines.append("  Run the same command again: it goes on where this run ended.")
+    document = {
+        "event": "summary",
+        "urls": urls,
+        "ran": {name: {"reasons": reasons, "seconds": took} for name, (reasons, took) in ran.items()},
+        "skipped": skipped,
+        "failed": failed,
+        "interrupted": stopped,
+        "orphaned": orphans,
+        "warnings": list(warnings),
+        "asked_azure": asked,
+        "seconds": round(seconds, 3),
+    }
+    return lines, document
+
+
+def status(state: Mapping[str, Any], steps: Sequence[str], where: str) -> tuple[list[str], dict[str, Any]]:
+    """The recorded state as a table, and as a document with every step's outputs."""
+    lines = [f"State {where}, serial {state['serial']}, last changed {state.get('last_updated')}"]
+    lines += [f"  {name:16} {value}" for name, value in sorted(state["target"].items())]
+    found = {}
+    for name in steps:
+        record = state["steps"].get(name, {})
+        success = record if record.get("status") == "completed" else record.get("last_completed") or {}
+        seconds, reasons = success.get("duration_seconds"), record.get("metadata", {}).get("reasons", [])
+        took = duration(seconds) if seconds is not None else ""
+        words = (record.get("status", "never ran"), success.get("timestamp", ""), took, shortened(reasons))
+        lines.append("{:32} {:10} {:21} {:12} {}".format(name, *words).rstrip())
+        if record.get("error"):
+            lines.append(f"    {str(record['error']).splitlines()[0]}")
+        found[name] = {
+            "status": words[0],
+            "since": success.get("timestamp"),
+            "seconds": seconds,
+            "reasons": reasons,
+            "outputs": success.get("outputs", {}),
+            "error": record.get("error"),
+        }
+    return lines, {"event": "status", "target": state["target"], "steps": found}
+
+
+def _outputs(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a step published when it last completed."""
+    outputs: dict[str, Any] = record.get("outputs") or (record.get("last_completed") or {}).get("outputs") or {}
+    return outputs

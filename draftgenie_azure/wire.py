@@ -1,0 +1,335 @@
+"""One HTTPS pipeline for everything that is sent: transport, tokens, request ids and the one retry loop.
+
+The SDK's own resending is left out: it repeats POSTs and whatever carries a Retry-After, has no jitter, and hides the
+last error behind its time-out (azure-core 1.41, `pipeline/policies/_retry.py`).
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import logging
+import random
+import time
+import uuid
+
+from azure.core import PipelineClient
+from azure.core.exceptions import AzureError as SdkError
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError, ServiceResponseError
+from azure.core.pipeline.policies import (
+    BearerTokenCredentialPolicy,
+    HeadersPolicy,
+    ProxyPolicy,
+    SansIOHTTPPolicy,
+    UserAgentPolicy,
+)
+from azure.core.pipeline.transport import RequestsTransport
+from azure.core.rest import HttpRequest
+from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+from azure.mgmt.resource.resources import ResourceManagementClient
+
+from draftgenie_azure.errors import AuthenticationError, AzureError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import IO, Any
+
+    from azure.core.credentials import TokenCredential
+    from azure.core.pipeline import PipelineRequest
+    from azure.core.rest import HttpResponse
+
+    from draftgenie_azure.clouds import Endpoints
+    from draftgenie_azure.control import RunControl
+
+TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+CONNECT_TIMEOUT = 20.0
+READ_TIMEOUT = 90.0  # ARM itself gives a provider 60 s and then answers 504 (azure-resource-manager-rpc)
+
+# An operation of somebody else, or of our own cut-off run, holds the resource: wait and repeat.
+BUSY_CODES = frozenset(
+    {
+        "AnotherOperationInProgress",
+        "Conflict",
+        "ContainerAppLockConflict",
+        "ContainerAppOperationInProgress",
+        "ManagedEnvironmentNotReadyForAppCreation",
+        "ManagedEnvironmentOperationInProgress",
+        "RequestConflict",
+        "ResourceGroupBeingDeleted",
+        "ServerBusy",
+    }
+)
+
+
+class Reply:
+    """An answer: `status`, `headers` (names without case) and `body`, parsed where it is JSON, else text."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: Any) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the service asks for, from `Retry-After` as a number or a date; None where it asks nothing."""
+        text = self.headers.get("Retry-After")
+        if not text:
+            return None
+        try:
+            return max(0.0, float(text))
+        except ValueError:
+            pass
+        try:
+            return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+        except ValueError:
+            return None
+
+
+class _RequestIds(SansIOHTTPPolicy):  # type: ignore[type-arg]  # the base's parameters are of no use here
+    """A fresh client request id for each try, one correlation id for the run, both in the log."""
+
+    def __init__(self, correlation_id: str, logger: logging.Logger) -> None:
+        super().__init__()
+        self._correlation_id = correlation_id
+        self._logger = logger
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        headers = request.http_request.headers
+        headers["x-ms-client-request-id"] = str(uuid.uuid4())
+        headers.setdefault("x-ms-correlation-request-id", self._correlation_id)
+        url = request.http_request.url.split("?", 1)[0]
+        self._logger.debug(
+            "%s %s request %s correlation %s",
+            request.http_request.method,
+            url,
+            headers["x-ms-client-request-id"],
+            headers["x-ms-correlation-request-id"],
+        )
+
+
+class Wire:
+    """Sends requests to ARM and to the data planes of one cloud.
+
+    Args:
+        endpoints: the cloud's addresses, with proxy and CA file where it has its own.
+        credential: what tokens come from.
+        subscription_id: the subscription that the management client works in.
+        control: asked between tries and woken up by a stop.
+        logger: gets one line per request, at debug.
+        budget: seconds that one request is tried again without progress (`advanced.operation_timeout`).
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoints: Endpoints,
+        credential: TokenCredential,
+        subscription_id: str,
+        control: RunControl,
+        logger: logging.Logger,
+        budget: float = 600.0,
+    ) -> None:
+        self.endpoints = endpoints
+        self._credential = credential
+        self._control = control
+        self._logger = logger
+        self._budget = budget
+        self.correlation_id = str(uuid.uuid4())
+        # Both log request bodies' neighbours: urllib3 writes whole URLs with signatures at DEBUG.
+        for noisy in ("azure", "urllib3", "msal"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        self._arm = ResourceManagementClient(
+            credential,
+            subscription_id,
+            base_url=endpoints.resource_manager,
+            credential_scopes=[endpoints.audience],
+            policies=self._policies(ARMChallengeAuthenticationPolicy(credential, endpoints.audience)),
+            transport=self._transport(),
+        )
+        self._others: dict[str | None, PipelineClient[Any, Any]] = {}
+
+    def arm(self, method: str, path: str, **request: Any) -> Reply:
+        """Send to Azure Resource Manager; `path` may be a whole address of it. See `_send` for the arguments."""
+        return self._send(self._arm.send_request, method, path, **request)
+
+    def other(self, method: str, url: str, *, scope: str | None, **request: Any) -> Reply:
+        """Send to a data plane with a token for `scope`, or without any where it is None."""
+        client = self._others.get(scope)
+        if client is None:
+            policy = BearerTokenCredentialPolicy(self._credential, scope) if scope else None
+            client = PipelineClient(base_url="", policies=self._policies(policy), transport=self._transport())
+            self._others[scope] = client
+        return self._send(client.send_request, method, url, **request)
+
+    def token(self, scope: str) -> str:
+        """A token for `scope`.
+
+        Raises:
+            AuthenticationError: nobody is signed in, or the sign-in is refused.
+        """
+        try:
+            return self._credential.get_token(scope).token
+        except SdkError as error:
+            raise _no_token(error) from error
+
+    def _policies(self, authentication: Any) -> list[Any]:
+        proxies = {"https": self.endpoints.proxy} if self.endpoints.proxy else None
+        policies = [
+            HeadersPolicy(),
+            UserAgentPolicy("draftgenie-deployer"),
+            ProxyPolicy(proxies=proxies),
+            _RequestIds(self.correlation_id, self._logger),
+        ]
+        return [*policies, authentication] if authentication is not None else policies
+
+    def _transport(self) -> RequestsTransport:
+        # With an address of its own a cloud is reached through its own proxy and CA, whatever the environment says.
+        private = self.endpoints.proxy is not None or self.endpoints.ca_file is not None
+        return RequestsTransport(
+            connection_verify=self.endpoints.ca_file or True,
+            use_env_settings=not private,
+            connection_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+        )
+
+    def _send(
+        self,
+        send: Callable[..., HttpResponse],
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json_body: Any = None,
+        content: bytes | IO[bytes] | None = None,
+        form: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        accept: tuple[int, ...] = (),
+        repeatable: bool = True,
+        patience: float | None = None,
+        tries: int | None = None,
+    ) -> Reply:
+        """Send a request, again and again while what goes wrong may pass.
+
+        Args:
+            accept: statuses from 400 up that are an answer, such as 404.
+            repeatable: whether sending twice does no harm; else only what surely was not done is sent again.
+            patience: seconds to wait for another operation on the resource to end; default the budget.
+            tries: at most so many tries; for calls that have a fallback.
+
+        Raises:
+            AzureError: Azure refused, or went on failing until the budget ended: then with its last real error.
+            AuthenticationError: no token, or a token that is not accepted.
+        """
+        began = time.monotonic()
+        attempt = 0
+        fresh_token = False
+        while True:
+            self._control.check()
+            attempt += 1
+            reply: Reply | None = None
+            try:
+                request = HttpRequest(
+                    method, url, params=params, json=json_body, content=content, data=form, headers=headers
+                )
+                reply = _reply(send(request))
+                if reply.status < 400 or reply.status in accept:
+                    return reply
+                failure: AzureError = refusal(reply, f"{method} {_shown(url)}")
+                again = self._may_pass(reply, failure, repeatable)
+                if reply.status == 401 and not fresh_token:
+                    again = fresh_token = True  # the SDK has dropped the token it held; the next one is new
+            except ClientAuthenticationError as error:
+                raise _no_token(error) from error
+            except (ServiceRequestError, ServiceResponseError) as error:
+                failure = AzureError(
+                    f"{method} {_shown(url)}: no answer ({error.message})",
+                    hint="Look at the network, proxy and CA settings, then run again.",
+                )
+                # A ServiceRequestError was never sent; after any other the work may be done.
+                again = repeatable or isinstance(error, ServiceRequestError)
+            limit = self._budget
+            if patience is not None and failure.code in BUSY_CODES:
+                limit = patience
+            delay = self._delay(attempt, reply)
+            spent = time.monotonic() - began
+            if not again or spent + delay > limit or (tries is not None and attempt >= tries):
+                raise failure
+            self._logger.info("%s; trying again in %.1f s", failure.message, delay)
+            if content is not None and hasattr(content, "seek"):
+                content.seek(0)
+            self._control.wait(delay)
+
+    @staticmethod
+    def _may_pass(reply: Reply, failure: AzureError, repeatable: bool) -> bool:
+        if failure.code in BUSY_CODES:
+            return True
+        if failure.code == "ConflictError" and "deleted state" not in failure.message:
+            return True  # two writes to one vault at once
+        if reply.status == 429:
+            return True  # refused before anything was done
+        return repeatable and reply.status in TRANSIENT
+
+    @staticmethod
+    def _delay(attempt: int, reply: Reply | None) -> float:
+        asked = reply.retry_after if reply is not None else None
+        if asked is not None:
+            return asked + random.uniform(0, 0.1)
+        return min(30.0, 0.5 * 2.0 ** min(attempt - 1, 8)) * random.uniform(0.5, 1.0)
+
+
+def _reply(response: HttpResponse) -> Reply:
+    response.read()
+    text = response.text()
+    body: Any = text
+    if text[:1] in "{[\"" and text:
+        try:
+            body = json.loads(text)
+        except ValueError:
+            body = text  # an error page, or text that only begins like JSON
+    return Reply(response.status_code, response.headers, body)
+
+
+def refusal(reply: Reply, what: str) -> AzureError:
+    """The error that an answer from 400 up stands for; `what` says what was tried."""
+    code, message = error_parts(reply.body)
+    text = f"{what}: {reply.status} {code + ': ' if code else ''}{message}".rstrip(": ")
+    kind = AuthenticationError if reply.status == 401 else AzureError
+    return kind(text, code=code, status=reply.status, request_id=reply.headers.get("x-ms-request-id"))
+
+
+def error_parts(body: Any) -> tuple[str, str]:
+    """Code and message of an error body: the innermost code that says something, every message once.
+
+    Services answer `{"error": {…}}`, `{"code", "message"}`, `{"Code", "Message"}` or text.
+    """
+    if isinstance(body, str):
+        return "", " ".join(body.split())[:500]
+    if not isinstance(body, dict):
+        return "", ""
+    error = body.get("error") if isinstance(body.get("error"), dict) else body
+    assert isinstance(error, dict)
+    code = str(error.get("code") or error.get("Code") or "")
+    message = str(error.get("message") or error.get("Message") or error.get("error_description") or "")
+    for detail in error.get("details") or []:
+        if isinstance(detail, dict):
+            inner_code, inner_message = error_parts(detail)
+            code = inner_code or code
+            if inner_message and inner_message not in message:
+                message = f"{message} {inner_message}".strip()
+    return code, message
+
+
+def _no_token(error: SdkError) -> AuthenticationError:
+    first = str(error.message).strip().splitlines()[0] if error.message else "no credential is configured"
+    return AuthenticationError(
+        f"no token for Azure: {first}",
+        hint="Sign in with 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.",
+    )
+
+
+def _shown(url: str) -> str:
+    """The address without its query, which may carry a signature."""
+    return url.split("?", 1)[0]

@@ -1,0 +1,305 @@
+"""The command line: flags, exit codes, what is shown where, and what bad input gets."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from conftest import COMMAND, ROOT, Project
+
+from deployer import STEP_NAMES
+
+
+def test_help_describes_every_flag(project: Project) -> None:
+    """No flag without a word about it."""
+    command = importlib.import_module("deploy-azure_v1")
+
+    assert all(action.help for action in command.build_parser()._actions)
+    assert project.run("--help").code == 0
+
+
+def test_version_is_printed(project: Project) -> None:
+    """For bug reports."""
+    result = project.run("--version")
+
+    assert result.code == 0
+    assert re.fullmatch(r"deploy-azure_v1\.py \d+\.\d+\.\d+\n", result.out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--nonsense"], "unrecognized arguments: --nonsense"),
+        (["--force-step", "create_database"], "did you mean create_databases?"),
+        (["--config", "missing.yaml"], "missing.yaml"),
+        (["--output", "xml"], "invalid choice"),
+        (["--config", "."], "directory"),
+    ],
+)
+def test_bad_usage_is_exit_1_with_a_word_of_help(project: Project, arguments: list[str], words: str) -> None:
+    """Never argparse's 2, which means "changes pending" here; never a traceback."""
+    result = project.run(*arguments)
+
+    assert result.code == 1
+    assert words in result.err
+    assert "Traceback" not in result.err
+
+
+def test_dry_run_writes_nothing_and_tells_why(project: Project) -> None:
+    """Not a file: no state, no emulator."""
+    before = sorted(project.directory.rglob("*"))
+
+    result = project.run("--dry-run")
+
+    assert result.code == 0
+    assert "Dry run: 14 to run" in result.out
+    assert result.err.count("never ran") == 14
+    assert sorted(project.directory.rglob("*")) == before
+
+
+def test_dry_run_tells_what_runs_and_what_may_run(deployed: Project) -> None:
+    """A step that only a needed one can set off is shown as such."""
+    deployed.change("postgresql.sku", "Standard_D2ds_v5")
+    before = {path: path.read_bytes() for path in deployed.directory.rglob("*") if path.is_file()}
+
+    result = deployed.run("--dry-run", "--output", "json", "--detailed-exitcode")
+
+    assert result.code == 2
+    steps = result.events()[-1]["steps"]
+    assert steps["create_databases"] == {"verdict": "run", "reasons": ["config:postgresql.sku changed"]}
+    assert steps["store_secrets"] == {
+        "verdict": "may run",
+        "reasons": ["create_databases may publish other outputs"],
+    }
+    assert steps["create_monitoring"]["verdict"] == "skip"
+    assert {path: path.read_bytes() for path in deployed.directory.rglob("*") if path.is_file()} == before
+
+
+def test_detailed_exitcode_is_0_when_nothing_would_run(deployed: Project) -> None:
+    """2 is for changes alone."""
+    assert deployed.run("--dry-run", "--detailed-exitcode").code == 0
+
+
+def test_forced_step_runs_and_its_dependants_do_not(deployed: Project) -> None:
+    """Forcing does not limit, and the same outputs set nobody off."""
+    assert deployed.deploy("--force-step", "create_monitoring").ran() == {"create_monitoring": ["forced"]}
+
+
+def test_force_all_runs_every_step_and_writes_only_what_forcing_means(deployed: Project) -> None:
+    """Forced builds and migrations start anew; everything else is compared and left."""
+    seen = len(deployed.requests())
+
+    ran = deployed.deploy("--force-all").ran()
+
+    assert ran == {name: ["forced (all)"] for name in STEP_NAMES}
+    kinds = {write.split("/")[-1] for write in deployed.writes(seen)}
+    assert {"scheduleRun", "start"} <= kinds
+
+
+def test_status_shows_every_step_and_works_with_a_faulty_configuration(deployed: Project) -> None:
+    """People look at the status when something is on fire."""
+    (deployed.directory / "config.yaml").write_text("azure: [", encoding="utf-8")
+
+    result = deployed.run("--status")
+
+    assert result.code == 0
+    assert all(name in result.out for name in STEP_NAMES)
+    assert "resource_group   draftgenie-rg" in result.out
+
+
+def test_status_as_json_has_the_outputs_for_scripts(deployed: Project) -> None:
+    """`jq` finds the address of the registry."""
+    document = json.loads(deployed.run("--status", "--output", "json").out)
+
+    assert document["steps"]["create_container_registry"]["outputs"]["login_server"] == "draftgenieacr.azurecr.io"
+
+
+def test_status_without_state_says_so(project: Project) -> None:
+    """Nothing deployed is no failure."""
+    result = project.run("--status")
+
+    assert result.code == 0
+    assert result.out == "Nothing is deployed yet.\n"
+
+
+def test_reset_puts_the_state_aside_and_the_next_run_changes_nothing_in_azure(deployed: Project) -> None:
+    """The lineage stays, so the group is still ours: everything is looked at, nothing made anew."""
+    before = deployed.state()
+
+    result = deployed.run("--reset-state")
+
+    assert result.code == 0
+    (aside,) = deployed.directory.glob("*.reset-*")
+    assert json.loads(aside.read_text(encoding="utf-8")) == before
+    after = deployed.state()
+    assert after["steps"] == {}
+    assert (after["lineage"], after["salt"]) == (before["lineage"], before["salt"])
+    seen = len(deployed.requests())
+    assert set(deployed.deploy().ran()) == set(STEP_NAMES)
+    assert [write for write in deployed.writes(seen) if "/secrets/" not in write and "flexibleServers" not in write] == []
+
+
+def test_disabled_build_hands_on_the_recorded_images(deployed: Project) -> None:
+    """skip_build: the step does not run, whatever changed."""
+    source = deployed.directory / "examples/draftgenie/services/draft-service/app/main.py"
+    source.write_text(source.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
+    deployed.change("deployment.skip_build", True)
+
+    result = deployed.deploy("--force-step", "deploy_application_services")
+
+    assert "build_and_push_images" not in result.ran()
+    assert any(event["event"] == "step_disabled" for event in result.events())
+
+
+def test_disabled_build_without_any_image_is_a_fault(project: Project) -> None:
+    """There is nothing to hand on."""
+    project.change("deployment.skip_build", True)
+
+    result = project.run()
+
+    assert result.code == 1
+    assert "build_and_push_images is switched off by the configuration" in result.err
+
+
+def test_dev_and_prod_live_side_by_side_by_an_overlay_each(deployed: Project) -> None:
+    """An overlay with its own group, names and state file; the first deployment is not touched."""
+    before = deployed.state_file.read_bytes()
+    names = {
+        "azure": {"resource_group": "draftgenie-prod"},
+        "container_registry": {"name": "draftgenieprodacr"},
+        "key_vault": {"name": "draftgenie-prod-kv"},
+        "postgresql": {"server_name": "draftgenie-prod-pg"},
+        "redis": {"name": "draftgenie-prod-redis"},
+        "advanced": {"state_file": "prod-state.json"},
+    }
+    overlay = deployed.overlay("prod.yaml", names)
+
+    result = deployed.deploy("--config", "config.yaml", "--config", overlay)
+
+    assert len(result.ran()) == 14
+    assert (deployed.directory / "prod-state.json").exists()
+    assert deployed.state_file.read_bytes() == before
+    assert deployed.deploy().ran() == {}
+
+
+def test_state_of_another_target_is_refused_with_the_way_out(deployed: Project) -> None:
+    """The same state file for another group: nothing is done."""
+    deployed.change("azure.resource_group", "another-rg")
+
+    result = deployed.run()
+
+    assert result.code == 1
+    assert "was recorded for resource_group draftgenie-rg, the configuration means another-rg" in result.err
+    assert "--reset-state" in result.err
+
+
+def test_group_of_another_state_is_refused(deployed: Project) -> None:
+    """Two states never look after one group."""
+    deployed.state_file.unlink()
+
+    result = deployed.run()
+
+    assert result.code == 1
+    assert "is looked after by another state" in result.err
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "step"),
+    [
+        ("postgresql.server_name", "draftgenie-pg2", "create_databases"),
+        ("redis", None, "create_databases"),
+        ("key_vault.name", "draftgenie-kv2", "create_key_vault"),
+    ],
+)
+def test_resource_that_holds_data_is_not_left_behind_without_a_word(
+    deployed: Project, key: str, value: str | None, step: str
+) -> None:
+    """A new name would make a new, empty server; that takes a --force-step, and the old one is then named."""
+    deployed.change(key, value)
+
+    refused = deployed.run()
+
+    assert refused.code == 1
+    assert f"--force-step {step}" in refused.err
+
+    result = deployed.deploy("--force-step", step)
+
+    assert result.events()[-1]["orphaned"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "is empty"),
+        ('{"version": "1.0", "lineage":', "is no JSON"),
+        ("[1, 2]", "is no state of this command"),
+        ('{"version": "9.9", "lineage": "x"}', "has version '9.9'"),
+        ('{"version": "1.0", "lineage": "x", "steps": []}', "steps is not what it should be"),
+        ('{"version": "1.0", "completed_steps": [], "steps": {}}', "is the state of the earlier script"),
+    ],
+    ids=["empty", "torn", "foreign", "newer", "wrong inside", "earlier script"],
+)
+def test_state_that_cannot_be_used_is_an_error_and_never_a_first_deployment(
+    deployed: Project, content: str, words: str
+) -> None:
+    """Nothing is lost: the file stays as it is, until --reset-state puts it aside."""
+    deployed.state_file.write_text(content, encoding="utf-8")
+    seen = len(deployed.requests())
+
+    result = deployed.run()
+
+    assert result.code == 1
+    assert words in result.err
+    assert "Traceback" not in result.err
+    assert deployed.state_file.read_text(encoding="utf-8") == content
+    assert len(deployed.requests()) == seen
+    assert deployed.run("--reset-state").code == 0
+    assert content in [path.read_text(encoding="utf-8") for path in deployed.directory.glob("*.bad-*")]
+
+
+def test_state_that_cannot_be_written_stops_the_run(deployed: Project) -> None:
+    """A state file in a directory that is a file: said before anything is written to Azure."""
+    deployed.change("advanced.state_file", "config.yaml/state.json")
+
+    result = deployed.run()
+
+    assert result.code == 1
+    assert "cannot be read" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_log_has_a_request_id_for_every_request_and_no_token(project: Project) -> None:
+    """What support asks for; a bearer token is in no line."""
+    assert project.run("--log-file", "run.log").code == 0
+
+    log = (project.directory / "run.log").read_text(encoding="utf-8")
+    assert len(re.findall(r"request [0-9a-f-]{36} correlation [0-9a-f-]{36}", log)) > 50
+    assert "Bearer" not in log
+    assert "eyJ" not in log
+
+
+def test_header_for_uv_and_pipx_lists_what_requirements_txt_lists() -> None:
+    """PEP 723: `uv run deploy-azure_v1.py` and `pipx run` install the same."""
+    header = re.search(r"^# /// script\n(.*?)^# ///", COMMAND.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert header is not None
+    script = tomllib.loads(re.sub(r"^# ?", "", header.group(1), flags=re.MULTILINE))
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+
+    assert script["dependencies"] == [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+    assert script["requires-python"] == ">=3.11"
+
+
+def test_command_works_from_any_directory_and_through_a_link(tmp_path: Path) -> None:
+    """Its modules are found beside the file itself."""
+    link = tmp_path / "deploy"
+    link.symlink_to(COMMAND)
+
+    done = subprocess.run([sys.executable, str(link), "--version"], cwd=tmp_path, capture_output=True, check=False)
+
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,166 @@
+"""A step that fails says what, why and what next; the next run begins there and repeats nothing."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import Any
+
+import pytest
+from conftest import Project
+
+from deployer import STEP_NAMES
+
+# Step -> a request that it alone makes, refused once. A refusal of 403 is never tried again by itself.
+REFUSED = {
+    "check_prerequisites": {"method": "GET", "path": "*/providers/Microsoft.ManagedIdentity"},
+    "create_resource_group": {"method": "PUT", "path": "*/userAssignedIdentities/*"},
+    "create_monitoring": {"method": "PUT", "path": "*/components/*"},
+    "create_container_registry": {"method": "PUT", "path": "*/registries/draftgenieacr"},
+    "create_key_vault": {"method": "PUT", "path": "*/vaults/draftgenie-kv"},
+    "create_databases": {"method": "PUT", "path": "*/flexibleServers/draftgenie-pg"},
+    "store_secrets": {"method": "PUT", "path": "*/secrets/rabbitmq-url"},
+    "create_container_apps_env": {"method": "PUT", "path": "*/managedEnvironments/*"},
+    "build_and_push_images": {"method": "POST", "path": "*/scheduleRun"},
+    "deploy_infrastructure_services": {"method": "PUT", "path": "*/containerApps/qdrant"},
+    "deploy_application_services": {"method": "PUT", "path": "*/containerApps/draft-service"},
+    "configure_environment_variables": {"method": "GET", "path": "*/containerApps/qdrant", "skip": 3},
+    "run_migrations": {"method": "POST", "path": "*/start"},
+    "verify_deployment": {"method": "GET", "path": "*/replicas"},
+}
+
+
+@pytest.mark.parametrize("step", STEP_NAMES)
+def test_failed_step_is_where_the_next_run_begins(project: Project, step: str) -> None:
+    """Exit 1 with what, why and next; the state says failed; no earlier step sends a write again."""
+    fault = {**REFUSED[step], "status": 403, "code": "RequestDisallowedByPolicy", "message": "Policy says no."}
+
+    failed = project.run(*project.faults(fault))
+
+    assert failed.code == 1, failed.text
+    assert f"failed: {step}: " in failed.err
+    assert "Policy says no." in failed.err
+    assert "next: An Azure Policy forbids this." in failed.err
+    assert "Traceback" not in failed.err
+    record = project.state()["steps"][step]
+    assert record["status"] == "failed"
+    assert "RequestDisallowedByPolicy" in record["error"]
+
+    again = project.deploy()
+
+    ran = again.ran()
+    earlier = STEP_NAMES[: STEP_NAMES.index(step)]
+    assert not [name for name in earlier if name in ran]
+    assert ran[step][0].startswith("failed last time: ")
+    assert set(ran) == set(STEP_NAMES) - set(earlier)
+    assert project.deploy().ran() == {}
+
+
+def test_failed_build_shows_the_end_of_its_log(project: Project) -> None:
+    """A Dockerfile that copies what is not there: the registry's own words reach the user."""
+    dockerfile = project.directory / "examples/draftgenie/docker/Dockerfile.draft-service"
+    dockerfile.write_text(dockerfile.read_text(encoding="utf-8") + "\nRUN exit 3\n", encoding="utf-8")
+
+    result = project.run()
+
+    assert result.code == 1
+    assert "build_and_push_images: draft_service: build" in result.err
+    assert "exit 3" in result.err
+
+
+def test_container_that_does_not_start_is_shown_with_exit_code_and_log(deployed: Project) -> None:
+    """The real services answer nothing when a variable is missing: the reason is in the container's log."""
+    values = deployed.config()
+    del values["services"]["draft_service"]["environment"]["QDRANT_URL"]
+    deployed.write(values)
+
+    result = deployed.run()
+
+    assert result.code == 1
+    assert "verify_deployment: draft_service: revision draft-service--" in result.err
+    assert "QDRANT_URL" in result.err
+    assert "exit code" in result.err.lower()
+
+
+def test_health_answer_that_says_degraded_fails_although_it_is_200(deployed: Project) -> None:
+    """The truth is in the body."""
+    health = {"/api/v1/health": {"status": 200, "body": {"status": "degraded", "dependencies": {"jwt": "down: no"}}}}
+    arguments = deployed.faults(images={"api-gateway": {"health": health}})
+
+    result = deployed.run(*arguments, "--force-step", "verify_deployment")
+
+    assert result.code == 1
+    assert "but says: status degraded (jwt: down: no)" in result.err
+
+
+def test_failed_change_of_size_touches_no_password(deployed: Project) -> None:
+    """Only the size is sent, and it fails in the operation, as Azure does it."""
+    deployed.change("postgresql.sku", "Standard_D2ds_v5")
+    seen = len(deployed.requests())
+    fault = {"method": "PATCH", "path": "*/flexibleServers/*", "fail": "SkuNotAvailable"}
+
+    result = deployed.run(*deployed.faults(fault))
+
+    assert result.code == 1
+    assert "SkuNotAvailable" in result.err
+    bodies = [request.get("body") or {} for request in deployed.requests()[seen:] if request["method"] == "PATCH"]
+    assert bodies
+    assert not [body for body in bodies if "administratorLoginPassword" in body.get("properties", {})]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"method": "PUT", "path": "*/secrets/postgresql-admin-password", "drop": "after"},
+        {"method": "PUT", "path": "*/flexibleServers/draftgenie-pg", "drop": "after"},
+        {"method": "PUT", "path": "*/secrets/rag-service-database-url", "drop": "before"},
+    ],
+    ids=["after the password", "after the server", "before a composed secret"],
+)
+def test_run_killed_between_password_server_and_secrets_recovers(project: Project, fault: dict[str, Any]) -> None:
+    """Server and vault agree in the end, whatever was cut off."""
+    arguments = project.faults({**fault, "times": 1}, scale=0)
+    process = project.start(*arguments)
+    deadline = time.monotonic() + 60
+    marker = fault["path"].lstrip("*")
+    while not any(request["path"].endswith(marker) for request in project.requests()):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+
+    project.deploy()
+
+    state = project.state()
+    assert state["resources"]["postgresql_server"]["password_version"] == state["secrets"][
+        "postgresql-admin-password"
+    ]["version"]
+    assert project.deploy().ran() == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_ends_with_130_and_the_next_run_finishes(project: Project, number: signal.Signals) -> None:
+    """The state is saved, the step is interrupted, and nothing done is done again."""
+    arguments = project.faults(scale=0.02)
+    process = project.start(*arguments)
+    deadline = time.monotonic() + 60
+    while not any("/flexibleServers/" in request["path"] for request in project.requests()):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    began = time.monotonic()
+    _, err = process.communicate(timeout=20)
+
+    assert process.returncode == 130, err
+    assert time.monotonic() - began < 4
+    assert "the next run takes it up" in err
+    steps = project.state()["steps"]
+    assert steps["create_key_vault"]["status"] == "completed"
+    assert "create_databases" in steps
+
+    ran = project.deploy().ran()
+
+    assert ran["create_databases"] == ["interrupted"]
+    assert "create_key_vault" not in ran
+    puts = [write for write in project.writes() if write.startswith("PUT") and write.endswith("/draftgenie-pg")]
+    assert len(puts) == 1
