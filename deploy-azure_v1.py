@@ -485,7 +485,8 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         records = {
             key: record
             for key, record in self.state.state["resources"].items()
-            if not record.get("orphaned") and ids.is_top_level(record["id"])
+            # One that was never seen whole is being made by a step that did not complete anyway.
+            if record.get("body") and not record.get("orphaned") and ids.is_top_level(record["id"])
         }
         if not records:
             return

@@ -190,7 +190,7 @@ def validity_digest(raw: RawConfig, secrets_digest: str | None) -> str:
     """What a configuration was when it was found valid: its values, and the modules that validate."""
     plain = {key: value for key, value in raw.values.items() if key != "secrets"}
     hidden = secret_values(raw)
-    parts = [canonical(_without(plain, hidden)), str(secrets_digest).encode(), raw.directory.encode()]
+    parts = [canonical(_without(plain, hidden)), str(secrets_digest).encode()]
     for name in VALIDATORS:
         path = os.path.join(TOOL_ROOT, "draftgenie_azure", f"{name}.py")
         if os.path.exists(path):

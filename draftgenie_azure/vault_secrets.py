@@ -529,13 +529,12 @@ class _Planner:
         return VaultSecret(vault, "given", value=value)
 
     def _empty(self, key: Key, wanted: str) -> None:
+        """A secret that is used has no real value: a fault, but on the emulator, where a dummy will do."""
         if self.config.azure.cloud == "emulator":
             self.plan.notices.append(f"{'.'.join(map(str, key))} has no real value; on the emulator a dummy stands in")
-        else:
-            users = (
-                ", ".join(sorted(self.users.get(naming.vault_name(str(key[-1])), ()))) if key[0] == "secrets" else ""
-            )
-            self.report(key, f"needs {wanted}" + (f": {users} uses it" if users else ""))
+        elif ("azure", "cloud") not in self.damaged:  # else it might be meant to be the emulator
+            users = self.users.get(naming.vault_name(str(key[-1])), set()) if key[0] == "secrets" else set()
+            self.report(key, f"needs {wanted}" + (f" (used by {', '.join(sorted(users))})" if users else ""))
 
     def _warn_unsafe(self, name: str, where: str, key: Key) -> None:
         if name == "postgresql.password" and self.config.postgresql:

@@ -77,13 +77,13 @@ class Verification:
         app_id = self._scope.resource("Microsoft.App/containerApps", service.name)
         live, revision = self._await_ready(app_id, service)
         state = str(revision["properties"].get("runningState", "")).lower()
+        asleep = state == "scaledtozero" or revision["properties"].get("replicas") == 0
+        if not asleep:
+            self._check_replicas(app_id, revision)
         if service.ingress == "external" and service.transport != "tcp":
             self._ask(app_id, live, service)
             return "answered"
-        if state == "scaledtozero" or revision["properties"].get("replicas") == 0:
-            return "unproved"
-        self._check_replicas(app_id, revision)
-        return "ready"
+        return "unproved" if asleep else "ready"
 
     def _await_ready(self, app_id: str, service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
         """Wait until the latest revision is the ready one; the app and that revision."""

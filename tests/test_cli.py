@@ -142,7 +142,10 @@ def test_reset_puts_the_state_aside_and_the_next_run_changes_nothing_in_azure(de
     assert (after["lineage"], after["salt"]) == (before["lineage"], before["salt"])
     seen = len(deployed.requests())
     assert set(deployed.deploy().ran()) == set(STEP_NAMES)
-    assert [write for write in deployed.writes(seen) if "/secrets/" not in write and "flexibleServers" not in write] == []
+    # Secrets and the server's password are sent once more, since nothing says any longer that they are the same; to
+    # compose secrets with generated ones, the command takes the role that reads them.
+    doubtful = ("/secrets/", "/flexibleServers/", "/vaults/draftgenie-kv/providers/Microsoft.Authorization/")
+    assert [write for write in deployed.writes(seen) if not any(part in write for part in doubtful)] == []
 
 
 def test_disabled_build_hands_on_the_recorded_images(deployed: Project) -> None:

@@ -104,7 +104,7 @@ def test_the_shipped_file_needs_real_secrets_on_azure(tmp_path: Path) -> None:
     assert sorted(faults) == ["secrets.gemini_api_key", "secrets.instanote_api_key"]
     assert "published stand-in" in faults["secrets.gemini_api_key"]
     assert "your-gemini" not in str(caught.value)
-    assert "services.draft_service uses it" in faults["secrets.instanote_api_key"]
+    assert "(used by services.draft_service)" in faults["secrets.instanote_api_key"]
 
 
 # What the services of DraftGenie read and have no default for, or one that does not work in the cloud.
@@ -394,7 +394,7 @@ postgresql: {server_name: Bad}
 secrets: {given: [x]}
 services:
   rabbitmq: {port: x}
-  api: {environment: {A: "{{ services.worker.url }}{{ rabbitmq.url }}", B: "{{ postgresql.hots }}"}}
+  api: {environment: {A: "{{ services.worker.url }}", C: "{{ rabbitmq.url }}", B: "{{ postgresql.hots }}"}}
   worker:
     port: x
     secrets: {A: "{{ postgresql.url }}", B: "{{ secrets.given }}", C: "{{ secrets.gone }}"}
@@ -1006,3 +1006,22 @@ def test_odd_values_anywhere_give_a_config_or_faults(changes: list[tuple[int, ob
     else:
         assert config.vault_secrets() is not None
         assert config.databases() is not None
+
+
+@pytest.mark.parametrize(
+    ("cloud", "manager", "suffixes"),
+    [
+        ("AzureCloud", "management.azure.com", "vault.azure.net azurecr.io postgres.database.azure.com"),
+        ("AzureUSGovernment", "management.usgovcloudapi.net",
+         "vault.usgovcloudapi.net azurecr.us postgres.database.usgovcloudapi.net"),
+        ("AzureChinaCloud", "management.chinacloudapi.cn",
+         "vault.azure.cn azurecr.cn postgres.database.chinacloudapi.cn"),
+    ],
+)  # fmt: skip
+def test_each_cloud_has_its_endpoints(good: Path, cloud: str, manager: str, suffixes: str) -> None:
+    endpoints = over(good, f"azure: {{cloud: {cloud}}}\nredis: ~").endpoints
+
+    assert endpoints.name == cloud
+    assert endpoints.resource_manager == f"https://{manager}"
+    assert endpoints.scope == f"https://{manager}/.default"
+    assert f"{endpoints.vault_suffix} {endpoints.registry_suffix} {endpoints.postgres_suffix}" == suffixes

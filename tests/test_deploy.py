@@ -161,9 +161,7 @@ def test_deleted_resource_comes_back_when_something_runs(
     ran = result.ran()
     assert again <= set(ran), ran
     assert any(f"{key} is gone" in reason for reasons in ran.values() for reason in reasons)
-    seen = len(deployed.requests())
-    assert deployed.deploy("--force-all")
-    assert deployed.writes(seen) == [write for write in deployed.writes(seen) if "/start" in write or "Run" in write]
+    assert deployed.deploy().ran() == {}
 
 
 def test_bodies_are_valid_by_the_official_types(deployed: Project) -> None:

@@ -123,7 +123,7 @@ def test_run_killed_between_password_server_and_secrets_recovers(project: Projec
     process = project.start(*arguments)
     deadline = time.monotonic() + 60
     marker = fault["path"].lstrip("*")
-    while not any(request["path"].endswith(marker) for request in project.requests()):
+    while not any(write.startswith("PUT") and write.endswith(marker) for write in project.writes()):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.01)
     process.kill()
@@ -144,7 +144,7 @@ def test_signal_ends_with_130_and_the_next_run_finishes(project: Project, number
     arguments = project.faults(scale=0.02)
     process = project.start(*arguments)
     deadline = time.monotonic() + 60
-    while not any("/flexibleServers/" in request["path"] for request in project.requests()):
+    while not any(write.startswith("PUT") and "/flexibleServers/" in write for write in project.writes()):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
     process.send_signal(number)
