@@ -70,7 +70,7 @@ _RULES: dict[str, tuple[str, str]] = {
 _COMPILED = {kind: re.compile(pattern, re.ASCII) for kind, (pattern, _) in _RULES.items()}
 
 _RESERVED_LOGINS = frozenset(("azure_superuser", "azure_pg_admin", "admin", "administrator", "root", "guest", "public"))
-_RESERVED_TAGS = frozenset(("lineage", "incarnation"))
+_RESERVED_TAGS = frozenset(("draftgenie-lineage", "draftgenie-migration", "incarnation"))
 _TAG_LIMIT = 50 - len(_RESERVED_TAGS)
 _PUBLISHED = re.compile(
     r"(?:your|my)[-_ ].*|<.*>|change[-_ ]?(?:me|this|it).*|replace[-_ ]?(?:me|this|with).*|todo|placeholder.*|"

@@ -1,0 +1,234 @@
+"""Options beyond the shipped configuration: every one reaches Azure in a body that the official types accept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from conftest import SHARED, Project
+
+
+def bodies(project: Project, part: str, method: str = "PUT") -> list[dict[str, Any]]:
+    """Bodies of the requests to paths that contain a text."""
+    return [
+        request["body"]
+        for request in project.requests()
+        if request["method"] == method and part.lower() in request["path"].lower() and request.get("body")
+    ]
+
+
+def assert_valid(project: Project) -> None:
+    """Hold the bodies against the official types, where those are at hand."""
+    validator = SHARED / "azure-types" / "validate.py"
+    if validator.exists():
+        log = project.directory / ".azure-emulator" / "requests.jsonl"
+        command = [sys.executable, str(validator), "--known-values", "--har", str(log)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+def test_every_option_of_a_service_reaches_its_app(project: Project) -> None:
+    """Volumes, scale rules, commands, further ports, build arguments, a public image with HTTP."""
+    values = project.config()
+    values["key_vault"]["purge_protection"] = True
+    values["postgresql"] |= {"extensions": ["uuid-ossp", "pgcrypto"], "databases": ["reports"], "storage_size": 64}
+    values["mongodb"] = {"connection_url": "mongodb://user:Mongo5ecret@mongo.example.com/db"}
+    values["secrets"]["session_key"] = {"generate": True}
+    gateway = values["services"]["api_gateway"]
+    gateway["build_args"] = {"FLAVOUR": "plain", "NPM_TOKEN": {"value": "Npm5ecretToken", "secret": True}}
+    gateway["scale"] = {
+        "http_concurrent_requests": 40,
+        "rules": [{"name": "load", "type": "cpu", "metadata": {"type": "Utilization", "value": 70}}],
+    }
+    gateway["secrets"]["MONGODB_URL"] = "{{ mongodb.connection_url }}"
+    gateway["secrets"]["SESSION_KEY"] = "{{ secrets.session_key }}"
+    gateway["secrets"]["APPLICATIONINSIGHTS_CONNECTION_STRING"] = "{{ monitoring.connection_string }}"
+    gateway["secrets"]["REDIS_URL"] = "{{ redis.url }}"
+    values["services"]["rabbitmq"]["scale"] = {"tcp_concurrent_connections": 100}
+    values["services"]["qdrant"] |= {
+        "additional_ports": [6334],
+        "command": ["./entrypoint.sh"],
+        "args": "--snapshot none",
+        "volume": {
+            "type": "azure_file",
+            "mount_path": "/qdrant/storage",
+            "account_name": "draftgeniefiles",
+            "account_key": "Sh4redKeyOfTheStorageAccount==",
+            "share_name": "qdrant",
+        },
+    }
+    project.write(values)
+
+    project.deploy()
+
+    assert_valid(project)
+    app = bodies(project, "/containerApps/api-gateway")[0]["properties"]
+    rules = app["template"]["scale"]["rules"]
+    assert [rule["name"] for rule in rules] == ["http", "load"]
+    assert {secret["name"] for secret in app["configuration"]["secrets"]} >= {
+        "mongodb-connection-url", "session-key", "monitoring-connection-string", "redis-url",
+    }
+    qdrant = bodies(project, "/containerApps/qdrant")[0]["properties"]
+    assert qdrant["template"]["volumes"] == [{"name": "data", "storageType": "AzureFile", "storageName": "qdrant"}]
+    assert qdrant["configuration"]["ingress"]["additionalPortMappings"] == [
+        {"external": False, "targetPort": 6334, "exposedPort": 6334}
+    ]
+    assert bodies(project, "/configurations/azure.extensions")[0]["properties"]["value"] == "pgcrypto,uuid-ossp"
+    (build,) = [body for body in bodies(project, "/scheduleRun", "POST") if "api-gateway" in body["imageNames"][0]]
+    assert [(argument["name"], argument["isSecret"]) for argument in build["arguments"]] == [
+        ("FLAVOUR", False), ("NPM_TOKEN", True),
+    ]
+    everything = "".join(path.read_text("utf-8") for path in project.directory.rglob("*.json*") if "vault" not in path.name)
+    for secret in ("Npm5ecretToken", "Sh4redKey", "Mongo5ecret"):
+        assert secret not in everything
+    assert project.deploy().ran() == {}
+
+
+def test_changed_key_of_a_file_share_is_sent_although_azure_never_shows_it(project: Project) -> None:
+    """What is write-only is told apart by a digest in the state."""
+    volume = {
+        "type": "azure_file", "mount_path": "/data", "account_name": "draftgeniefiles", "share_name": "data",
+        "account_key": "${SHARE_KEY}",
+    }
+    project.change("services.qdrant.volume", volume)
+    project.environment["SHARE_KEY"] = "FirstKeyOfTheAccount=="
+    project.deploy()
+    project.environment["SHARE_KEY"] = "SecondKeyOfTheAccount=="
+    seen = len(project.requests())
+
+    ran = project.deploy().ran()
+
+    assert ran["create_container_apps_env"] == ["secret:services.qdrant.volume.account_key changed"]
+    assert [write.split("/")[-2] for write in project.writes(seen)] == ["storages"]
+
+
+def test_older_redis_is_made_with_a_warning_of_its_retirement(project: Project) -> None:
+    """Basic, Standard and Premium are the product that ends in 2028."""
+    project.change("redis", {"name": "draftgenie-cache", "sku": "Basic", "vm_size": "c0"})
+    project.change("services.api_gateway.secrets.REDIS_URL", "{{ redis.url }}")
+
+    result = project.deploy()
+
+    assert_valid(project)
+    assert "retired on 2028-09-30" in " ".join(result.events()[-1]["warnings"])
+    assert project.state()["steps"]["create_databases"]["outputs"]["redis"]["port"] == 6380
+    assert project.deploy().ran() == {}
+
+
+def test_without_redis_section_none_is_made_and_nothing_waits_for_it(project: Project) -> None:
+    """An absent section makes nothing."""
+    project.change("redis", None)
+
+    project.deploy()
+
+    assert "redis" not in project.state()["resources"]
+    assert not [write for write in project.writes() if "Microsoft.Cache/" in write and "register" not in write]
+
+
+def test_service_scaled_to_zero_is_shown_as_unproved_or_woken(project: Project) -> None:
+    """An internal one cannot be asked from outside; an external one is woken."""
+    project.change("services.rag_service.min_replicas", 0)
+    project.change("services.api_gateway.min_replicas", 0)
+
+    project.deploy()
+
+    checks = project.state()["steps"]["verify_deployment"]["outputs"]["checks"]
+    assert checks["rag_service"] == "unproved"
+    assert checks["api_gateway"] == "answered"
+
+
+def test_removed_ingress_and_variable_are_removed_from_the_app(deployed: Project) -> None:
+    """What the configuration no longer has goes away in Azure too."""
+    values = deployed.config()
+    del values["services"]["draft_service"]["environment"]["LOG_FORMAT"]
+    deployed.write(values)
+    seen = len(deployed.requests())
+
+    deployed.deploy()
+
+    (body,) = [request["body"] for request in deployed.requests()[seen:] if request["method"] == "PUT"]
+    names = [entry["name"] for entry in body["properties"]["template"]["containers"][0]["env"]]
+    assert "LOG_FORMAT" not in names
+
+
+def test_removed_service_is_named_as_left_behind(deployed: Project) -> None:
+    """Nothing is deleted unasked."""
+    values = deployed.config()
+    del values["services"]["evaluation_service"]
+    del values["docker"]["dockerfiles"]["evaluation_service"]
+    del values["services"]["api_gateway"]["environment"]["EVALUATION_SERVICE_URL"]
+    deployed.write(values)
+
+    result = deployed.deploy()
+
+    assert "container_app/evaluation_service" in result.events()[-1]["orphaned"]
+    assert not [write for write in deployed.writes() if write.startswith("DELETE")]
+
+
+def test_deleted_vault_is_recovered_with_its_secrets(deployed: Project, emulator: Any) -> None:
+    """A vault in the bin holds its name; ours comes back, and its secrets are the same versions."""
+    before = deployed.state()["steps"]["store_secrets"]["outputs"]
+    vault = deployed.state()["resources"]["key_vault"]["id"]
+    delete(deployed, emulator, vault, "2026-02-01")
+
+    result = deployed.deploy("--force-step", "verify_deployment")
+
+    assert "key_vault is gone" in result.ran()["create_key_vault"]
+    assert any("is recovered" in warning for warning in result.events()[-1]["warnings"])
+    assert deployed.state()["steps"]["store_secrets"]["outputs"] == before
+    assert deployed.deploy().ran() == {}
+
+
+def test_deleted_server_comes_back_with_the_password_that_the_vault_holds(deployed: Project, emulator: Any) -> None:
+    """Apps keep their secrets; the new server is made with them, and its tables are made anew."""
+    before = deployed.state()["secrets"]
+    server = deployed.state()["resources"]["postgresql_server"]["id"]
+    delete(deployed, emulator, server, "2025-08-01")
+    seen = len(deployed.requests())
+
+    ran = deployed.deploy("--force-step", "verify_deployment").ran()
+
+    assert "postgresql_server is gone" in ran["create_databases"]
+    assert deployed.state()["secrets"] == before
+    assert sum(write.endswith("/start") for write in deployed.writes(seen)) == 1
+
+
+def test_taken_name_is_told_before_anything_is_made(deployed: Project) -> None:
+    """The registry's name belongs to the first deployment: the second one stops at once."""
+    overlay = deployed.overlay(
+        "other.yaml",
+        {
+            "azure": {"resource_group": "other-rg"},
+            "key_vault": {"name": "other-kv"},
+            "postgresql": {"server_name": "other-pg"},
+            "redis": {"name": "other-redis"},
+            "advanced": {"state_file": "other.json"},
+        },
+    )
+    seen = len(deployed.requests())
+
+    result = deployed.run("--config", "config.yaml", "--config", overlay)
+
+    assert result.code == 1
+    assert "container_registry.name: the name draftgenieacr is not free" in result.err
+    assert deployed.writes(seen) == []
+
+
+def delete(project: Project, emulator: Any, resource_id: str, version: str) -> None:
+    """Delete a resource as somebody else would: by Azure Resource Manager."""
+    pytest.importorskip("azure.mgmt.resource")
+    from azure.core.rest import HttpRequest
+    from azure.identity import ClientSecretCredential
+    from azure.mgmt.resource.resources import ResourceManagementClient
+
+    with emulator(project) as azure:
+        reach = {"proxies": {"https": azure.proxy_url}, "connection_verify": str(azure.ca_file), "use_env_settings": False}
+        credential = ClientSecretCredential(azure.tenant_id, azure.client_id, azure.client_secret, **reach)
+        with ResourceManagementClient(credential, azure.subscription_id, **reach) as client:
+            answer = client.send_request(HttpRequest("DELETE", resource_id, params={"api-version": version}))
+            assert answer.status_code in (200, 202), answer.text()
+            while answer.status_code == 202 and answer.headers.get("Location"):
+                answer = client.send_request(HttpRequest("GET", answer.headers["Location"]))
+        credential.close()
