@@ -44,18 +44,21 @@ _NAMES = (
 # What makes an app's shape; its environment and secrets belong to configure_environment_variables.
 _SHAPE = (
     "name", "kind", "image", "port", "additional_ports", "cpu", "memory", "min_replicas", "max_replicas", "ingress",
-    "transport", "exposed_port", "allow_insecure", "health_path", "startup_seconds", "command", "args", "volume",
-    "scale",
+    "transport", "exposed_port", "allow_insecure", "health_path", "startup_seconds", "command", "args",
+    "volume.type", "volume.mount_path", "scale",
 )
-_APPS = ("draftgenie_azure/bodies/apps.py", "draftgenie_azure/values.py")
 _FOUNDATION = "draftgenie_azure/bodies/foundation.py"
 _STORES = "draftgenie_azure/bodies/stores.py"
+_VARIABLES = ("draftgenie_azure/placeholders.py", "draftgenie_azure/vault_secrets.py", "draftgenie_azure/values.py")
+_APPS = ("draftgenie_azure/bodies/apps.py", _FOUNDATION, *_VARIABLES)
+_VAULT = ("draftgenie_azure/vault.py", _FOUNDATION, _STORES, *_VARIABLES)
 
 STEPS: tuple[Step, ...] = (
     Step(
         "check_prerequisites",
         "Check sign-in, subscription, regions, resource providers, rights and names",
         config=(*_PLACE, "locations", *_NAMES),
+        tools=("draftgenie_azure/prerequisites.py",),
     ),
     Step(
         "create_resource_group",
@@ -96,33 +99,32 @@ STEPS: tuple[Step, ...] = (
             *_PLACE, "locations.postgres_server", "locations.redis", "postgresql", "redis", "tags",
             "azure.project_name",
         ),
-        references="databases",
-        tools=(_STORES, "draftgenie_azure/vault.py"),
+        variables="databases",
+        tools=("draftgenie_azure/databases.py", *_VAULT),
     ),
     Step(
         "store_secrets",
         "Put every other secret of the application into the vault",
         needs=("create_monitoring", "create_key_vault", "create_databases"),
-        config=("secrets", "mongodb", "networking"),
-        references="secret",
-        tools=(_STORES, "draftgenie_azure/vault.py", "draftgenie_azure/values.py"),
+        config=("secrets",),
+        variables="secret",
+        tools=_VAULT,
     ),
     Step(
         "create_container_apps_env",
         "Create the Container Apps environment, its logging and storages",
         needs=("create_resource_group", "create_monitoring"),
         config=(*_PLACE, "locations.container_apps", "container_apps", "tags"),
-        services=(None, ("name", "volume")),
+        storages=True,
         tools=(_FOUNDATION, "draftgenie_azure/bodies/apps.py"),
     ),
     Step(
         "build_and_push_images",
         "Build the images of the application services whose content has none yet",
         needs=("create_container_registry",),
-        config=("docker.build_context", "docker.builder", "docker.dockerfiles", "docker.platform"),
-        services=(APPLICATION, ("name", "kind", "image", "dockerfile", "target", "build_args")),
+        config=("docker.build_context", "docker.builder", "docker.platform"),
         images=True,
-        tools=("draftgenie_azure/images.py", "draftgenie_azure/context.py"),
+        tools=tuple(f"draftgenie_azure/{name}.py" for name in ("images", "context", "dockerfile", "dockerignore")),
     ),
     Step(
         "deploy_infrastructure_services",
@@ -154,9 +156,8 @@ STEPS: tuple[Step, ...] = (
             "store_secrets", "create_container_apps_env", "build_and_push_images", "deploy_infrastructure_services",
             "deploy_application_services",
         ),
-        config=("networking",),
-        references="all",
-        tools=_APPS,
+        variables="all",
+        tools=("draftgenie_azure/compare.py", *_APPS),
     ),
     Step(
         "run_migrations",
@@ -165,8 +166,9 @@ STEPS: tuple[Step, ...] = (
             "create_resource_group", "create_monitoring", "create_container_registry", "create_databases",
             "store_secrets", "create_container_apps_env", "build_and_push_images", "configure_environment_variables",
         ),
-        migrations=True,
-        tools=_APPS,
+        config=(*_PLACE, "locations.container_apps", "tags"),
+        variables="migrations",
+        tools=("draftgenie_azure/migrations.py", *_APPS),
     ),
     Step(
         "verify_deployment",
@@ -175,11 +177,28 @@ STEPS: tuple[Step, ...] = (
             "deploy_infrastructure_services", "deploy_application_services", "configure_environment_variables",
             "run_migrations",
         ),
-        services=(None, ("health_path", "ingress", "min_replicas")),
+        services=(None, ("health_path", "ingress", "transport", "min_replicas")),
         tools=("draftgenie_azure/verify.py",),
     ),
 )
 STEP_NAMES = tuple(step.name for step in STEPS)
+# Seconds that a step takes on a first deployment, from recorded and published runs; used until the state knows better.
+USUAL_SECONDS = {
+    "check_prerequisites": 20.0,
+    "create_resource_group": 5.0,
+    "create_monitoring": 30.0,
+    "create_container_registry": 20.0,
+    "create_key_vault": 35.0,
+    "create_databases": 720.0,
+    "store_secrets": 30.0,
+    "create_container_apps_env": 180.0,
+    "build_and_push_images": 150.0,
+    "deploy_infrastructure_services": 30.0,
+    "deploy_application_services": 30.0,
+    "configure_environment_variables": 10.0,
+    "run_migrations": 60.0,
+    "verify_deployment": 60.0,
+}
 _BY_NAME = {step.name: step for step in STEPS}
 
 
@@ -217,6 +236,8 @@ class DraftGenieDeployer:
         self.outputs: dict[str, Outputs] = {}
         self.forced: frozenset[str] = frozenset()
         self.warnings: list[str] = []
+        self.packed: dict[str, str] = {}
+        self.adopt = False
         self._emulator: Attached | None = None
 
     # ------------------------------------------------------------------------------------------------- connecting
@@ -342,7 +363,7 @@ class DraftGenieDeployer:
         from draftgenie_azure.bodies import foundation
 
         lineage = str(self.journal.document["lineage"])
-        self._check_owner(lineage)
+        self.check_owner(lineage)
         identity_id = self.scope.resource(
             "Microsoft.ManagedIdentity/userAssignedIdentities", self.config.azure.identity_name
         )
@@ -424,7 +445,9 @@ class DraftGenieDeployer:
         from draftgenie_azure.databases import Databases
 
         vault = self._vault("create_databases") if self.config.postgresql is not None else None
-        databases = Databases(self.config, self.arm, self.journal, self.scope, self.logger, self.warn)
+        databases = Databases(
+            self.config, self.arm, self.journal, self.control, self.scope, self.logger, self.warn
+        )
         return databases.ensure(vault)
 
     def _step_store_secrets(self) -> Outputs:
@@ -511,6 +534,7 @@ class DraftGenieDeployer:
             tenant_id=str(self.subscription["tenantId"]),
         )
         images = builder.build(requests)
+        self.packed = builder.packed
         self.logger.info("built: %s", ", ".join(builder.built) or "nothing, every content has its image")
         return images
 
@@ -544,7 +568,7 @@ class DraftGenieDeployer:
         """Succeeded is not ready: revisions, replicas and health answers are looked at live."""
         from draftgenie_azure.verify import Verification
 
-        verification = Verification(self.config, self.arm, self.wire, self.scope, self.control, self.logger)
+        verification = Verification(self.config, self.arm, self.wire, self.scope, self.journal, self.control)
         return verification.verify()
 
     # ---------------------------------------------------------------------------------------------------- helpers
@@ -557,22 +581,28 @@ class DraftGenieDeployer:
     def _ensure(self, step: str, *resources: Resource) -> list[dict[str, Any]]:
         return self.arm.ensure(resources, step=step)
 
-    def _check_owner(self, lineage: str) -> None:
-        """Stop where another state looks after the group; say so where nobody does yet."""
+    def check_owner(self, lineage: str) -> bool:
+        """Stop where another state looks after the group, unless it is to be adopted.
+
+        Returns:
+            whether the group is there and its tag is not this lineage's.
+        """
         from draftgenie_azure.bodies.foundation import LINEAGE_TAG
 
         live = self.arm.read(self.scope.group)
         if live is None:
-            return
+            return False
+        group = f"the resource group {self.config.azure.resource_group}"
         owner = (live.get("tags") or {}).get(LINEAGE_TAG)
-        if owner is None:
-            self.warn(f"the resource group {self.config.azure.resource_group} exists and is taken over")
-        elif owner != lineage:
+        if owner == lineage:
+            return False
+        if owner is not None and not self.adopt:
             raise DeployerError(
-                f"the resource group {self.config.azure.resource_group} is looked after by another state "
-                f"(its lineage is {owner}, this one's {lineage})",
-                hint="Use that state, or another azure.resource_group.",
+                f"{group} is looked after by another state (its lineage is {owner}, this one's {lineage})",
+                hint="Use that state, or another azure.resource_group; or take the group over: --adopt.",
             )
+        self.warn(f"{group} exists and is taken over" + (f" from the state of lineage {owner}" if owner else ""))
+        return True
 
     def _give_role(self, step: str, key: str, scope_id: str, role: str) -> str:
         """Give the apps' identity a role; returns the assignment's id."""
@@ -589,7 +619,7 @@ class DraftGenieDeployer:
     ) -> None:
         """Leave a door that somebody else's resource has open as it is: closing it may lock its users out."""
         record = self.journal.resources.get(key, {})
-        if record.get("created"):
+        if record.get("created") or self.adopt:
             return
         live = self.arm.read(resource_id)
         if live is None or live["properties"].get(name, open_value) is not open_value:
@@ -597,7 +627,8 @@ class DraftGenieDeployer:
         body["properties"][name] = open_value
         if name == "enableRbacAuthorization":
             body["properties"]["accessPolicies"] = live["properties"].get("accessPolicies", [])
-        self.warn(f"{key}: {name} is {open_value} on a resource that this deployment did not create; it is left so")
+        left = "on a resource that this deployment did not create; it is left so (--adopt closes it)"
+        self.warn(f"{key}: {name} is {open_value} {left}")
 
     def _recover_vault(self, vault_id: str, tenant_id: str) -> None:
         """Bring a soft-deleted vault of ours back, or say whose it is."""

@@ -10,12 +10,15 @@ import datetime
 import time
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from draftgenie_azure import ids
 from draftgenie_azure.compare import differences, fingerprint
+from draftgenie_azure.control import pace
 from draftgenie_azure.errors import AzureError
-from draftgenie_azure.wire import error_parts, refusal
+from draftgenie_azure.schedule import side_by_side
+from draftgenie_azure.wire import BUSY_CODES, error_parts, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +94,7 @@ class Arm:
         self._journal = journal
         self._control = control
         self._logger = logger
-        self.writes = 0
+        self._created: set[str] = set()
 
     # --- reading ---
 
@@ -143,7 +146,6 @@ class Arm:
 
     def delete(self, resource_id: str, *, api_version: str | None = None) -> None:
         """Delete a resource and wait until it is gone; nothing to do where it is not there."""
-        self.writes += 1
         version = api_version or ids.api_version(resource_id)
         reply = self._wire.arm("DELETE", resource_id, params={"api-version": version}, accept=(404,), patience=1200.0)
         url = reply.headers.get("Azure-AsyncOperation") or reply.headers.get("Location")
@@ -170,8 +172,14 @@ class Arm:
         Raises:
             AzureError: a write was refused, or its operation failed; what else the group began is recorded.
         """
-        begun = [self._begin(resource, step) for resource in resources]
-        return [self._finish(resource, step, *start) for resource, start in zip(resources, begun, strict=True)]
+        width = self._control.parallelism
+        begun = side_by_side([partial(self._begin, resource, step) for resource in resources], width=width)
+        ends = [partial(self._finish, resource, step, *start) for resource, start in zip(resources, begun, strict=True)]
+        return side_by_side(ends, width=width)
+
+    def created(self, key: str) -> bool:
+        """Whether it was this run's own write that made the resource."""
+        return key in self._created
 
     def differences(self, resource: Resource, live: dict[str, Any] | None) -> list[str]:
         """What a write would change: dotted paths; `['is missing']` where there is no live resource."""
@@ -192,18 +200,38 @@ class Arm:
         return found
 
     def _begin(self, resource: Resource, step: str) -> tuple[dict[str, Any] | None, bool]:
-        """Read, compare and send what differs; the live resource where nothing was sent, and whether it was."""
+        """Read, compare and send what differs; the live resource where nothing was sent, and whether it was.
+
+        A write that may or may not have been taken is not sent again blindly: what exists decides.
+        """
         self.take_up(resource.id)
-        live = self._settled(resource, self.read(resource.id))
-        found = self.differences(resource, live)
-        failed = live is not None and state_of(live) in BAD_ENDS
-        if live is not None and not found and not failed:
-            return live, False
-        if live is None:
-            self._journal.creating(resource.key, resource.id, resource.api_version, step)
-        self._logger.info("%s: %s", resource.key, "failed before" if failed and not found else ", ".join(found))
-        self._write(resource, live)
-        return None, True
+        began, attempt = time.monotonic(), 0
+        while True:
+            live = self._settled(resource, self.read(resource.id))
+            found = self.differences(resource, live)
+            failed = live is not None and state_of(live) in BAD_ENDS
+            if live is not None and not found and not failed:
+                return live, False
+            if live is None:
+                self._journal.creating(resource.key, resource.id, resource.api_version, step)
+            self._logger.info("%s: %s", resource.key, "failed before" if failed and not found else ", ".join(found))
+            try:
+                self._write(resource, live)
+            except AzureError as error:
+                attempt += 1
+                pause = error.retry_after or self._wire.pause(attempt)
+                if not error.passing or time.monotonic() - began + pause > self._patience(error, resource.id):
+                    raise
+                self._logger.info("%s; looking again in %.1f s", error.message, pause)
+                self._control.wait(pause)
+                continue
+            if live is None:
+                self._created.add(resource.key)
+            return None, True
+
+    def _patience(self, error: AzureError, resource_id: str) -> float:
+        """Seconds to go on: as long as another operation may take, else what one request is given."""
+        return self._longest_wait(resource_id) if error.code in BUSY_CODES else self._wire.budget
 
     def _finish(self, resource: Resource, step: str, live: dict[str, Any] | None, sent: bool) -> dict[str, Any]:
         if sent:
@@ -228,12 +256,23 @@ class Arm:
             body["tags"] = {**((live or {}).get("tags") or {}), **body.get("tags", {})}
         if resource.incarnation and live is None:
             body["tags"][INCARNATION_TAG] = uuid.uuid4().hex
-        self.send(resource.id, body, method="PATCH" if patch else "PUT", roles=resource.roles)
+        method = "PATCH" if patch else "PUT"
+        self.send(resource.id, body, method=method, roles=resource.roles, repeatable=False)
 
     def send(
-        self, resource_id: str, body: dict[str, Any], *, method: str = "PUT", roles: Sequence[str] = ()
+        self,
+        resource_id: str,
+        body: dict[str, Any],
+        *,
+        method: str = "PUT",
+        roles: Sequence[str] = (),
+        repeatable: bool = True,
     ) -> Reply:
         """PUT or PATCH a body and record the operation it starts; `wait` waits for it.
+
+        Args:
+            roles: assignments without which it is refused; waited for while they are young.
+            repeatable: False where the caller looks before it sends again.
 
         Raises:
             AzureError: the body was refused.
@@ -242,7 +281,6 @@ class Arm:
         began = time.monotonic()
         while True:
             self._control.check()
-            self.writes += 1
             try:
                 reply = self._wire.arm(
                     method,
@@ -250,6 +288,7 @@ class Arm:
                     params={"api-version": version},
                     json_body=body,
                     patience=self._longest_wait(resource_id),
+                    tries=None if repeatable else 1,
                 )
                 break
             except AzureError as error:
@@ -317,12 +356,11 @@ class Arm:
         if not self._is_arm(url):
             return  # the token goes wherever this address points; the resource's own state is asked instead
         deadline = time.monotonic() + self._longest_wait(resource_id)
-        polls = 0
+        began = time.monotonic()
         pause = (reply.retry_after if reply is not None else None) or 0.0
         while True:
             self._control.wait(pause)
-            answer = self._wire.arm("GET", url, accept=(400, 401, 403, 404, 410))
-            polls += 1
+            answer = self._wire.arm("GET", url, accept=(400, 403, 404, 410))
             if answer.status >= 400:
                 self._operation_unreadable(resource_id, answer)
                 return
@@ -334,7 +372,7 @@ class Arm:
                     f"{ids.last_name(resource_id)}: still not done after {minutes:.0f} minutes",
                     hint="Run again later: the wait is taken up where it was left.",
                 )
-            pause = self._pause(polls, answer)
+            pause = self._pause(began, answer)
 
     def _ended(self, resource_id: str, kind: str, answer: Reply) -> bool:
         if kind == "location":
@@ -353,7 +391,7 @@ class Arm:
 
     def _operation_unreadable(self, resource_id: str, answer: Reply) -> None:
         """The address has expired, or is not to be read: the resource's own state has to tell."""
-        if answer.status in (401, 403):
+        if answer.status == 403:
             raise refusal(answer, f"status of {ids.last_name(resource_id)}")
         self._logger.info("the operation's address is gone; asking %s itself", ids.last_name(resource_id))
 
@@ -381,13 +419,12 @@ class Arm:
 
     def _settled(self, resource: Resource, live: dict[str, Any] | None) -> dict[str, Any] | None:
         """Wait until a resource that is still changing has come to rest."""
-        deadline = time.monotonic() + self._longest_wait(resource.id)
-        polls = 0
+        began = time.monotonic()
+        deadline = began + self._longest_wait(resource.id)
         while live is not None and not at_rest(live, resource.settled):
             if time.monotonic() > deadline:
                 raise AzureError(f"{resource.key}: it is still {state_of(live)}", hint="Run again later.")
-            polls += 1
-            self._control.wait(self._pause(polls, None))
+            self._control.wait(self._pause(began, None))
             live = self.read(resource.id)
         return live
 
@@ -420,9 +457,10 @@ class Arm:
     # --- pace ---
 
     @staticmethod
-    def _pause(polls: int, answer: Reply | None) -> float:
+    def _pause(began: float, answer: Reply | None) -> float:
+        """Seconds to the next poll: what the service asks for, else our own pace."""
         asked = answer.retry_after if answer is not None else None
-        return asked if asked else min(15.0, 0.1 * 2.0 ** min(polls, 8))
+        return asked if asked else pace(began)
 
     @staticmethod
     def _longest_wait(resource_id: str) -> float:

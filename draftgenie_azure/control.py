@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+import time
 
 from draftgenie_azure.errors import StateError, StopRequested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+PARALLELISM = 10
+
+
+def pace(began: float) -> float:
+    """Seconds to the next poll of something that began at this monotonic time: quick first, then slower and slower.
+
+    A twentieth of the wait so far keeps what is lost at the end of it small, and the number of polls as well.
+    """
+    return min(15.0, max(0.1, (time.monotonic() - began) / 20))
 
 
 class RunControl:
-    """Stop and lock of one run.
+    """Stop, lock and width of one run; shared by its threads.
 
-    A signal handler calls `request_stop()`. Where the main thread is busy with anything but a save, the handler's
-    exception ends it at once; inside `uninterrupted()` it waits for the end of the block.
+    Args:
+        parallelism: steps, and resources, in flight at once.
+
+    Attributes:
+        lock_held: asked before each write; replaced by whoever holds the lock.
+        on_stop: called once when a stop is asked for, from a signal handler: it may only wake somebody up.
     """
 
-    def __init__(self) -> None:
-        self._stop = threading.Event()
-        self._shields = 0
+    def __init__(self, parallelism: int = PARALLELISM) -> None:
+        self.parallelism = parallelism
         self.lock_held: Callable[[], bool] = lambda: True
+        self.on_stop: Callable[[], None] = lambda: None
+        self._stop = threading.Event()
 
     @property
     def stopping(self) -> bool:
@@ -30,23 +45,9 @@ class RunControl:
         return self._stop.is_set()
 
     def request_stop(self) -> None:
-        """Ask for a stop; called from a signal handler.
-
-        Raises:
-            StopRequested: unless the run is inside `uninterrupted()`.
-        """
+        """Ask for a stop; may be called from a signal handler."""
         self._stop.set()
-        if not self._shields:
-            raise StopRequested
-
-    @contextmanager
-    def uninterrupted(self) -> Iterator[None]:
-        """A block that a first signal does not cut in two, such as saving the state."""
-        self._shields += 1
-        try:
-            yield
-        finally:
-            self._shields -= 1
+        self.on_stop()
 
     def check(self) -> None:
         """Raise what keeps the run from going on.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from draftgenie_azure import ids
 from draftgenie_azure.arm import Resource, incarnation
 from draftgenie_azure.bodies import stores
 from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.schedule import side_by_side
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.arm import Arm
+    from draftgenie_azure.control import RunControl
     from draftgenie_azure.journal import Journal
     from draftgenie_azure.schema import Config
     from draftgenie_azure.vault import Vault
@@ -39,6 +43,7 @@ class Databases:
         config: Config,
         arm: Arm,
         journal: Journal,
+        control: RunControl,
         scope: ids.Scope,
         logger: logging.Logger,
         warn: Callable[[str], None],
@@ -46,6 +51,7 @@ class Databases:
         self._config = config
         self._arm = arm
         self._journal = journal
+        self._control = control
         self._scope = scope
         self._logger = logger
         self._warn = warn
@@ -57,27 +63,33 @@ class Databases:
             `{"postgresql": {…}, "redis": {…}}`, each only where it is configured: hosts, ports, login, the password's
             version in the vault, incarnations.
         """
-        group: list[Resource] = []
-        version = ""
+        branches: dict[str, Callable[[], dict[str, Any]]] = {}
         if self._config.postgresql is not None:
             assert vault is not None
-            version = self._password_version(vault)
-            group.append(self._server(vault))
+            branches["postgresql"] = partial(self._postgresql, vault)
         if self._config.redis is not None:
-            group.append(self._cluster() if self._config.redis.managed else self._older_redis())
-        fresh = group[0].changes is None if self._config.postgresql is not None else False
-        live = dict(zip((resource.key for resource in group), self._arm.ensure(group, step=STEP), strict=True))
-        outputs: dict[str, Any] = {}
-        if self._config.postgresql is not None:
-            assert vault is not None
-            self._agree_on_password(vault, version, fresh)
-            self._children(group[0].id)
-            outputs["postgresql"] = self._postgresql_outputs(group[0].id, live["postgresql_server"], version)
-        if self._config.redis is not None:
-            outputs["redis"] = self._redis_outputs(group[-1], live["redis"])
-        return outputs
+            branches["redis"] = self._redis
+        results = side_by_side(list(branches.values()), width=self._control.parallelism)
+        return dict(zip(branches, results, strict=True))
 
     # --- PostgreSQL ---
+
+    def _postgresql(self, vault: Vault) -> dict[str, Any]:
+        version = self._password_version(vault)
+        server = self._server(vault)
+        (live,) = self._arm.ensure([server], step=STEP)
+        self._agree_on_password(vault, version)
+        self._children(server.id)
+        properties = live["properties"]
+        return {
+            "id": server.id,
+            "host": properties["fullyQualifiedDomainName"],
+            "port": 5432,
+            "login": properties["administratorLogin"],
+            "password_version": version,
+            "databases": self._config.databases(),
+            "incarnation": incarnation(live),
+        }
 
     def _password_version(self, vault: Vault) -> str:
         """Have the password in the vault; its version there."""
@@ -129,19 +141,22 @@ class Databases:
         if login != postgresql.login:
             self._warn(f"the server's login is {login} and stays so; postgresql.admin_user says {postgresql.login}")
 
-    def _agree_on_password(self, vault: Vault, version: str, fresh: bool) -> None:
+    def _agree_on_password(self, vault: Vault, version: str) -> None:
         """Server and vault agree when this returns.
 
         Only doubt sends anything: another version than recorded, or none recorded because a run was cut off between.
         """
         record = self._journal.resources["postgresql_server"]
-        if not fresh and record.get("password_version") != version:
+        if record.get("password_version") == version:
+            return
+        # A server that this run made has this run's password; one whose creation was begun by another run, or whose
+        # answer was lost, may have an older one.
+        if not self._arm.created("postgresql_server"):
             self._logger.info("the server's password may not be the vault's: sending it once more")
             body = {"properties": {"administratorLoginPassword": vault.value(PASSWORD)}}
             self._arm.send(record["id"], body, method="PATCH")
             self._arm.wait(record["id"])
-        if record.get("password_version") != version:
-            self._journal.note("postgresql_server", password_version=version)
+        self._journal.note("postgresql_server", password_version=version)
 
     def _children(self, server_id: str) -> None:
         """A server does one thing at a time, so its children come one after another."""
@@ -157,18 +172,6 @@ class Databases:
             children.append((f"postgresql_database/{name}", database, stores.postgresql_database()))
         for key, child_id, body in children:
             self._arm.ensure([Resource(key, child_id, body)], step=STEP)
-
-    def _postgresql_outputs(self, server_id: str, live: dict[str, Any], version: str) -> dict[str, Any]:
-        properties = live["properties"]
-        return {
-            "id": server_id,
-            "host": properties["fullyQualifiedDomainName"],
-            "port": 5432,
-            "login": properties["administratorLogin"],
-            "password_version": version,
-            "databases": self._config.databases(),
-            "incarnation": incarnation(live),
-        }
 
     # --- Redis ---
 
@@ -191,7 +194,10 @@ class Databases:
         redis_id = self._scope.resource(OLDER_TYPE, self._config.redis.name)
         return Resource("redis", redis_id, body, incarnation=True)
 
-    def _redis_outputs(self, redis: Resource, live: dict[str, Any]) -> dict[str, Any]:
+    def _redis(self) -> dict[str, Any]:
+        assert self._config.redis is not None
+        redis = self._cluster() if self._config.redis.managed else self._older_redis()
+        (live,) = self._arm.ensure([redis], step=STEP)
         outputs: dict[str, Any] = {
             "id": redis.id,
             "host": live["properties"]["hostName"],

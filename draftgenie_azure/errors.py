@@ -3,9 +3,13 @@
     DeployerError            what failed, and what to do next
     ├── ConfigError          every fault of the configuration at once
     ├── StateError           the state document cannot be used or saved
+    │   ├── StateLockedError    another run holds its lock
+    │   ├── LockLostError       the lock that this run held is no longer its own
+    │   └── StateConflictError  somebody else wrote the state in between
     ├── AzureError           Azure refused, or an operation ended badly
     │   └── AuthenticationError
     ├── BuildError           an image could not be packed or built
+    ├── DeploymentError      several steps failed
     └── VerificationError    what was deployed does not work
 
     StopRequested            the run was asked to stop; a KeyboardInterrupt, so that no handler of errors swallows it
@@ -62,6 +66,18 @@ class StateError(DeployerError):
     """The state document is missing something, torn, foreign, newer, or could not be saved."""
 
 
+class StateLockedError(StateError):
+    """Another run holds the lock on the state."""
+
+
+class LockLostError(StateError):
+    """The lock was broken, or could not be renewed for so long that somebody else may have it."""
+
+
+class StateConflictError(StateError):
+    """What is stored is not what this run last read or wrote, so it is not overwritten."""
+
+
 class AzureError(DeployerError):
     """Azure refused a request, or an operation that it accepted ended badly.
 
@@ -69,6 +85,8 @@ class AzureError(DeployerError):
         code: the ARM error code, the innermost one that says something.
         status: HTTP status; None where an operation failed after it was accepted.
         request_id: Azure's own id of the request, for support.
+        passing: whether it may pass by itself: no answer, throttling, a server's fault, another operation.
+        retry_after: seconds that Azure asks to wait before another try.
     """
 
     def __init__(
@@ -79,8 +97,12 @@ class AzureError(DeployerError):
         status: int | None = None,
         request_id: str | None = None,
         hint: str | None = None,
+        passing: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message, hint=hint or advice(code, message))
+        self.passing = passing
+        self.retry_after = retry_after
         self.code = code
         self.status = status
         self.request_id = request_id
@@ -92,6 +114,14 @@ class AuthenticationError(AzureError):
 
 class BuildError(DeployerError):
     """A build context could not be packed, or an image not built."""
+
+
+class DeploymentError(DeployerError):
+    """Several steps failed in one run; `errors` has each of them."""
+
+    def __init__(self, errors: Sequence[DeployerError]) -> None:
+        super().__init__("\n".join(error.message for error in errors))
+        self.errors = list(errors)
 
 
 class VerificationError(DeployerError):

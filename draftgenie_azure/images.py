@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 import uuid
 from dataclasses import dataclass, field
+from functools import partial
 
 from draftgenie_azure import ids
 from draftgenie_azure.context import content_tag
+from draftgenie_azure.control import pace
 from draftgenie_azure.errors import AzureError, BuildError
+from draftgenie_azure.schedule import side_by_side
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +92,7 @@ class RegistryBuilder:
         self._tenant_id = tenant_id
         self._version = ids.API_VERSIONS["Microsoft.ContainerRegistry/registries/runs"]
         self.built: list[str] = []
+        self.packed: dict[str, str] = {}  # dependencies on the very bytes that were packed
 
     def build(self, requests: Sequence[BuildRequest]) -> dict[str, dict[str, str]]:
         """Have an image for each request: those whose content has none are built, side by side.
@@ -99,36 +104,39 @@ class RegistryBuilder:
             BuildError: a context cannot be packed, or builds failed; the ends of their logs are in the message.
             AzureError: the registry refused.
         """
-        tags: dict[str, str] = {}
-        digests: dict[str, str] = {}
-        runs: dict[str, str] = {}
-        for request in requests:
-            with tempfile.TemporaryFile() as archive:
-                tags[request.key], dockerfile = self._pack(request, archive)
-                digest = None if request.force else self.digest(request.repository, tags[request.key])
-                if digest is not None:
-                    digests[request.key] = digest
-                else:
-                    runs[request.key] = self._begin(request, tags[request.key], dockerfile, archive)
-        begun = [request for request in requests if request.key in runs]
-        failures = [self._wait(request, tags[request.key], runs[request.key]) for request in begun]
-        problems = [failure for failure in failures if failure]
+        images: dict[str, dict[str, str]] = {}
+        problems: list[str] = []
+
+        def build(request: BuildRequest) -> None:
+            try:
+                images[request.key] = self._image(request)
+            except BuildError as error:
+                problems.append(error.message)
+
+        tasks = [partial(build, request) for request in requests]
+        side_by_side(tasks, width=self._control.parallelism)
         if problems:
+            problems.sort()
             raise BuildError("\n\n".join(problems), hint="Mend the build, then run again: other images are kept.")
-        for request in requests:
-            if request.key not in digests:
-                digest = self.digest(request.repository, tags[request.key])
-                if digest is None:
-                    raise BuildError(f"{request.repository}:{tags[request.key]} was built, but is not in the registry")
-                digests[request.key] = digest
-                self.built.append(request.key)
-        return {
-            request.key: {
-                "reference": f"{self._login_server}/{request.repository}@{digests[request.key]}",
-                "tag": tags[request.key],
-            }
-            for request in requests
-        }
+        return images
+
+    def _image(self, request: BuildRequest) -> dict[str, str]:
+        """The image of one service, built where its content has none."""
+        with tempfile.TemporaryFile() as archive:
+            tag, dockerfile = self._pack(request, archive)
+            digest = None if request.force else self.digest(request.repository, tag)
+            run_id = self._begin(request, tag, dockerfile, archive) if digest is None else ""
+        if digest is None:
+            self._wait(request, tag, run_id)
+            self.built.append(request.key)
+            digest = self.digest(request.repository, tag)
+        if digest is None:
+            raise BuildError(f"{request.repository}:{tag} was built, but is not in the registry")
+        return {"reference": f"{self._login_server}/{request.repository}@{digest}", "tag": tag}
+
+    def _fits(self, dependencies: Mapping[str, str]) -> bool:
+        """Whether what several images share was packed alike; if not, nothing is sure of what is packed now."""
+        return all(self.packed.get(name, digest) == digest for name, digest in dependencies.items())
 
     def digest(self, repository: str, tag: str) -> str | None:
         """The digest behind a tag, or None where the tag is not there."""
@@ -153,7 +161,8 @@ class RegistryBuilder:
             context = request.context()
             hashed = context.dependencies()
             packed = context.pack(archive)
-            if packed.dependencies == hashed:
+            if packed.dependencies == hashed and self._fits(packed.dependencies):
+                self.packed |= packed.dependencies
                 archive.seek(0)
                 arguments = {**request.arguments, **request.secret_arguments}
                 tag = content_tag(packed.sha256, request.dockerfile, request.target, request.platform, arguments)
@@ -203,23 +212,25 @@ class RegistryBuilder:
         self._journal.operation_started(self._operation(request, tag), "build", run_id)
         return run_id
 
-    def _wait(self, request: BuildRequest, tag: str, run_id: str) -> str | None:
-        """Wait for a build; None, or what a person needs to know of its failure.
+    def _wait(self, request: BuildRequest, tag: str, run_id: str) -> None:
+        """Wait for a build.
 
         `status` alone counts: `provisioningState` says Succeeded while a run is only queued.
+
+        Raises:
+            BuildError: with the end of its log.
         """
-        polls = 0
+        began = time.monotonic()
         while True:
             live = self._arm.read(f"{self._registry}/runs/{run_id}", api_version=self._version)
             status = "Error" if live is None else str(live["properties"]["status"])
             if status in _ENDED:
                 break
-            polls += 1
-            self._control.wait(min(10.0, 0.1 * 2.0 ** min(polls, 7)))
+            self._control.wait(pace(began))
         self._journal.operation_ended(self._operation(request, tag))
-        if status == "Succeeded":
-            return None
-        return f"{request.key}: build {run_id} of {request.dockerfile} ended as {status}.\n{self._log(run_id)}"
+        if status != "Succeeded":
+            text = f"{request.key}: build {run_id} of {request.dockerfile} ended as {status}."
+            raise BuildError(f"{text}\n{self._log(run_id)}")
 
     def _log(self, run_id: str) -> str:
         """The last lines of a run's log, or why they cannot be shown."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from _thread import RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,12 +22,19 @@ class Journal:
     Args:
         document: the state document, or an empty dict; its sections are changed in place.
         save: writes the document to where it lives.
+        mutex: held while the document is changed or saved; of whoever else changes it.
     """
 
-    def __init__(self, document: dict[str, Any], save: Callable[[], None]) -> None:
+    def __init__(self, document: dict[str, Any], save: Callable[[], None], mutex: Any = None) -> None:
         self.document = document
-        self.save = save
-        self._ensured: set[str] = set()
+        self._save = save
+        self._mutex = mutex if mutex is not None else RLock()
+        self._ensured: dict[str, set[str]] = {}
+
+    def save(self) -> None:
+        """Write the document to where it lives."""
+        with self._mutex:
+            self._save()
 
     @property
     def resources(self) -> dict[str, dict[str, Any]]:
@@ -54,39 +62,47 @@ class Journal:
 
     # --- resources ---
 
-    def begin_step(self) -> None:
-        """Forget what earlier steps ensured."""
-        self._ensured.clear()
+    def begin_step(self, step: str) -> None:
+        """Begin to note what a step ensures."""
+        self._ensured[step] = set()
 
     def end_step(self, step: str) -> None:
         """Mark as orphaned what the step recorded before and no longer wants."""
-        for key, record in self.resources.items():
-            if record.get("step") == step and key not in self._ensured:
-                record["orphaned"] = True
+        with self._mutex:
+            for key, record in self.resources.items():
+                if record.get("step") == step and key not in self._ensured[step]:
+                    record["orphaned"] = True
 
-    def orphans(self) -> list[str]:
-        """Keys of recorded resources that the configuration no longer wants."""
-        return sorted(key for key, record in self.resources.items() if record.get("orphaned"))
+    def replaced(self, key: str, resource_id: str) -> None:
+        """Forget the record of another resource under this key, which has been deleted."""
+        with self._mutex:
+            record = self.resources.get(key)
+            if record is not None and str(record["id"]).lower() != resource_id.lower():
+                del self.resources[key]
 
     def creating(self, key: str, resource_id: str, api_version: str, step: str) -> None:
         """Record, before the first write, that this lineage makes the resource."""
-        self._keep_replaced(key, resource_id)
-        self.resources[key] = self._record(resource_id, api_version, step) | {"created": True}
-        self.save()
+        with self._mutex:
+            self._keep_replaced(key, resource_id)
+            self.resources[key] = self._record(resource_id, api_version, step) | {"created": True}
+            self.save()
 
     def ensured(self, key: str, resource_id: str, api_version: str, step: str, body_hash: str) -> None:
         """Record that the resource is as wanted."""
-        self._ensured.add(key)
-        self._keep_replaced(key, resource_id)
-        record = self.resources.setdefault(key, self._record(resource_id, api_version, step) | {"created": False})
-        record.pop("orphaned", None)
-        # Several steps may touch an app; it belongs to the one that made it.
-        record |= self._record(resource_id, api_version, record["step"]) | {"body": body_hash}
+        with self._mutex:
+            self._ensured.setdefault(step, set()).add(key)
+            self._keep_replaced(key, resource_id)
+            record = self.resources.setdefault(key, self._record(resource_id, api_version, step) | {"created": False})
+            for mark in ("orphaned", "failed"):
+                record.pop(mark, None)
+            # Several steps may touch an app; it belongs to the one that made it.
+            record |= self._record(resource_id, api_version, record["step"]) | {"body": body_hash}
 
     def note(self, key: str, **facts: Any) -> None:
         """Keep further facts with a resource's record, and save."""
-        self.resources[key] |= facts
-        self.save()
+        with self._mutex:
+            self.resources[key] |= facts
+            self.save()
 
     def _record(self, resource_id: str, api_version: str, step: str) -> dict[str, Any]:
         name = resource_id.rsplit("/", 1)[-1]
@@ -99,14 +115,24 @@ class Journal:
             old = self.resources.pop(key)
             self.resources[f"{key}@{old['name']}"] = old | {"orphaned": True}
 
+    # --- secrets ---
+
+    def secret_stored(self, name: str, record: dict[str, Any]) -> None:
+        """Record what the vault holds under a name, and save."""
+        with self._mutex:
+            self.secrets[name] = record
+            self.save()
+
     # --- operations ---
 
     def operation_started(self, resource_id: str, kind: str, url: str) -> None:
         """Record where the end of an operation can be asked for, before waiting for it."""
-        self.operations[resource_id] = {"kind": kind, "url": url, "started_at": now()}
-        self.save()
+        with self._mutex:
+            self.operations[resource_id] = {"kind": kind, "url": url, "started_at": now()}
+            self.save()
 
     def operation_ended(self, resource_id: str) -> None:
         """Forget an operation's address, which is signed and of no more use."""
-        if self.operations.pop(resource_id, None) is not None:
-            self.save()
+        with self._mutex:
+            if self.operations.pop(resource_id, None) is not None:
+                self.save()

@@ -6,7 +6,10 @@ migration and database are deleted: going back to an earlier content runs it aga
 
 from __future__ import annotations
 
+import time
+
 from draftgenie_azure import ids
+from draftgenie_azure.control import pace
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.journal import now
 
@@ -71,9 +74,7 @@ class Migrations:
             if tagged and str(other["name"]).lower() != ids.last_name(job.id).lower():
                 self._logger.info("%s: deleting the job of an earlier content, %s", job.key, other["name"])
                 self._arm.delete(str(other["id"]), api_version=_VERSION)
-        record = self._journal.resources.get(job.key)
-        if record is not None and record["id"].lower() != job.id.lower():
-            del self._journal.resources[job.key]
+        self._journal.replaced(job.key, job.id)
 
     def _executions(self, job: Resource) -> list[dict[str, Any]]:
         return list(self._arm.listing(f"{job.id}/executions", api_version=_VERSION))
@@ -113,14 +114,13 @@ class Migrations:
         return started[0]
 
     def _await(self, job: Resource, execution: str) -> None:
-        polls = 0
+        began = time.monotonic()
         while True:
             live = self._arm.read(f"{job.id}/executions/{execution}", api_version=_VERSION)
             status = "" if live is None else str(live["properties"].get("status", ""))
             if status.lower() not in _GOING:
                 break
-            polls += 1
-            self._control.wait(min(10.0, 0.1 * 2.0 ** min(polls, 7)))
+            self._control.wait(pace(began))
         if status.lower() != "succeeded":
             from draftgenie_azure.logs import job_log
 

@@ -7,6 +7,7 @@ import fnmatch
 import time
 
 from draftgenie_azure import ids
+from draftgenie_azure.control import pace
 from draftgenie_azure.errors import AzureError, DeployerError
 
 TYPE_CHECKING = False
@@ -86,12 +87,11 @@ class Prerequisites:
                 self._logger.info("registering the resource provider %s", namespace)
                 self._arm.act(f"{path}/register", api_version=PROVIDERS_VERSION)
                 waiting.append(path)
-        began, polls = time.monotonic(), 0
+        began = time.monotonic()
         while waiting and time.monotonic() - began < REGISTRATION_WAIT:
             waiting = [path for path in waiting if not self._registered(path)]
             if waiting:
-                polls += 1
-                self._control.wait(min(10.0, 0.1 * 2.0 ** min(polls, 7)))
+                self._control.wait(pace(began))
 
     def _registered(self, path: str) -> bool:
         live = self._arm.read(path, api_version=PROVIDERS_VERSION) or {}

@@ -157,8 +157,7 @@ class Vault:
         old = self._journal.secrets.get(name)
         new = {"digest": digest or (old or {}).get("digest"), "version": version, "generated": generated}
         if old != new:
-            self._journal.secrets[name] = new
-            self._journal.save()
+            self._journal.secret_stored(name, new)
 
     def _read(self, name: str) -> str:
         url = f"{self.uri}secrets/{name}"

@@ -8,18 +8,21 @@ whatever is wrong. Sources: learn.microsoft.com/azure/container-apps/revisions, 
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from draftgenie_azure import ids
+from draftgenie_azure.control import pace
 from draftgenie_azure.errors import AzureError, VerificationError
 from draftgenie_azure.logs import stream
+from draftgenie_azure.schedule import side_by_side
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
     from typing import Any
 
     from draftgenie_azure.arm import Arm
     from draftgenie_azure.control import RunControl
+    from draftgenie_azure.journal import Journal
     from draftgenie_azure.schema import Config, Service
     from draftgenie_azure.wire import Wire
 
@@ -43,15 +46,15 @@ class Verification:
         arm: Arm,
         wire: Wire,
         scope: ids.Scope,
+        journal: Journal,
         control: RunControl,
-        logger: logging.Logger,
     ) -> None:
         self._config = config
         self._arm = arm
         self._wire = wire
         self._scope = scope
+        self._journal = journal
         self._control = control
-        self._logger = logger
 
     def verify(self) -> dict[str, Any]:
         """Check all services.
@@ -64,18 +67,21 @@ class Verification:
         """
         checks: dict[str, str] = {}
         problems: list[str] = []
-        for key, service in self._config.services.items():
+        def check(key: str, service: Service) -> None:
             try:
-                checks[key] = self._check(service)
+                checks[key] = self._check(key, service)
             except VerificationError as error:
                 problems.append(f"{key}: {error.message}")
-        if problems:
-            raise VerificationError("\n".join(problems), hint="Mend the service named, then run again.")
-        return {"checks": checks}
 
-    def _check(self, service: Service) -> str:
+        tasks = [partial(check, key, service) for key, service in self._config.services.items()]
+        side_by_side(tasks, width=self._control.parallelism)
+        if problems:
+            raise VerificationError("\n".join(sorted(problems)), hint="Mend the service named, then run again.")
+        return {"checks": dict(sorted(checks.items()))}
+
+    def _check(self, key: str, service: Service) -> str:
         app_id = self._scope.resource("Microsoft.App/containerApps", service.name)
-        live, revision = self._await_ready(app_id, service)
+        live, revision = self._await_ready(key, app_id, service)
         state = str(revision["properties"].get("runningState", "")).lower()
         asleep = state == "scaledtozero" or revision["properties"].get("replicas") == 0
         if not asleep:
@@ -85,10 +91,10 @@ class Verification:
             return "answered"
         return "unproved" if asleep else "ready"
 
-    def _await_ready(self, app_id: str, service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _await_ready(self, key: str, app_id: str, service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
         """Wait until the latest revision is the ready one; the app and that revision."""
-        deadline = time.monotonic() + READY_WAIT + service.startup_seconds
-        polls = 0
+        began = time.monotonic()
+        deadline = began + READY_WAIT + service.startup_seconds
         while True:
             live = self._arm.read(app_id)
             if live is None:
@@ -101,10 +107,12 @@ class Verification:
                     return live, revision
                 if self._is_lost(revision):
                     raise VerificationError(self._explain(app_id, properties, revision))
-            if properties.get("provisioningState") == "Failed" or time.monotonic() > deadline:
+            failed = properties.get("provisioningState") == "Failed"
+            if failed:
+                self._journal.note(f"container_app/{key}", failed=True)  # a reason to send the app again
+            if failed or time.monotonic() > deadline:
                 raise VerificationError(self._explain(app_id, properties, revision))
-            polls += 1
-            self._control.wait(min(10.0, 0.1 * 2.0 ** min(polls, 7)))
+            self._control.wait(pace(began))
 
     @staticmethod
     def _is_ready(properties: dict[str, Any], revision: dict[str, Any], service: Service) -> bool:

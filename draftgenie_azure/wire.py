@@ -10,9 +10,12 @@ import email.utils
 import json
 import logging
 import random
+import socket
+import threading
 import time
 import uuid
 
+import requests
 from azure.core import PipelineClient
 from azure.core.exceptions import AzureError as SdkError
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError, ServiceResponseError
@@ -27,6 +30,8 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.resource.resources import ResourceManagementClient
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
 
 from draftgenie_azure.errors import AuthenticationError, AzureError
 
@@ -35,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import IO, Any
 
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, TokenCredential
     from azure.core.pipeline import PipelineRequest
     from azure.core.rest import HttpResponse
 
@@ -44,6 +49,8 @@ if TYPE_CHECKING:
 
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 CONNECT_TIMEOUT = 20.0
+CONNECTIONS = 32
+TOKEN_MARGIN = 300.0  # seconds before its end in which a token is renewed
 READ_TIMEOUT = 90.0  # ARM itself gives a provider 60 s and then answers 504 (azure-resource-manager-rpc)
 
 # An operation of somebody else, or of our own cut-off run, holds the resource: wait and repeat.
@@ -110,6 +117,69 @@ class _RequestIds(SansIOHTTPPolicy):  # type: ignore[type-arg]  # the base's par
         )
 
 
+class _Adapter(HTTPAdapter):
+    """A connection for each thread, without Nagle's algorithm, which urllib3 leaves on behind a proxy.
+
+    It holds a request's body back until the headers are acknowledged: 40 ms for each write.
+    """
+
+    _OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+
+    def __init__(self) -> None:
+        # The loop in `_send` is the only one that sends again.
+        super().__init__(
+            pool_maxsize=CONNECTIONS, max_retries=Retry(total=False, redirect=False, raise_on_status=False)
+        )
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> Any:
+        return super().init_poolmanager(*args, socket_options=self._OPTIONS, **options)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        return super().proxy_manager_for(proxy, socket_options=self._OPTIONS, **options)
+
+
+class SharedCredential:
+    """One credential for many threads: a token is asked for once and shared until it is about to run out."""
+
+    def __init__(self, credential: TokenCredential) -> None:
+        self._credential = credential
+        self._lock = threading.Lock()
+        self._tokens: dict[tuple[str, ...], AccessToken] = {}
+
+    def get_token(self, *scopes: str, **more: Any) -> AccessToken:
+        """A token for the scopes; `claims` (a challenge of Azure's) asks for a new one."""
+        with self._lock:
+            token = self._tokens.get(scopes)
+            if token is None or more.get("claims") or token.expires_on - time.time() < TOKEN_MARGIN:
+                token = self._tokens[scopes] = self._credential.get_token(*scopes, **more)
+            return token
+
+    def forget(self) -> None:
+        """Drop all tokens, since Azure did not accept one."""
+        with self._lock:
+            self._tokens.clear()
+
+
+class Bucket:
+    """Keeps requests under one of ARM's limits: so many at once, refilled at a steady rate.
+
+    Source: learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling.
+    """
+
+    def __init__(self, size: int, per_second: float) -> None:
+        self._size, self._rate = float(size), per_second
+        self._left, self._seen = float(size), time.monotonic()
+        self._lock = threading.Lock()
+
+    def take(self) -> float:
+        """Take one; the seconds to wait before it may be used."""
+        with self._lock:
+            now = time.monotonic()
+            self._left = min(self._size, self._left + (now - self._seen) * self._rate) - 1
+            self._seen = now
+            return max(0.0, -self._left / self._rate)
+
+
 class Wire:
     """Sends requests to ARM and to the data planes of one cloud.
 
@@ -133,35 +203,40 @@ class Wire:
         budget: float = 600.0,
     ) -> None:
         self.endpoints = endpoints
-        self._credential = credential
+        self._credential = SharedCredential(credential)
+        self._buckets = {"GET": Bucket(250, 25), "DELETE": Bucket(200, 10), "write": Bucket(200, 10)}
+        self._opening = threading.Lock()
         self._control = control
         self._logger = logger
-        self._budget = budget
+        self.budget = budget
         self.correlation_id = str(uuid.uuid4())
         # Both log request bodies' neighbours: urllib3 writes whole URLs with signatures at DEBUG.
         for noisy in ("azure", "urllib3", "msal"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         self._arm = ResourceManagementClient(
-            credential,
+            self._credential,
             subscription_id,
             base_url=endpoints.resource_manager,
             credential_scopes=[endpoints.audience],
-            policies=self._policies(ARMChallengeAuthenticationPolicy(credential, endpoints.audience)),
+            policies=self._policies(ARMChallengeAuthenticationPolicy(self._credential, endpoints.audience)),
             transport=self._transport(),
         )
         self._others: dict[str | None, PipelineClient[Any, Any]] = {}
 
     def arm(self, method: str, path: str, **request: Any) -> Reply:
         """Send to Azure Resource Manager; `path` may be a whole address of it. See `_send` for the arguments."""
+        if pause := self._buckets.get(method, self._buckets["write"]).take():
+            self._control.wait(pause)
         return self._send(self._arm.send_request, method, path, **request)
 
     def other(self, method: str, url: str, *, scope: str | None, **request: Any) -> Reply:
         """Send to a data plane with a token for `scope`, or without any where it is None."""
-        client = self._others.get(scope)
-        if client is None:
-            policy = BearerTokenCredentialPolicy(self._credential, scope) if scope else None
-            client = PipelineClient(base_url="", policies=self._policies(policy), transport=self._transport())
-            self._others[scope] = client
+        with self._opening:
+            client = self._others.get(scope)
+            if client is None:
+                policy = BearerTokenCredentialPolicy(self._credential, scope) if scope else None
+                client = PipelineClient(base_url="", policies=self._policies(policy), transport=self._transport())
+                self._others[scope] = client
         return self._send(client.send_request, method, url, **request)
 
     def token(self, scope: str) -> str:
@@ -186,11 +261,14 @@ class Wire:
         return [*policies, authentication] if authentication is not None else policies
 
     def _transport(self) -> RequestsTransport:
+        session = requests.Session()
         # With an address of its own a cloud is reached through its own proxy and CA, whatever the environment says.
-        private = self.endpoints.proxy is not None or self.endpoints.ca_file is not None
+        session.trust_env = self.endpoints.proxy is None and self.endpoints.ca_file is None
+        session.mount("https://", _Adapter())
         return RequestsTransport(
+            session=session,
+            session_owner=False,
             connection_verify=self.endpoints.ca_file or True,
-            use_env_settings=not private,
             connection_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
         )
@@ -215,7 +293,7 @@ class Wire:
 
         Args:
             accept: statuses from 400 up that are an answer, such as 404.
-            repeatable: whether sending twice does no harm; else only what surely was not done is sent again.
+            repeatable: whether it may be sent again without a look; else only what surely was not done is.
             patience: seconds to wait for another operation on the resource to end; default the budget.
             tries: at most so many tries; for calls that have a fallback.
 
@@ -240,20 +318,22 @@ class Wire:
                 failure: AzureError = refusal(reply, f"{method} {_shown(url)}")
                 again = self._may_pass(reply, failure, repeatable)
                 if reply.status == 401 and not fresh_token:
-                    again = fresh_token = True  # the SDK has dropped the token it held; the next one is new
+                    self._credential.forget()
+                    again = fresh_token = True
             except ClientAuthenticationError as error:
                 raise _no_token(error) from error
             except (ServiceRequestError, ServiceResponseError) as error:
                 failure = AzureError(
                     f"{method} {_shown(url)}: no answer ({error.message})",
                     hint="Look at the network, proxy and CA settings, then run again.",
+                    passing=True,
                 )
                 # A ServiceRequestError was never sent; after any other the work may be done.
                 again = repeatable or isinstance(error, ServiceRequestError)
-            limit = self._budget
+            limit = self.budget
             if patience is not None and failure.code in BUSY_CODES:
                 limit = patience
-            delay = self._delay(attempt, reply)
+            delay = self.pause(attempt, reply)
             spent = time.monotonic() - began
             if not again or spent + delay > limit or (tries is not None and attempt >= tries):
                 raise failure
@@ -273,7 +353,8 @@ class Wire:
         return repeatable and reply.status in TRANSIENT
 
     @staticmethod
-    def _delay(attempt: int, reply: Reply | None) -> float:
+    def pause(attempt: int, reply: Reply | None = None) -> float:
+        """Seconds before the next try: what the service asks for, else longer and longer, with jitter."""
         asked = reply.retry_after if reply is not None else None
         if asked is not None:
             return asked + random.uniform(0, 0.1)
@@ -297,7 +378,16 @@ def refusal(reply: Reply, what: str) -> AzureError:
     code, message = error_parts(reply.body)
     text = f"{what}: {reply.status} {code + ': ' if code else ''}{message}".rstrip(": ")
     kind = AuthenticationError if reply.status == 401 else AzureError
-    return kind(text, code=code, status=reply.status, request_id=reply.headers.get("x-ms-request-id"))
+    passing = reply.status in TRANSIENT or code in BUSY_CODES
+    request_id = reply.headers.get("x-ms-request-id")
+    return kind(
+        text,
+        code=code,
+        status=reply.status,
+        request_id=request_id,
+        passing=passing,
+        retry_after=reply.retry_after,
+    )
 
 
 def error_parts(body: Any) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The README's tables, made from the code. `python tests/readme.py` writes them; a test checks that they are current."""
+"""The README's tables, made from the code: `python tests/readme.py` writes them, a test compares them."""
 
 from __future__ import annotations
 

@@ -58,7 +58,9 @@ def test_run_without_changes_imports_neither_sdk_nor_validation(deployed: Projec
         "print(sorted(name for name in sys.modules if name.split('.')[0] in ('azure', 'pydantic', 'requests', 'ssl')))"
     )
     program = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"]
-    done = subprocess.run(program, cwd=deployed.directory, env=deployed.env(), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        program, cwd=deployed.directory, env=deployed.env(), capture_output=True, text=True, check=True
+    )
 
     assert done.stdout.splitlines()[-1] == "[]"
 
@@ -117,7 +119,7 @@ def test_changed_secret_makes_a_new_version_and_new_revisions_where_it_is_used(d
 
     result = deployed.deploy()
 
-    assert result.ran()["store_secrets"] == ["secret:secrets.gemini_api_key changed"]
+    assert result.ran()["store_secrets"] == ["secret:secrets.gemini_api_key is new"]
     writes = deployed.writes(seen)
     assert [write.split("/")[-1] for write in writes if "/secrets/" in write] == ["gemini-api-key"]
     assert sorted(write.split("/")[-1] for write in writes if "/containerApps/" in write) == [
@@ -171,9 +173,8 @@ def test_bodies_are_valid_by_the_official_types(deployed: Project) -> None:
         pytest.skip("the official types are not beside this checkout")
     log = deployed.directory / ".azure-emulator" / "requests.jsonl"
 
-    done = subprocess.run(
-        [sys.executable, str(validator), "--known-values", "--har", str(log)], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, str(validator), "--known-values", "--har", str(log)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout
 

@@ -80,7 +80,8 @@ def test_every_option_of_a_service_reaches_its_app(project: Project) -> None:
     assert [(argument["name"], argument["isSecret"]) for argument in build["arguments"]] == [
         ("FLAVOUR", False), ("NPM_TOKEN", True),
     ]
-    everything = "".join(path.read_text("utf-8") for path in project.directory.rglob("*.json*") if "vault" not in path.name)
+    documents = [path for path in project.directory.rglob("*.json*") if path.name != "vault.json"]
+    everything = "".join(path.read_text("utf-8") for path in documents)
     for secret in ("Npm5ecretToken", "Sh4redKey", "Mongo5ecret"):
         assert secret not in everything
     assert project.deploy().ran() == {}
@@ -224,7 +225,8 @@ def delete(project: Project, emulator: Any, resource_id: str, version: str) -> N
     from azure.mgmt.resource.resources import ResourceManagementClient
 
     with emulator(project) as azure:
-        reach = {"proxies": {"https": azure.proxy_url}, "connection_verify": str(azure.ca_file), "use_env_settings": False}
+        ca_file = str(azure.ca_file)
+        reach = {"proxies": {"https": azure.proxy_url}, "connection_verify": ca_file, "use_env_settings": False}
         credential = ClientSecretCredential(azure.tenant_id, azure.client_id, azure.client_secret, **reach)
         with ResourceManagementClient(credential, azure.subscription_id, **reach) as client:
             answer = client.send_request(HttpRequest("DELETE", resource_id, params={"api-version": version}))
