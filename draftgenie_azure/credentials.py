@@ -1,13 +1,26 @@
-"""What tokens come from: the emulator's own sign-in, or whatever the machine is signed in with."""
+"""What tokens come from: the emulator's own sign-in, GitHub's, or whatever the machine is signed in with."""
 
 from __future__ import annotations
 
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from draftgenie_azure.errors import AuthenticationError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from azure.core.credentials import TokenCredential
 
     from draftgenie_azure.clouds import Endpoints
     from draftgenie_azure.emulator.attach import Attached
+
+AUDIENCE = "api://AzureADTokenExchange"
+_GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AZURE_CLIENT_ID", "AZURE_TENANT_ID")
 
 
 def for_emulator(emulator: Attached, endpoints: Endpoints) -> TokenCredential:
@@ -25,16 +38,51 @@ def for_emulator(emulator: Attached, endpoints: Endpoints) -> TokenCredential:
     )
 
 
-def for_cloud(endpoints: Endpoints, tenant_id: str) -> TokenCredential:
-    """Environment, workload identity, managed identity or a developer's sign-in, in the SDK's own order."""
+def for_cloud(endpoints: Endpoints, tenant_id: str, environ: Mapping[str, str] = os.environ) -> TokenCredential:
+    """The credential for a cloud.
+
+    On GitHub Actions an assertion is fetched for each token: one lives five minutes only, and a stored one breaks runs
+    that need a second token later (github.com/Azure/login/issues/180). Elsewhere it is the SDK's own order:
+    environment, workload identity, managed identity, a developer's sign-in.
+    """
+    options: dict[str, object] = {"authority": endpoints.authority}
+    if endpoints.ca_file:
+        options["connection_verify"] = endpoints.ca_file
+    if endpoints.proxy:
+        options["proxies"] = {"https": endpoints.proxy}
+    if all(environ.get(name) for name in _GITHUB) and not environ.get("AZURE_CLIENT_SECRET"):
+        from azure.identity import ClientAssertionCredential
+
+        return ClientAssertionCredential(
+            tenant_id or environ["AZURE_TENANT_ID"],
+            environ["AZURE_CLIENT_ID"],
+            lambda: github_assertion(environ),
+            **options,
+        )
     from azure.identity import DefaultAzureCredential
 
-    # Passing None for what is not wanted would override the SDK's defaults.
-    more: dict[str, object] = {}
     if tenant_id:
-        more |= {"additionally_allowed_tenants": [tenant_id]}
-    if endpoints.ca_file:
-        more["connection_verify"] = endpoints.ca_file
-    if endpoints.proxy:
-        more["proxies"] = {"https": endpoints.proxy}
-    return DefaultAzureCredential(authority=endpoints.authority, **more)
+        options["additionally_allowed_tenants"] = [tenant_id]
+    return DefaultAzureCredential(**options)
+
+
+def github_assertion(environ: Mapping[str, str]) -> str:
+    """A fresh assertion of who this workflow is.
+
+    Source: docs.github.com, security hardening with OpenID Connect.
+
+    Raises:
+        AuthenticationError: GitHub gives none.
+    """
+    url = f"{environ['ACTIONS_ID_TOKEN_REQUEST_URL']}&audience={urllib.parse.quote(AUDIENCE)}"
+    headers = {"Authorization": f"Bearer {environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the address is the runner's own
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
+            return str(json.load(answer)["value"])
+    except (urllib.error.URLError, ValueError, KeyError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+        raise AuthenticationError(
+            f"GitHub gives no identity token: {error}", hint="Give the job the permission 'id-token: write'."
+        ) from error

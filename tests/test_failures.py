@@ -162,7 +162,7 @@ def test_run_killed_between_password_server_and_secrets_recovers(project: Projec
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_with_130_and_the_next_run_finishes(project: Project, number: signal.Signals) -> None:
     """The state is saved, the step is interrupted, and nothing done is done again."""
-    arguments = project.faults(scale=0.02)
+    arguments = project.faults(scale=0.006)
     process = project.start(*arguments)
     deadline = time.monotonic() + 60
     while not any(write.startswith("PUT") and "/flexibleServers/" in write for write in project.writes()):
