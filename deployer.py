@@ -792,6 +792,7 @@ class DraftGenieDeployer:
             body,
             roles=self._roles(),
             expiry_fails=False,
+            home="environmentId",
         )
 
     def _roles(self) -> tuple[str, ...]:
@@ -831,8 +832,6 @@ class DraftGenieDeployer:
 
         keys = [key for key, service in self.config.services.items() if service.kind == kind]
         wanted = [self._app(step, key) for key in keys]
-        for resource in wanted:
-            self._move_out(resource)
         self._ensure(step, *wanted)
         domain = self.inputs(step)["create_container_apps_env"].get("default_domain")
         result: Outputs = {}
@@ -844,16 +843,6 @@ class DraftGenieDeployer:
                 "url": _url(service, domain),
             }
         return result
-
-    def _move_out(self, resource: Resource) -> None:
-        """An app cannot change its environment: it is deleted and made again in the new one."""
-        live = self.arm.read(resource.id)
-        if live is None:
-            return
-        there = str(live["properties"].get("environmentId") or live["properties"].get("managedEnvironmentId") or "")
-        if there and there.lower() != resource.body["properties"]["environmentId"].lower():
-            self.warn(f"{resource.key} moves to another environment: it is deleted and made again")
-            self.arm.delete(resource.id)
 
     def _migration(self, migration: Migration) -> tuple[Resource, str]:
         """The job of a migration, named after its content, and the group that it is listed in."""
@@ -881,7 +870,7 @@ class DraftGenieDeployer:
             tags=tags,
         )
         job_id = self.scope.resource("Microsoft.App/jobs", name)
-        job = self._resource(f"job/{migration.name}", job_id, body, roles=self._roles())
+        job = self._resource(f"job/{migration.name}", job_id, body, roles=self._roles(), home="environmentId")
         return job, self.scope.group
 
 

@@ -65,6 +65,7 @@ class Resource:
         roles: role assignments without which the body is refused; waited for while they are young.
         expiry_fails: False where an operation that ends as expired is somebody else's to judge.
         settled: name of a second state that must be `Running`, besides provisioningState.
+        home: name of a property that cannot change: with another value the resource is deleted and made again.
         secret_digest: of what is write-only; a change of it is a difference. Kept in the state.
     """
 
@@ -78,6 +79,7 @@ class Resource:
     roles: tuple[str, ...] = ()
     expiry_fails: bool = True
     settled: str | None = None
+    home: str | None = None
     secret_digest: str | None = None
 
     @property
@@ -207,7 +209,7 @@ class Arm:
         self.take_up(resource.id)
         began, attempt = time.monotonic(), 0
         while True:
-            live = self._settled(resource, self.read(resource.id))
+            live = self._at_home(resource, self._settled(resource, self.read(resource.id)))
             found = self.differences(resource, live)
             failed = live is not None and state_of(live) in BAD_ENDS
             if live is not None and not found and not failed:
@@ -228,6 +230,19 @@ class Arm:
             if live is None:
                 self._created.add(resource.key)
             return None, True
+
+    def _at_home(self, resource: Resource, live: dict[str, Any] | None) -> dict[str, Any] | None:
+        """The live resource, unless it is elsewhere and cannot move: then it is deleted."""
+        if live is None or resource.home is None:
+            return live
+        there, wanted = live["properties"].get(resource.home), resource.body["properties"][resource.home]
+        if not there or str(there).lower() == str(wanted).lower():
+            return live
+        self._logger.warning(
+            "%s moves to another %s: it is deleted and made again", resource.key, resource.home.removesuffix("Id")
+        )
+        self.delete(resource.id)
+        return None
 
     def _patience(self, error: AzureError, resource_id: str) -> float:
         """Seconds to go on: as long as another operation may take, else what one request is given."""

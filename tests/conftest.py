@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from azurite import Azurite, Missing
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = ROOT / "deploy-azure_v1.py"
@@ -208,3 +209,16 @@ def emulator(request: pytest.FixtureRequest) -> Iterator[Callable[[Project], Any
     yield join
     for attached in held:
         attached.close()
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """A running Azurite; without Node the test is skipped, except in CI."""
+    try:
+        running = Azurite(tmp_path_factory.mktemp("azurite"))
+    except Missing as reason:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(reason))
+    yield running
+    running.stop()

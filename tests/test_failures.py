@@ -24,7 +24,7 @@ REFUSED = {
     "build_and_push_images": {"method": "POST", "path": "*/scheduleRun"},
     "deploy_infrastructure_services": {"method": "PUT", "path": "*/containerApps/qdrant"},
     "deploy_application_services": {"method": "PUT", "path": "*/containerApps/draft-service"},
-    "configure_environment_variables": {"method": "GET", "path": "*/containerApps/qdrant", "skip": 3},
+    "configure_environment_variables": {"method": "GET", "path": "*/containerApps/qdrant", "skip": 2},
     "run_migrations": {"method": "POST", "path": "*/start"},
     "verify_deployment": {"method": "GET", "path": "*/replicas"},
 }

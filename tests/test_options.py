@@ -234,3 +234,18 @@ def delete(project: Project, emulator: Any, resource_id: str, version: str) -> N
             while answer.status_code == 202 and answer.headers.get("Location"):
                 answer = client.send_request(HttpRequest("GET", answer.headers["Location"]))
         credential.close()
+
+
+def test_app_of_a_renamed_environment_is_deleted_and_made_again(deployed: Project) -> None:
+    """An app cannot change its environment; the old one is left behind, by name."""
+    deployed.change("container_apps.environment_name", "draftgenie-env2")
+
+    result = deployed.deploy("--force-step", "create_container_apps_env")
+
+    assert "container_apps_env@draftgenie-env" in result.events()[-1]["orphaned"]
+    deletes = [write.split("/")[-1] for write in deployed.writes() if write.startswith("DELETE")]
+    assert sorted(deletes) == [
+        "api-gateway", "draft-service", "evaluation-service", "qdrant", "rabbitmq", "rag-service", "speaker-service",
+        *[name for name in deletes if name.startswith("speaker-service-")],
+    ]
+    assert deployed.deploy().ran() == {}
