@@ -1,0 +1,1 @@
+"""An Azure on loopback: ARM and the services a deployment uses, answering under Azure's own names."""

@@ -1,0 +1,73 @@
+"""The emulator's own certificate authority, and a leaf certificate for each name it answers under."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from pathlib import Path
+from threading import Lock
+
+
+class Certificates:
+    """Leaves are issued when a name is first asked for and kept on disk, since making one costs an import of
+    `cryptography`. A read-only emulator keeps new ones out of its directory."""
+
+    def __init__(self, directory: Path, read_only: bool = False) -> None:
+        self._directory = directory
+        self._leaves = directory / "certificates"
+        self._read_only = read_only
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._lock = Lock()
+        if not self.authority.exists() and not read_only:
+            self._make_authority()
+
+    @property
+    def authority(self) -> Path:
+        return self._directory / "ca.pem"
+
+    def context(self, host: str) -> ssl.SSLContext:
+        with self._lock:
+            found = self._contexts.get(host)
+            if found is None:
+                found = self._contexts[host] = self._load(host)
+            return found
+
+    def _load(self, host: str) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        path = self._leaves / f"{host}.pem"
+        if path.exists():
+            context.load_cert_chain(path)
+            return context
+        pem = self._issue(host)
+        if not self._read_only:
+            self._leaves.mkdir(mode=0o700, exist_ok=True)
+            _write(path, pem)
+            context.load_cert_chain(path)
+            return context
+        with tempfile.TemporaryDirectory() as folder:
+            elsewhere = Path(folder) / "leaf.pem"
+            _write(elsewhere, pem)
+            context.load_cert_chain(elsewhere)
+        return context
+
+    def _issue(self, host: str) -> bytes:
+        import trustme  # 60 ms, and needed only for a name that was never asked for
+
+        authority = trustme.CA.from_pem(self.authority.read_bytes(), (self._directory / "ca.key").read_bytes())
+        return authority.issue_cert(host).private_key_and_cert_chain_pem.bytes()
+
+    def _make_authority(self) -> None:
+        import trustme
+
+        authority = trustme.CA(organization_name="DraftGenie Azure emulator")
+        _write(self._directory / "ca.key", authority.private_key_pem.bytes())
+        _write(self.authority, authority.cert_pem.bytes())
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    temporary.replace(path)

@@ -1,0 +1,209 @@
+"""Resources, operations and other records, in memory and, write by write, in a SQLite file that survives a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Resource:
+    """One stored resource: `body` is what GET shows, `private` what the service knows and never shows."""
+
+    id: str
+    type: str
+    body: Json
+    created: float
+    private: Json = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.id.lower()
+
+    @property
+    def name(self) -> str:
+        return self.id.rsplit("/", 1)[1]
+
+    @property
+    def properties(self) -> Json:
+        value: Json = self.body.setdefault("properties", {})
+        return value
+
+
+class Store:
+    """All records of one emulator.
+
+    Changes are gathered by `put`, `drop` and `set` and written by `commit`, one transaction for each HTTP request, so
+    that a kill leaves either all or nothing of a request. SQLite in WAL mode without fsync is enough for that: what
+    the process has written, the kernel keeps.
+    """
+
+    def __init__(self, path: Path | None, read_only: bool = False) -> None:
+        self._resources: dict[str, Resource] = {}
+        self._by_type: dict[str, dict[str, Resource]] = {}
+        self._records: dict[str, dict[str, Json]] = {}
+        self._changes: list[tuple[str, str, str | None]] = []
+        self._database: sqlite3.Connection | None = None
+        if path is None:
+            return
+        if read_only:
+            self._load_copy(path)
+            return
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=OFF")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS records (kind TEXT, key TEXT, value TEXT, "
+            "PRIMARY KEY (kind, key)) WITHOUT ROWID"
+        )
+        self._load(self._database)
+
+    def _load(self, database: sqlite3.Connection) -> None:
+        for kind, key, value in database.execute("SELECT kind, key, value FROM records"):
+            record = json.loads(value)
+            if kind == "resource":
+                self._keep(Resource(**record))
+            else:
+                self._records.setdefault(kind, {})[key] = record
+
+    def _load_copy(self, path: Path) -> None:
+        """Reads without leaving a trace: even a reader of a WAL database may write files beside it."""
+        if not path.exists():
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            for suffix in ("", "-wal"):
+                original = path.with_name(path.name + suffix)
+                if original.exists():
+                    shutil.copyfile(original, Path(folder) / original.name)
+            database = sqlite3.connect(Path(folder) / path.name)
+            self._load(database)
+            database.close()
+
+    def _keep(self, resource: Resource) -> None:
+        self._resources[resource.key] = resource
+        self._by_type.setdefault(resource.type.lower(), {})[resource.key] = resource
+
+    # Resources
+
+    def get(self, resource_id: str) -> Resource | None:
+        return self._resources.get(resource_id.lower().rstrip("/"))
+
+    def put(self, resource: Resource) -> Resource:
+        self._keep(resource)
+        value = {
+            "id": resource.id,
+            "type": resource.type,
+            "body": resource.body,
+            "created": resource.created,
+            "private": resource.private,
+        }
+        self._changes.append(("resource", resource.key, json.dumps(value)))
+        return resource
+
+    def drop(self, resource_id: str) -> None:
+        found = self._resources.pop(resource_id.lower(), None)
+        if found is not None:
+            del self._by_type[found.type.lower()][found.key]
+            self._changes.append(("resource", found.key, None))
+
+    def below(self, scope: str) -> list[Resource]:
+        """Everything whose id lies under a scope, children and extension resources included, the scope's own not."""
+        start = scope.lower().rstrip("/") + "/"
+        return [resource for key, resource in self._resources.items() if key.startswith(start)]
+
+    def of_type(self, type_name: str, scope: str = "") -> list[Resource]:
+        start = scope.lower()
+        if start and not start.endswith("/"):
+            start += "/"
+        return [resource for key, resource in self._by_type.get(type_name.lower(), {}).items() if key.startswith(start)]
+
+    def all(self) -> Iterator[Resource]:
+        return iter(list(self._resources.values()))
+
+    # Other records: operations, deleted vaults, counters
+
+    def record(self, kind: str, key: str) -> Json | None:
+        return self._records.get(kind, {}).get(key)
+
+    def records(self, kind: str) -> list[tuple[str, Json]]:
+        return list(self._records.get(kind, {}).items())
+
+    def set(self, kind: str, key: str, value: Json | None) -> None:
+        if value is None:
+            self._records.get(kind, {}).pop(key, None)
+        else:
+            self._records.setdefault(kind, {})[key] = value
+        self._changes.append((kind, key, None if value is None else json.dumps(value)))
+
+    def commit(self) -> None:
+        changes, self._changes = self._changes, []
+        if self._database is None or not changes:
+            return
+        self._database.execute("BEGIN IMMEDIATE")
+        for kind, key, value in changes:
+            if value is None:
+                self._database.execute("DELETE FROM records WHERE kind = ? AND key = ?", (kind, key))
+            else:
+                self._database.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (kind, key, value))
+        self._database.execute("COMMIT")
+
+    def reset(self) -> None:
+        self._resources.clear()
+        self._by_type.clear()
+        self._records.clear()
+        self._changes.clear()
+        if self._database is not None:
+            self._database.execute("DELETE FROM records")
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replaces a file in one step, readable by its owner alone."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+class SecretFile:
+    """The values of vault secrets: {vault key: {secret: {version: value}}}, in one file of mode 0600."""
+
+    def __init__(self, path: Path | None, read_only: bool = False) -> None:
+        self._path = None if read_only else path
+        self._values: dict[str, dict[str, dict[str, str]]] = {}
+        if path is not None and path.exists():
+            self._values = json.loads(path.read_text(encoding="utf-8"))
+
+    def value(self, vault: str, secret: str, version: str) -> str | None:
+        return self._values.get(vault, {}).get(secret, {}).get(version)
+
+    def keep(self, vault: str, secret: str, version: str, value: str) -> None:
+        self._values.setdefault(vault, {}).setdefault(secret, {})[version] = value
+        self._write()
+
+    def forget(self, vault: str) -> None:
+        if self._values.pop(vault, None) is not None:
+            self._write()
+
+    def reset(self) -> None:
+        self._values.clear()
+        self._write()
+
+    def _write(self) -> None:
+        if self._path is not None:
+            write_private(self._path, json.dumps(self._values, indent=1, sort_keys=True))

@@ -1,0 +1,124 @@
+"""The API versions that the emulator accepts, per resource type, and the regions of each provider.
+
+Stable versions of the types this project deploys (github.com/Azure/bicep-types-az), and those that Azure CLI 2.91
+and azure-mgmt-resource 26 send. A version that is in no row is refused as Azure refuses an unknown one.
+"""
+
+from __future__ import annotations
+
+_APP = ("2025-01-01", "2025-07-01", "2026-01-01")
+_RESOURCES = ("2020-10-01", "2021-04-01", "2022-09-01", "2022-12-01", "2024-11-01", "2025-03-01", "2025-04-01")
+_REGISTRY = ("2023-07-01", "2025-03-01-preview", "2025-04-01", "2025-11-01", "2026-09-01-preview")
+_BUILDS = ("2019-06-01-preview", "2025-03-01-preview")
+_VAULT = ("2023-07-01", "2024-11-01", "2025-05-01", "2026-02-01")
+_POSTGRESQL = ("2024-08-01", "2025-08-01", "2026-04-01-preview")
+_AUTHORIZATION = ("2022-04-01",)
+_LOCKS = ("2016-09-01", "2020-05-01")
+
+VERSIONS: dict[str, tuple[str, ...]] = {
+    "Microsoft.Resources/subscriptions": ("2016-06-01", "2019-11-01", *_RESOURCES),
+    "Microsoft.Resources/tenants": ("2016-06-01", "2019-11-01", *_RESOURCES),
+    "Microsoft.Resources/providers": ("2016-02-01", *_RESOURCES),
+    "Microsoft.Resources/resourceGroups": _RESOURCES,
+    "Microsoft.Resources/resources": ("2015-11-01", *_RESOURCES),
+    "Microsoft.Resources/operationresults": _RESOURCES,
+    "Microsoft.Authorization/roleAssignments": _AUTHORIZATION,
+    "Microsoft.Authorization/roleDefinitions": ("2018-01-01-preview", "2022-04-01", "2022-05-01-preview"),
+    "Microsoft.Authorization/permissions": ("2015-07-01", "2018-07-01", "2022-04-01"),
+    "Microsoft.Authorization/locks": _LOCKS,
+    "Microsoft.ManagedIdentity/userAssignedIdentities": ("2023-01-31", "2024-11-30", "2025-05-31-preview"),
+    "Microsoft.OperationalInsights/workspaces": ("2023-09-01", "2025-02-01", "2025-07-01", "2026-03-01"),
+    "Microsoft.OperationalInsights/locations": ("2015-11-01-preview",),
+    "Microsoft.Insights/components": ("2020-02-02",),
+    "Microsoft.Insights/diagnosticSettings": ("2021-05-01-preview",),
+    "Microsoft.ContainerRegistry/registries": _REGISTRY,
+    "Microsoft.ContainerRegistry/registries/runs": _BUILDS,
+    "Microsoft.ContainerRegistry/registries/taskRuns": _BUILDS,
+    "Microsoft.ContainerRegistry/checkNameAvailability": _REGISTRY,
+    "Microsoft.ContainerRegistry/locations": _REGISTRY,
+    "Microsoft.KeyVault/vaults": _VAULT,
+    "Microsoft.KeyVault/vaults/secrets": _VAULT,
+    "Microsoft.KeyVault/deletedVaults": _VAULT,
+    "Microsoft.KeyVault/deletedManagedHSMs": _VAULT,
+    "Microsoft.KeyVault/managedHSMs": _VAULT,
+    "Microsoft.KeyVault/checkNameAvailability": _VAULT,
+    "Microsoft.KeyVault/locations": _VAULT,
+    "Microsoft.DBforPostgreSQL/flexibleServers": _POSTGRESQL,
+    "Microsoft.DBforPostgreSQL/flexibleServers/databases": _POSTGRESQL,
+    "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules": _POSTGRESQL,
+    "Microsoft.DBforPostgreSQL/flexibleServers/configurations": _POSTGRESQL,
+    "Microsoft.DBforPostgreSQL/locations": _POSTGRESQL,
+    "Microsoft.DBforPostgreSQL/checkNameAvailability": _POSTGRESQL,
+    "Microsoft.Cache/redis": ("2024-03-01", "2024-11-01"),
+    "Microsoft.Cache/redisEnterprise": ("2025-04-01", "2025-07-01"),
+    "Microsoft.Cache/redisEnterprise/databases": ("2025-04-01", "2025-07-01"),
+    "Microsoft.Cache/locations": ("2024-03-01", "2024-11-01", "2025-04-01", "2025-07-01"),
+    "Microsoft.App/managedEnvironments": _APP,
+    "Microsoft.App/managedEnvironments/storages": _APP,
+    "Microsoft.App/containerApps": _APP,
+    "Microsoft.App/jobs": _APP,
+    "Microsoft.App/locations": _APP,
+    "Microsoft.Storage/storageAccounts": ("2025-08-01", "2026-04-01"),
+    "Microsoft.Network/virtualNetworks": ("2025-07-01", "2025-09-01"),
+}
+
+_BY_LOWER_CASE = {name.lower(): name for name in VERSIONS}
+
+# Actions whose versions are not those of the resource they are called on.
+ACTION_VERSIONS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("microsoft.containerregistry/registries", "listbuildsourceuploadurl"): _BUILDS,
+    ("microsoft.containerregistry/registries", "schedulerun"): _BUILDS,
+}
+
+REGIONS: dict[str, str] = {
+    "eastus": "East US",
+    "eastus2": "East US 2",
+    "westus": "West US",
+    "westus2": "West US 2",
+    "westus3": "West US 3",
+    "centralus": "Central US",
+    "northcentralus": "North Central US",
+    "southcentralus": "South Central US",
+    "canadacentral": "Canada Central",
+    "brazilsouth": "Brazil South",
+    "northeurope": "North Europe",
+    "westeurope": "West Europe",
+    "uksouth": "UK South",
+    "ukwest": "UK West",
+    "francecentral": "France Central",
+    "germanywestcentral": "Germany West Central",
+    "switzerlandnorth": "Switzerland North",
+    "norwayeast": "Norway East",
+    "swedencentral": "Sweden Central",
+    "polandcentral": "Poland Central",
+    "italynorth": "Italy North",
+    "eastasia": "East Asia",
+    "southeastasia": "Southeast Asia",
+    "japaneast": "Japan East",
+    "japanwest": "Japan West",
+    "australiaeast": "Australia East",
+    "centralindia": "Central India",
+    "southindia": "South India",
+    "koreacentral": "Korea Central",
+    "uaenorth": "UAE North",
+    "southafricanorth": "South Africa North",
+}
+
+
+def canonical_type(name: str) -> str | None:
+    """The type in Azure's own spelling, or None if the emulator does not know it."""
+    return _BY_LOWER_CASE.get(name.lower())
+
+
+def accepted(type_name: str) -> tuple[str, ...]:
+    return VERSIONS[type_name]
+
+
+def namespaces() -> list[str]:
+    return sorted({name.split("/")[0] for name in VERSIONS})
+
+
+def region(name: str) -> str | None:
+    """The region's short name for any spelling of it ("East US 2" = eastus2), or None."""
+    short = name.replace(" ", "").lower()
+    return short if short in REGIONS else None
