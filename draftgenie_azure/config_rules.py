@@ -29,6 +29,7 @@ Found = Iterator[tuple[Key, str]]
 
 # Keys that the earlier script's files have and that change nothing here.
 _WITHOUT_EFFECT = (
+    "deployment.refresh",
     "deployment.resume",
     "docker.registry",
     "advanced.retry_attempts",

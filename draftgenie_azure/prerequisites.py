@@ -54,7 +54,7 @@ class Prerequisites:
         Raises:
             DeployerError: with all problems.
         """
-        problems = [*self._regions()]
+        problems = [*self._builder(), *self._regions()]
         self._register()
         problems += [*self._rights(), *self._names()]
         if problems:
@@ -96,6 +96,10 @@ class Prerequisites:
     def _registered(self, path: str) -> bool:
         live = self._arm.read(path, api_version=PROVIDERS_VERSION) or {}
         return live.get("registrationState") == "Registered"
+
+    def _builder(self) -> Iterator[str]:
+        if self._config.docker.builder != "acr":
+            yield "docker.builder: docker is not offered by this version; acr builds in the registry, without Docker"
 
     def _regions(self) -> Iterator[str]:
         version = ids.API_VERSIONS["Microsoft.Resources/subscriptions"]

@@ -399,7 +399,7 @@ class Deployment(Section):
     resume: Flag = Field(
         default=False, description="accepted for older files; a run always goes on where the last one ended"
     )
-    refresh: Flag = Field(default=False, description="compare the live resources before deciding")
+    refresh: Flag = Field(default=False, description="not offered yet")
     parallelism: Annotated[Whole, Field(ge=1, le=100)] = 10
 
 

@@ -91,8 +91,7 @@ def outcome(project: Project) -> dict[str, Any]:
         "steps": {name: record["status"] for name, record in state["steps"].items()},
         "checks": state["steps"]["verify_deployment"]["outputs"]["checks"],
         "operations": state["operations"],
-        "password agrees": state["resources"]["postgresql_server"]["password_version"]
-        == state["secrets"]["postgresql-admin-password"]["version"],
+        "password agrees": project.password_agrees(),
         "tables": sorted({write.split(" ")[1].rsplit("/", 1)[-1] for write in writes if "/databases/" in write}),
     }
 

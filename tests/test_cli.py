@@ -305,3 +305,12 @@ def test_command_works_from_any_directory_and_through_a_link(tmp_path: Path) -> 
     done = subprocess.run([sys.executable, str(link), "--version"], cwd=tmp_path, capture_output=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_bad_fault_of_the_emulator_is_told_as_such(project: Project) -> None:
+    """A declaration with a key that no fault has."""
+    result = project.run(*project.faults({"method": "PUT", "path": "*", "status": 99}))
+
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    assert "status" in result.err

@@ -291,7 +291,7 @@ FAULTS = [
     ("docker: {platform: linux/arm64}", 1, "docker.platform", ["linux/amd64"]),
     ("tags: {'a<b': x}", 1, "tags.a<b", ["has none of"]),
     ("tags: {Team: x, team: y}", 1, "tags.team", ["without case"]),
-    ("tags: {lineage: x}", 1, "tags.lineage", ["deployment's own"]),
+    ("tags: {draftgenie-lineage: x}", 1, "tags.draftgenie-lineage", ["deployment's own"]),
     ("advanced: {state_storage: blob}", 1, "advanced.state_blob_account", ["is required"]),
     ("advanced: {state_storage: s3}", 1, "advanced.state_storage", ["local, blob, azure"]),
     ("azure: {emulator: {faults: [{methd: PUT, status: 409}]}}", 1, "azure.emulator.faults.0.methd", ["`method`"]),
@@ -375,7 +375,7 @@ services:
     environment: {A: "{{ secrets.gone }}"}
   api:
     environment: {A: "{{ redis.hots }}"}
-tags: {lineage: mine}
+tags: {draftgenie-lineage: mine}
 """
 
     assert [(line, key) for _, line, key, _ in faults_of(good, text)] == [
@@ -384,7 +384,7 @@ tags: {lineage: mine}
         (5, "services.worker.cpu"),
         (6, "services.worker.environment.A"),
         (8, "services.api.environment.A"),
-        (9, "tags.lineage"),
+        (9, "tags.draftgenie-lineage"),
     ]
 
 

@@ -152,10 +152,7 @@ def test_run_killed_between_password_server_and_secrets_recovers(project: Projec
 
     project.deploy()
 
-    state = project.state()
-    assert state["resources"]["postgresql_server"]["password_version"] == state["secrets"][
-        "postgresql-admin-password"
-    ]["version"]
+    assert project.password_agrees()
     assert project.deploy().ran() == {}
 
 

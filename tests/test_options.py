@@ -193,7 +193,23 @@ def test_deleted_server_comes_back_with_the_password_that_the_vault_holds(deploy
 
     assert "postgresql_server is gone" in ran["create_databases"]
     assert deployed.state()["secrets"] == before
+    assert deployed.password_agrees()
     assert sum(write.endswith("/start") for write in deployed.writes(seen)) == 1
+
+
+def test_new_password_reaches_server_urls_and_apps(deployed: Project) -> None:
+    """A given password takes the place of the made one: vault, server and composed URLs change together."""
+    deployed.change("postgresql.admin_password", "${POSTGRES_PASSWORD}")
+    deployed.environment["POSTGRES_PASSWORD"] = "Given9Password9ForTheServer"
+    seen = len(deployed.requests())
+
+    ran = deployed.deploy().ran()
+
+    assert ran["create_databases"] == ["secret:postgresql.admin_password changed"]
+    assert deployed.secret("postgresql-admin-password") == "Given9Password9ForTheServer"
+    assert deployed.password_agrees()
+    apps = {write.split("/")[-1] for write in deployed.writes(seen) if "/containerApps/" in write}
+    assert apps == {"draft-service", "rag-service", "speaker-service", "evaluation-service"}
 
 
 def test_taken_name_is_told_before_anything_is_made(deployed: Project) -> None:
