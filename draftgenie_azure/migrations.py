@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.wire import Wire
 
 STEP = "run_migrations"
+START_TRIES, LOOKS = 3, 3
 MIGRATION_TAG = "draftgenie-migration"
 _VERSION = ids.API_VERSIONS["Microsoft.App/jobs"]
 _GOING = frozenset({"running", "processing", "unknown", ""})
@@ -93,25 +94,36 @@ class Migrations:
         return any(str(item["properties"].get("status", "")).lower() == "succeeded" for item in self._executions(job))
 
     def _start(self, job: Resource) -> str:
-        """Start the job; after a lost reply its executions are looked up, so that none runs twice."""
+        """Start the job; the execution's name.
+
+        A start has no key that would tell it from a second one, so after a lost reply the executions are looked up
+        first. One is listed at once (recorded traffic of Azure/azure-cli); where none shows up, none was begun.
+        """
         before = {str(item["name"]) for item in self._executions(job)}
         self._journal.note(job.key, started_at=now())
-        try:
-            reply = self._arm.act(f"{job.id}/start", api_version=_VERSION, repeatable=False)
-        except AzureError as error:
-            if error.status is not None and error.status < 500:
-                raise
-            self._logger.info("the reply to the job's start is lost; looking for its execution")
-            started = [str(item["name"]) for item in self._executions(job) if str(item["name"]) not in before]
-            if not started:
-                raise
-            return started[0]
-        if isinstance(reply.body, dict) and reply.body.get("name"):
-            return str(reply.body["name"])
-        started = [str(item["name"]) for item in self._executions(job) if str(item["name"]) not in before]
-        if not started:
-            raise AzureError(f"{job.key}: the job was started, but shows no execution", hint="Run again in a minute.")
-        return started[0]
+        for attempt in range(START_TRIES):
+            try:
+                reply = self._arm.act(f"{job.id}/start", api_version=_VERSION, repeatable=False)
+            except AzureError as error:
+                if not error.passing or attempt == START_TRIES - 1:
+                    raise
+                self._logger.info("%s; looking for what it began", error.message)
+            else:
+                if isinstance(reply.body, dict) and reply.body.get("name"):
+                    return str(reply.body["name"])
+            found = self._begun_since(job, before)
+            if found is not None:
+                return found
+        raise AzureError(f"{job.key}: the job was started, but shows no execution", hint="Run again in a minute.")
+
+    def _begun_since(self, job: Resource, before: set[str]) -> str | None:
+        """An execution that was not there before, looked for during a few seconds."""
+        for _ in range(LOOKS):
+            for item in self._executions(job):
+                if str(item["name"]) not in before:
+                    return str(item["name"])
+            self._control.wait(1.0)
+        return None
 
     def _await(self, job: Resource, execution: str) -> None:
         began = time.monotonic()

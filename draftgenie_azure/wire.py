@@ -31,6 +31,7 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.resource.resources import ResourceManagementClient
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.retry import Retry
 
 from draftgenie_azure.errors import AuthenticationError, AzureError
@@ -328,8 +329,7 @@ class Wire:
                     hint="Look at the network, proxy and CA settings, then run again.",
                     passing=True,
                 )
-                # A ServiceRequestError was never sent; after any other the work may be done.
-                again = repeatable or isinstance(error, ServiceRequestError)
+                again = repeatable or _never_sent(error)
             limit = self.budget
             if patience is not None and failure.code in BUSY_CODES:
                 limit = patience
@@ -418,6 +418,22 @@ def _no_token(error: SdkError) -> AuthenticationError:
         f"no token for Azure: {first}",
         hint="Sign in with 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.",
     )
+
+
+def _never_sent(error: SdkError) -> bool:
+    """Whether a request surely did not reach anybody: there was no connection at all.
+
+    The SDK's ServiceRequestError does not say so: behind a proxy it stands for a lost reply, too.
+    """
+    cause: object = error.inner_exception
+    for _ in range(8):
+        if isinstance(cause, NewConnectionError | ConnectTimeoutError):
+            return True
+        if isinstance(cause, requests.RequestException):
+            cause = cause.args[0] if cause.args else None
+        else:  # urllib3 keeps what happened in `reason`, or behind a proxy in `original_error`
+            cause = getattr(cause, "reason", None) or getattr(cause, "original_error", None)
+    return False
 
 
 def _shown(url: str) -> str:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from typing import Any
 
-import pytest
 from conftest import SHARED, Project
 
 
@@ -168,11 +167,12 @@ def test_removed_service_is_named_as_left_behind(deployed: Project) -> None:
     assert not [write for write in deployed.writes() if write.startswith("DELETE")]
 
 
-def test_deleted_vault_is_recovered_with_its_secrets(deployed: Project, emulator: Any) -> None:
+def test_deleted_vault_is_recovered_with_its_secrets(deployed: Project) -> None:
     """A vault in the bin holds its name; ours comes back, and its secrets are the same versions."""
     before = deployed.state()["steps"]["store_secrets"]["outputs"]
     vault = deployed.state()["resources"]["key_vault"]["id"]
-    delete(deployed, emulator, vault, "2026-02-01")
+    with deployed.azure() as azure:
+        azure.delete(vault, "2026-02-01")
 
     result = deployed.deploy("--force-step", "verify_deployment")
 
@@ -182,11 +182,12 @@ def test_deleted_vault_is_recovered_with_its_secrets(deployed: Project, emulator
     assert deployed.deploy().ran() == {}
 
 
-def test_deleted_server_comes_back_with_the_password_that_the_vault_holds(deployed: Project, emulator: Any) -> None:
+def test_deleted_server_comes_back_with_the_password_that_the_vault_holds(deployed: Project) -> None:
     """Apps keep their secrets; the new server is made with them, and its tables are made anew."""
     before = deployed.state()["secrets"]
     server = deployed.state()["resources"]["postgresql_server"]["id"]
-    delete(deployed, emulator, server, "2025-08-01")
+    with deployed.azure() as azure:
+        azure.delete(server, "2025-08-01")
     seen = len(deployed.requests())
 
     ran = deployed.deploy("--force-step", "verify_deployment").ran()
@@ -231,25 +232,6 @@ def test_taken_name_is_told_before_anything_is_made(deployed: Project) -> None:
     assert result.code == 1
     assert "container_registry.name: the name draftgenieacr is not free" in result.err
     assert deployed.writes(seen) == []
-
-
-def delete(project: Project, emulator: Any, resource_id: str, version: str) -> None:
-    """Delete a resource as somebody else would: by Azure Resource Manager."""
-    pytest.importorskip("azure.mgmt.resource")
-    from azure.core.rest import HttpRequest
-    from azure.identity import ClientSecretCredential
-    from azure.mgmt.resource.resources import ResourceManagementClient
-
-    with emulator(project) as azure:
-        ca_file = str(azure.ca_file)
-        reach = {"proxies": {"https": azure.proxy_url}, "connection_verify": ca_file, "use_env_settings": False}
-        credential = ClientSecretCredential(azure.tenant_id, azure.client_id, azure.client_secret, **reach)
-        with ResourceManagementClient(credential, azure.subscription_id, **reach) as client:
-            answer = client.send_request(HttpRequest("DELETE", resource_id, params={"api-version": version}))
-            assert answer.status_code in (200, 202), answer.text()
-            while answer.status_code == 202 and answer.headers.get("Location"):
-                answer = client.send_request(HttpRequest("GET", answer.headers["Location"]))
-        credential.close()
 
 
 def test_app_of_a_renamed_environment_is_deleted_and_made_again(deployed: Project) -> None:

@@ -1,0 +1,202 @@
+"""The run: side by side, calm under faults, never twice what must happen once."""
+
+from __future__ import annotations
+
+import signal
+import time
+from datetime import datetime
+from typing import Any
+
+import pytest
+import yaml
+from conftest import Project
+
+from deployer import STEP_NAMES
+
+NO_SECRET = {
+    "method": "PUT",
+    "path": "*/containerApps/draft-service",
+    "status": 400,
+    "code": "InvalidParameterValueInContainerTemplate",
+    "message": "Field 'configuration.secrets' is invalid: Unable to get value using Managed identity x for secret y",
+}
+
+
+def test_failures_of_steps_that_do_not_need_each_other_are_all_told(project: Project) -> None:
+    """Two steps fail; what needs neither is finished and kept; both messages are shown."""
+    no = {"status": 403, "code": "RequestDisallowedByPolicy", "message": "Policy says no."}
+    faults = [
+        {"method": "PUT", "path": "*/workspaces/*", **no},
+        {"method": "PUT", "path": "*/flexibleServers/draftgenie-pg", **no},
+    ]
+
+    result = project.run(*project.faults(*faults))
+
+    assert result.code == 1
+    assert "failed: create_monitoring: " in result.err
+    assert "failed: create_databases: " in result.err
+    done = {name for name, record in project.state()["steps"].items() if record["status"] == "completed"}
+    assert {"create_key_vault", "build_and_push_images"} <= done
+    assert result.err.index("failed: create_") < len(result.err)
+    assert "2 failed" in result.out
+
+
+def test_one_at_a_time_runs_the_steps_in_the_order_of_the_table(project: Project) -> None:
+    """--parallelism 1."""
+    events = project.deploy("--parallelism", "1").events()
+
+    assert [event["step"] for event in events if event["event"] == "step_run"] == list(STEP_NAMES)
+
+
+@pytest.mark.parametrize("word", ["0", "x", "-1", "101"])
+def test_parallelism_that_makes_no_sense_is_refused(project: Project, word: str) -> None:
+    """A number from 1 to 100."""
+    result = project.run(f"--parallelism={word}")
+
+    assert result.code == 1
+    assert "is no number from 1 to 100" in result.err
+
+
+def test_role_that_is_not_effective_yet_is_waited_for_where_it_is_young(project: Project) -> None:
+    """The identity's role was given a moment ago: the refusal passes."""
+    project.deploy(*project.faults({**NO_SECRET, "times": 2}))
+
+    tries = [write for write in project.writes() if write.endswith("PUT") or "/containerApps/draft-service" in write]
+    assert len(tries) == 3
+
+
+def test_role_that_is_old_is_no_excuse(deployed: Project) -> None:
+    """An hour after it was given, the same refusal is an error at once, with what to look at."""
+    store_an_hour_ago(deployed)
+    source = deployed.directory / "examples/draftgenie/services/draft-service/app/main.py"
+    source.write_text(source.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
+    began = time.monotonic()
+
+    result = deployed.run(*deployed.faults({**NO_SECRET, "times": 9}))
+
+    assert result.code == 1
+    assert "Managed identity" in result.err
+    assert time.monotonic() - began < 15
+
+
+def store_an_hour_ago(project: Project) -> None:
+    """Make every role assignment anew, an hour in the past."""
+    version = "2022-04-01"
+    roles = [record["id"] for key, record in project.state()["resources"].items() if key.startswith("role/")]
+    bodies = {}
+    with project.azure() as azure:
+        for role in roles:
+            live = azure.send("GET", role, version).json()["properties"]
+            names = ("roleDefinitionId", "principalId", "principalType")
+            bodies[role] = {"properties": {name: live[name] for name in names}}
+            azure.send("DELETE", role, version)
+        azure.control("POST", "/control/clock", {"set": time.time() - 3600})
+        for role, body in bodies.items():
+            azure.send("PUT", role, version, body)
+        azure.control("POST", "/control/clock", {"set": time.time()})
+
+
+def test_lost_reply_to_the_start_of_a_migration_starts_no_second_one(project: Project) -> None:
+    """The job's executions are looked up first."""
+    project.deploy(*project.faults({"method": "POST", "path": "*/start", "drop": "after"}))
+
+    assert len(project.executions()) == 1
+
+
+def test_start_of_a_migration_that_never_arrived_is_sent_again(project: Project) -> None:
+    """No execution shows up: it was not begun."""
+    project.deploy(*project.faults({"method": "POST", "path": "*/start", "drop": "before"}))
+
+    assert len(project.executions()) == 1
+
+
+def test_lost_reply_to_a_write_is_looked_into_and_not_sent_again(project: Project) -> None:
+    """What exists decides: the server was made, so no second PUT follows."""
+    project.deploy(*project.faults({"method": "PUT", "path": "*/redisEnterprise/draftgenie-redis", "drop": "after"}))
+
+    writes = [write for write in project.writes() if write.endswith("/redisEnterprise/draftgenie-redis")]
+    assert len(writes) == 1
+
+
+def test_throttling_is_waited_out_as_long_as_azure_says(project: Project) -> None:
+    """429 with Retry-After: 2."""
+    fault = {"method": "PUT", "path": "*/workspaces/*", "status": 429, "code": "TooManyRequests", "retry_after": 2}
+    project.deploy(*project.faults(fault))
+
+    times = [
+        datetime.fromisoformat(request["time"][:26])
+        for request in project.requests()
+        if request["method"] == "PUT" and "/workspaces/" in request["path"]
+    ]
+    assert len(times) == 2
+    assert (times[1] - times[0]).total_seconds() >= 2
+
+
+def test_second_signal_ends_at_once(project: Project) -> None:
+    """Whoever is in a hurry presses twice."""
+    process = project.start(*project.faults(scale=0.05))
+    deadline = time.monotonic() + 60
+    while not any("/flexibleServers/" in write for write in project.writes()):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+
+    process.communicate(timeout=5)
+    assert process.returncode == 130
+
+
+def test_operation_that_a_killed_run_left_behind_is_taken_up(project: Project) -> None:
+    """The state holds its address; the next run waits for it and sends no second write."""
+    process = project.start(*project.faults(scale=0.008))
+    deadline = time.monotonic() + 60
+    while not (project.state_file.exists() and any("flexibleServers" in name for name in operations(project))):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    left = operations(project)
+
+    project.deploy()
+
+    (server,) = [name for name in left if "flexibleServers" in name]
+    polled = [request for request in project.requests() if "operation" in request["path"].lower()]
+    assert polled
+    assert len([write for write in project.writes() if write.lower() == f"put {server}".lower()]) == 1
+    assert operations(project) == {}
+
+
+def operations(project: Project) -> dict[str, Any]:
+    """The operations that the state remembers."""
+    found: dict[str, Any] = project.state()["operations"]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_hundred_services_deploy_within_azures_limits(project: Project) -> None:
+    """Writes stay under 200 at once and 10 a second; a second run sends nothing."""
+    values = project.config()
+    for number in range(193):
+        values["services"][f"extra_{number}"] = {
+            "image": "ghcr.io/example/echo:1",
+            "transport": "auto",
+            "port": 8080,
+            "environment": {"NUMBER": number},
+        }
+    (project.directory / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+
+    result = project.run("--output", "json", timeout=500)
+
+    assert result.code == 0, result.text[-2000:]
+    times = sorted(
+        datetime.fromisoformat(request["time"][:26]).timestamp()
+        for request in project.requests()
+        if request["method"] in ("PUT", "PATCH", "POST") and request["host"] == "management.azure.com"
+    )
+    for first in range(len(times)):
+        for size in (220, 300, 400):
+            if first + size < len(times):
+                assert times[first + size] - times[first] >= (size - 205) / 10 - 1
+    assert project.run("--output", "json").ran() == {}
