@@ -7,6 +7,8 @@
 #     "azure-identity==1.27.0",
 #     "azure-mgmt-resource==26.0.0",
 #     "azure-storage-blob==12.31.1",
+#     "requests==2.34.2",
+#     "filelock==4.2.12",
 #     "trustme==1.2.1",
 # ]
 # ///
@@ -26,39 +28,43 @@ otherwise. It holds no secret.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
 import time
 from _thread import RLock  # threading itself costs the no-op run half a millisecond
 
-from deployer import STEP_NAMES, STEPS, DraftGenieDeployer, step_named
+from deployer import STEP_NAMES, STEPS, USUAL_SECONDS, DraftGenieDeployer, step_named
 from draftgenie_azure import config as configuration
+from draftgenie_azure import state_document
+from draftgenie_azure import target as target_module
 from draftgenie_azure.backends import LocalBackend
 from draftgenie_azure.config import RawConfig
-from draftgenie_azure.decision import Decider, Decision, validity_digest
-from draftgenie_azure.dependencies import HASH_FORMAT, secret_values, step_hash
-from draftgenie_azure.errors import ConfigError, DeployerError, StateError, StopRequested
+from draftgenie_azure.decision import Decider, Decision, adopt_hash_format, as_packed, is_on, validity_digest
+from draftgenie_azure.dependencies import secret_values, step_hash
+from draftgenie_azure.errors import ConfigError, DeployerError, DeploymentError, StateError, StopRequested
 from draftgenie_azure.journal import Journal, now
 from draftgenie_azure.report import JsonReporter, PlainReporter, duration, shortened, status, summary
+from draftgenie_azure.state_store import StateStore
+from draftgenie_azure.target import kept_after_reset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, NoReturn
 
     from draftgenie_azure.backends import Backend
     from draftgenie_azure.control import RunControl
     from draftgenie_azure.dependencies import Step
     from draftgenie_azure.report import Reporter
     from draftgenie_azure.schema import Config
+    from draftgenie_azure.state_store import Locked
 
 VERSION = "1.0.0"
-STATE_VERSION = "1.0"
 STATE_FILE = ".azure-deployment-state-v1.json"
 SUCCESS, FAILURE, CHANGES_PENDING, INTERRUPTED = 0, 1, 2, 130
+SIGN_IN = "sign_in"  # what comes before the first step, in the graph
 # Recorded resources that hold data or that others hang on: never left behind without a word. Key, then the step.
 KEPT = {
     "container_registry": "create_container_registry",
@@ -72,13 +78,15 @@ KEPT = {
 # ---------------------------------------------------------------------------------------------------------------- state
 
 
-class StateManager:
+class StateManager(StateStore):
     """The state document: what was deployed, from what, and what exists in Azure because of it.
 
     Args:
         config: the configuration as read, validated, or a plain mapping (its paths then count from the working
             directory).
         logger: gets what happens to the state.
+        storage: `local` or `blob`; by environment and configuration unless given.
+        tolerant: a state that cannot be used is noted in `fault` and not raised.
 
     Attributes:
         state: the document; see the README for its form.
@@ -86,20 +94,20 @@ class StateManager:
         found: whether there was a state already.
     """
 
-    def __init__(self, config: Mapping[str, Any] | RawConfig | Config, logger: logging.Logger | None = None) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any] | RawConfig | Config,
+        logger: logging.Logger | None = None,
+        *,
+        storage: str | None = None,
+        tolerant: bool = False,
+    ) -> None:
         self._logger = logger
-        self._mutex = RLock()
-        self._values, directory = _values_and_directory(config)
-        self.storage_type = self._determine_storage_type()
-        self.state_file = os.path.join(directory, str(self._advanced("state_file") or STATE_FILE))
-        self._backend: Backend = LocalBackend(self.state_file)
-        self.found = False
-        self.state: dict[str, Any] = self._load_state()
-
-    @property
-    def where(self) -> str:
-        """The place of the state, for people."""
-        return self._backend.where
+        self._values, directory, paths = _values_and_paths(config)
+        self.storage_type = storage or self._determine_storage_type()
+        path = os.path.join(directory, str(self._advanced("state_file") or STATE_FILE))
+        super().__init__(self._open_backend(path), path, paths, tolerant=tolerant)
+        self.state = self._load_state()
 
     def _advanced(self, key: str) -> Any:
         advanced = self._values.get("advanced")
@@ -114,7 +122,12 @@ class StateManager:
             )
         return "blob" if wanted == "azure" else wanted
 
-    # --- loading ---
+    def _open_backend(self, path: str) -> Backend:
+        if self.storage_type == "local":
+            return LocalBackend(path)
+        from draftgenie_azure.blob_place import open_blob
+
+        return open_blob(self._values, os.environ)
 
     def _load_state(self) -> dict[str, Any]:
         if self.storage_type == "blob":
@@ -122,72 +135,22 @@ class StateManager:
         return self._load_state_from_file()
 
     def _load_state_from_file(self) -> dict[str, Any]:
-        data = self._backend.load()
-        if data is None:
-            return self._create_empty_state()
-        self.found = True
-        return self._checked(data)
+        return self.loaded(self._backend.load())
 
     def _load_state_from_blob(self) -> dict[str, Any]:
-        raise StateError(
-            "state in an Azure blob is not offered by this version",
-            hint="Set advanced.state_storage: local, or AZURE_STATE_STORAGE=local.",
-        )
-
-    def _checked(self, data: bytes) -> dict[str, Any]:
-        """The document in the bytes. Empty, torn, foreign or newer state is never taken for a first deployment."""
-        start_over = "If it cannot be restored: --reset-state puts it aside and starts over."
-        if not data.strip():
-            raise StateError(f"the state {self.where} is empty", hint=start_over)
-        try:
-            state = json.loads(data)
-        except ValueError as error:
-            raise StateError(f"the state {self.where} is no JSON: {error}", hint=start_over) from error
-        if not isinstance(state, dict) or ("version" not in state and "completed_steps" not in state):
-            raise StateError(f"{self.where} is no state of this command", hint=start_over)
-        if "lineage" not in state:
-            raise StateError(
-                f"{self.where} is the state of the earlier script, with passwords in it; it is left untouched",
-                hint="--reset-state puts it aside; the next run then takes over what exists.",
-            )
-        if state["version"] != STATE_VERSION:
-            raise StateError(
-                f"the state {self.where} has version {state['version']!r}, this command knows {STATE_VERSION!r}",
-                hint="Use the version of the command that wrote it.",
-            )
-        for key, kind in _STATE_TYPES.items():
-            if not isinstance(state.get(key, kind()), kind):
-                raise StateError(f"the state {self.where}: {key} is not what it should be", hint=start_over)
-        for name, record in state.get("steps", {}).items():
-            if not isinstance(record, dict) or record.get("status") not in ("running", "completed", "failed"):
-                raise StateError(f"the state {self.where}: step {name} has no valid status", hint=start_over)
-        return self._create_empty_state() | state
+        return self.loaded(self._backend.load())
 
     def _create_empty_state(self) -> dict[str, Any]:
-        return {
-            "version": STATE_VERSION,
-            "lineage": os.urandom(16).hex(),
-            "serial": 0,
-            "salt": os.urandom(16).hex(),
-            "hash_format": HASH_FORMAT,
-            "target": {},
-            "steps": {},
-            "resources": {},
-            "secrets": {},
-            "secrets_digest": None,
-            "validated": None,
-            "operations": {},
-        }
-
-    # --- saving ---
+        return state_document.empty()
 
     def save(self) -> None:
         """Write the document, one serial further.
 
         Raises:
-            StateError: it cannot be written; what was there before is as it was.
+            StateError: it cannot be written; what was there before is as it was, and what this run did is in a rescue
+                file that the message names.
         """
-        with self._mutex:
+        with self.mutex:
             self.state["serial"] += 1
             self.state["last_updated"] = now()
             if self.storage_type == "blob":
@@ -196,126 +159,34 @@ class StateManager:
                 self._save_state_to_file()
 
     def _save_state_to_file(self) -> None:
-        self._backend.save(json.dumps(self.state, sort_keys=True, indent=2, ensure_ascii=False).encode() + b"\n")
+        self.store()
 
     def _save_state_to_blob(self) -> None:
-        raise StateError("state in an Azure blob is not offered by this version")
+        self.store()
 
-    def reset(self) -> str | None:
-        """Put what is there aside and begin anew; lineage and salt stay, and so does the target.
+    def reset(self, target: Mapping[str, Any] | None = None) -> str | None:
+        """Put a copy of what is there aside and begin anew; lineage and salt stay.
+
+        Args:
+            target: what the configuration means; the recorded one stays where that does not contradict it.
 
         Returns:
             where the old state is now, or None where there was none.
         """
-        aside = self._backend.put_aside(f"reset-{_stamp()}") if self.found else None
-        kept = {key: self.state[key] for key in ("lineage", "salt", "serial", "target")}
+        aside = self.put_aside("reset" if self.fault is None else "bad")
+        kept = {key: self.state[key] for key in ("lineage", "salt", "serial")}
+        recorded = self.state["target"]
         self.state = self._create_empty_state() | kept
+        self.state["target"] = recorded if target is None else kept_after_reset(recorded, target)
         self.save()
         return aside
 
-    # --- steps ---
 
-    def record(self, step_name: str) -> dict[str, Any]:
-        """What is known of a step; empty where it never ran."""
-        found: dict[str, Any] = self.state["steps"].get(step_name, {})
-        return found
-
-    def last_success(self, step_name: str) -> dict[str, Any] | None:
-        """The record of the last time that a step completed, whatever happened since; None where it never did."""
-        record = self.record(step_name)
-        if record.get("status") == "completed":
-            return record
-        last: dict[str, Any] | None = record.get("last_completed")
-        return last
-
-    def is_step_completed(self, step_name: str) -> bool:
-        """Whether the step's last run succeeded."""
-        return bool(self.record(step_name).get("status") == "completed")
-
-    def get_step_hash(self, step_name: str) -> str | None:
-        """The dependency hash of the step's last successful run."""
-        success = self.last_success(step_name)
-        return None if success is None else success.get("dependency_hash")
-
-    def mark_step_running(self, step_name: str, metadata: Mapping[str, Any]) -> None:
-        """Record that a step begins, and save."""
-        self._set(step_name, {"status": "running", "started_at": now(), "metadata": dict(metadata)})
-
-    def mark_step_completed(
-        self,
-        step_name: str,
-        hash: str,
-        metadata: Mapping[str, Any] | None = None,
-        *,
-        dependencies: Mapping[str, str] | None = None,
-        outputs: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Record a success, and save.
-
-        Args:
-            hash: over the dependencies.
-            metadata: why it ran.
-            dependencies: name -> SHA-256.
-            outputs: what later steps read; never a secret.
-        """
-        began = self.record(step_name).get("started_at", now())
-        with self._mutex:
-            self.state["steps"][step_name] = {
-                "status": "completed",
-                "timestamp": now(),
-                "started_at": began,
-                "duration_seconds": (metadata or {}).get("seconds", 0.0),
-                "dependency_hash": hash,
-                "dependencies": dict(dependencies or {}),
-                "outputs": dict(outputs or {}),
-                "metadata": {key: value for key, value in (metadata or {}).items() if key != "seconds"},
-            }
-            self.save()
-
-    def mark_step_failed(self, step_name: str, error: str) -> None:
-        """Record a failure, and save; the last success is kept beside it."""
-        old = self.record(step_name)
-        metadata = old.get("metadata", {}) if old.get("status") == "running" else {}
-        self._set(step_name, {"status": "failed", "timestamp": now(), "error": error, "metadata": metadata})
-
-    def _set(self, step_name: str, record: dict[str, Any]) -> None:
-        success = self.last_success(step_name)
-        if success is not None:
-            kept = ("timestamp", "duration_seconds", "dependency_hash", "dependencies", "outputs")
-            record["last_completed"] = {key: success[key] for key in kept if key in success}
-        with self._mutex:
-            self.state["steps"][step_name] = record
-            self.save()
-
-    # --- resources ---
-
-    def store_resource(self, type: str, data: Mapping[str, Any]) -> None:
-        """Record a resource under its key, e.g. `container_app/api_gateway`, and save."""
-        with self._mutex:
-            self.state["resources"][type] = dict(data)
-            self.save()
-
-    def get_resource(self, type: str) -> dict[str, Any] | None:
-        """The record of a resource, or None."""
-        found: dict[str, Any] | None = self.state["resources"].get(type)
-        return found
-
-
-_STATE_TYPES: dict[str, type] = {
-    "lineage": str, "serial": int, "salt": str, "target": dict, "steps": dict, "resources": dict, "secrets": dict,
-    "operations": dict,
-}
-
-
-def _stamp() -> str:
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-
-
-def _values_and_directory(config: Any) -> tuple[Mapping[str, Any], str]:
+def _values_and_paths(config: Any) -> tuple[Mapping[str, Any], str, list[str]]:
     raw = getattr(config, "raw", config)
     if isinstance(raw, RawConfig):
-        return raw.values, raw.directory
-    return config, os.getcwd()
+        return raw.values, raw.directory, raw.paths
+    return config, os.getcwd(), []
 
 
 # ------------------------------------------------------------------------------------------------------------ decorator
@@ -334,7 +205,8 @@ def idempotent_step(step_name: str) -> Callable[[Callable[[Any], dict[str, Any]]
 
     def decorate(function: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
         def wrapper(self: IdempotentDraftGenieDeployer) -> dict[str, Any]:
-            decision = self.decider.decide(step, self.outputs)
+            with self.deciding:  # the files and values that several steps share are hashed once, by one thread
+                decision = self.decider.decide(step, self.outputs)
             if decision.runs:
                 return self.run_step(step, decision, lambda: function(self))
             return self.skip_step(step, decision)
@@ -379,63 +251,102 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         super().__init__(config, logger, dry_run)
         self.state = state_manager or StateManager(config, logger)
         self.reporter = reporter or _reporter("plain", color=False)
-        forced = _forced_names(force_steps)
-        self.decider = Decider(
-            STEPS, config.raw, self.state, force_steps=forced, force_all=force_all, log_file=log_file
-        )
+        self._forcing = (_forced_names(force_steps), force_all, log_file)
+        self._decide_anew()
+        self.deciding = RLock()
         self.ran: dict[str, tuple[list[str], float]] = {}
 
+    def _decide_anew(self) -> None:
+        """Decide by the state as it is now: under the lock it was loaded again."""
+        force_steps, force_all, log_file = self._forcing
+        self.decider = Decider(
+            STEPS, self.config.raw, self.state, force_steps=force_steps, force_all=force_all, log_file=log_file
+        )
+
     def deploy(self, control: RunControl | None = None) -> bool:
-        """Run what must run, in order; every success is recorded before the next step begins.
+        """Run what must run, each step as soon as those it needs are done; every success is recorded at once.
 
         Args:
-            control: says whether to stop; one of its own unless given.
+            control: says whether to stop, and how much goes side by side; one of its own unless given.
 
         Returns:
             True where every step is completed or up to date; False only after a dry run that found something to do.
 
         Raises:
-            DeployerError: a step failed; its record says so, and the next run begins there.
+            DeployerError: a step failed; its record says so, and the next run begins there. What does not need it
+                was finished. Where several failed it is a DeploymentError.
             StopRequested: a stop was asked for; the same holds.
         """
         if self.dry_run:
             return not any(decision.runs for decision in self.decider.plan().values())
         from draftgenie_azure.control import RunControl
+        from draftgenie_azure.schedule import run_by_needs
 
-        control = control or RunControl()
-        self.control = control
-        journal = Journal(self.state.state, self._save_deployment_state)
+        if not self.state.is_locked:
+            with self.state.locked():
+                self._decide_anew()
+                return self.deploy(control)
+        self.control = control or RunControl(self.config.deployment.parallelism)
+        self.control.lock_held = self.state.lock_held
+        needs = {SIGN_IN: (), **{step.name: step.needs or (SIGN_IN,) for step in STEPS}}
         try:
-            self.connect(journal, control)
-            self._begin(control)
-            for step in STEPS:
-                self.outputs[step.name] = getattr(self, f"_step_{step.name}")()
+            failures = run_by_needs(
+                needs,
+                self._work,
+                width=self.control.parallelism,
+                durations=self._durations(),
+                control=self.control,
+            )
+            _raise(failures)
             self._end()
+        except DeployerError as error:
+            # Where the state could not be saved, every step ends with that; what matters is where it is now.
+            if self.state.failure is not None and error is not self.state.failure:
+                raise self.state.failure from error
+            raise
+        except StopRequested:
+            if self.state.failure is not None:
+                self.reporter.error(self.state.failure, log=None)
+            raise
         finally:
             self.close()
         return True
 
+    def _work(self, name: str) -> None:
+        """One node of the graph: a step, or what comes before the first."""
+        if name == SIGN_IN:
+            self.connect(Journal(self.state.state, self._save_deployment_state, self.state.mutex), self.control)
+            self._begin()
+        else:
+            self.outputs[name] = getattr(self, f"_step_{name}")()
+
+    def _durations(self) -> dict[str, float]:
+        """Seconds that each step took last time, or usually takes."""
+        recorded = {name: (self.state.last_success(name) or {}).get("duration_seconds") for name in STEP_NAMES}
+        return {name: seconds or USUAL_SECONDS[name] for name, seconds in recorded.items()}
+
     def _save_deployment_state(self) -> None:
-        with self.control.uninterrupted():
-            self.state.save()
+        self.state.save()
         self.control.check()
 
-    def _begin(self, control: RunControl) -> None:
+    def _begin(self) -> None:
         """Check whose the state is, look once at what exists, and write down what this run goes by."""
         self._check_target()
         self._check_left_behind()
+        if self.check_owner(str(self.state.state["lineage"])):
+            self.decider.live_reasons.setdefault("create_resource_group", []).append("the group is taken over")
         self._find_gone()
         document = self.state.state
         if document.get("secrets_digest") != self.decider.secrets_digest:
             document["secrets_digest"] = None  # until every step has recorded its lines with the new secrets
         document["validated"] = validity_digest(self.config.raw, self.decider.secrets_digest)
         document["target"] = self._target()
-        document["hash_format"] = HASH_FORMAT
-        with control.uninterrupted():
-            self.state.save()
+        adopt_hash_format(document)
+        self.state.save()
 
     def _end(self) -> None:
-        if self.state.state.get("secrets_digest") != self.decider.secrets_digest:
+        changed = self.state.state.get("secrets_digest") != self.decider.secrets_digest
+        if changed and self.decider.secrets_are_recorded():
             self.state.state["secrets_digest"] = self.decider.secrets_digest
             self._save_deployment_state()
 
@@ -494,10 +405,12 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         listing = self.arm.listing(f"{self.scope.group}/resources", api_version=version)
         listed = {str(item["id"]).lower() for item in listing}
         for key, record in records.items():
+            if record.get("failed"):
+                self.decider.live_reasons.setdefault(record["step"], []).append(f"{key} failed")
             if record["id"].lower() in listed:
                 continue
             if self.arm.read(record["id"], api_version=record["api_version"]) is None:
-                self.decider.gone.setdefault(record["step"], []).append(key)
+                self.decider.live_reasons.setdefault(record["step"], []).append(f"{key} is gone")
 
     # --- one step ---
 
@@ -513,10 +426,9 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self.reporter.step(step.name, "run", shortened(decision.reasons), reasons=decision.reasons)
         self.logger.debug("%s runs: %s", step.name, "; ".join(decision.reasons))
         metadata = {"reasons": decision.reasons, **({"forced": True} if forced else {})}
-        with self.control.uninterrupted():
-            self.state.mark_step_running(step.name, metadata)
+        self.state.mark_step_running(step.name, metadata)
         self.control.check()
-        self.journal.begin_step()
+        self.journal.begin_step(step.name)
         began = time.monotonic()
         try:
             outputs = body()
@@ -531,17 +443,18 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             raise
         seconds = round(time.monotonic() - began, 1)
         self.journal.end_step(step.name)
-        with self.control.uninterrupted():
-            self.state.mark_step_completed(
-                step.name,
-                step_hash(decision.dependencies),
-                {"reasons": decision.reasons, "seconds": seconds},
-                dependencies=decision.dependencies,
-                outputs=outputs,
-            )
+        dependencies = as_packed(decision.dependencies, self.packed) if step.images else decision.dependencies
+        self.state.mark_step_completed(
+            step.name,
+            step_hash(dependencies),
+            {"reasons": decision.reasons, "seconds": seconds},
+            dependencies=dependencies,
+            outputs=outputs,
+        )
         self.ran[step.name] = (decision.reasons, seconds)
-        self.reporter.step(step.name, "done", duration(seconds), seconds=seconds)
-        self.control.check()
+        written = sorted(self.arm.written.get(step.name, ()))
+        words = f"{duration(seconds)}: {shortened(written)}" if written else duration(seconds)
+        self.reporter.step(step.name, "done", words, seconds=seconds, written=written)
         return outputs
 
     def skip_step(self, step: Step, decision: Decision) -> dict[str, Any]:
@@ -622,21 +535,21 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
 
 
 def check_target(state: StateManager, target: Mapping[str, Any]) -> None:
-    """Refuse a state that was recorded for something else.
+    """Refuse a state that was recorded for something else, with the command that clears it."""
+    target_module.check_target(state.state["target"], target, state.where, lambda: state.command("--reset-state"))
 
-    Args:
-        target: what the configuration means; what it leaves open is absent.
 
-    Raises:
-        StateError: with the command that clears the state.
-    """
-    recorded = state.state["target"]
-    for key, value in target.items():
-        if key in recorded and str(recorded[key]).lower() != str(value).lower():
-            raise StateError(
-                f"the state {state.where} was recorded for {key} {recorded[key]}, the configuration means {value}",
-                hint="Use a state file of its own for each target (advanced.state_file), or --reset-state.",
-            )
+def _raise(failures: Mapping[str, BaseException]) -> None:
+    """Raise what the steps raised: a fault of the program first, one failure as it is, several together."""
+    errors = []
+    for error in failures.values():
+        if not isinstance(error, DeployerError):
+            raise error
+        errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise DeploymentError(errors)
 
 
 def _forced_names(force_steps: Mapping[str, bool] | Iterable[str] | None) -> list[str]:
@@ -650,42 +563,73 @@ def _forced_names(force_steps: Mapping[str, bool] | Iterable[str] | None) -> lis
 # ------------------------------------------------------------------------------------------------------------- commands
 
 
-def run_deploy(args: argparse.Namespace, reporter: Reporter) -> int:
+def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
     """Deploy what changed. Where nothing did, Azure is not asked and nothing of its SDK imported."""
     began = time.monotonic()
-    raw = configuration.read(args.config, os.environ)
     state = StateManager(raw)
     decider = _decider(args, raw, state)
     digest = validity_digest(raw, decider.secrets_digest)
     config: Config | None = None if digest == state.state.get("validated") else configuration.validate(raw)
-    check_target(state, _offline_target(raw))
+    check_target(state, target_module.offline_target(raw))
     plan = decider.plan()
     if not any(decision.runs for decision in plan.values()):
-        for name, decision in plan.items():
-            reporter.step(name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
-        reporter.result(*summary(state.state, STEP_NAMES, {}, time.monotonic() - began, asked=False))
-        return SUCCESS
+        return _nothing_to_do(plan, state, reporter, began)
     config = config or configuration.validate(raw)
     logger = _logger(args, raw)
     ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
     for text in (*config.notices, *ignored):
         reporter.message(text, level="note")
+    with _locked(state, args, reporter):
+        state.check_rescued()
+        state.put_earlier_aside()
+        _tell_notices(state, reporter)
+        # What was decided without the lock may be done by now, by the run that had it.
+        plan = _decider(args, raw, state).plan()
+        if not any(decision.runs for decision in plan.values()):
+            return _nothing_to_do(plan, state, reporter, began)
+        check_target(state, target_module.offline_target(raw))
+        return _deploy(args, config, logger, state, reporter, began)
+
+
+def _nothing_to_do(plan: Mapping[str, Decision], state: StateManager, reporter: Reporter, began: float) -> int:
+    for name, decision in plan.items():
+        reporter.step(name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
+    reporter.result(*summary(state.state, STEP_NAMES, {}, time.monotonic() - began, asked=False))
+    return SUCCESS
+
+
+def _deploy(
+    args: argparse.Namespace,
+    config: Config,
+    logger: logging.Logger,
+    state: StateManager,
+    reporter: Reporter,
+    began: float,
+) -> int:
+    from draftgenie_azure.control import RunControl
+
     deployer = IdempotentDraftGenieDeployer(
         config, logger, False, state, args.force_step, args.force_all, reporter=reporter, log_file=args.log_file
     )
-    from draftgenie_azure.control import RunControl
-
-    control = RunControl()
+    deployer.adopt = args.adopt
+    control = RunControl(args.parallelism or config.deployment.parallelism)
     Interrupts.control = control
     try:
         deployer.deploy(control)
+        code = SUCCESS
+    except DeployerError as error:
+        logger.debug("the run failed", exc_info=True)
+        code = _failed(error, args, reporter)
+    except StopRequested:
+        code = _interrupted(reporter)
     finally:
         Interrupts.control = None
-        seconds = time.monotonic() - began
-        reporter.result(
-            *summary(state.state, STEP_NAMES, deployer.ran, seconds, asked=True, warnings=deployer.warnings)
-        )
-    return SUCCESS
+    seconds = time.monotonic() - began
+    lines, document = summary(
+        state.state, STEP_NAMES, deployer.ran, seconds, asked=True, warnings=deployer.warnings
+    )
+    reporter.result(lines, document)
+    return code
 
 
 def _decider(args: argparse.Namespace, raw: RawConfig, state: StateManager) -> Decider:
@@ -694,16 +638,19 @@ def _decider(args: argparse.Namespace, raw: RawConfig, state: StateManager) -> D
     )
 
 
-def run_plan(args: argparse.Namespace, reporter: Reporter) -> int:
+def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
     """Tell which steps would run and why; write nothing anywhere."""
-    raw = configuration.read(args.config, os.environ)
-    configuration.validate(raw)
-    state = StateManager(raw)
+    state = StateManager(raw, tolerant=args.reset_state)
+    for path in state.earlier:
+        reporter.message(f"would put the state of the earlier script, {path}, aside", level="note")
     if args.reset_state:
         reporter.message(f"would put {state.where} aside and clear the state")
         return SUCCESS
-    check_target(state, _offline_target(raw))
-    plan = _decider(args, raw, state).plan()
+    decider = _decider(args, raw, state)
+    if validity_digest(raw, decider.secrets_digest) != state.state.get("validated"):
+        configuration.validate(raw)
+    check_target(state, target_module.offline_target(raw))
+    plan = decider.plan()
     for name, decision in plan.items():
         reporter.step(name, decision.verdict, shortened(decision.reasons), reasons=decision.reasons)
     counts = {verdict: sum(d.verdict == verdict for d in plan.values()) for verdict in ("run", "may run", "skip")}
@@ -726,6 +673,8 @@ def run_status(args: argparse.Namespace, reporter: Reporter) -> int:
         directory = os.path.dirname(os.path.abspath(args.config[0]))
         config = {"advanced": {"state_file": os.path.join(directory, STATE_FILE)}}
     state = StateManager(config)
+    for path in state.earlier:
+        reporter.message(f"{path} is the state of the earlier script; the next run puts it aside", level="note")
     if not state.found:
         reporter.result(["Nothing is deployed yet."], {"event": "status", "steps": {}})
         return SUCCESS
@@ -733,18 +682,14 @@ def run_status(args: argparse.Namespace, reporter: Reporter) -> int:
     return SUCCESS
 
 
-def run_reset(args: argparse.Namespace, reporter: Reporter) -> int:
-    """Put the state aside, whatever it is, and begin anew."""
-    raw = configuration.read(args.config, os.environ)
-    try:
-        state = StateManager(raw)
-    except StateError as error:
-        reporter.message(error.message, level="warning")
-        aside: str | None = _put_aside(raw)
-        state = StateManager(raw)
-        state.save()
-    else:
-        aside = state.reset()
+def run_reset(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
+    """Put a copy of the state aside, whatever it is, and begin anew; never asks."""
+    state = StateManager(raw, tolerant=True)
+    with _locked(state, args, reporter):
+        if state.fault is not None:
+            reporter.message(state.fault.message, level="warning")
+        aside = state.reset(target_module.offline_target(raw))
+    _tell_notices(state, reporter)
     reporter.result(
         [f"The state is cleared. The old one is {aside}." if aside else "There was no state; a new one is begun."],
         {"event": "reset", "aside": aside, "state": state.where},
@@ -752,35 +697,79 @@ def run_reset(args: argparse.Namespace, reporter: Reporter) -> int:
     return SUCCESS
 
 
-def _put_aside(raw: RawConfig) -> str:
-    """Put a file that is no state aside."""
-    path = os.path.join(raw.directory, str(raw.get("advanced.state_file") or STATE_FILE))
-    return LocalBackend(path).put_aside(f"bad-{_stamp()}")
+def run_restore(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
+    """Put a copy of an earlier state, or a rescue file, in the place of the state."""
+    state = StateManager(raw, tolerant=True)
+    document = state.read_copy(args.restore_state)
+    if args.dry_run:
+        reporter.message(f"would put {args.restore_state} (serial {document['serial']}) back as {state.where}")
+        return SUCCESS
+    with _locked(state, args, reporter):
+        aside = state.restore(document, adopt=args.adopt)
+    lines = [f"The state {state.where} is that of {args.restore_state} again; its serial is {state.state['serial']}."]
+    lines += [f"What was there is now {aside}."] if aside else []
+    facts = {"event": "restore", "state": state.where, "serial": state.state["serial"], "aside": aside}
+    reporter.result(lines, facts)
+    return SUCCESS
 
 
-def _offline_target(raw: RawConfig) -> dict[str, Any]:
-    """What can be told of the target without asking Azure."""
-    target: dict[str, Any] = {"resource_group": raw.get("azure.resource_group")}
-    cloud = raw.get("azure.cloud") or "AzureCloud"
-    target["cloud"] = str(cloud.get("name", "custom")) if isinstance(cloud, dict) else cloud
-    if raw.get("azure.subscription_id"):
-        target["subscription_id"] = raw.get("azure.subscription_id")
-    if cloud == "emulator":
-        target["emulator"] = _emulator_id(raw.directory)
-    return target
+def run_move(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
+    """Move the state to the other storage."""
+    there = StateManager(raw, storage=args.move_state)
+    here = StateManager(raw, storage="blob" if args.move_state == "local" else "local")
+    if not here.found:
+        if there.found:
+            reporter.result([f"The state is in {there.where} already."], {"event": "move", "state": there.where})
+            return SUCCESS
+        raise StateError(f"there is no state to move in {here.where}")
+    if args.dry_run:
+        reporter.message(f"would move the state from {here.where} to {there.where}")
+        return SUCCESS
+    with _locked(here, args, reporter), _locked(there, args, reporter, first=state_document.dump(here.state)):
+        aside = there.take_from(here)
+    hint = f"From now on: advanced.state_storage: {args.move_state}, or AZURE_STATE_STORAGE={args.move_state}"
+    lines = [f"The state is in {there.where} now; what was in {here.where} is {aside}.", hint]
+    reporter.result(lines, {"event": "move", "state": there.where, "aside": aside})
+    return SUCCESS
 
 
-def _emulator_id(directory: str) -> str:
-    """The id of the emulator beside the configuration; read on every run, since it may be another one by now."""
-    try:
-        with open(os.path.join(directory, ".azure-emulator", "emulator.json"), encoding="utf-8") as file:
-            return str(json.load(file)["id"])
-    except FileNotFoundError:
-        return "that is not there (.azure-emulator is missing)"
-    except (OSError, ValueError, KeyError) as error:
-        raise StateError(
-            f".azure-emulator/emulator.json cannot be read: {error}", hint="Delete .azure-emulator, then --reset-state."
-        ) from error
+def run_unlock(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
+    """Break another run's lock, after a yes."""
+    state = StateManager(raw, tolerant=True)
+    holder = state.holder()
+    if holder is None:
+        reporter.result([f"Nobody holds the lock on {state.where}."], {"event": "unlock", "holder": None})
+        return SUCCESS
+    question = f"{state.where} is locked by {holder}.\nBreak its lock? If that run is alive, it stops."
+    if args.dry_run:
+        reporter.message(f"would ask: {question}")
+        return SUCCESS
+    if state.is_breakable and not (args.auto_approve or _answered_yes(question)):
+        raise StateError(f"{question} No.", hint="Without a terminal to ask on, --auto-approve says yes.")
+    state.break_lock()
+    reporter.result([f"The lock of {holder} is broken."], {"event": "unlock", "holder": str(holder)})
+    return SUCCESS
+
+
+def _answered_yes(question: str) -> bool:
+    """Ask on a terminal; elsewhere the answer is no."""
+    if not sys.stdin.isatty():
+        return False
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _locked(
+    state: StateManager, args: argparse.Namespace, reporter: Reporter, *, first: bytes | None = None
+) -> Locked:
+    """The lock on the state, which is loaded again under it."""
+    return state.locked(timeout=args.lock_timeout, tell=reporter.message, first=first)
+
+
+def _tell_notices(state: StateManager, reporter: Reporter) -> None:
+    for text in state.notices:
+        reporter.message(text, level="warning")
 
 
 # --------------------------------------------------------------------------------------------------------- command line
@@ -816,6 +805,19 @@ class _Parser(argparse.ArgumentParser):
         self.exit(FAILURE, f"{self.prog}: error: {message}\n")
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 100")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    number, factor = (text[:-1], {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)) if text[-1:].isalpha() else (text, 1)
+    if not factor or not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration such as 30, 90s, 10m or 1h")
+    return float(int(number) * factor)
+
+
 def _step(name: str) -> str:
     if name in STEP_NAMES:
         return name
@@ -845,6 +847,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("--force-all", action="store_true", help="run every step")
     add("--reset-state", action="store_true", help="put a dated copy of the state aside, clear it and exit")
     add("--status", action="store_true", help="show the recorded state")
+    add("--adopt", action="store_true", help="take over a group that another state's lineage marks, and close doors")
+    restored = "put an earlier copy of the state, or a rescue file, back"
+    add("--restore-state", metavar="FILE", help=restored)
+    add("--move-state", choices=("local", "blob"), help="move the state to the other storage")
+    waited = "wait so long for another run's lock (30, 90s, 10m, 1h); default 0: refused at once"
+    add("--lock-timeout", type=_seconds, default=0.0, metavar="DURATION", help=waited)
+    add("--force-unlock", action="store_true", help="break another run's lock on a state in a blob; asks")
+    add("--parallelism", type=_count, metavar="N", help="steps and resources in flight; 1 runs the steps in order")
     add("--resume", action="store_true", help="accepted for older callers: a run always resumes")
     add("--auto-approve", action="store_true", help="never ask")
     shown = parser.add_argument_group("what to show")
@@ -853,7 +863,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--output", choices=("auto", "plain", "json"), default="auto", help=output)
     add("--log-file", metavar="PATH", help="write every request and decision to PATH")
     add("--no-color", action="store_true", help="no colours, as with NO_COLOR")
-    add("--verbose", action="store_true", help="log to the terminal too, with tracebacks")
+    add("--verbose", action="store_true", help="log to the terminal too")
     return parser
 
 
@@ -897,19 +907,21 @@ def run(args: argparse.Namespace, reporter: Reporter) -> int:
     args.config = args.config or ["config.yaml"]
     if args.status:
         return run_status(args, reporter)
-    if args.dry_run or _configured(args, "dry_run"):
-        return run_plan(args, reporter)
-    if args.reset_state:
-        return run_reset(args, reporter)
-    return run_deploy(args, reporter)
-
-
-def _configured(args: argparse.Namespace, key: str) -> bool:
-    """Whether a flag of the same name is set in the section deployment."""
-    if args.reset_state:
-        return False
     raw = configuration.read(args.config, os.environ)
-    return raw.get(f"deployment.{key}") in (True, "true")
+    args.dry_run = args.dry_run or is_on(raw, "deployment.dry_run")
+    args.auto_approve = args.auto_approve or is_on(raw, "deployment.auto_approve")
+    args.verbose = args.verbose or is_on(raw, "deployment.verbose")
+    if args.force_unlock:
+        return run_unlock(args, raw, reporter)
+    if args.move_state:
+        return run_move(args, raw, reporter)
+    if args.restore_state:
+        return run_restore(args, raw, reporter)
+    if args.dry_run:
+        return run_plan(args, raw, reporter)
+    if args.reset_state:
+        return run_reset(args, raw, reporter)
+    return run_deploy(args, raw, reporter)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -925,18 +937,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return run(args, reporter)
     except DeployerError as error:
-        if args.verbose:
-            raise
-        reporter.error(error, log=args.log_file)
-        return FAILURE
+        return _failed(error, args, reporter)
     except KeyboardInterrupt:
-        reporter.message("Interrupted. What was begun in Azure goes on there; the next run takes it up.")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILURE
+        return _interrupted(reporter)
+
+
+def _failed(error: DeployerError, args: argparse.Namespace, reporter: Reporter) -> int:
+    for failure in error.errors if isinstance(error, DeploymentError) else [error]:
+        reporter.error(failure, log=args.log_file)
+    return FAILURE
+
+
+def _interrupted(reporter: Reporter) -> int:
+    reporter.message("Interrupted. What was begun in Azure goes on there; the next run takes it up.")
+    return INTERRUPTED
+
+
+def _end_process(code: int) -> NoReturn:
+    """End; without the interpreter's own, slow shutdown where nothing was begun that must be ended in order.
+
+    An interrupted run ends so, too: its abandoned threads are not waited for, and a second signal, which that shutdown
+    would leave to the system, changes nothing.
+    """
+    if code == INTERRUPTED or "draftgenie_azure.wire" not in sys.modules:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _end_process(main())

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from draftgenie_azure.dependencies import APPLICATION, INFRASTRUCTURE, Step
-from draftgenie_azure.errors import AzureError, BuildError, DeployerError
+from draftgenie_azure.errors import AzureError, DeployerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -290,16 +290,17 @@ class DraftGenieDeployer:
         import os
         from pathlib import Path
 
-        from draftgenie_azure.emulator.attach import attach
+        from draftgenie_azure.emulator.attach import EmulatorError, attach
 
         options = self.config.azure.emulator
-        attached = attach(
-            Path(os.path.join(self.config.directory, ".azure-emulator")),
-            scale=options.scale,
-            faults=options.faults,
-            images=options.images,
-            read_only=self.dry_run,
-        )
+        directory = Path(os.path.join(self.config.directory, ".azure-emulator"))
+        try:
+            attached = attach(
+                directory, scale=options.scale, faults=options.faults, images=options.images, read_only=self.dry_run
+            )
+        except EmulatorError as error:
+            hint = "Correct azure.emulator; what the emulator says of itself is in .azure-emulator/emulator.log."
+            raise DeployerError(f"the emulator: {error}", hint=hint) from error
         if attached is None:
             raise DeployerError("there is no emulator yet", hint="Deploy first.")
         return attached
@@ -446,7 +447,14 @@ class DraftGenieDeployer:
 
         vault = self._vault("create_databases") if self.config.postgresql is not None else None
         databases = Databases(
-            self.config, self.arm, self.journal, self.control, self.scope, self.logger, self.warn
+            self.config,
+            self.arm,
+            self.journal,
+            self.control,
+            self.scope,
+            self.logger,
+            self.warn,
+            adopt=self.adopt,
         )
         return databases.ensure(vault)
 
@@ -518,10 +526,6 @@ class DraftGenieDeployer:
         requests = list(self._build_requests())
         if not requests:
             return {}
-        if self.config.docker.builder != "acr":
-            raise BuildError(
-                "docker.builder: docker is not offered yet", hint="Set docker.builder: acr, which needs no Docker here."
-            )
         registry = self.inputs("build_and_push_images")["create_container_registry"]
         builder = RegistryBuilder(
             arm=self.arm,
@@ -535,6 +539,7 @@ class DraftGenieDeployer:
         )
         images = builder.build(requests)
         self.packed = builder.packed
+        self.arm.written["build_and_push_images"] = [f"image/{key}" for key in builder.built]
         self.logger.info("built: %s", ", ".join(builder.built) or "nothing, every content has its image")
         return images
 

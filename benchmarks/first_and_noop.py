@@ -28,7 +28,12 @@ def run(command: list[str], directory: Path, environment: dict[str, str]) -> tup
     """Run a command; wall time in seconds and peak memory in MB."""
     began = time.perf_counter()
     process = subprocess.Popen(
-        command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     assert process.stdout is not None
     output = process.stdout.read()
@@ -38,6 +43,11 @@ def run(command: list[str], directory: Path, environment: dict[str, str]) -> tup
     if process.returncode:
         sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{output.decode()}")
     return seconds, usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
+
+
+def medians(runs: list[tuple[float, float]]) -> list[float]:
+    """Median seconds and median memory."""
+    return [statistics.median(column) for column in zip(*runs, strict=True)]
 
 
 def main() -> None:
@@ -57,11 +67,12 @@ def main() -> None:
         for _ in range(rounds):
             empty.append(run(EMPTY, directory, environment))
             noop.append(run(COMMAND, directory, environment))
-    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores")
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    print(f"{python}, {platform.system()}, {os.cpu_count()} cores")
     ratio = statistics.median(b[0] / a[0] for a, b in zip(empty, noop, strict=True))
     rows = [
-        ("empty Python program", *(statistics.median(column) for column in zip(*empty, strict=True)), ""),
-        ("nothing changed", *(statistics.median(column) for column in zip(*noop, strict=True)), f"{ratio:.1f} times empty"),
+        ("empty Python program", *medians(empty), ""),
+        ("nothing changed", *medians(noop), f"{ratio:.1f} times empty"),
         ("first deployment, emulator without waits", first, first_memory, ""),
     ]
     for title, seconds, memory, note in rows:

@@ -59,7 +59,8 @@ def main() -> None:
     options = parser.parse_args()
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("AZURE_", "ARM_"))}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, scale {options.scale}")
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    print(f"{python}, {os.cpu_count()} cores, scale {options.scale}")
     print("services  side by side  longest road  one by one  requests  memory")
     for count in map(int, options.services.split(",")):
         seconds = {}

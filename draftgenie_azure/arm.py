@@ -97,6 +97,7 @@ class Arm:
         self._control = control
         self._logger = logger
         self._created: set[str] = set()
+        self.written: dict[str, list[str]] = {}  # step -> keys of the resources that were not as wanted
 
     # --- reading ---
 
@@ -229,6 +230,7 @@ class Arm:
                 continue
             if live is None:
                 self._created.add(resource.key)
+            self.written.setdefault(step, []).append(resource.key)
             return None, True
 
     def _at_home(self, resource: Resource, live: dict[str, Any] | None) -> dict[str, Any] | None:

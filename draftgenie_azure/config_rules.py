@@ -429,8 +429,7 @@ def _service_rules(config: Config, key: str, service: Service) -> Found:
         yield ("kind",), "infrastructure is never built: a service with a Dockerfile is an application"
     if service.image and (service.build_args or service.target):
         yield ("build_args" if service.build_args else "target",), "has no effect on a ready image"
-    profile = config.container_apps.workload_profile if config.container_apps else "Consumption"
-    if fault := naming.size_fault(service.cpu, service.memory, consumption=profile == "Consumption"):
+    if fault := naming.size_fault(service.cpu, service.memory):
         yield ("memory" if fault.startswith("memory") else "cpu",), fault
     if service.min_replicas > service.max_replicas:
         yield ("min_replicas",), f"is more than max_replicas ({service.max_replicas})"

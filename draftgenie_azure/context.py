@@ -15,6 +15,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
+import time
 
 from . import dockerfile as dockerfiles
 from .dockerignore import Matcher, read_ignore_file
@@ -42,6 +44,7 @@ NEVER_BEGINNING = (".azure-deployment-state", "azure-deployment-v1.log")
 
 _BLOCK = 65536  # larger buffers are mapped and unmapped for each file, which costs more than it saves
 _ATTEMPTS = 5
+_RACY = 100_000_000  # nanoseconds; the clocks of file systems go in steps
 _MANY = 1000  # files from which a second thread pays
 _EXECUTABLE = hashlib.sha256(b"x").hexdigest()
 _PLAIN = hashlib.sha256(b"-").hexdigest()
@@ -52,6 +55,8 @@ _OPEN = (
     | getattr(os, "O_BINARY", 0)
     | getattr(os, "O_NONBLOCK", 0)  # what became a pipe since it was listed must not make us wait
 )
+# Names of files are bytes, taken for UTF-8 whatever the locale says, so that every machine hashes and packs the same.
+_UTF_8 = sys.getfilesystemencoding() == "utf-8"
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -97,7 +102,7 @@ class PackResult:
 class Tree:
     """A folder that build contexts are taken from, listed and hashed once however many contexts share it.
 
-    It remembers what it saw: make one for each run. Not for several threads at once.
+    It remembers what it saw: make one for each run, or ask `is_current` before. Not for several threads at once.
 
     Args:
         root: the folder.
@@ -112,16 +117,49 @@ class Tree:
         self._files: dict[str, tuple[str, bool]] = {}
         self._targets: dict[str, str] = {}
         self._texts: dict[str, bytes | None] = {}
+        self._stamps: dict[str, int | None] = {}
+        self._settled = 0  # so many of them were looked at once more
+        self._contexts: dict[tuple[object, ...], Context] = {}
+        self._began = time.time_ns()
+
+    def is_current(self) -> bool:
+        """Whether what it remembers is surely what is there.
+
+        As git does, what changed shortly before it was seen is not trusted: a second change may have the same stamp.
+        """
+        newest = max((stamp for stamp in self._stamps.values() if stamp is not None), default=0)
+        self._settled = 0
+        return newest < self._began - _RACY and self.changed() is None
+
+    def changed(self) -> str | None:
+        """The first thing, by its name on this machine, that changed while others were listed or hashed here.
+
+        Each file is seen at a moment of its own. Only if none of them moved since are they what was there at once: a
+        `git checkout` in the middle of hashing would else show half of one commit and half of another.
+        """
+        if self._settled < len(self._stamps):
+            for absolute, stamp in self._stamps.items():
+                if _stamp(absolute) != stamp:
+                    return absolute
+            self._settled = len(self._stamps)
+        return None
 
     def context(
         self, dockerfile: str, *, target: str | None = None, exclude: Sequence[str] = (), every_stage: bool = False
     ) -> Context:
         """A `Context` of this tree; the arguments are those of `Context`."""
-        return Context(self.root, dockerfile, target=target, exclude=exclude, every_stage=every_stage, tree=self)
+        key = (dockerfile, target, tuple(exclude), every_stage)
+        if key not in self._contexts:
+            self._contexts[key] = Context(
+                self.root, dockerfile, target=target, exclude=exclude, every_stage=every_stage, tree=self
+            )
+        return self._contexts[key]
 
     def absolute(self, path: str) -> str:
         """Where `path`, relative to the root and with slashes, is on this machine."""
-        return self._prefix + path  # os.path.join costs half a millisecond for 700 files
+        if _UTF_8:
+            return self._prefix + path  # os.path.join costs half a millisecond for 700 files
+        return self._prefix + os.fsdecode(path.encode("utf-8", "surrogateescape"))
 
     def listing(self, directory: str) -> list[tuple[str, str]]:
         """Path and kind of what a directory holds and Docker can ship.
@@ -136,10 +174,12 @@ class Tree:
         if found is None:
             found = []
             above = directory + "/" if directory else ""
+            absolute = self.absolute(directory) if directory else self.root
+            self._stamps[absolute] = _stamp(absolute)
             try:
-                with os.scandir(self.absolute(directory) if directory else self.root) as entries:
+                with os.scandir(absolute) as entries:
                     for entry in entries:
-                        name = entry.name
+                        name = entry.name if _UTF_8 else _as_utf_8(entry.name)
                         if name in NEVER or name.startswith(NEVER_BEGINNING):
                             continue
                         if entry.is_symlink():
@@ -197,10 +237,16 @@ class Tree:
         missing = [path for path in paths if path not in self._files]
         if len(missing) < _MANY:
             for path in missing:
-                self._files[path] = _hash_file(self.absolute(path), path)
+                self._hash(path)
         else:
             self._hash_in_two_threads(missing)
         return self._files
+
+    def _hash(self, path: str) -> None:
+        absolute = self.absolute(path)
+        digest, status = _hash_file(absolute, path)
+        self._files[path] = digest, _is_executable(status.st_mode)
+        self._stamps[absolute] = _stamp_of(status)
 
     def _hash_in_two_threads(self, paths: list[str]) -> None:
         import threading
@@ -212,7 +258,7 @@ class Tree:
                 for path in part:
                     if failures:
                         return
-                    self._files[path] = _hash_file(self.absolute(path), path)
+                    self._hash(path)
             except BuildError as error:
                 failures.append(error)
 
@@ -229,6 +275,7 @@ class Tree:
         if text is None:
             try:
                 text = os.readlink(self.absolute(path))
+                text = text if _UTF_8 else _as_utf_8(text)
             except OSError as error:
                 raise _unreadable(path, error) from error
             self._targets[path] = text
@@ -239,13 +286,15 @@ class Tree:
         if absolute not in self._texts:
             parts: list[bytes] = []
             try:
-                _hash_file(absolute, name, follow=True, keep=parts)
+                _, status = _hash_file(absolute, name, follow=True, keep=parts)
             except BuildError as error:
                 if not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
                     raise
-                self._texts[absolute] = None
+                self._texts[absolute] = self._stamps[absolute] = None
             else:
                 self._texts[absolute] = b"".join(parts)
+                if not os.path.islink(absolute):
+                    self._stamps[absolute] = _stamp_of(status)
         return self._texts[absolute]
 
 
@@ -282,6 +331,7 @@ class Context:
         self._reach: dockerfiles.Reach | None = None
         self._listed: list[Entry] | None = None
         self._ignore: tuple[str, tuple[str, ...]] | None = None
+        self._dependencies: dict[str, str] | None = None
 
     @property
     def dockerfile_in_pack(self) -> str:
@@ -331,6 +381,8 @@ class Context:
         Raises:
             BuildError: a file cannot be read, or does not stop changing.
         """
+        if self._dependencies is not None:
+            return dict(self._dependencies)
         entries = self._entries()
         digests = self.tree.digests(entry.path for entry in entries if entry.kind == "file")
         result: dict[str, str] = {}
@@ -342,7 +394,8 @@ class Context:
                 _note_other(result, entry)
         for path, _, data in self._extras():
             result.setdefault("file:" + escape(path), hashlib.sha256(data).hexdigest())
-        return result
+        self._dependencies = result
+        return dict(result)
 
     def pack(self, destination: str | os.PathLike[str] | Writer) -> PackResult:
         """Write the context as tar.gz, in constant memory and the same for the same content.
@@ -420,7 +473,7 @@ class Context:
                 self._reach = dockerfiles.Reach(None, why="a source goes through a symbolic link")
                 found = []
                 self._walk(found, self._reach, self._ignore_file()[1])
-            found.sort(key=lambda entry: os.fsencode(entry.path))
+            found.sort(key=lambda entry: _bytes(entry.path))
             self._listed = found
         return self._listed
 
@@ -475,7 +528,7 @@ def content_tag(
     for name in sorted(build_arguments):
         parts += [name, build_arguments[name]]
     # Each part with its length, so that no two lists of parts read the same.
-    data = b"".join(b"%d:%s" % (len(part), part) for part in (os.fsencode(part) for part in parts))
+    data = b"".join(b"%d:%s" % (len(part), part) for part in map(_bytes, parts))
     return hashlib.sha256(data).hexdigest()[:32]
 
 
@@ -483,7 +536,7 @@ def escape(path: str) -> str:
     """A path as it stands in names of dependencies; the module's docstring tells how it is written.
 
     Args:
-        path: as `os.fsdecode` makes it.
+        path: UTF-8, other bytes escaped as Python does.
 
     Returns:
         One line that can be encoded as UTF-8; another one for every other path.
@@ -504,6 +557,14 @@ def escape(path: str) -> str:
         else:
             parts.append(character)
     return "".join(parts)
+
+
+def _as_utf_8(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return os.fsencode(text) if _UTF_8 else text.encode("utf-8", "surrogateescape")
 
 
 def _relative(absolute: str, root: str) -> str:
@@ -537,6 +598,18 @@ def _is_executable(mode: int) -> bool:
     return os.name == "nt" or bool(mode & stat.S_IXUSR)
 
 
+def _stamp_of(status: os.stat_result) -> int:
+    """What is another number after a change. Windows' ctime is the time of birth; elsewhere nobody can set it back."""
+    return status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns
+
+
+def _stamp(absolute: str) -> int | None:
+    try:
+        return _stamp_of(os.stat(absolute, follow_symlinks=False))
+    except OSError:
+        return None
+
+
 def _unreadable(name: str, error: OSError) -> BuildError:
     return BuildError(f"cannot read {escape(name)}: {error.strerror or error}")
 
@@ -549,7 +622,7 @@ def _note_file(result: dict[str, str], path: str, digest: str, executable: bool)
 
 def _note_other(result: dict[str, str], entry: Entry) -> None:
     if entry.kind == "link":
-        result["link:" + escape(entry.path)] = hashlib.sha256(os.fsencode(entry.target)).hexdigest()
+        result["link:" + escape(entry.path)] = hashlib.sha256(_bytes(entry.target)).hexdigest()
     else:
         result["file:" + escape(entry.path) + "/"] = _NOTHING
 
@@ -567,8 +640,10 @@ def _open(absolute: str, name: str, *, follow: bool = False) -> tuple[int, os.st
     return descriptor, status
 
 
-def _hash_file(absolute: str, name: str, *, follow: bool = False, keep: list[bytes] | None = None) -> tuple[str, bool]:
-    """SHA-256 and executable bit of a file that holds still while it is read.
+def _hash_file(
+    absolute: str, name: str, *, follow: bool = False, keep: list[bytes] | None = None
+) -> tuple[str, os.stat_result]:
+    """SHA-256 and status of a file that holds still while it is read.
 
     Args:
         name: for messages.
@@ -596,7 +671,7 @@ def _hash_file(absolute: str, name: str, *, follow: bool = False, keep: list[byt
         finally:
             os.close(descriptor)
         if after.st_mtime_ns == before.st_mtime_ns and after.st_size == size == count:
-            return digest.hexdigest(), _is_executable(before.st_mode)
+            return digest.hexdigest(), before
     raise BuildError(
         f"cannot read {escape(name)}: it changes while it is read",
         hint="Wait until whatever writes it is done, or put it into .dockerignore.",
@@ -648,7 +723,7 @@ def _pack(context: Context, destination: Writer) -> PackResult:
     dependencies: dict[str, str] = {}
     extras = {in_pack: data for _, in_pack, data in context._extras()}
     entries = {entry.path: entry for entry in context.files()}
-    for path in sorted({*extras, *entries}, key=os.fsencode):
+    for path in sorted({*extras, *entries}, key=_bytes):
         entry = entries.get(path)
         if entry is not None and entry.kind != "file":
             _note_other(dependencies, entry)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,13 +15,15 @@ from draftgenie_azure.errors import AuthenticationError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, TokenCredential
 
     from draftgenie_azure.clouds import Endpoints
     from draftgenie_azure.emulator.attach import Attached
 
 AUDIENCE = "api://AzureADTokenExchange"
+TOKEN_MARGIN = 300.0  # seconds before its end in which a token is renewed
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AZURE_CLIENT_ID", "AZURE_TENANT_ID")
 
 
@@ -86,3 +90,25 @@ def github_assertion(environ: Mapping[str, str]) -> str:
         raise AuthenticationError(
             f"GitHub gives no identity token: {error}", hint="Give the job the permission 'id-token: write'."
         ) from error
+
+
+class SharedCredential:
+    """One credential for many threads: a token is asked for once and shared until it is about to run out."""
+
+    def __init__(self, credential: TokenCredential) -> None:
+        self._credential = credential
+        self._lock = threading.Lock()
+        self._tokens: dict[tuple[str, ...], AccessToken] = {}
+
+    def get_token(self, *scopes: str, **more: Any) -> AccessToken:
+        """A token for the scopes; `claims` (a challenge of Azure's) asks for a new one."""
+        with self._lock:
+            token = self._tokens.get(scopes)
+            if token is None or more.get("claims") or token.expires_on - time.time() < TOKEN_MARGIN:
+                token = self._tokens[scopes] = self._credential.get_token(*scopes, **more)
+            return token
+
+    def forget(self) -> None:
+        """Drop all tokens, since Azure did not accept one."""
+        with self._lock:
+            self._tokens.clear()

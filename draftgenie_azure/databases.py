@@ -47,6 +47,8 @@ class Databases:
         scope: ids.Scope,
         logger: logging.Logger,
         warn: Callable[[str], None],
+        *,
+        adopt: bool = False,
     ) -> None:
         self._config = config
         self._arm = arm
@@ -55,6 +57,7 @@ class Databases:
         self._scope = scope
         self._logger = logger
         self._warn = warn
+        self._adopt = adopt
 
     def ensure(self, vault: Vault | None) -> dict[str, Any]:
         """Have server and Redis as wanted; what takes long goes side by side.
@@ -172,6 +175,21 @@ class Databases:
             children.append((f"postgresql_database/{name}", database, stores.postgresql_database()))
         for key, child_id, body in children:
             self._arm.ensure([Resource(key, child_id, body)], step=STEP)
+        if not self._journal.resources["postgresql_server"].get("created"):
+            self._close_to_the_world(server_id)
+
+    def _close_to_the_world(self, server_id: str) -> None:
+        """A rule of somebody else that admits every address: deleted with --adopt, else left, with a warning."""
+        version = ids.API_VERSIONS["Microsoft.DBforPostgreSQL/flexibleServers/firewallRules"]
+        for rule in list(self._arm.listing(f"{server_id}/firewallRules", api_version=version)):
+            properties = rule["properties"]
+            if (properties["startIpAddress"], properties["endIpAddress"]) != ("0.0.0.0", "255.255.255.255"):
+                continue
+            if self._adopt:
+                self._warn(f"the firewall rule {rule['name']}, which admitted every address, is deleted")
+                self._arm.delete(str(rule["id"]))
+            else:
+                self._warn(f"the firewall rule {rule['name']} admits every address; it is left so (--adopt closes it)")
 
     # --- Redis ---
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import sys
+from _thread import allocate_lock, start_new_thread  # threading itself costs the no-op run half a millisecond
 
 from draftgenie_azure.dependencies import (
     HASH_FORMAT,
+    NULL,
     TOOL_ROOT,
     Hasher,
     canonical,
     changes,
+    name_of,
     secret_values,
     sha256,
     step_hash,
 )
+from draftgenie_azure.errors import DeployerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Protocol
 
     from draftgenie_azure.config import RawConfig
@@ -37,7 +42,9 @@ if TYPE_CHECKING:
 
 
 # Modules that decide whether a configuration is valid: a change of theirs makes it be looked at again.
-VALIDATORS = ("config", "config_rules", "naming", "placeholders", "schema", "vault_secrets", "yaml_reader")
+VALIDATORS = (
+    "clouds", "config", "config_rules", "errors", "naming", "placeholders", "schema", "vault_secrets", "yaml_reader",
+)
 
 
 class Decision:
@@ -72,7 +79,7 @@ class Decider:
         log_file: where the run logs to; in no build context, as the configuration and the state are not.
 
     Attributes:
-        gone: step -> keys of its recorded resources that are no longer there; whoever looks fills it in.
+        live_reasons: step -> what a look at its recorded resources gave, in words; whoever looks fills it in.
         own_files: absolute paths of the command's own files.
         secrets_digest: one slow hash over all secrets of the configuration; None where there are none.
     """
@@ -92,16 +99,15 @@ class Decider:
         self.state = state
         self.force_steps = frozenset(force_steps)
         self.force_all = force_all
-        self.gone: dict[str, list[str]] = {}
+        self.live_reasons: dict[str, list[str]] = {}
         logs = (os.path.abspath(log_file),) if log_file else ()
         self.own_files = (*raw.paths, os.path.realpath(state.state_file), *logs)
-        self.secrets_digest = _secrets_digest(raw, state.state["salt"])
-        self.hasher = Hasher(
-            raw,
-            state.state["salt"],
-            known_secrets=self._known_secrets(),
-            exclude=self.own_files,
-        )
+        salt = state.state["salt"]
+        digest = _begin_secrets_digest(raw, salt)
+        self.hasher = Hasher(raw, salt, exclude=self.own_files)
+        self.hasher.read_ahead([step for step in steps if not self._disabled(step.name)])
+        self.secrets_digest = digest()
+        self.hasher.known_secrets = self._known_secrets()
 
     def _known_secrets(self) -> dict[str, str]:
         """The recorded `secret:` lines, where no secret changed since all of them were recorded."""
@@ -128,14 +134,21 @@ class Decider:
         reasons = self.forced_reasons(step.name)
         success = self.state.last_success(step.name)
         reasons += self._unfinished(step.name)
-        reasons += [f"{key} is gone" for key in self.gone.get(step.name, ())]
-        if success is not None and step_hash(dependencies) != success.get("dependency_hash"):
-            if self.state.state.get("hash_format") != HASH_FORMAT:
-                reasons.append("the format of hashes changed")
-            reasons += changes(success.get("dependencies", {}), dependencies)
+        reasons += self.live_reasons.get(step.name, ())
+        if success is not None:
+            reasons += self._differences(success, dependencies)
         if reasons:
             return Decision("run", reasons, dependencies)
         return Decision("skip", [f"up to date since {(success or {}).get('timestamp')}"], dependencies)
+
+    def _differences(self, success: Mapping[str, Any], dependencies: Mapping[str, str]) -> list[str]:
+        """What is not as it was when a step last completed; empty only where the hash is the recorded one."""
+        recorded = success.get("hash_format", self.state.state.get("hash_format"))
+        if recorded != HASH_FORMAT:  # its lines mean something else, so comparing them would say nothing
+            return [f"the format of hashes changed from {recorded} to {HASH_FORMAT}"]
+        if step_hash(dependencies) == success.get("dependency_hash"):
+            return []
+        return changes(success.get("dependencies", {}), dependencies) or ["the recorded hash is not that of its lines"]
 
     def forced_reasons(self, name: str) -> list[str]:
         """Why a step is forced; a forced run that was cut off goes on as forced."""
@@ -159,7 +172,21 @@ class Decider:
 
     def _disabled(self, name: str) -> bool:
         key = {"build_and_push_images": "skip_build", "run_migrations": "skip_migrations"}.get(name)
-        return key is not None and self.raw.get(f"deployment.{key}") in (True, "true")
+        return key is not None and is_on(self.raw, f"deployment.{key}")
+
+    def secrets_are_recorded(self) -> bool:
+        """Whether every recorded `secret:` line is that of the secrets as they are now.
+
+        A step that is switched off, or was not reached, still has the lines of secrets that were; with them the
+        state's digest of the secrets would vouch for what is no longer true.
+        """
+        fresh = Hasher(self.raw, self.state.state["salt"])
+        secrets = {name_of(key): fresh.hash(key, value) for key, value in secret_values(self.raw).items()}
+        for step in self.steps:
+            lines = (self.state.last_success(step.name) or {}).get("dependencies", {})
+            if any(name.startswith("secret:") and secrets.get(name, NULL) != lines[name] for name in lines):
+                return False
+        return True
 
     def plan(self) -> dict[str, Decision]:
         """What a run would do, from what is recorded: by step, in order.
@@ -180,22 +207,77 @@ class Decider:
         return decisions
 
 
-def _secrets_digest(raw: RawConfig, salt: str) -> str | None:
-    """One slow hash over all secrets of the configuration; None where there are none."""
+def is_on(raw: RawConfig, key: str) -> bool:
+    """Whether a truth value is set, in any spelling that validation takes."""
+    return str(raw.get(key)).lower() == "true"
+
+
+def as_packed(dependencies: Mapping[str, str], packed: Mapping[str, str]) -> dict[str, str]:
+    """The dependencies of a step that built images, with the files as they were when they were packed.
+
+    An edit between the decision and the packing that is taken back afterwards would else count as deployed.
+    """
+    if not packed:
+        return dict(dependencies)
+    kept = {name: digest for name, digest in dependencies.items() if not name.startswith(("file:", "mode:", "link:"))}
+    return {**kept, **packed}
+
+
+def adopt_hash_format(state: dict[str, Any]) -> None:
+    """Note this command's hash format in a state document; records made with another one are marked with theirs.
+
+    So a run that is cut off after it does not take the hashes of steps that it did not reach for its own.
+    """
+    if state.get("hash_format") == HASH_FORMAT:
+        return
+    for record in state["steps"].values():
+        for success in (record, record.get("last_completed") or {}):
+            if "dependency_hash" in success:
+                success.setdefault("hash_format", state.get("hash_format"))
+    state["hash_format"] = HASH_FORMAT
+
+
+def _begin_secrets_digest(raw: RawConfig, salt: str) -> Callable[[], str | None]:
+    """Begin one slow hash over all secrets of the configuration, beside the reading of files.
+
+    Returns:
+        A function that waits for it; its result is None where there are no secrets.
+    """
     secrets = secret_values(raw)
-    return Hasher(raw, salt).scrypt(canonical(secrets)) if secrets else None
+    if not secrets:
+        return lambda: None
+    hasher = Hasher(raw, salt)
+    done = allocate_lock()
+    done.acquire()
+
+    def work() -> None:
+        try:
+            hasher.scrypt(canonical(secrets))
+        finally:
+            done.release()
+
+    def wait() -> str:
+        done.acquire()
+        return hasher.scrypt(canonical(secrets))  # which remembers
+
+    start_new_thread(work, ())
+    return wait
 
 
 def validity_digest(raw: RawConfig, secrets_digest: str | None) -> str:
-    """What a configuration was when it was found valid: its values, and the modules that validate."""
-    plain = {key: value for key, value in raw.values.items() if key != "secrets"}
-    hidden = secret_values(raw)
-    parts = [canonical(_without(plain, hidden)), str(secrets_digest).encode()]
+    """What a configuration was when it was found valid: its values, the interpreter and the modules that validate.
+
+    Which values came out of the environment is part of it: an empty one is text, while null is none at all.
+    """
+    values = [raw.values, sorted(map(list, raw.from_environment), key=repr)]
+    parts = [canonical(_without(values[0], secret_values(raw))), canonical(values[1]), str(secrets_digest).encode()]
+    parts.append(str(sys.hexversion).encode())
     for name in VALIDATORS:
-        path = os.path.join(TOOL_ROOT, "draftgenie_azure", f"{name}.py")
-        if os.path.exists(path):
-            with open(path, "rb") as file:
+        try:
+            with open(os.path.join(TOOL_ROOT, "draftgenie_azure", f"{name}.py"), "rb") as file:
                 parts.append(file.read())
+        except OSError as error:
+            raise DeployerError(f"cannot read the command's own {name}.py: {error.strerror}") from error
     return sha256(b"\n".join(sha256(part).encode() for part in parts))
 
 

@@ -20,12 +20,13 @@ import hashlib
 import json
 import os
 
+from draftgenie_azure import references
 from draftgenie_azure.config import is_secret_key
-from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.errors import BuildError, DeployerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from draftgenie_azure.config import RawConfig
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
 HASH_FORMAT = 1
 TOOL_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 INFRASTRUCTURE, APPLICATION = "infrastructure", "application"
+_SHARE = ("type", "account_name", "account_key", "share_name")
+_ATTEMPTS = 3
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_TREES: dict[str, Tree] = {}  # by root: a run decides up to three times, within a moment
+_SCRYPTS: dict[tuple[str, bytes], str] = {}  # by salt and secret: a run decides twice, and each costs 10 ms
+# The table itself, the ids and API versions, and the defaults of whatever the configuration leaves out.
+COMMON_TOOLS = ("deployer.py", "draftgenie_azure/ids.py", "draftgenie_azure/naming.py", "draftgenie_azure/schema.py")
 
 
 class Step:
@@ -46,15 +54,14 @@ class Step:
         config: configuration keys and sections that it reads.
         services: service kind (or `None` for all) -> keys of a service that it reads.
         tools: modules that make what it sends.
-        images: whether it depends on the files that the services' Dockerfiles ship.
-        references: how far it depends on the services' and migrations' variables: `all` of them, only those in which a
-            `secret` or placeholder may stand, or only on the `databases` of those that use PostgreSQL.
-        migrations: whether it depends on the list of migrations.
+        images: whether it depends on the services that are built, and the files that their Dockerfiles ship.
+        storages: whether it depends on the file shares that services mount.
+        variables: how far it depends on the variables of services and migrations, and on what their placeholders stand
+            for: `all` of the services, those that become a `secret`, those of the services with `migrations`, or no
+            more than the `databases` that they need.
     """
 
-    __slots__ = (
-        "config", "images", "migrations", "name", "needs", "references", "services", "title", "tools",
-    )
+    __slots__ = ("config", "images", "name", "needs", "services", "storages", "title", "tools", "variables")
 
     def __init__(
         self,
@@ -66,18 +73,18 @@ class Step:
         services: tuple[str | None, tuple[str, ...]] | None = None,
         tools: tuple[str, ...] = (),
         images: bool = False,
-        references: str | None = None,
-        migrations: bool = False,
+        storages: bool = False,
+        variables: str | None = None,
     ) -> None:
         self.name = name
         self.title = title
         self.needs = needs
         self.config = config
         self.services = services
-        self.tools = ("deployer.py", *tools)
+        self.tools = (*COMMON_TOOLS, *tools)
         self.images = images
-        self.references = references
-        self.migrations = migrations
+        self.storages = storages
+        self.variables = variables
 
 
 class Hasher:
@@ -86,26 +93,32 @@ class Hasher:
     Args:
         raw: the configuration as read.
         salt: the state's salt, in hex.
-        known_secrets: `secret:` lines that are still true, since no secret changed.
         exclude: absolute paths of the command's own files, which are in no build context.
+
+    Attributes:
+        known_secrets: `secret:` lines that are still true, since no secret changed; none unless they are set.
     """
 
-    def __init__(
-        self,
-        raw: RawConfig,
-        salt: str,
-        *,
-        known_secrets: Mapping[str, str] | None = None,
-        exclude: tuple[str, ...] = (),
-    ) -> None:
+    def __init__(self, raw: RawConfig, salt: str, *, exclude: tuple[str, ...] = ()) -> None:
         self.raw = raw
+        self.known_secrets: Mapping[str, str] = {}
         self._salt = salt
-        self._known_secrets = known_secrets or {}
         self._exclude = exclude
         self._tools: dict[str, str] = {}
-        self._scrypts: dict[bytes, str] = {}
         self._tree: Tree | None = None
         self._contexts: dict[str, Context] = {}
+        self._shipped: dict[str, str] | None = None
+
+    def read_ahead(self, steps: Iterable[Step]) -> None:
+        """Hash the files that steps depend on; what is wrong with one is told when its step is decided."""
+        try:
+            for step in steps:
+                for path in step.tools:
+                    self._tool(path)
+                if step.images:
+                    self._files(step)
+        except DeployerError:
+            return
 
     def dependencies(self, step: Step, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         """Every dependency of a step, by name.
@@ -118,11 +131,9 @@ class Hasher:
         """
         lines = {f"tool:{path}": self._tool(path) for path in step.tools}
         for key, value in self._values(step):
-            lines[self._name(key)] = self._value(key, value)
+            lines[name_of(key)] = self.hash(key, value)
         if step.images:
-            for service in self.services(APPLICATION):
-                if not self._section("services", service).get("image"):
-                    lines.update(self._files(step, service))
+            lines.update(self._files(step))
         for need in step.needs:
             if need in outputs:
                 lines[f"output:{need}"] = sha256(canonical(outputs[need]))
@@ -131,16 +142,22 @@ class Hasher:
     def services(self, kind: str | None) -> list[str]:
         """Keys of the services of a kind; of all where it is None."""
         services = self._section("services")
-        return [key for key in services if kind is None or kind_of(self._section("services", key)) == kind]
+        return [
+            key
+            for key, service in services.items()
+            if service is not None and (kind is None or kind_of(self._section("services", key)) == kind)
+        ]
+
+    def built(self) -> list[str]:
+        """Keys of the services that are built from a Dockerfile."""
+        return [key for key in self.services(APPLICATION) if not self._section("services", key).get("image")]
 
     def context(self, service: str) -> Context:
         """The build context of a service's image."""
         if service not in self._contexts:
-            from draftgenie_azure.context import Tree
-
             build_context = os.path.expanduser(str(self.raw.get("docker.build_context") or "."))
             root = os.path.join(self.raw.directory, build_context)
-            self._tree = self._tree or Tree(root)
+            self._tree = self._tree or _tree_of(root)
             described = self._section("services", service)
             dockerfile = described.get("dockerfile") or self._section("docker", "dockerfiles").get(service)
             target = described.get("target")
@@ -156,52 +173,119 @@ class Hasher:
 
     def _values(self, step: Step) -> Iterator[tuple[str, Any]]:
         for key in step.config:
-            yield from leaves(key, self.raw.get(key))
+            yield from self._leaves(key)
         if step.services is not None:
             kind, keys = step.services
             for service in self.services(kind):
                 for key in keys:
-                    dotted = f"services.{service}.{key}"
-                    yield from leaves(dotted, self._section("services", service).get(key))
-        if step.references is not None:
-            yield from self._references(step.references)
-        if step.migrations:
-            yield "migrations", _without_secrets(self.raw.get("migrations"))
+                    yield from self._leaves(f"services.{service}.{key}")
+        if step.images:
+            for service in self.built():
+                for key in ("name", "dockerfile", "target", "build_args"):
+                    yield from self._leaves(f"services.{service}.{key}")
+                if not self._section("services", service).get("dockerfile"):
+                    yield from self._leaves(f"docker.dockerfiles.{service}")
+        if step.storages:
+            for service in self.services(None):
+                if self._section("services", service, "volume").get("type") == "azure_file":
+                    for key in ("name", *(f"volume.{part}" for part in _SHARE)):
+                        yield from self._leaves(f"services.{service}.{key}")
+        if step.variables == "databases":
+            yield from self._databases()
+        elif step.variables is not None:
+            yield from self._variables(step.variables)
 
-    def _references(self, which: str) -> Iterator[tuple[str, Any]]:
-        """The services' and migrations' variables, as far as `Step.references` says."""
-        owners = [(f"services.{key}", self._section("services", key)) for key in self.services(None)]
+    def _leaves(self, key: str) -> Iterator[tuple[str, Any]]:
+        """The values at and below a key, or null. What is null or empty is as good as absent, but for a secret."""
+        found = False
+        for name, value in leaves(key, self.raw.get(key)):
+            if value != {} and (value is not None or key == "secrets"):
+                found = True
+                yield name, value
+        if not found:
+            yield key, None
+
+    def _owners(self) -> list[_Owner]:
+        """All that has variables: the services, then the migrations, by position."""
+        owners = [_Owner(("services", key), key, self._section("services", key)) for key in self.services(None)]
         migrations = self.raw.get("migrations")
-        if isinstance(migrations, list):
-            owners += [(f"migrations.{index}", item) for index, item in enumerate(migrations) if isinstance(item, dict)]
-        for dotted, owner in owners:
-            if which != "databases":
-                yield f"{dotted}.name", owner.get("name")
-            texts = []
-            for section in ("environment", "secrets"):
-                variables = owner.get(section)
-                for name, value in variables.items() if isinstance(variables, dict) else ():
-                    texts.append(str(value))
-                    if which == "all" or (which == "secret" and (section == "secrets" or "{{" in str(value))):
-                        yield f"{dotted}.{section}.{name}", value
-            if any("postgresql." in text for text in texts):
-                yield f"{dotted}.database", owner.get("database")
+        for index, item in enumerate(migrations if isinstance(migrations, list) else ()):
+            if isinstance(item, dict):
+                owners.append(_Owner(("migrations", index), str(item.get("service")), item))
+        return owners
 
-    def _name(self, key: str) -> str:
-        return f"secret:{key}" if is_secret_key(key) else f"config:{key}"
+    def _databases(self) -> Iterator[tuple[str, Any]]:
+        """Who needs a database in the server, and which: its own name unless it says."""
+        if self.raw.get("postgresql") is None:
+            return
+        for owner in self._owners():
+            names = {name for _, _, value in self._own_variables(owner) for name in references.names(value)}
+            if owner.values.get("database") or any(name.startswith("postgresql.") for name in names):
+                yield f"{owner.dotted}.database", owner.values.get("database")
+                if owner.is_migration:
+                    yield f"{owner.dotted}.service", owner.values.get("service")
 
-    def _value(self, key: str, value: Any) -> str:
+    def _variables(self, which: str) -> Iterator[tuple[str, Any]]:
+        """Variables with what their placeholders stand for, as far as `Step.variables` says."""
+        owners = self._owners()
+        migrated = {owner.service for owner in owners if owner.is_migration}
+        for owner in owners:
+            if owner.is_migration and which == "all":
+                continue
+            if not owner.is_migration and which == "migrations":
+                if owner.service not in migrated:
+                    continue
+                for key in ("image", "cpu", "memory", "database"):
+                    yield f"{owner.dotted}.{key}", owner.values.get(key)
+            if which == "all":
+                yield f"{owner.dotted}.name", owner.values.get("name")
+            if owner.is_migration:
+                # What it inherits is made anew where its database is another one.
+                for key, value in owner.values.items():
+                    wanted = key in ("service", "database") or which == "migrations"
+                    if wanted and value is not None and key not in ("environment", "secrets"):
+                        yield f"{owner.dotted}.{key}", value
+            for section, name, value in self._own_variables(owner):
+                names = references.names(value)
+                secret = section == "secrets" or any(map(references.is_secret, names))
+                if which == "secret" and not secret:
+                    continue
+                yield f"{owner.dotted}.{section}.{name}", value
+                if which == "secret" or not secret:  # else what is sent is the secret's name, which says no value
+                    yield from self._behind(owner, names)
+
+    def _behind(self, owner: _Owner, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        """What names stand for in the variables of a service or migration."""
+        for name in sorted(names):
+            if name in references.DATABASE_NAMES:
+                yield f"{owner.dotted}.database", owner.values.get("database")
+            for key in references.keys(name):
+                yield key, self.raw.get(key)
+
+    def _own_variables(self, owner: _Owner) -> Iterator[tuple[str, str, Any]]:
+        """Section, name and value of variables. Null is none at all, but for a `${NAME}` that is empty."""
+        for section in ("environment", "secrets"):
+            variables = owner.values.get(section)
+            for name, value in variables.items() if isinstance(variables, dict) else ():
+                if value is not None:
+                    yield section, name, value
+                elif (*owner.key, section, name) in self.raw.from_environment:
+                    yield section, name, ""
+
+    def hash(self, key: str, value: Any) -> str:
+        """The hash of a value, slow and salted where it may be a secret."""
         if not is_secret_key(key) or value is None:
             return sha256(canonical(value))
-        known = self._known_secrets.get(f"secret:{key}")
+        known = self.known_secrets.get(name_of(key))
         return known if known is not None else self.scrypt(canonical(value))
 
     def scrypt(self, data: bytes) -> str:
         """The slow, salted hash of a secret, in hex."""
-        if data not in self._scrypts:
+        key = (self._salt, data)
+        if key not in _SCRYPTS:
             salt = bytes.fromhex(self._salt)
-            self._scrypts[data] = hashlib.scrypt(data, salt=salt, n=2**12, r=8, p=1, dklen=32).hex()
-        return self._scrypts[data]
+            _SCRYPTS[key] = hashlib.scrypt(data, salt=salt, n=2**12, r=8, p=1, dklen=32).hex()
+        return _SCRYPTS[key]
 
     def _section(self, *keys: str) -> dict[str, Any]:
         value: Any = self.raw.values
@@ -213,17 +297,74 @@ class Hasher:
 
     def _tool(self, path: str) -> str:
         if path not in self._tools:
-            with open(os.path.join(TOOL_ROOT, path), "rb") as file:
-                self._tools[path] = sha256(file.read())
+            try:
+                with open(os.path.join(TOOL_ROOT, path), "rb") as file:
+                    self._tools[path] = sha256(file.read())
+            except OSError as error:
+                raise DeployerError(f"cannot read the command's own {path}: {error.strerror}") from error
         return self._tools[path]
 
-    def _files(self, step: Step, service: str) -> dict[str, str]:
-        try:
-            return self.context(service).dependencies()
-        except DeployerError as error:
-            error.message = f"{step.name}: {service}: {error.message}"
-            error.args = (error.message,)
-            raise
+    def _files(self, step: Step) -> dict[str, str]:
+        """What all images are built from, seen at one moment: what changes meanwhile is hashed again."""
+        if self._shipped is not None:
+            return self._shipped
+        for _ in range(_ATTEMPTS):
+            lines: dict[str, str] = {}
+            for service in self.built():
+                try:
+                    lines.update(self.context(service).dependencies())
+                except DeployerError as error:
+                    error.message = f"{step.name}: {service}: {error.message}"
+                    error.args = (error.message,)
+                    raise
+            changed = self._tree.changed() if self._tree else None
+            if changed is None:
+                self._shipped = lines
+                return lines
+            self._tree = None
+            self._contexts.clear()
+        raise BuildError(
+            f"{step.name}: {changed} changes while it is hashed",
+            hint="Wait until whatever writes it is done, or put it into .dockerignore.",
+        )
+
+
+def _tree_of(root: str) -> Tree:
+    """A tree of that folder; the one that this process has, where nothing in it moved since."""
+    from draftgenie_azure.context import Tree
+
+    tree = _TREES.get(root)
+    if tree is None or not tree.is_current():
+        tree = _TREES[root] = Tree(root)
+    return tree
+
+
+class _Owner:
+    """A service or a migration, with the variables that it has of its own.
+
+    Attributes:
+        key: its place in the configuration.
+        service: the service's key; of a migration the one that it belongs to.
+        values: as read.
+    """
+
+    __slots__ = ("dotted", "is_migration", "key", "service", "values")
+
+    def __init__(self, key: tuple[str | int, ...], service: str, values: dict[str, Any]) -> None:
+        self.key = key
+        self.dotted = ".".join(map(str, key))
+        self.is_migration = key[0] == "migrations"
+        self.service = service
+        self.values = values
+
+
+def name_of(key: str) -> str:
+    """The name of the dependency on a value: one line for every key, and no two keys share one."""
+    if "\\" in key or not key.isprintable():
+        from draftgenie_azure.context import escape
+
+        key = escape(key)
+    return f"secret:{key}" if is_secret_key(key) else f"config:{key}"
 
 
 def kind_of(service: Mapping[str, Any]) -> str:
@@ -238,27 +379,32 @@ def step_hash(dependencies: Mapping[str, str]) -> str:
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Each dependency that changed, appeared or vanished, in words."""
+    """Each dependency that changed, appeared or vanished, in words; a value that is null is not there."""
     words = []
     for name in sorted(before.keys() | after.keys()):
-        if name not in before:
-            words.append(f"{name} is new")
-        elif name not in after:
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if new is None or (new == NULL and old is not None):
             words.append(f"{name} is gone")
-        elif before[name] != after[name]:
+        elif old in (None, NULL):
+            words.append(f"{name} is new")
+        else:
             words.append(f"{name} changed")
     return words
 
 
 def canonical(value: Any) -> bytes:
     """A value as JSON with sorted keys, no spaces, UTF-8."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "surrogateescape")
+    return _json(value).encode("utf-8", "surrogateescape")
 
 
 def sha256(data: bytes) -> str:
     """SHA-256 in lower-case hex."""
     return hashlib.sha256(data).hexdigest()
+
+
+NULL = sha256(b"null")
 
 
 def leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -280,13 +426,3 @@ def secret_values(raw: RawConfig) -> dict[str, Any]:
         else:
             found |= {key: leaf for key, leaf in leaves(str(section), value) if is_secret_key(key)}
     return found
-
-
-def _without_secrets(migrations: Any) -> Any:
-    """The list of migrations without their secrets, which have lines of their own."""
-    if not isinstance(migrations, list):
-        return migrations
-    return [
-        {key: value for key, value in item.items() if key != "secrets"} if isinstance(item, dict) else item
-        for item in migrations
-    ]

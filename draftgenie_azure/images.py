@@ -118,6 +118,9 @@ class RegistryBuilder:
         if problems:
             problems.sort()
             raise BuildError("\n\n".join(problems), hint="Mend the build, then run again: other images are kept.")
+        # Builds that a cut-off run began: they have ended, or nobody wants their content any longer.
+        for operation in [name for name in self._journal.operations if name.startswith(f"{self._registry}#build/")]:
+            self._journal.operation_ended(operation)
         return images
 
     def _image(self, request: BuildRequest) -> dict[str, str]:

@@ -91,7 +91,7 @@ def name_fault(kind: str, name: str) -> str | None:
     return f"must be {_RULES[kind][1]}"
 
 
-def size_fault(cpu: float, memory: str, *, consumption: bool) -> str | None:
+def size_fault(cpu: float, memory: str) -> str | None:
     """What is wrong with a container's size.
 
     0.25 to 4 vCPU in steps of 0.25, with 2 Gi of memory for each vCPU, on the Consumption profile of a workload
@@ -102,8 +102,6 @@ def size_fault(cpu: float, memory: str, *, consumption: bool) -> str | None:
         return "memory must be a number and `Gi`, such as 1Gi or 0.5Gi"
     if cpu * 4 != int(cpu * 4) or cpu <= 0:
         return "cpu must be a multiple of 0.25"
-    if not consumption:
-        return None
     if cpu > 4:
         return "cpu is at most 4 on the Consumption profile"
     if float(match[1]) != cpu * 2:

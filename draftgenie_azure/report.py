@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -32,6 +33,16 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
+def _print(stream: Any, text: str) -> None:
+    """One line, whole; a deployment goes on when nobody listens any longer (a closed terminal, `| head`)."""
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 class PlainReporter:
     """One line per event, progress on standard error, results on standard output."""
 
@@ -48,32 +59,27 @@ class PlainReporter:
     def step(self, name: str, what: str, text: str, **facts: Any) -> None:
         """Something happened to a step: `run`, `done`, `skip`, `failed`, `disabled`, `may run`, `stopped`."""
         number = f"{self._number.get(name, 0):2}/{self._total}"
-        self._write(sys.stderr, f"{number} {name:{self._width}} {self._painted(what, 8)} {text}")
+        _print(sys.stderr, f"{number} {name:{self._width}} {self._painted(what, 8)} {text}")
 
     def message(self, text: str, *, level: str = "info") -> None:
         """Something to know, on standard error."""
-        self._write(sys.stderr, text if level == "info" else f"{level}: {text}")
+        _print(sys.stderr, text if level == "info" else f"{level}: {text}")
 
     def error(self, error: DeployerError, *, log: str | None) -> None:
         """What failed, why, what to do next, and where the log is."""
-        self._write(sys.stderr, f"{self._painted('failed', 0)}: {error.message}")
+        _print(sys.stderr, f"{self._painted('failed', 0)}: {error.message}")
         if error.hint:
-            self._write(sys.stderr, f"  next: {error.hint}")
+            _print(sys.stderr, f"  next: {error.hint}")
         if log:
-            self._write(sys.stderr, f"  log:  {log}")
+            _print(sys.stderr, f"  log:  {log}")
 
     def result(self, lines: Sequence[str], document: dict[str, Any]) -> None:
         """A result, on standard output."""
-        self._write(sys.stdout, "\n".join(lines))
+        _print(sys.stdout, "\n".join(lines))
 
     def _painted(self, what: str, width: int) -> str:
         padded = what.ljust(width)
         return f"\x1b[{_COLOURS[what]}m{padded}\x1b[0m" if self._color and what in _COLOURS else padded
-
-    @staticmethod
-    def _write(stream: Any, text: str) -> None:
-        stream.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
-        stream.flush()
 
 
 class JsonReporter:
@@ -100,8 +106,7 @@ class JsonReporter:
 
     @staticmethod
     def _write(document: dict[str, Any]) -> None:
-        sys.stdout.write(json.dumps(document, sort_keys=True) + "\n")
-        sys.stdout.flush()
+        _print(sys.stdout, json.dumps(document, sort_keys=True))
 
 
 Reporter = PlainReporter | JsonReporter
@@ -130,7 +135,8 @@ def summary(
     """
     records: dict[str, Any] = state["steps"]
     services = _outputs(records.get("deploy_application_services", {}))
-    urls = {key: service["url"] for key, service in services.items() if str(service.get("url")).startswith("https")}
+    found = {key: service.get("url") for key, service in services.items() if isinstance(service, dict)}
+    urls = {key: url for key, url in found.items() if str(url).startswith("https")}
     failed = [name for name in steps if records.get(name, {}).get("status") == "failed"]
     stopped = [name for name in steps if records.get(name, {}).get("status") == "running"]
     orphans = sorted(key for key, record in state["resources"].items() if record.get("orphaned"))

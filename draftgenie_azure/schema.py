@@ -287,7 +287,6 @@ class ContainerApps(Section):
 
     environment_name: Annotated[Text, _rule("environment")]
     zone_redundant: Flag = False
-    workload_profile: Text = "Consumption"
 
 
 class BuildArgument(Section):

@@ -34,6 +34,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.retry import Retry
 
+from draftgenie_azure.credentials import SharedCredential
 from draftgenie_azure.errors import AuthenticationError, AzureError
 
 TYPE_CHECKING = False
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import IO, Any
 
-    from azure.core.credentials import AccessToken, TokenCredential
+    from azure.core.credentials import TokenCredential
     from azure.core.pipeline import PipelineRequest
     from azure.core.rest import HttpResponse
 
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 CONNECT_TIMEOUT = 20.0
 CONNECTIONS = 32
-TOKEN_MARGIN = 300.0  # seconds before its end in which a token is renewed
 READ_TIMEOUT = 90.0  # ARM itself gives a provider 60 s and then answers 504 (azure-resource-manager-rpc)
 
 # An operation of somebody else, or of our own cut-off run, holds the resource: wait and repeat.
@@ -137,28 +137,6 @@ class _Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         return super().proxy_manager_for(proxy, socket_options=self._OPTIONS, **options)
-
-
-class SharedCredential:
-    """One credential for many threads: a token is asked for once and shared until it is about to run out."""
-
-    def __init__(self, credential: TokenCredential) -> None:
-        self._credential = credential
-        self._lock = threading.Lock()
-        self._tokens: dict[tuple[str, ...], AccessToken] = {}
-
-    def get_token(self, *scopes: str, **more: Any) -> AccessToken:
-        """A token for the scopes; `claims` (a challenge of Azure's) asks for a new one."""
-        with self._lock:
-            token = self._tokens.get(scopes)
-            if token is None or more.get("claims") or token.expires_on - time.time() < TOKEN_MARGIN:
-                token = self._tokens[scopes] = self._credential.get_token(*scopes, **more)
-            return token
-
-    def forget(self) -> None:
-        """Drop all tokens, since Azure did not accept one."""
-        with self._lock:
-            self._tokens.clear()
 
 
 class Bucket:

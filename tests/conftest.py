@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,29 @@ class Result:
     def ran(self) -> dict[str, list[str]]:
         """Of a run with --output json: the steps that ran, with their reasons."""
         return {event["step"]: event["reasons"] for event in self.events() if event["event"] == "step_run"}
+
+
+class Azure:
+    """Azure Resource Manager of a project's emulator, and the emulator's control."""
+
+    def __init__(self, client: Any, emulator: Any) -> None:
+        self._client = client
+        self.control = emulator.control
+
+    def send(self, method: str, path: str, version: str, body: Any = None) -> Any:
+        """Send a request to Azure Resource Manager; the answer, which must be good."""
+        from azure.core.rest import HttpRequest
+
+        params = {} if "api-version=" in path else {"api-version": version}
+        answer = self._client.send_request(HttpRequest(method, path, params=params, json=body))
+        assert answer.status_code < 300, answer.text()
+        return answer
+
+    def delete(self, resource_id: str, version: str) -> None:
+        """Delete a resource, and wait until it is gone."""
+        answer = self.send("DELETE", resource_id, version)
+        while answer.status_code == 202 and answer.headers.get("Location"):
+            answer = self.send("GET", answer.headers["Location"], version)
 
 
 @dataclass
@@ -138,6 +162,50 @@ class Project:
         assert result.code == 0, result.text
         return result
 
+    # --- what is in the emulator ---
+
+    @contextmanager
+    def azure(self) -> Iterator[Azure]:
+        """The emulator, as somebody else would use it: by the SDK, with the emulator's own sign-in."""
+        from azure.identity import ClientSecretCredential
+        from azure.mgmt.resource.resources import ResourceManagementClient
+
+        from draftgenie_azure.emulator.attach import attach
+
+        with attach(self.directory / ".azure-emulator") as emulator:
+            ca_file = str(emulator.ca_file)
+            reach = {"proxies": {"https": emulator.proxy_url}, "connection_verify": ca_file, "use_env_settings": False}
+            credential = ClientSecretCredential(
+                emulator.tenant_id, emulator.client_id, emulator.client_secret, **reach
+            )
+            with ResourceManagementClient(credential, emulator.subscription_id, **reach) as client:
+                yield Azure(client, emulator)
+            credential.close()
+
+    def executions(self) -> list[str]:
+        """Names of all executions of the migration's job."""
+        job = self.state()["resources"]["job/speaker-service"]["id"]
+        with self.azure() as azure:
+            return [item["name"] for item in azure.send("GET", f"{job}/executions", "2026-01-01").json()["value"]]
+
+    def secret(self, name: str) -> str:
+        """The value of a secret of the (one) vault, in the version that the state knows."""
+        document = json.loads((self.directory / ".azure-emulator" / "vault.json").read_text(encoding="utf-8"))
+        (vault,) = document.values()
+        value: str = vault[name][self.state()["secrets"][name]["version"]]
+        return value
+
+    def password_agrees(self) -> bool:
+        """Whether the PostgreSQL server's password is the one that the vault holds, and every URL has it, too."""
+        from draftgenie_azure.emulator.attach import attach
+
+        server = self.state()["resources"]["postgresql_server"]["id"]
+        password = self.secret("postgresql-admin-password")
+        with attach(self.directory / ".azure-emulator") as azure:
+            answer = azure.control("POST", "/control/password", {"id": server, "password": password})
+        urls = [self.secret(f"{name}-service-database-url") for name in ("draft", "rag", "speaker")]
+        return bool(answer["matches"]) and all(f":{password}@" in url for url in urls)
+
     # --- what the emulator saw ---
 
     def requests(self) -> list[dict[str, Any]]:
@@ -193,24 +261,6 @@ def deployed(_deployed_once: Path, tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-@pytest.fixture
-def emulator(request: pytest.FixtureRequest) -> Iterator[Callable[[Project], Any]]:
-    """Joins or starts a project's emulator, to look into it or change it behind the command's back."""
-    from draftgenie_azure.emulator.attach import attach
-
-    held = []
-
-    def join(project: Project) -> Any:
-        attached = attach(project.directory / ".azure-emulator")
-        assert attached is not None
-        held.append(attached)
-        return attached
-
-    yield join
-    for attached in held:
-        attached.close()
-
-
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     """A running Azurite; without Node the test is skipped, except in CI."""
@@ -222,3 +272,17 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
         pytest.skip(str(reason))
     yield running
     running.stop()
+
+
+@pytest.fixture
+def say(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Says something that the end of the test session repeats, also where tests run side by side."""
+    return lambda text: record_property("said", text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests said."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == "said":
+                terminalreporter.write_line(str(text))

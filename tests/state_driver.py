@@ -8,8 +8,8 @@ them where it is told, and looks at what is left. It forks, so it is single-thre
     state_driver.py renew DIRECTORY               kill a run while it renews its lease
 
 A *point* is before, after or (for a write) in the middle of each system call that the state, its lock and the steps'
-records make: they are counted by wrapping the calls, so none is missed and none is met by luck. What it found is printed
-as JSON.
+records make: they are counted by wrapping the calls, so none is missed and none is met by luck. What it found is
+printed as JSON.
 """
 
 from __future__ import annotations
@@ -128,7 +128,9 @@ def manager(kind: str, directory: str) -> Any:
     return COMMAND.StateManager(values)
 
 
-def deploy(kind: str, directory: str, *, timeout: float = 0.0, middle: Callable[[Any], None] = lambda state: None) -> None:
+def deploy(
+    kind: str, directory: str, *, timeout: float = 0.0, middle: Callable[[Any], None] = lambda state: None
+) -> None:
     """What a run does with its state: lock, load, each step that is not done, unlock."""
     state = manager(kind, directory)
     if all(state.is_step_completed(step) for step in STEPS):
@@ -175,7 +177,7 @@ def start(work: Callable[[], None]) -> int:
     try:
         work()
         code = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the child of a fork must not return
         import traceback
 
         traceback.print_exc()
@@ -234,6 +236,7 @@ def kill_everywhere(kind: str, directory: str, which: str) -> dict[str, Any]:
         return work
 
     first = new(f"{kind}-{which}")
+    stored(kind, first)  # what is imported on the way is imported here, once, and makes no points in the children
     assert in_child(killed_at(0, first)) == 0
     _, notes = old_and_new(f"{first}.log")
     names = [note.removeprefix("point ") for note in notes]

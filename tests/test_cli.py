@@ -314,3 +314,44 @@ def test_bad_fault_of_the_emulator_is_told_as_such(project: Project) -> None:
     assert result.code == 1
     assert "Traceback" not in result.err
     assert "status" in result.err
+
+
+def test_command_is_importable_and_keeps_its_names() -> None:
+    """Other programs import the hyphenated file by importlib, and rely on these names."""
+    command = importlib.import_module("deploy-azure_v1")
+
+    manager = {
+        "_determine_storage_type", "_load_state", "_load_state_from_file", "_load_state_from_blob",
+        "_save_state_to_file", "_save_state_to_blob", "_create_empty_state", "save", "reset", "is_step_completed",
+        "mark_step_completed", "mark_step_failed", "get_step_hash", "store_resource", "get_resource",
+    }
+    assert manager <= set(dir(command.StateManager))
+    assert issubclass(command.IdempotentDraftGenieDeployer, command.DraftGenieDeployer)
+    assert callable(command.idempotent_step("create_key_vault"))
+    assert {f"_step_{name}" for name in STEP_NAMES} <= set(dir(command.IdempotentDraftGenieDeployer))
+    assert callable(command.main)
+
+
+def test_deployer_can_be_driven_by_another_program(project: Project) -> None:
+    """Configuration in, deployment out; `force_steps` takes a mapping or names."""
+    program = (
+        "import importlib, logging, os, sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "command = importlib.import_module('deploy-azure_v1')\n"
+        "from draftgenie_azure.config import load\n"
+        "config, logger = load(['config.yaml']), logging.getLogger('mine')\n"
+        "assert command.IdempotentDraftGenieDeployer(config, logger, dry_run=True).deploy() is False\n"
+        "assert command.IdempotentDraftGenieDeployer(config, logger).deploy() is True\n"
+        "assert command.IdempotentDraftGenieDeployer(config, logger, dry_run=True).deploy() is True\n"
+        "forced = command.IdempotentDraftGenieDeployer(config, logger, force_steps={'create_monitoring': True})\n"
+        "assert forced.deploy() is True\n"
+        "print(sorted(forced.ran))\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=project.directory, env=project.env(), capture_output=True, text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['create_monitoring']\n"

@@ -12,9 +12,8 @@ import pytest
 from azure.core.credentials import AccessToken
 
 from draftgenie_azure.clouds import CLOUDS
-from draftgenie_azure.credentials import for_cloud, github_assertion
+from draftgenie_azure.credentials import SharedCredential, for_cloud, github_assertion
 from draftgenie_azure.errors import AuthenticationError
-from draftgenie_azure.wire import SharedCredential
 
 
 @pytest.fixture

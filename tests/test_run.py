@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import time
 from datetime import datetime
 from typing import Any
@@ -200,3 +203,46 @@ def test_two_hundred_services_deploy_within_azures_limits(project: Project) -> N
             if first + size < len(times):
                 assert times[first + size] - times[first] >= (size - 205) / 10 - 1
     assert project.run("--output", "json").ran() == {}
+
+
+def test_deployment_goes_on_when_nobody_reads_its_output(project: Project) -> None:
+    """`| head -1` takes one line and goes."""
+    process = project.start()
+    assert process.stdout is not None and process.stderr is not None
+    process.stderr.readline()
+    process.stderr.close()
+    process.stdout.close()
+
+    assert process.wait(timeout=60) == 0
+    assert project.deploy().ran() == {}
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals to close here")
+def test_closed_terminal_interrupts_and_the_next_run_finishes(project: Project) -> None:
+    """SIGHUP, and nowhere to write to: the state is saved all the same."""
+    master, slave = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", SESSION, *project.command(*project.faults(scale=0.006))],
+        cwd=project.directory,
+        env=project.env(),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+    os.close(slave)
+    deadline = time.monotonic() + 60
+    while not any("/flexibleServers/" in write for write in project.writes()):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+
+    os.close(master)
+
+    assert process.wait(timeout=10) == 130
+    ran = project.deploy().ran()
+    assert "create_key_vault" not in ran
+    assert ran["create_databases"] == ["interrupted"]
+
+
+# Makes standard input the terminal of this session, as a login does, and becomes the command.
+SESSION = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"

@@ -1,0 +1,54 @@
+"""Which configuration values stand behind the `{{ names }}` of a value, as far as they are no outputs of steps.
+
+A value with `{{ services.qdrant.url }}` depends on that service's name, port and ingress. Works on values as read, so
+that a run in which nothing changed can ask without validation; `vault_secrets` is what finally puts them in.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# What is a secret wherever it stands, so that the value goes to the vault (`vault_secrets.is_secret_name`).
+SECRET_NAMES = frozenset(
+    {
+        *("postgresql.password", "postgresql.url", "postgresql.asyncpg_url"),
+        *("redis.password", "redis.url", "rabbitmq.password", "rabbitmq.url"),
+        *("monitoring.connection_string", "mongodb.connection_url"),
+    }
+)
+# Names that stand for a database which the service or migration may choose by its key `database`.
+DATABASE_NAMES = frozenset({"postgresql.database", "postgresql.url", "postgresql.asyncpg_url"})
+_ADDRESS = ("name", "image", "port", "exposed_port", "ingress", "transport", "allow_insecure")
+_BROKER = (
+    "services.rabbitmq.environment.RABBITMQ_DEFAULT_USER",
+    "services.rabbitmq.environment.RABBITMQ_DEFAULT_PASS",
+    "services.rabbitmq.secrets.RABBITMQ_DEFAULT_PASS",
+)
+
+
+def names(value: Any) -> set[str]:
+    """The names that stand in a value; of a malformed one perhaps more than are meant, never fewer."""
+    text = str(value)
+    if "{{" not in text:
+        return set()
+    return {part.partition("}}")[0].partition("|")[0].strip("{ \t\r\n") for part in text.split("{{")[1:]} - {""}
+
+
+def is_secret(name: str) -> bool:
+    """Whether what a name stands for is a secret."""
+    return name in SECRET_NAMES or name.startswith("secrets.")
+
+
+def keys(name: str) -> tuple[str, ...]:
+    """The keys of the configuration that decide what a name stands for; none where it is what a step publishes."""
+    section, _, rest = name.partition(".")
+    if section == "networking":
+        return ("networking.cors_origin" if rest == "cors_origins_json" else name,)
+    if section == "services":
+        service = rest.rpartition(".")[0]
+        return tuple(f"services.{service}.{key}" for key in _ADDRESS)
+    if section == "rabbitmq":
+        return (*(f"services.rabbitmq.{key}" for key in _ADDRESS), *_BROKER)
+    return (name,) if name == "mongodb.connection_url" else ()
