@@ -333,6 +333,8 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         """Check whose the state is, look once at what exists, and write down what this run goes by."""
         self._check_target()
         self._check_left_behind()
+        if self.adopt:
+            close_doors(self.decider, self.state)
         if self.check_owner(str(self.state.state["lineage"])):
             self.decider.live_reasons.setdefault("create_resource_group", []).append("the group is taken over")
         self._find_gone()
@@ -539,6 +541,13 @@ def check_target(state: StateManager, target: Mapping[str, Any]) -> None:
     target_module.check_target(state.state["target"], target, state.where, lambda: state.command("--reset-state"))
 
 
+def close_doors(decider: Decider, state: StateManager) -> None:
+    """Adoption is a reason to run the steps whose resources were left open."""
+    for key, record in state.state["resources"].items():
+        if record.get("left_open"):
+            decider.live_reasons.setdefault(record["step"], []).append(f"{key} is taken over")
+
+
 def _raise(failures: Mapping[str, BaseException]) -> None:
     """Raise what the steps raised: a fault of the program first, one failure as it is, several together."""
     errors = []
@@ -633,9 +642,12 @@ def _deploy(
 
 
 def _decider(args: argparse.Namespace, raw: RawConfig, state: StateManager) -> Decider:
-    return Decider(
+    decider = Decider(
         STEPS, raw, state, force_steps=args.force_step, force_all=args.force_all, log_file=args.log_file
     )
+    if args.adopt:
+        close_doors(decider, state)
+    return decider
 
 
 def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:

@@ -407,9 +407,10 @@ class DraftGenieDeployer:
             return {}
         registry_id = self.scope.resource("Microsoft.ContainerRegistry/registries", self.config.container_registry.name)
         body = stores.registry(self.config)
-        self._leave_open("container_registry", registry_id, body, "adminUserEnabled", True)
+        left_open = self._leave_open("container_registry", registry_id, body, "adminUserEnabled", True)
         registry = self._resource("container_registry", registry_id, body, incarnation=True)
         (live,) = self._ensure("create_container_registry", registry)
+        self.journal.note("container_registry", left_open=left_open)
         role = self._give_role("create_container_registry", "role/pull-images", registry_id, "AcrPull")
         return {
             "id": registry_id,
@@ -429,9 +430,10 @@ class DraftGenieDeployer:
         vault_id = self.scope.resource("Microsoft.KeyVault/vaults", self.config.key_vault.name)
         self._recover_vault(vault_id, tenant_id)
         body = stores.vault(self.config, tenant_id)
-        self._leave_open("key_vault", vault_id, body, "enableRbacAuthorization", False)
+        left_open = self._leave_open("key_vault", vault_id, body, "enableRbacAuthorization", False)
         vault = self._resource("key_vault", vault_id, body, incarnation=True)
         (live,) = self._ensure("create_key_vault", vault)
+        self.journal.note("key_vault", left_open=left_open)
         role = self._give_role("create_key_vault", "role/read-secrets", vault_id, "Key Vault Secrets User")
         return {
             "id": vault_id,
@@ -621,19 +623,22 @@ class DraftGenieDeployer:
 
     def _leave_open(
         self, key: str, resource_id: str, body: dict[str, Any], name: str, open_value: bool
-    ) -> None:
-        """Leave a door that somebody else's resource has open as it is: closing it may lock its users out."""
+    ) -> str | None:
+        """Leave a door that somebody else's resource has open as it is: closing it may lock its users out.
+
+        Returns:
+            What is left open, in words; None where nothing is.
+        """
         record = self.journal.resources.get(key, {})
         if record.get("created") or self.adopt:
-            return
+            return None
         live = self.arm.read(resource_id)
         if live is None or live["properties"].get(name, open_value) is not open_value:
-            return
+            return None
         body["properties"][name] = open_value
         if name == "enableRbacAuthorization":
             body["properties"]["accessPolicies"] = live["properties"].get("accessPolicies", [])
-        left = "on a resource that this deployment did not create; it is left so (--adopt closes it)"
-        self.warn(f"{key}: {name} is {open_value} {left}")
+        return f"{name} is {open_value} on a resource that this deployment did not create (--adopt closes it)"
 
     def _recover_vault(self, vault_id: str, tenant_id: str) -> None:
         """Bring a soft-deleted vault of ours back, or say whose it is."""
@@ -803,7 +808,10 @@ class DraftGenieDeployer:
     def _roles(self) -> tuple[str, ...]:
         """The role assignments without which apps are refused: recorded, so they are needed by no name."""
         records = self.journal.resources
-        return tuple(records[key]["id"] for key in ("role/pull-images", "role/read-secrets") if key in records)
+        wanted = ["role/pull-images"]
+        if not records.get("key_vault", {}).get("left_open"):  # else no role on the vault is worth waiting for
+            wanted.append("role/read-secrets")
+        return tuple(records[key]["id"] for key in wanted if key in records)
 
     def _image(self, step: str, key: str) -> str:
         service = self.config.services[key]

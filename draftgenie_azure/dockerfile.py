@@ -45,7 +45,7 @@ _BLANKS = re.compile(r"[\t\v\f\r ]+")  # other spaces are part of names
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|[^\s"'])+""")
 
 
-class _Undecidable(Exception):  # noqa: N818 - an answer, not an error
+class _Undecidable(Exception):
     """The Dockerfile does not say for certain what it reaches."""
 
 

@@ -139,6 +139,8 @@ def summary(
     urls = {key: url for key, url in found.items() if str(url).startswith("https")}
     failed = [name for name in steps if records.get(name, {}).get("status") == "failed"]
     stopped = [name for name in steps if records.get(name, {}).get("status") == "running"]
+    opened = {key: record["left_open"] for key, record in state["resources"].items() if record.get("left_open")}
+    warnings = [*warnings, *(f"{key}: {text}" for key, text in sorted(opened.items()))]
     orphans = sorted(key for key, record in state["resources"].items() if record.get("orphaned"))
     skipped = sum(name not in ran and records.get(name, {}).get("status") == "completed" for name in steps)
     lines = [f"Deployment summary ({duration(seconds)}): {len(ran)} ran, {skipped} skipped, {len(failed)} failed"]

@@ -134,7 +134,7 @@ def _handler(proxy: FaultProxy, port: int) -> type[BaseHTTPRequestHandler]:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
 
-        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - the names that http.server calls
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
 
         def log_message(self, format: str, *arguments: object) -> None:
             """Nothing."""

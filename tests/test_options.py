@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from typing import Any
 
 from conftest import SHARED, Project
@@ -247,3 +248,26 @@ def test_app_of_a_renamed_environment_is_deleted_and_made_again(deployed: Projec
         *[name for name in deletes if name.startswith("speaker-service-")],
     ]
     assert deployed.deploy().ran() == {}
+
+
+def test_vault_with_access_policies_is_left_so_and_says_at_once_what_it_takes(deployed: Project) -> None:
+    """A vault that was there before keeps its policies; no role on it is waited for. --adopt has it go by roles."""
+    vault = deployed.state()["resources"]["key_vault"]["id"]
+    group = deployed.state()["resources"]["resource_group"]["id"]
+    with deployed.azure() as azure:
+        azure.send("PATCH", vault, "2026-02-01", {"properties": {"enableRbacAuthorization": False}})
+        azure.send("PATCH", group, "2025-04-01", {"tags": {}})
+    deployed.state_file.unlink()
+    began = time.monotonic()
+
+    refused = deployed.run()
+
+    assert refused.code == 1
+    assert "goes by access policies" in refused.err
+    assert "--adopt" in refused.err
+    assert time.monotonic() - began < 30
+
+    deployed.deploy("--adopt")
+
+    with deployed.azure() as azure:
+        assert azure.send("GET", vault, "2026-02-01").json()["properties"]["enableRbacAuthorization"] is True
