@@ -664,7 +664,7 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
     check_target(state, target_module.offline_target(raw))
     plan = decider.plan()
     for name, decision in plan.items():
-        reporter.step(name, decision.verdict, shortened(decision.reasons), reasons=decision.reasons)
+        reporter.planned(name, decision.verdict, decision.reasons)
     counts = {verdict: sum(d.verdict == verdict for d in plan.values()) for verdict in ("run", "may run", "skip")}
     document = {
         "event": "plan",

@@ -58,8 +58,15 @@ class PlainReporter:
 
     def step(self, name: str, what: str, text: str, **facts: Any) -> None:
         """Something happened to a step: `run`, `done`, `skip`, `failed`, `disabled`, `may run`, `stopped`."""
+        _print(sys.stderr, self._line(name, what, text))
+
+    def planned(self, name: str, what: str, reasons: list[str]) -> None:
+        """What would happen to a step: a result, on standard output."""
+        _print(sys.stdout, self._line(name, what, shortened(reasons)))
+
+    def _line(self, name: str, what: str, text: str) -> str:
         number = f"{self._number.get(name, 0):2}/{self._total}"
-        _print(sys.stderr, f"{number} {name:{self._width}} {self._painted(what, 8)} {text}")
+        return f"{number} {name:{self._width}} {self._painted(what, 8)} {text}"
 
     def message(self, text: str, *, level: str = "info") -> None:
         """Something to know, on standard error."""
@@ -91,6 +98,10 @@ class JsonReporter:
     def step(self, name: str, what: str, text: str, **facts: Any) -> None:
         """An event of a step, with its reasons and seconds in full."""
         self._write({"event": f"step_{what.replace(' ', '_')}", "step": name, "message": text, **facts})
+
+    def planned(self, name: str, what: str, reasons: list[str]) -> None:
+        """An event as of a step that does it, with all reasons."""
+        self.step(name, what, shortened(reasons), reasons=reasons)
 
     def message(self, text: str, *, level: str = "info") -> None:
         """An event of kind `message`."""

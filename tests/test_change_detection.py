@@ -898,7 +898,7 @@ def test_reasons_are_whole_in_json_and_log_and_short_on_the_terminal(deployed: P
     for number in range(20):
         (app / f"new{number:02}.py").write_text("", encoding="utf-8")
 
-    short = deployed.run("--dry-run").err
+    short = deployed.run("--dry-run").out
     whole = plan(deployed)[BUILD]
 
     assert len(whole) == 40

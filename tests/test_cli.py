@@ -59,7 +59,7 @@ def test_dry_run_writes_nothing_and_tells_why(project: Project) -> None:
 
     assert result.code == 0
     assert "Dry run: 14 to run" in result.out
-    assert result.err.count("never ran") == 14
+    assert result.out.count("never ran") == 14
     assert sorted(project.directory.rglob("*")) == before
 
 
