@@ -35,7 +35,7 @@ def _emulator_id(directory: str) -> str:
         with open(os.path.join(directory, ".azure-emulator", "emulator.json"), encoding="utf-8") as file:
             return str(json.load(file)["id"])
     except FileNotFoundError:
-        return "that is not there (.azure-emulator is missing)"
+        return "none (.azure-emulator is missing)"
     except (OSError, ValueError, KeyError) as error:
         raise StateError(
             f".azure-emulator/emulator.json cannot be read: {error}", hint="Delete .azure-emulator, then --reset-state."

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 GENERATED_LENGTH = 32
 DATA_PLANE_VERSION = "7.4"
+NO_STEP = ""
 SECRETS_USER = "Key Vault Secrets User"
 
 
@@ -200,5 +201,5 @@ class Vault:
         self._logger.warning("taking the role '%s' on %s, to compose secrets", SECRETS_USER, ids.last_name(self.id))
         body = foundation.role_assignment(self._scope.role_definition(SECRETS_USER), object_id, kind)
         wanted = Resource("role/deployer-secrets", role, body, can_change=False)
-        self._arm.ensure([wanted], step="store_secrets")
+        self._arm.ensure([wanted], step=NO_STEP)  # it stays, whatever a step ensures next time
         return role
