@@ -25,7 +25,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
 
-from conftest import ROOT, Project  # noqa: E402 - found by the line above
+from project import ROOT, Project  # noqa: E402 - found by the line above
 
 # Every fault of the wire, by name. Those that pass by themselves are hit once; one that does not is an error of 403.
 FAULTS: dict[str, dict[str, Any]] = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Project, Result, _new_project, wait_for_end
+from project import ROOT, Project, Result, new_project, wait_for_end
 
 from deployer import STEPS
 from draftgenie_azure import context
@@ -30,7 +30,7 @@ as_root = hasattr(os, "geteuid") and os.geteuid() == 0
 @pytest.fixture(scope="session")
 def _prepared_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A deployment whose draft service ships one of everything that a file system has."""
-    project = _new_project(tmp_path_factory.mktemp("prepared"))
+    project = new_project(tmp_path_factory.mktemp("prepared"))
     app = project.directory / "examples/draftgenie" / APP
     (app / "one.txt").write_text("one\n", encoding="utf-8")
     (app / "two.txt").write_text("two\n", encoding="utf-8")
@@ -601,7 +601,7 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
 
 @pytest.fixture(scope="session")
 def _shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, dict[str, str]], dict[str, str]]:
-    project = _new_project(tmp_path_factory.mktemp("shipped"))
+    project = new_project(tmp_path_factory.mktemp("shipped"))
     project.change("secrets.other", "${OTHER:-0ther5ecret}")
     return project, dependencies(project), requests_of(project)
 
@@ -1002,7 +1002,7 @@ def write_state(project: Project, state: dict[str, Any]) -> None:
 
 def test_one_service_among_fifty_means_one_build_and_one_app(tmp_path: Path) -> None:
     """And the run says so, by the file."""
-    project = _new_project(tmp_path)
+    project = new_project(tmp_path)
     values = project.config()
     root = tmp_path / "examples/draftgenie"
     like = values["services"]["api_gateway"]

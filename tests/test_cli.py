@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, ROOT, Project
+from project import COMMAND, ROOT, Project
 
 from deployer import STEP_NAMES
 

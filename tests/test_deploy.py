@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SHARED, Project
+from project import SHARED, Project
 
 from deployer import STEP_NAMES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 
-from conftest import ROOT
+from project import ROOT
 from readme import filled
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

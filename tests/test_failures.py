@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Project
+from project import Project
 
 from deployer import STEP_NAMES, step_named
 

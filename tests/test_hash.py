@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, Project, _new_project
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from project import ROOT, Project, new_project
 
 from deployer import STEPS
 from draftgenie_azure import config as configuration
@@ -138,7 +138,7 @@ def test_directory_locale_umask_user_hash_seed_and_time_zone_mean_nothing(tmp_pa
     """One project, looked at from everywhere; file names that are no ASCII and no UTF-8 included."""
     here = tmp_path / "here"
     here.mkdir()
-    project = _new_project(here)
+    project = new_project(here)
     app = here / "examples/draftgenie/services/draft-service/app"
     (app / "grüße.txt").write_text("ä", encoding="utf-8")
     with open(os.fsencode(app) + b"/\xff\xfe", "wb"):

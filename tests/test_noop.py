@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import COMMAND, ROOT, Project
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from project import COMMAND, ROOT, Project
 
 from deployer import STEPS
 from draftgenie_azure import config as configuration

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from conftest import SHARED, Project
+from project import SHARED, Project
 
 
 def bodies(project: Project, part: str, method: str = "PUT") -> list[dict[str, Any]]:

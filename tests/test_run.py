@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Project
+from project import Project
 
 from deployer import STEP_NAMES
 

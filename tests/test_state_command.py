@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from azure.storage.blob import BlobServiceClient
 from azurite import Azurite
-from conftest import COMMAND, STATE, Project
+from project import COMMAND, STATE, Project
 
 from deployer import STEP_NAMES
 from draftgenie_azure import blob_backend

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, STATE
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from project import ROOT, STATE
 
 from deployer import STEP_NAMES, STEPS
 from draftgenie_azure import config as configuration

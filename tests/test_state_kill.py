@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from azurite import Azurite
-from conftest import COMMAND, STATE, Project
+from project import COMMAND, STATE, Project
 
 DRIVER = Path(__file__).with_name("state_driver.py")
 
