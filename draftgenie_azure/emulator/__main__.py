@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import signal
 import sys
 import threading
@@ -137,9 +138,18 @@ def _announce(options: argparse.Namespace, world: World, server: Server) -> None
         "AZURE_CLIENT_SECRET": identity.client_secret,
         "AZURE_SUBSCRIPTION_ID": identity.subscription_id,
     }
-    form = {"bash": "export {}='{}'", "powershell": "$env:{} = '{}'", "dotenv": "{}={}"}[options.env or "bash"]
     for name, value in values.items():
-        print(form.format(name, value), flush=True)
+        print(_assignment(options.env or "bash", name, value), flush=True)
+
+
+def _assignment(form: str, name: str, value: str) -> str:
+    if form == "bash":
+        return f"export {name}={shlex.quote(value)}"
+    if form == "powershell":
+        quoted = value.replace("'", "''")
+        return f"$env:{name} = '{quoted}'"
+    plain = all(character.isalnum() or character in "/:._-\\" for character in value)
+    return f"{name}={value}" if plain else f'{name}="{value}"'
 
 
 def _serve(server: Server, stop: threading.Event, *, attached: bool) -> None:

@@ -134,5 +134,9 @@ def handle(world: World, address: str, request: Request) -> Response:
             return _PATHS[request.path](world, request)
         except Refusal as refusal:
             return Response(refusal.status, refusal.body())
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            # What was sent has another shape than this address takes.
+            error_body = {"code": "BadRequest", "message": f"{request.path}: {type(error).__name__}: {error}"}
+            return Response(400, {"error": error_body})
         finally:
-            world.store.commit()
+            world.commit()

@@ -262,7 +262,7 @@ def _copy(
     if len(parts) < 2:
         raise BuildFailure(f"{word} requires at least two arguments, but only one was provided.")
     for item in parts[:-1]:
-        if word == "ADD" and re.match(r"https?://", item) or item.startswith("<<"):
+        if (word == "ADD" and re.match(r"https?://", item)) or item.startswith("<<"):
             continue
         found = context.match(item)
         if not found:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from . import routes
 from .errors import Refusal
 from .messages import Request, Response
-from .providers import app_streams, builds, ingress, keyvault_data, login, registry_data
+from .providers import app_streams, builds, graph, ingress, keyvault_data, login, registry_data
 
 if TYPE_CHECKING:
     from .world import World
@@ -26,7 +26,7 @@ def is_served(world: World, host: str) -> bool:
     name would not resolve in Azure either."""
     if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host):
         return False
-    if host == ARM or host in LOGINS:
+    if host in (ARM, graph.HOST) or host in LOGINS:
         return True
     if host.endswith(".vault.azure.net"):
         return keyvault_data.vault_of(world, host) is not None
@@ -51,6 +51,8 @@ def handle(world: World, request: Request) -> Response:
         return routes.handle(world, request)
     if host in LOGINS:
         return login.handle(world, request)
+    if host == graph.HOST:
+        return graph.handle(world, request)
     if host.endswith(".vault.azure.net"):
         return keyvault_data.handle(world, request)
     if host.endswith(".azurecr.io"):

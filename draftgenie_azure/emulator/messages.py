@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,30 @@ if TYPE_CHECKING:
     from .roles import Principal
 
 Json = dict[str, Any]
+
+
+_DEEPEST = 64
+
+
+def _finite(text: str) -> float:
+    """A number that JSON can say again."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number")
+    return value
+
+
+def _check_text(body: bytes, value: Any) -> None:
+    """No half of a surrogate pair, which no answer could repeat, and no deeper nesting than services take."""
+    if b"\\u" in body:
+        json.dumps(value, ensure_ascii=False).encode()
+    depth = most = 0
+    if body.count(b"{") + body.count(b"[") > _DEEPEST:
+        for sign in body:
+            depth += (sign in b"{[") - (sign in b"}]")
+            most = max(most, depth)
+        if most > _DEEPEST:
+            raise ValueError(f"The reader's MaxDepth of {_DEEPEST} has been exceeded.")
 
 
 @dataclass
@@ -37,8 +62,9 @@ class Request:
         if not self.body.strip():
             return {}
         try:
-            value = json.loads(self.body)
-        except ValueError as error:
+            value = json.loads(self.body, parse_float=_finite, parse_constant=_finite)
+            _check_text(self.body, value)
+        except (ValueError, RecursionError) as error:
             raise Refusal(
                 400,
                 "InvalidRequestContent",

@@ -182,6 +182,11 @@ class Operations:
         return self._result(request, operation)
 
     def _status(self, operation: Json) -> Response:
+        if operation["word"] == "Pending" and not operation["done"]:
+            # A quarter of its time it waits its turn.
+            begins = operation["started"] + (operation["ends"] - operation["started"]) / 4
+            waits = self._world.clock.now() < begins
+            operation = {**operation, "status": "Pending" if waits else "InProgress"}
         body = _STATUS_BODIES[operation["style"]](operation)
         headers = {}
         if operation["style"] in ("registry", "redis"):
@@ -199,6 +204,7 @@ class Operations:
             created = stamp(operation["started"], digits=0).replace("T", " ")
             return Response(202, {"createdDateTime": created, "status": "NotStarted"}, headers)
         if operation["style"] == "redis":
+            headers["Azure-AsyncOperation"] = headers["Location"]
             return Response(
                 202, {"id": operation["result_path"], "name": operation["id"], "status": "InProgress"}, headers
             )
@@ -248,8 +254,10 @@ def _status_workspace(operation: Json) -> Json:
 
 
 def _status_managed_redis(operation: Json) -> Json:
-    """endTime already while InProgress."""
-    end = operation["ended"] if operation["done"] else operation["started"]
+    """endTime already while InProgress, and the year 1 while Pending."""
+    end = stamp(operation["ended"] if operation["done"] else operation["started"], zone="+00:00")
+    if operation["status"] == "Pending":
+        end = "0001-01-01T00:00:00+00:00"
     return _with_error(
         operation,
         {
@@ -257,7 +265,7 @@ def _status_managed_redis(operation: Json) -> Json:
             "name": operation["id"],
             "status": operation["status"],
             "startTime": stamp(operation["started"], zone="+00:00"),
-            "endTime": stamp(end, zone="+00:00"),
+            "endTime": end,
         },
     )
 

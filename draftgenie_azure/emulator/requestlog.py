@@ -95,7 +95,8 @@ class RequestLog:
         with self._lock:
             self._recent.append(line)
             if self._descriptor is not None:
-                os.write(self._descriptor, (json.dumps(line, ensure_ascii=False) + "\n").encode())
+                text = json.dumps(line, ensure_ascii=False) + "\n"
+                os.write(self._descriptor, text.encode(errors="backslashreplace"))
 
     def recent(self) -> list[dict[str, Any]]:
         with self._lock:

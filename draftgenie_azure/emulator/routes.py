@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -170,7 +170,7 @@ def _poll(world: World, request: Request, segments: list[str]) -> Response:
     operation = world.operations.find(segments[-1])
     if operation is not None and request.api_version != operation["version"]:
         namespace = next(
-            (part for before, part in zip(segments, segments[1:], strict=False) if before.lower() == "providers"),
+            (part for before, part in pairwise(segments) if before.lower() == "providers"),
             "Microsoft.Resources",
         )
         kind = canonical_type(f"{namespace}/locations") or "Microsoft.Resources/operationresults"
@@ -392,7 +392,8 @@ def _check_location(call: Call, kind: ResourceType, body: dict[str, Any]) -> Non
 
 
 def _patch(call: Call, kind: ResourceType) -> Response:
-    call.must_exist()
+    if kind.stored:
+        call.must_exist()
     if kind.tracked:
         rules.check_tags(call.request.json().get("tags"))
     return kind.patch(call)

@@ -149,6 +149,8 @@ def _scalar(value: Any, rule: Rule, path: str) -> Any:
         if not isinstance(value, bool):
             raise _Problem(path, f"Could not convert {value!r} to boolean.")
     elif isinstance(rule, Whole):
+        if isinstance(value, str) and re.fullmatch(r"-?\d{1,9}", value):
+            value = int(value)  # as the services' JSON reader does (recorded: "maximumCount": "3", "weight": "50")
         if isinstance(value, bool) or not isinstance(value, int):
             raise _Problem(path, f"Could not convert {value!r} to integer.")
         if (rule.least is not None and value < rule.least) or (rule.most is not None and value > rule.most):

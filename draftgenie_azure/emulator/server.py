@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import string
+import sys
 import time
+import traceback
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from . import control, hosts
 from .certificates import Certificates
@@ -66,8 +69,6 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is nobody's error; anything else goes to the log with its traceback."""
-        import sys
-
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
@@ -134,7 +135,11 @@ class Handler(BaseHTTPRequestHandler):
                 )
             )
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_OPTIONS = _any
+    def __getattr__(self, name: str) -> Any:
+        """`do_GET`, `do_PUT` and every other method, known or not: which are served is the service's matter."""
+        if name.startswith("do_"):
+            return self._any
+        raise AttributeError(name)
 
     # Control
 
@@ -142,7 +147,13 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/control/hold":
             self._hold()
             return
-        self._reply(control.handle(self.server.world, self.server.address, self._read("")))
+        try:
+            request = self._read("")
+        except Refusal as refusal:
+            self.close_connection = True
+            self._reply(Response(refusal.status, refusal.body()))
+            return
+        self._reply(control.handle(self.server.world, self.server.address, request))
 
     def _hold(self) -> None:
         """Keeps the connection until the client lets go of it; the kernel closes it when the client is killed."""
@@ -161,13 +172,16 @@ class Handler(BaseHTTPRequestHandler):
     # Azure
 
     def _read(self, host: str) -> Request:
-        length = int(self.headers.get("Content-Length") or 0)
+        length = _size(self.headers.get("Content-Length") or "0", 10)
         if length:
             self._acknowledge()
         body = self.rfile.read(length) if length else b""
         if "chunked" in (self.headers.get("Transfer-Encoding") or "").lower():
             body = self._read_chunks()
-        parts = urlsplit(self.path)
+        try:
+            parts = urlsplit(self.path)
+        except ValueError as error:
+            raise _bad_request(str(error)) from error
         query = {key.lower(): value for key, value in parse_qsl(parts.query, keep_blank_values=True)}
         headers = {key.lower(): value for key, value in self.headers.items()}
         path = "/" + "/".join(part for part in parts.path.split("/") if part)
@@ -185,7 +199,7 @@ class Handler(BaseHTTPRequestHandler):
     def _read_chunks(self) -> bytes:
         body = b""
         while True:
-            size = int(self.rfile.readline().split(b";")[0], 16)
+            size = _size(self.rfile.readline().split(b";")[0].decode("latin-1"), 16)
             chunk = self.rfile.read(size)
             self.rfile.readline()
             if size == 0:
@@ -194,7 +208,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _azure(self) -> None:
         world = self.server.world
-        request = self._read(self.tunnel)
+        try:
+            request = self._read(self.tunnel)
+        except Refusal as refusal:
+            self.close_connection = True
+            self._reply(Response(refusal.status, refusal.body()))
+            return
         response, drop = answer(world, request)
         if not drop:
             _common_headers(world, request, response)
@@ -213,12 +232,29 @@ class Handler(BaseHTTPRequestHandler):
         if response.status not in (204, 304) or content:
             headers.setdefault("Content-Length", str(len(content)))
         for name, value in headers.items():
-            self.send_header(name, value)
+            self.send_header(name, value if value.isascii() else quote(value, safe=string.printable))
         self.send_header("Date", self.date_time_string())
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
         self.wfile.flush()
+
+
+_LARGEST = 2**31
+
+
+def _bad_request(message: str) -> Refusal:
+    return Refusal(400, "BadRequest", f"The request could not be read: {message}")
+
+
+def _size(text: str, base: int) -> int:
+    try:
+        size = int(text.strip(), base)
+    except ValueError as error:
+        raise _bad_request(f"'{text[:40]}' is no length") from error
+    if not 0 <= size <= _LARGEST:
+        raise _bad_request(f"{size} is no length that is taken")
+    return size
 
 
 def answer(world: World, request: Request) -> tuple[Response, bool]:
@@ -264,11 +300,26 @@ def _locked(world: World, request: Request) -> Response:
     with world.lock:
         try:
             world.operations.settle()
-            return hosts.handle(world, request)
+            world.commit()
+            response = hosts.handle(world, request)
+            world.commit()
+            return response
         except Refusal as refusal:
+            world.store.rollback(request.path)
             return hosts.refused(request, refusal)
-        finally:
-            world.store.commit()
+        except Exception:  # noqa: BLE001 - the last resort, for the reason below
+            # A fault of the emulator's own must not drop the connection, of which a client could not tell the cause,
+            # nor leave half of a change: whatever it is, it is logged, undone and answered as Azure answers its own.
+            world.store.reload()
+            return _internal_error()
+
+
+def _internal_error() -> Response:
+    """500 in ARM's envelope; the traceback goes to standard error, which is emulator.log."""
+    sys.stderr.write(traceback.format_exc())
+    sys.stderr.flush()
+    error = {"code": "InternalServerError", "message": "Internal server error occurred. See emulator.log."}
+    return Response(500, {"error": error}, {"x-ms-failure-cause": "service"})
 
 
 def _faulty(fault: Fault) -> Response:

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -158,10 +158,55 @@ class Store:
                 self._database.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (kind, key, value))
         self._database.execute("COMMIT")
 
-    def reset(self) -> None:
+    def rollback(self, *resources: str) -> None:
+        """Takes back what a refused request changed: those records, and the resources named, come from the file."""
+        changes, self._changes = self._changes, []
+        if self._database is None:
+            return
+        for kind, key in {(kind, key) for kind, key, _ in changes} | {("resource", item.lower()) for item in resources}:
+            found = self._database.execute("SELECT value FROM records WHERE kind = ? AND key = ?", (kind, key))
+            row = found.fetchone()
+            if kind == "resource":
+                self._lose(key)
+                if row is not None:
+                    self._keep(Resource(**json.loads(row[0])))
+            elif row is None:
+                self._records.get(kind, {}).pop(key, None)
+            else:
+                self._records.setdefault(kind, {})[key] = json.loads(row[0])
+
+    def reload(self) -> None:
+        """Everything as the file has it."""
+        self._changes = []
+        if self._database is not None:
+            self._clear()
+            self._load(self._database)
+
+    def differences(self) -> list[str]:
+        """What is in memory and on disk in two versions: for tests, which expect nothing."""
+        assert self._database is not None
+        stored = {
+            (kind, key): json.loads(value) for kind, key, value in self._database.execute("SELECT * FROM records")
+        }
+        held: dict[tuple[str, str], Any] = {
+            ("resource", key): json.loads(json.dumps(asdict(item))) for key, item in self._resources.items()
+        }
+        for kind, records in self._records.items():
+            held |= {(kind, key): json.loads(json.dumps(value)) for key, value in records.items()}
+        return sorted(str(key) for key in held.keys() | stored.keys() if held.get(key) != stored.get(key))
+
+    def _lose(self, key: str) -> None:
+        found = self._resources.pop(key, None)
+        if found is not None:
+            del self._by_type[found.type.lower()][key]
+
+    def _clear(self) -> None:
         self._resources.clear()
         self._by_type.clear()
         self._records.clear()
+
+    def reset(self) -> None:
+        self._clear()
         self._changes.clear()
         if self._database is not None:
             self._database.execute("DELETE FROM records")
@@ -185,6 +230,7 @@ class SecretFile:
 
     def __init__(self, path: Path | None, read_only: bool = False) -> None:
         self._path = None if read_only else path
+        self._forgotten = False
         self._values: dict[str, dict[str, dict[str, str]]] = {}
         if path is not None and path.exists():
             self._values = json.loads(path.read_text(encoding="utf-8"))
@@ -198,6 +244,12 @@ class SecretFile:
 
     def forget(self, vault: str) -> None:
         if self._values.pop(vault, None) is not None:
+            self._forgotten = True
+
+    def flush(self) -> None:
+        """Values are kept before the store knows of them, and go after it: a kill between leaves one too many."""
+        if self._forgotten:
+            self._forgotten = False
             self._write()
 
     def reset(self) -> None:

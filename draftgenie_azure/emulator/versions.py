@@ -1,17 +1,29 @@
 """The API versions that the emulator accepts, per resource type, and the regions of each provider.
 
 Stable versions of the types this project deploys (github.com/Azure/bicep-types-az), and those that Azure CLI 2.91
-and azure-mgmt-resource 26 send. A version that is in no row is refused as Azure refuses an unknown one.
+and azure-mgmt-resource 26 send, and those of the recorded traffic that the tests replay. A version that is in no row
+is refused as Azure refuses an unknown one.
 """
 
 from __future__ import annotations
 
-_APP = ("2025-01-01", "2025-07-01", "2026-01-01")
+import re
+
+_APP = (
+    "2023-11-02-preview",
+    "2024-02-02-preview",
+    "2024-10-02-preview",
+    "2025-01-01",
+    "2025-02-02-preview",
+    "2025-07-01",
+    "2026-01-01",
+)
 _RESOURCES = ("2020-10-01", "2021-04-01", "2022-09-01", "2022-12-01", "2024-11-01", "2025-03-01", "2025-04-01")
 _REGISTRY = ("2023-07-01", "2025-03-01-preview", "2025-04-01", "2025-11-01", "2026-09-01-preview")
 _BUILDS = ("2019-06-01-preview", "2025-03-01-preview")
-_VAULT = ("2023-07-01", "2024-11-01", "2025-05-01", "2026-02-01")
-_POSTGRESQL = ("2024-08-01", "2025-08-01", "2026-04-01-preview")
+_VAULT = ("2021-10-01", "2023-07-01", "2024-11-01", "2025-05-01", "2026-02-01")
+_POSTGRESQL = ("2024-08-01", "2024-11-01-preview", "2025-08-01", "2026-04-01-preview")
+_MANAGED_REDIS = ("2025-04-01", "2025-05-01-preview", "2025-07-01")
 _AUTHORIZATION = ("2022-04-01",)
 _LOCKS = ("2016-09-01", "2020-05-01")
 
@@ -28,8 +40,9 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "Microsoft.Authorization/locks": _LOCKS,
     "Microsoft.ManagedIdentity/userAssignedIdentities": ("2023-01-31", "2024-11-30", "2025-05-31-preview"),
     "Microsoft.OperationalInsights/workspaces": ("2023-09-01", "2025-02-01", "2025-07-01", "2026-03-01"),
+    "Microsoft.OperationalInsights/deletedWorkspaces": ("2021-12-01-preview", "2025-02-01", "2025-07-01", "2026-03-01"),
     "Microsoft.OperationalInsights/locations": ("2015-11-01-preview",),
-    "Microsoft.Insights/components": ("2020-02-02",),
+    "Microsoft.Insights/components": ("2018-05-01-preview", "2020-02-02-preview", "2020-02-02"),
     "Microsoft.Insights/diagnosticSettings": ("2021-05-01-preview",),
     "Microsoft.ContainerRegistry/registries": _REGISTRY,
     "Microsoft.ContainerRegistry/registries/runs": _BUILDS,
@@ -50,9 +63,9 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "Microsoft.DBforPostgreSQL/locations": _POSTGRESQL,
     "Microsoft.DBforPostgreSQL/checkNameAvailability": _POSTGRESQL,
     "Microsoft.Cache/redis": ("2024-03-01", "2024-11-01"),
-    "Microsoft.Cache/redisEnterprise": ("2025-04-01", "2025-07-01"),
-    "Microsoft.Cache/redisEnterprise/databases": ("2025-04-01", "2025-07-01"),
-    "Microsoft.Cache/locations": ("2024-03-01", "2024-11-01", "2025-04-01", "2025-07-01"),
+    "Microsoft.Cache/redisEnterprise": _MANAGED_REDIS,
+    "Microsoft.Cache/redisEnterprise/databases": _MANAGED_REDIS,
+    "Microsoft.Cache/locations": ("2024-03-01", "2024-11-01", *_MANAGED_REDIS),
     "Microsoft.App/managedEnvironments": _APP,
     "Microsoft.App/managedEnvironments/storages": _APP,
     "Microsoft.App/containerApps": _APP,
@@ -68,6 +81,11 @@ _BY_LOWER_CASE = {name.lower(): name for name in VERSIONS}
 ACTION_VERSIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("microsoft.containerregistry/registries", "listbuildsourceuploadurl"): _BUILDS,
     ("microsoft.containerregistry/registries", "schedulerun"): _BUILDS,
+    ("microsoft.operationalinsights/workspaces", "sharedkeys"): (
+        "2020-08-01",
+        *VERSIONS["Microsoft.OperationalInsights/workspaces"],
+    ),
+    ("microsoft.managedidentity/userassignedidentities", "listassociatedresources"): ("2022-01-31-preview",),
 }
 
 REGIONS: dict[str, str] = {
@@ -102,6 +120,10 @@ REGIONS: dict[str, str] = {
     "koreacentral": "Korea Central",
     "uaenorth": "UAE North",
     "southafricanorth": "South Africa North",
+    # Where Azure tries itself out; recorded traffic of Azure/azure-cli has them.
+    "centraluseuap": "Central US EUAP",
+    "eastus2euap": "East US 2 EUAP",
+    "northcentralusstage": "North Central US (Stage)",
 }
 
 
@@ -120,5 +142,5 @@ def namespaces() -> list[str]:
 
 def region(name: str) -> str | None:
     """The region's short name for any spelling of it ("East US 2" = eastus2), or None."""
-    short = name.replace(" ", "").lower()
+    short = re.sub(r"[ ()]", "", name).lower()
     return short if short in REGIONS else None

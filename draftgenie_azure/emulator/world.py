@@ -126,6 +126,11 @@ class World:
     def subscription(self) -> str:
         return f"/subscriptions/{self.identity.subscription_id}"
 
+    def commit(self) -> None:
+        """What the request changed goes to disk, all or nothing of it."""
+        self.store.commit()
+        self.secrets.flush()
+
     # Time
 
     def seconds(self, what: str, kind: str) -> float:

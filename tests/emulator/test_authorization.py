@@ -65,7 +65,7 @@ def test_a_young_identity_is_not_found_without_principal_type(azure: AzureClient
     ("name", "role", "code"),
     [
         ("no-guid", READER, "InvalidRoleAssignmentId"),
-        (str(uuid.uuid4()), str(uuid.uuid4()), "RoleDefinitionDoesNotExist"),
+        ("00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002", "RoleDefinitionDoesNotExist"),
     ],
 )
 def test_assignments_need_a_guid_and_a_role_that_exists(azure: AzureClient, name: str, role: str, code: str) -> None:

@@ -42,6 +42,7 @@ _INGRESS: Json = {
     "stickySessions": {"affinity": rules.OneOf("sticky", "none")},
     "clientCertificateMode": rules.OneOf("Ignore", "Accept", "Require"),
     "additionalPortMappings": [{"external!": rules.Flag(), "targetPort!": _PORT, "exposedPort": _PORT}],
+    "targetPortHttpScheme": rules.OneOf("http", "https"),
     "fqdn": rules.READ_ONLY,
 }
 _SCALE: Json = {
@@ -84,6 +85,9 @@ _RULE: Json = {
             "runtime": _ANYTHING,
             "maxInactiveRevisions": rules.Whole(0, 100),
             "identitySettings": app_body.IDENTITY_SETTINGS,
+            # Of preview versions alone; `_check_version` refuses them elsewhere.
+            "targetLabel": rules.Text(),
+            "revisionTransitionThreshold": rules.Whole(0, 100),
         },
         "template": {
             "revisionSuffix": rules.Text(),
@@ -165,6 +169,7 @@ class Apps(ResourceType):
     def put(self, call: Call) -> Response:
         self._refuse_running(call)
         body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        _check_version(call, body)
         if call.existing is not None:
             body.setdefault("properties", {}).setdefault("environmentId", call.existing.properties["environmentId"])
         return self._apply(call, body, patch=False)
@@ -174,6 +179,7 @@ class Apps(ResourceType):
         existing = call.must_exist()
         self._refuse_running(call)
         sent = rules.clean(call.request.json(), _RULE, new=False, patch=True)
+        _check_version(call, sent)
         base: Json = {key: existing.body[key] for key in ("location", "tags", "identity") if key in existing.body}
         base["properties"] = {
             "environmentId": existing.properties["environmentId"],
@@ -209,7 +215,7 @@ class Apps(ResourceType):
         self._refuse_same_name(call, environment)
         configuration = dict(properties.get("configuration") or {})
         template = dict(properties.get("template") or {})
-        secrets = self._with_known_values(call, configuration.get("secrets") or [])
+        secrets = self._with_known_values(call, app_body.given(configuration.get("secrets")))
         self._check(call, body, configuration, template, secrets, environment)
         shown = self._new_body(call, body, secrets, environment)
         first = existing is None or app_revisions.latest_names(world, existing)[1] is None
@@ -228,13 +234,20 @@ class Apps(ResourceType):
         if patch:
             return Response(202, None, world.operations.headers(operation, status=True, result=True, pace=15))
         headers = world.operations.headers(operation, status=True, pace=15)
-        return Response(201, _echo(shown), {**headers, "x-ms-async-operation-timeout": "PT15M"})
+        return Response(201, _echo(call, shown), {**headers, "x-ms-async-operation-timeout": "PT15M"})
 
     def _new_body(self, call: Call, body: Json, secrets: list[Json], environment: Resource) -> Json:
         """The app as it is stored: what was sent, in Azure's spelling, with nulls and defaults of the service."""
         world, properties, existing = call.world, body["properties"], call.existing
         configuration = properties.get("configuration") or {}
-        shown_configuration = {**_CONFIGURATION, **configuration, "secrets": app_body.shown_secrets(secrets)}
+        # Of an app that is there, a body without it makes it null (recorded traffic of Azure/azure-cli).
+        inactive = {} if existing is None else {"maxInactiveRevisions": None}
+        shown_configuration = {
+            **_CONFIGURATION,
+            **inactive,
+            **configuration,
+            "secrets": app_body.shown_secrets(secrets),
+        }
         if configuration.get("ingress"):
             shown_configuration["ingress"] = {**_INGRESS_NULLS, **configuration["ingress"]}
         profile = app_body.check_workload_profile(environment, properties.get("workloadProfileName"))
@@ -259,7 +272,7 @@ class Apps(ResourceType):
                 "configuration": shown_configuration,
                 "template": {**_TEMPLATE, **(properties.get("template") or {})},
             },
-            "identity": assigned(world, body.get("identity")),
+            "identity": assigned(world, body.get("identity"), call.target.id.lower()),
         }
 
     def _with_known_values(self, call: Call, secrets: list[Json]) -> list[Json]:
@@ -335,6 +348,9 @@ class Apps(ResourceType):
         )
         return Response(202, None, call.world.operations.headers(operation, result=True, pace=15))
 
+    def get(self, call: Call) -> Response:
+        return Response(200, _at_version(shown_app(call.world, call.must_exist()), call.request.api_version))
+
     def shown(self, world: World, resource: Resource) -> Json:
         return shown_app(world, resource)
 
@@ -361,12 +377,63 @@ class Apps(ResourceType):
 _SCALE_NULLS: Json = dict.fromkeys(("minReplicas", "maxReplicas", "cooldownPeriod", "pollingInterval", "rules"))
 
 
-def _echo(shown: Json) -> Json:
-    """The answer to PUT: what was sent, with nulls where nothing was."""
-    template = dict(shown["properties"]["template"])
+def _echo(call: Call, shown: Json) -> Json:
+    """The answer to PUT: what was sent, read-only properties included, with nulls where nothing was."""
+    shown = json.loads(json.dumps(shown))
+    sent = call.request.json()
+    template, ingress = shown["properties"]["template"], shown["properties"]["configuration"]["ingress"]
+    if ingress is not None:
+        configuration = (sent.get("properties") or {}).get("configuration") or {}
+        ingress["fqdn"] = (configuration.get("ingress") or {}).get("fqdn")
+    for container in template["containers"]:
+        if container.get("resources"):
+            container["resources"] = app_body.sized(container["resources"])
     if template["scale"] is not None:
         template["scale"] = {**_SCALE_NULLS, **template["scale"]}
-    return {**shown, "properties": {**shown["properties"], "template": template, "delegatedIdentities": []}}
+    shown["properties"]["delegatedIdentities"] = []
+    return _at_version(shown, call.request.api_version, label=None)
+
+
+_PREVIEW_SINCE = "2024-02-02"
+_LABELS_SINCE = "2024-10-02"
+
+
+def _check_version(call: Call, body: Json) -> None:
+    if call.request.api_version.endswith("-preview"):
+        return
+    configuration = (body.get("properties") or {}).get("configuration") or {}
+    for name, place in (
+        ("targetLabel", configuration),
+        ("revisionTransitionThreshold", configuration),
+        ("targetPortHttpScheme", configuration.get("ingress") or {}),
+    ):
+        if place.get(name) is not None:
+            raise Refusal(
+                400,
+                "InvalidRequestContent",
+                "The request content was invalid and could not be deserialized: "
+                f"'Could not find member '{name}' on object.'.",
+                target=name,
+            )
+
+
+def _at_version(body: Json, version: str, label: str | None = "") -> Json:
+    """Preview versions show more of an app than stable ones (recorded traffic of Azure/azure-cli-extensions)."""
+    if not version.endswith("-preview"):
+        return body
+    shown: Json = json.loads(json.dumps(body))
+    properties = shown["properties"]
+    if properties["configuration"]["ingress"] is not None:
+        properties["configuration"]["ingress"].setdefault("targetPortHttpScheme", None)
+    if version < _PREVIEW_SINCE:
+        return shown
+    properties["patchingMode"] = "Automatic"
+    if version >= _LABELS_SINCE:
+        properties["configuration"].setdefault("targetLabel", label)
+        properties["configuration"].setdefault("revisionTransitionThreshold", None)
+    for container in properties["template"]["containers"]:
+        container["imageType"] = "ContainerImage"
+    return shown
 
 
 def _without_nulls(value: Any) -> Any:
@@ -452,7 +519,7 @@ def shown_app(world: World, resource: Resource) -> Json:
         ingress["fqdn"] = app_body.fqdn(resource.name, domain, ingress["external"])
         if ingress["exposedPort"] is None:
             ingress["exposedPort"] = ingress["targetPort"] if ingress["transport"] == "Tcp" else 0
-        if ingress["traffic"] is None and ingress["transport"] != "Tcp":
+        if ingress["traffic"] is None:
             ingress["traffic"] = [{"weight": 100, "latestRevision": True}]
     for entry in configuration["registries"] or []:
         entry.update(
@@ -463,7 +530,9 @@ def shown_app(world: World, resource: Resource) -> Json:
             }
         )
     template = app_body.with_resources(properties["template"])
-    template["scale"] = {**app_revisions.SCALE, **(template["scale"] or {})}
+    template["scale"] = {**app_revisions.SCALE, **_without_nulls(template["scale"] or {})}
+    template["scale"]["rules"] = template["scale"]["rules"] or None
+    template["revisionSuffix"] = template["revisionSuffix"] or ""
     properties["template"] = template
     latest, ready = app_revisions.latest_names(world, resource)
     stopped = resource.private.get("stopped")
@@ -530,7 +599,7 @@ def _deleted(world: World, operation: Json) -> None:
 
 def _final(world: World, operation: Json) -> Response:
     found = world.store.get(operation["resource"])
-    return Response(204) if found is None else Response(200, shown_app(world, found))
+    return Response(204) if found is None else Response(200, _at_version(shown_app(world, found), operation["version"]))
 
 
 FINALS["app"] = _final

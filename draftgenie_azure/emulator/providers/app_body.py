@@ -330,10 +330,22 @@ def with_resources(template: Json) -> Json:
     """Containers as GET shows them: sizes filled in, ephemeral storage by cpu."""
     containers = []
     for item in template.get("containers") or []:
-        size = {"cpu": 0.5, "memory": "1Gi", **(item.get("resources") or {})}
-        size["ephemeralStorage"] = next((text for most, text in _EPHEMERAL if size["cpu"] <= most), "8Gi")
-        containers.append({**item, "resources": size})
+        containers.append({**item, "resources": sized(item.get("resources") or {})})
     return {**template, "containers": containers}
+
+
+def sized(resources: Json) -> Json:
+    size: Json = {"cpu": 0.5, "memory": "1Gi", **resources}
+    size["ephemeralStorage"] = next((text for most, text in _EPHEMERAL if size["cpu"] <= most), "8Gi")
+    return size
+
+
+def given(secrets: list[Json] | None) -> list[Json]:
+    """Secrets as they were sent, without the empty texts that clients put where nothing is (recorded)."""
+    return [
+        {key: value for key, value in item.items() if value != "" or key not in ("keyVaultUrl", "identity")}
+        for item in secrets or []
+    ]
 
 
 def shown_secrets(secrets: list[Json]) -> list[Json] | None:

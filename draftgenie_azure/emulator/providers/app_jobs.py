@@ -117,7 +117,7 @@ class Jobs(ResourceType):
         world, properties = call.world, body["properties"]
         environment = app_body.environment_of(call, properties)
         configuration, template = dict(properties.get("configuration") or {}), dict(properties.get("template") or {})
-        secrets = configuration.get("secrets") or []
+        secrets = app_body.given(configuration.get("secrets"))
         if call.existing is not None:
             known = {item["name"] for item in call.existing.private["secrets"]}
             secrets = [
@@ -147,7 +147,7 @@ class Jobs(ResourceType):
                 "template": {"containers": [], "initContainers": None, "volumes": None, **template},
                 "eventStreamEndpoint": f"https://{place}.azurecontainerapps.dev{stream}",
             },
-            "identity": assigned(world, body.get("identity")),
+            "identity": assigned(world, body.get("identity"), identifier.lower()),
         }
         private = dict(call.existing.private) if call.existing else {"executions": []}
         resource = Resource(identifier, JOB, shown, call.existing.created if call.existing else call.now, private)
@@ -166,7 +166,9 @@ class Jobs(ResourceType):
         if patch:
             return Response(202, None, world.operations.headers(operation, result=True, pace=15))
         headers = world.operations.headers(operation, status=True, pace=15)
-        return Response(201, shown, {**headers, "x-ms-async-operation-timeout": "PT15M"})
+        return Response(
+            201, _echo(shown, call.request.api_version), {**headers, "x-ms-async-operation-timeout": "PT15M"}
+        )
 
     def _check(
         self, call: Call, body: Json, configuration: Json, template: Json, secrets: list[Json], environment: Resource
@@ -188,14 +190,14 @@ class Jobs(ResourceType):
 
     def delete(self, call: Call) -> Response:
         existing = call.must_exist()
-        existing.properties["provisioningState"] = "Deleting"
-        call.world.store.put(existing)
         place = region(existing.body["location"]) or ""
         running = call.world.operations.running(existing.id)
         if running is not None and running["kind"] != "job.deleted":
             raise Refusal(
                 409, "ContainerAppsJobOperationInProgress", f"The job '{existing.name}' is being provisioned."
             )
+        existing.properties["provisioningState"] = "Deleting"
+        call.world.store.put(existing)
         operation = running or call.world.operations.start(
             "job.deleted",
             existing.id,
@@ -284,6 +286,20 @@ class Jobs(ResourceType):
             item["stopped"] = call.now
         call.world.store.put(job)
         return Response(200, {"value": before})
+
+
+def _echo(shown: Json, version: str) -> Json:
+    """The answer to PUT; preview versions say more (recorded traffic of Azure/azure-cli-extensions)."""
+    body: Json = json.loads(json.dumps(shown))
+    preview = version.endswith("-preview")
+    if preview:
+        body["properties"]["runningStatus"] = "Ready"
+    for container in body["properties"]["template"]["containers"]:
+        if container.get("resources"):
+            container["resources"] = app_body.sized(container["resources"])
+        if preview:
+            container["imageType"] = "ContainerImage"
+    return body
 
 
 def execution_status(world: World, job: Resource, execution: Json) -> tuple[str, app_runtime.Assessment | None]:

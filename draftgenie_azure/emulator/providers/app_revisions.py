@@ -172,6 +172,7 @@ def _running_state(world: World, app: Resource, revision: Json, active: bool, st
             "runningState": "Activating",
             "healthState": "None",
             "replicas": max(least, 1),
+            **({"runningStateDetails": state.details} if state.state == "wrong port" else {}),
         }
     if state.ready:
         if not awake(world, app, revision):
@@ -230,7 +231,10 @@ def shown_revision(world: World, app: Resource, revision: Json) -> Json:
             **revision["template"],
         }
     )
-    template["scale"] = {**SCALE, **(template.get("scale") or {})}
+    # Less is filled in than in the app's GET (recorded).
+    nothing = {**SCALE, "cooldownPeriod": None, "pollingInterval": None}
+    template["scale"] = {**nothing, **(template.get("scale") or {})}
+    template["scale"]["rules"] = template["scale"]["rules"] or None
     for container in template["containers"]:
         container.setdefault("probes", [])
     weight = 100 if active and revision["name"] == (ready or latest) else 0
@@ -282,8 +286,7 @@ def _replica(world: World, app: Resource, revision: Json, number: int, shown: Js
         containers.append(
             {
                 "name": container["name"],
-                "containerId": f"containerd://{world.derived_word(32, name, container['name'])}",
-                **_container_state(world, revision, state),
+                **_container_id(world, name, container["name"], _container_state(world, revision, state)),
                 "logStreamEndpoint": f"https://{place}.azurecontainerapps.dev{path}{container['name']}/logstream",
                 "execEndpoint": f"wss://{place}.azurecontainerapps.dev{path}{container['name']}/exec",
             }
@@ -298,9 +301,36 @@ def _replica(world: World, app: Resource, revision: Json, number: int, shown: Js
             "runningState": "Running" if running else "NotRunning",
             "runningStateDetails": "",
             "containers": containers,
-            "initContainers": [],
+            "initContainers": _transition(world, app, path, running),
         },
     }
+
+
+def _container_id(world: World, replica: str, container: str, state: Json) -> Json:
+    """A container that still waits for its image has no id."""
+    if state["runningState"] == "Waiting":
+        return state
+    return {"containerId": f"containerd://{world.derived_word(32, replica, container)}", **state}
+
+
+def _transition(world: World, app: Resource, path: str, running: bool) -> list[Json]:
+    """The init container that nobody asked for: it fetches tokens of the app's identity (recorded)."""
+    if running or app.body["identity"]["type"] == "None":
+        return []
+    name = f"identity-service-{world.derived(app.key).hex()[:8]}-transition"
+    place = region(app.body["location"])
+    return [
+        {
+            "name": name,
+            "ready": False,
+            "started": False,
+            "restartCount": 0,
+            "runningState": "Waiting",
+            "runningStateDetails": "Container is waiting with reason: PullingImage on legion.",
+            "logStreamEndpoint": f"https://{place}.azurecontainerapps.dev{path}{name}/logstream",
+            "execEndpoint": f"wss://{place}.azurecontainerapps.dev{path}{name}/exec",
+        }
+    ]
 
 
 def _container_state(world: World, revision: Json, state: Assessment) -> Json:
@@ -318,7 +348,7 @@ def _container_state(world: World, revision: Json, state: Assessment) -> Json:
             "started": False,
             "restartCount": 0,
             "runningState": "Waiting",
-            "runningStateDetails": "Container is waiting with reason: ContainerCreating.",
+            "runningStateDetails": "Container is waiting with reason: PullingImage on legion.",
         }
     if state.state in ("crashing", "unhealthy"):
         # Restarted with growing pauses, 10 s at first, at most 5 minutes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -187,11 +188,16 @@ def _upload(world: World, request: Request) -> Response:
         {
             "ETag": f'"0x{hashlib.sha256(content).hexdigest()[:15].upper()}"',
             "Content-MD5": md5,
-            "Last-Modified": "Tue, 24 Nov 2026 10:00:00 GMT",
+            "Last-Modified": _http_date(world.clock.now()),
+            "x-ms-content-crc64": base64.b64encode(hashlib.sha256(content).digest()[:8]).decode(),
             "x-ms-request-server-encrypted": "true",
             "x-ms-version": "2024-11-04",
         },
     )
+
+
+def _http_date(moment: float) -> str:
+    return formatdate(moment, usegmt=True)
 
 
 def _file(world: World, path: str) -> Any:
@@ -216,6 +222,12 @@ def _log(world: World, request: Request) -> Response:
         "Accept-Ranges": "bytes",
         "x-ms-version": "2024-11-04",
         "ETag": f'"0x{len(content):X}"',
+        "Last-Modified": _http_date(world.clock.now()),
+        "x-ms-creation-time": _http_date(run["started"]),
+        "x-ms-blob-committed-block-count": str(len(lines)),
+        "x-ms-lease-state": "available",
+        "x-ms-lease-status": "unlocked",
+        "x-ms-server-encrypted": "true",
     }
     if status in _END:
         headers["x-ms-meta-complete"] = "successful" if status == "Succeeded" else "failed"

@@ -37,6 +37,7 @@ def _subscription(world: World) -> Json:
         "id": world.subscription,
         "authorizationSource": "RoleBased",
         "managedByTenants": [],
+        "tags": {},
         "subscriptionId": world.identity.subscription_id,
         "tenantId": world.identity.tenant_id,
         "displayName": "Emulator",
@@ -72,10 +73,16 @@ def list_tenants(world: World, request: Request, segments: list[str]) -> Respons
                     "tenantCategory": "Home",
                     "defaultDomain": "emulator.onmicrosoft.com",
                     "tenantType": "AAD",
+                    "tenantBrandingLogoUrl": "https://aadcdn.msauthimages.net/emulator/bannerlogo",
                 }
             ]
         },
     )
+
+
+# Each with its neighbour in the table: which regions are pairs matters to nobody here.
+_NAMES = list(REGIONS)
+PAIRS = {name: _NAMES[index ^ 1] if index ^ 1 < len(_NAMES) else _NAMES[0] for index, name in enumerate(_NAMES)}
 
 
 def list_locations(world: World, request: Request, segments: list[str]) -> Response:
@@ -86,7 +93,19 @@ def list_locations(world: World, request: Request, segments: list[str]) -> Respo
             "type": "Region",
             "displayName": display,
             "regionalDisplayName": display,
-            "metadata": {"regionType": "Physical", "regionCategory": "Recommended"},
+            "metadata": {
+                "regionType": "Physical",
+                "regionCategory": "Recommended",
+                "geography": display,
+                "geographyGroup": display.split(" ")[-1],
+                "longitude": "0.0",
+                "latitude": "0.0",
+                "physicalLocation": display,
+                "pairedRegion": [{"name": PAIRS[name], "id": f"{world.subscription}/locations/{PAIRS[name]}"}],
+            },
+            "availabilityZoneMappings": [
+                {"logicalZone": str(number), "physicalZone": f"{name}-az{number}"} for number in (1, 2, 3)
+            ],
         }
         for name, display in REGIONS.items()
     ]
@@ -115,6 +134,7 @@ def _provider(world: World, name: str) -> Json:
             "resourceType": kind.partition("/")[2],
             "locations": list(REGIONS.values()),
             "apiVersions": sorted(versions, reverse=True),
+            "defaultApiVersion": max(versions),
             "capabilities": "SupportsTags, SupportsLocation",
         }
         for kind, versions in VERSIONS.items()
@@ -123,6 +143,12 @@ def _provider(world: World, name: str) -> Json:
     return {
         "id": f"{world.subscription}/providers/{namespace}",
         "namespace": namespace,
+        "authorizations": [
+            {
+                "applicationId": world.derived_uuid("provider", namespace, "application"),
+                "roleDefinitionId": world.derived_uuid("provider", namespace, "role"),
+            }
+        ],
         "resourceTypes": types,
         "registrationState": _registration(world, namespace),
         "registrationPolicy": "RegistrationRequired",
@@ -392,8 +418,12 @@ def _fits(resource: Resource, clauses: dict[str, str]) -> bool:
 
 def _paged(world: World, request: Request, rows: list[Json]) -> Response:
     top = request.query.get("$top")
-    start = int(request.query.get("$skiptoken", "0") or 0)
-    size = int(top) if top else 1000
+    token = request.query.get("$skiptoken", "") or "0"
+    if not re.fullmatch(r"\d{1,9}", token):
+        raise gateway(400, "InvalidSkipToken", f"The provided skip token '{token}' is invalid.")
+    if top is not None and not re.fullmatch(r"\d{1,9}", top):
+        raise gateway(400, "InvalidTopInQueryString", f"Invalid $top '{top}' specified in the query string.")
+    start, size = int(token), int(top) if top else 1000
     page = rows[start : start + size]
     body: Json = {"value": page}
     # $top is how many the caller wants in all; without it ARM pages by itself.

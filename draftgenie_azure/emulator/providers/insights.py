@@ -24,7 +24,7 @@ _RULE: Json = {
     "kind!": rules.Text(),
     "etag": rules.Text(),
     "properties!": {
-        "Application_Type!": rules.OneOf("web", "other"),
+        "Application_Type!": rules.OneOf("web", "other", "ios", "java", "phone", "store"),
         "Flow_Type": rules.Text(),
         "Request_Source": rules.Text(),
         "WorkspaceResourceId": rules.Text(),
@@ -69,6 +69,10 @@ class Components(ResourceType):
         body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
         sent = body["properties"]
         workspace = sent.get("WorkspaceResourceId")
+        if workspace is None and call.request.api_version.endswith("-preview"):
+            # Versions from before the retirement make a workspace of their own (recorded traffic of
+            # Azure/azure-cli-extensions of 2025).
+            return self._store(call, body, sent)
         if workspace is None:
             # Classic (workspace-less) resources are retired since 2024-02-29
             # (learn.microsoft.com/azure/azure-monitor/app/convert-classic-resource).
@@ -80,6 +84,9 @@ class Components(ResourceType):
         found = call.world.store.get(workspace)
         if found is None or found.type != WORKSPACE:
             raise Refusal(400, "BadRequest", f"Workspace '{workspace}' not found.")
+        return self._store(call, body, sent)
+
+    def _store(self, call: Call, body: Json, sent: Json) -> Response:
         if call.existing is not None:
             kept = call.existing.properties
             sent = {**{key: kept[key] for key in ("AppId", "CreationDate")}, **sent}
@@ -101,6 +108,16 @@ class Components(ResourceType):
             "Ver": "v2",
             **sent,
         }
+        if "WorkspaceResourceId" not in sent:
+            managed = f"ai_{name.lower()}_{properties['AppId']}_managed"
+            properties["WorkspaceResourceId"] = (
+                f"{call.world.subscription}/resourceGroups/{managed}/providers/{WORKSPACE}/managed-{name}-ws"
+            )
+            properties["IngestionMode"] = "LogAnalytics"
+        if call.existing is not None and call.request.api_version.endswith("-preview"):
+            properties["LaMigrationDate"] = stamp(call.now, zone="+00:00")
+        if call.request.api_version.endswith("-preview"):
+            properties["Retention"] = f"P{properties['RetentionInDays']}D"
         shown = {
             "kind": body["kind"],
             "etag": f'"{uuid.uuid4()}"',
@@ -296,6 +313,9 @@ class DiagnosticSettings(ResourceType):
         asked = {str(item["category"]).lower() for item in properties["logs"]}
         if not any(item["categoryGroup"] for item in properties["logs"]):
             rest = [name for name in CATEGORIES.get(resource.private["kind"], ()) if name.lower() not in asked]
+            properties["metrics"] = properties["metrics"] or [
+                self._metric({"category": "AllMetrics", "enabled": False})
+            ]
             properties["logs"] = properties["logs"] + [self._log({"category": name, "enabled": False}) for name in rest]
         return {**resource.body, "location": resource.private["region"], "properties": properties}
 

@@ -28,6 +28,7 @@ _POLICIES = [
         "permissions!": rules.Map([rules.Text()]),
     }
 ]
+_OTHER_USES = ("enabledForDiskEncryption", "enabledForTemplateDeployment")
 _RULE: Json = {
     **rules.TRACKED,
     "properties!": {
@@ -123,6 +124,8 @@ class Vaults(ResourceType):
             "tenantId": sent["tenantId"],
             "accessPolicies": sent.get("accessPolicies", []),
             "enabledForDeployment": sent.get("enabledForDeployment", False),
+            # From 2024-11-01 on the other two, too (recorded traffic of Azure/azure-cli).
+            **(dict.fromkeys(_OTHER_USES, False) if call.request.api_version >= "2024-11-01" else {}),
         }
         for name in (
             "enabledForDiskEncryption",

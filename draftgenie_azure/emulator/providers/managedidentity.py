@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import rules
@@ -64,6 +65,30 @@ class Identities(ResourceType):
         call.world.store.put(existing)
         return Response(200, existing.body)
 
+    def actions(self) -> dict[str, Callable[[Call], Response]]:
+        return {"listassociatedresources": self._associated}
+
+    def _associated(self, call: Call) -> Response:
+        """Which resources have the identity assigned."""
+        identity = call.must_exist()
+        value = []
+        for item in call.world.store.all():
+            block = item.body.get("identity")
+            names = (block.get("userAssignedIdentities") or {}) if isinstance(block, dict) else {}
+            if identity.key in {name.lower() for name in names}:
+                group = item.id.split("/")[4]
+                value.append(
+                    {
+                        "id": item.id,
+                        "name": item.name,
+                        "type": item.type.lower(),
+                        "resourceGroup": group,
+                        "subscriptionId": call.world.identity.subscription_id,
+                        "subscriptionDisplayName": "Emulator",
+                    }
+                )
+        return Response(200, {"totalCount": len(value), "value": value})
+
     def delete(self, call: Call) -> Response:
         """Its role assignments stay behind."""
         delete_now(call.world, call.target.id)
@@ -75,10 +100,15 @@ def find(world: World, identity_id: str) -> Resource | None:
     return found if found is not None and found.type == IDENTITY else None
 
 
-def assigned(world: World, sent: Json | None) -> Json:
+def assigned(world: World, sent: Json | None, owner: str = "") -> Json:
     """An `identity` block as services show it: keys with `/resourcegroups/`, principal and client ids filled in."""
     if not sent or sent.get("type") in (None, "None"):
         return {"type": "None"}
+    own: Json = {}
+    if "systemassigned" in sent["type"].lower():
+        # Made with the resource, and gone with it.
+        made = world.derived_uuid("system identity", owner)
+        own = {"principalId": made, "tenantId": world.identity.tenant_id}
     shown: Json = {}
     for identity_id in sent.get("userAssignedIdentities") or {}:
         identity = find(world, identity_id)
@@ -86,7 +116,7 @@ def assigned(world: World, sent: Json | None) -> Json:
             shown[identity.id] = {key: identity.properties[key] for key in ("principalId", "clientId")}
         else:
             shown[identity_id] = {}
-    return {"type": sent["type"], **({"userAssignedIdentities": shown} if shown else {})}
+    return {"type": sent["type"], **own, **({"userAssignedIdentities": shown} if shown else {})}
 
 
 register(Identities())

@@ -89,7 +89,8 @@ class Workspaces(ResourceType):
         shown["etag"] = f'"{uuid.uuid4()}"'
         resource = call.world.store.put(Resource(call.target.id, WORKSPACE, shown, call.now))
         operation = self._start(call, "workspace.ready", "create")
-        headers = call.world.operations.headers(operation, status=True)
+        # Before 2025-02-01 the address of the resource alone (recorded traffic of Azure/azure-cli).
+        headers = call.world.operations.headers(operation, status=call.request.api_version >= "2025-02-01")
         headers["Location"] = f"{ARM}{resource.id}?api-version={call.request.api_version}"
         return Response(201, shown, headers)
 
@@ -233,7 +234,9 @@ def _final(world: World, operation: Json) -> Response:
 
 
 def list_deleted(world: World, request: Any, segments: list[str]) -> Response:
-    group = f"{world.subscription}/resourcegroups/{segments[3]}/".lower()
+    group = f"{world.subscription}/".lower()
+    if segments[2].lower() == "resourcegroups":
+        group += f"resourcegroups/{segments[3]}/".lower()
     return Response(
         200,
         {
@@ -262,7 +265,14 @@ PATHS = [
             "deletedworkspaces",
         ),
         list_deleted,
-        WORKSPACE,
+        "Microsoft.OperationalInsights/deletedWorkspaces",
         "",
-    )
+    ),
+    (
+        "GET",
+        ("subscriptions", "*", "providers", "microsoft.operationalinsights", "deletedworkspaces"),
+        list_deleted,
+        "Microsoft.OperationalInsights/deletedWorkspaces",
+        "",
+    ),
 ]

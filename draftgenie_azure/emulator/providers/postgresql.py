@@ -523,32 +523,84 @@ def capabilities(world: World, request: Request, segments: list[str]) -> Respons
     if region(segments[5]) is None:
         raise Refusal(400, "InvalidLocation", f"The location '{segments[5]}' is not one of {', '.join(REGIONS)}.")
     versions = [
-        {"name": version, "supportedVersionsToUpgrade": [later for later in VERSIONS if int(later) > int(version)]}
+        {
+            "supportedFeatures": [],
+            "name": version,
+            "supportedVersionsToUpgrade": [later for later in VERSIONS if int(later) > int(version)],
+        }
         for version in VERSIONS
     ]
     found = {
         "name": "FlexibleServerCapabilities",
         "supportedServerEditions": [_edition(tier, names) for tier, names in _SKUS.items()],
         "supportedServerVersions": versions,
-        "supportedFeatures": [],
+        "supportedFeatures": [{"name": "FastProvisioning", "status": "Enabled"}],
+        "supportedFastProvisioningEditions": [
+            {
+                "supportedTier": "Burstable",
+                "supportedSku": "standard_b1ms",
+                "supportedStorageGb": 32,
+                "supportedServerVersions": "16",
+                "serverCount": 0,
+            }
+        ],
+        **dict.fromkeys(_CAPABILITIES, "Enabled"),
         "restricted": "Disabled",
     }
     return Response(200, {"value": [found]})
 
 
+_CAPABILITIES = (
+    "fastProvisioningSupported",
+    "geoBackupSupported",
+    "zoneRedundantHaSupported",
+    "zoneRedundantHaAndGeoBackupSupported",
+    "storageAutoGrowthSupported",
+    "onlineResizeSupported",
+    "indexTuningSupported",
+)
+_SSD_V2: Json = {
+    "name": "ManagedDiskV2",
+    "defaultStorageSizeMb": 32768,
+    "supportedStorageMb": [
+        {
+            "supportedIops": 3000,
+            "supportedMaximumIops": 80000,
+            "storageSizeMb": 32768,
+            "maximumStorageSizeMb": 67108864,
+            "supportedThroughput": 125,
+            "supportedMaximumThroughput": 1200,
+            "defaultIopsTier": "None",
+            "supportedIopsTiers": [{"name": "None", "iops": 0}],
+        }
+    ],
+}
+
+
+def _tiers(least: int) -> list[Json]:
+    """The performance tiers that a size of storage can have: its own and every faster one."""
+    return [{"name": name, "iops": iops} for name, iops in _PERFORMANCE.values() if iops >= least]
+
+
 def _edition(tier: str, names: tuple[str, ...]) -> Json:
     sizes = [
-        {"storageSizeMb": size * 1024, "supportedIops": iops, "defaultIopsTier": name, "supportedIopsTiers": []}
+        {
+            "storageSizeMb": size * 1024,
+            "supportedIops": iops,
+            "defaultIopsTier": name,
+            "supportedIopsTiers": _tiers(iops),
+        }
         for size, (name, iops) in _PERFORMANCE.items()
     ]
     storage = {"name": "ManagedDisk", "defaultStorageSizeMb": 32768, "supportedStorageMb": sizes}
     skus = [
         {
             "name": name,
+            "supportedIops": 640 if tier == "Burstable" else 3200,
             "vCores": 1 if name == "Standard_B1ms" else int(name.split("_")[1][1]),
             "supportedMemoryPerVcoreMb": 2048,
             "supportedZones": ["1", "2", "3"],
-            "supportedHaMode": [] if tier == "Burstable" else ["SameZone", "ZoneRedundant"],
+            "supportedHaMode": ["SameZone", "ZoneRedundant"],
             "supportedFeatures": [],
         }
         for name in names
@@ -556,7 +608,7 @@ def _edition(tier: str, names: tuple[str, ...]) -> Json:
     return {
         "name": tier,
         "defaultSkuName": names[0],
-        "supportedStorageEditions": [storage],
+        "supportedStorageEditions": [storage, _SSD_V2],
         "supportedServerSkus": skus,
     }
 

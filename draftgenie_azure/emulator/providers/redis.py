@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from .. import rules
 from ..errors import Refusal
 from ..messages import Response
-from ..operations import ARM, effect
+from ..operations import effect
 from ..store import Resource
 from .base import Call, ResourceType, delete_now, display_location, register
+from .managedidentity import assigned
 
 if TYPE_CHECKING:
     from ..world import World
@@ -93,6 +94,7 @@ class Caches(ResourceType):
             "sslPort": 6380,
             "linkedServers": [],
             "updateChannel": "Stable",
+            "zonalAllocationPolicy": "NoZones",
             "disableAccessKeyAuthentication": False,
             **sent,
         }
@@ -110,6 +112,7 @@ class Caches(ResourceType):
             "type": _SHOWN_TYPE,
             "tags": body.get("tags", {}),
             "properties": properties,
+            **({"identity": assigned(call.world, body["identity"])} if body.get("identity") else {}),
         }
         resource = call.world.store.put(Resource(identifier, REDIS, shown, call.now))
         answer = {**shown, "properties": {**properties, "accessKeys": _keys(call.world, resource)}}
@@ -124,9 +127,9 @@ class Caches(ResourceType):
             style="redis",
             status_path=call.poll_path("asyncOperations", resource.body["location"]),
         )
+        # Both are the status's address (recorded traffic of Azure/azure-cli).
         headers = call.world.operations.headers(operation, status=True, pace=30)
-        headers["Location"] = f"{ARM}{resource.id}?api-version={call.request.api_version}"
-        return headers
+        return {**headers, "Location": headers["Azure-AsyncOperation"]}
 
     def _refuse_running(self, call: Call, existing: Resource) -> None:
         if existing.properties["provisioningState"] != "Succeeded":
@@ -149,12 +152,16 @@ class Caches(ResourceType):
                 raise Refusal(
                     400, "BadRequest", "Scaling down to a lower tier is not supported.", target="properties.sku"
                 )
-        slow = sku is not None and sku != existing.properties["sku"]
+        resized = sku is not None and sku != existing.properties["sku"]
+        identity = assigned(call.world, body["identity"]) if body.get("identity") else None
+        slow = resized or (identity is not None and identity != existing.body.get("identity"))
         existing.body["properties"] = rules.update(existing.properties, sent)
         if "tags" in body:
             existing.body["tags"] = body["tags"] or {}
         if slow:
-            existing.properties["provisioningState"] = "Scaling"
+            if identity is not None:
+                existing.body["identity"] = identity
+            existing.properties["provisioningState"] = "Scaling" if resized else "UpdatingManagedIdentity"
             call.world.store.put(existing)
             return Response(202 if status == 202 else 200, existing.body, self._headers(call, existing, "update"))
         call.world.store.put(existing)

@@ -80,6 +80,7 @@ def _start(call: Call, resource_id: str, kind: str, work: str, location: str) ->
         seconds=call.world.seconds("managed redis", work),
         request=call.request,
         style="managed redis",
+        word="Pending" if resource_id.count("/") > 8 else "InProgress",  # of a database (recorded)
         final="none",
         pace=30,
         status_path=call.poll_path("operationsStatus", display_location(location)),
@@ -267,6 +268,9 @@ class Databases(ResourceType):
             **sent,
         }
         shown = {"name": "default", "id": call.target.id, "type": DATABASE, "properties": properties}
+        for module in properties.get("modules") or []:
+            module.setdefault("args", "")
+            module["version"] = "2.6.0"
         call.world.store.put(Resource(call.target.id, DATABASE, shown, call.now))
         operation = _start(call, call.target.id, "managed redis.ready", "database", cluster.body["location"])
         return Response(201, shown, _headers(call, operation, call.target.id))
