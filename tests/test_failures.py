@@ -103,6 +103,7 @@ def test_container_that_does_not_start_is_shown_with_exit_code_and_log(deployed:
     assert "exit code" in result.err.lower()
 
 
+@pytest.mark.slow  # an app is given a minute to wake up and get well
 def test_health_answer_that_says_degraded_fails_although_it_is_200(deployed: Project) -> None:
     """The truth is in the body."""
     health = {"/api/v1/health": {"status": 200, "body": {"status": "degraded", "dependencies": {"jwt": "down: no"}}}}
