@@ -184,7 +184,7 @@ class StateStore(StepRecords):
         self._lock = self._backend.lock(Holder.this_process().dump(), waiting=waiting, first=first)
         try:
             self.state = self._load_state()
-        except BaseException:
+        except BaseException:  # whatever it is, a Ctrl-C included: nobody would give the lock back
             self.unlock()
             raise
 

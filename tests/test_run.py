@@ -246,3 +246,32 @@ def test_closed_terminal_interrupts_and_the_next_run_finishes(project: Project) 
 
 # Makes standard input the terminal of this session, as a login does, and becomes the command.
 SESSION = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def test_cloud_that_cannot_be_reached_is_told_with_what_to_look_at(project: Project) -> None:
+    """No such host: exit 1 and a hint, within the budget; the state says nothing was done."""
+    project.change(
+        "azure.cloud",
+        {
+            "name": "nowhere",
+            "resource_manager": "https://management.nowhere.invalid",
+            "authority": "https://login.nowhere.invalid",
+            "vault_suffix": "vault.nowhere.invalid",
+            "registry_suffix": "cr.nowhere.invalid",
+            "storage_suffix": "core.nowhere.invalid",
+            "postgres_suffix": "postgres.nowhere.invalid",
+        },
+    )
+    project.change("advanced.operation_timeout", 2)
+    for key in ("gemini_api_key", "instanote_api_key"):
+        project.change(f"secrets.{key}", f"given-{key}")
+    project.environment.update(
+        {"AZURE_TENANT_ID": "00000000-0000-0000-0000-000000000001", "AZURE_CLIENT_ID": "x", "AZURE_CLIENT_SECRET": "y"}
+    )
+
+    result = project.run()
+
+    assert result.code == 1
+    assert "failed: no token for Azure: " in result.err
+    assert "next: Sign in" in result.err
+    assert "Traceback" not in result.err
