@@ -1,0 +1,205 @@
+"""The one pipeline for everything that is sent: what is tried again, and what is not."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from azure.core.exceptions import ServiceRequestError
+from azure.core.pipeline.transport import HttpRequest, RequestsTransport
+from azure.identity import ClientSecretCredential
+
+from draftgenie_azure import wire as wires
+from draftgenie_azure.clouds import CLOUDS
+from draftgenie_azure.control import RunControl
+from draftgenie_azure.emulator.attach import Attached, attach
+from draftgenie_azure.errors import AzureError
+from draftgenie_azure.wire import Bucket, Reply, Wire, error_parts
+
+
+class MuteProxy:
+    """Stands before a proxy; takes connections and says nothing while `mute` is above zero, else passes all on."""
+
+    def __init__(self, beyond: str) -> None:
+        self.mute = 0
+        self.seen = 0
+        self._beyond = urlsplit(beyond)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._open: list[socket.socket] = [self._listener]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return  # closed
+            self.seen += 1
+            self._open.append(near)
+            if self.mute > 0:
+                self.mute -= 1
+                continue
+            far = socket.create_connection((str(self._beyond.hostname), int(self._beyond.port or 0)))
+            self._open.append(far)
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
+
+    @staticmethod
+    def _pump(source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+        except OSError:
+            pass  # either side is gone
+        finally:
+            target.close()
+
+    def close(self) -> None:
+        """End everything."""
+        for one in self._open:
+            one.close()
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Attached]:
+    """An empty Azure."""
+    attached = attach(tmp_path / ".azure-emulator")
+    assert attached is not None
+    with attached:
+        yield attached
+
+
+@pytest.fixture
+def proxy(emulator: Attached) -> Iterator[MuteProxy]:
+    """What stands between us and it."""
+    between = MuteProxy(emulator.proxy_url)
+    yield between
+    between.close()
+
+
+@pytest.fixture
+def wire(emulator: Attached, proxy: MuteProxy, monkeypatch: pytest.MonkeyPatch) -> Wire:
+    """A pipeline that waits for an answer for half a second, and goes on for a few."""
+    monkeypatch.setattr(wires, "READ_TIMEOUT", 0.5)
+    monkeypatch.setattr(wires, "CONNECT_TIMEOUT", 0.5)
+    ca_file = str(emulator.ca_file)
+    credential = ClientSecretCredential(
+        emulator.tenant_id,
+        emulator.client_id,
+        emulator.client_secret,
+        proxies={"https": emulator.proxy_url},
+        connection_verify=ca_file,
+        use_env_settings=False,
+    )
+    made = Wire(
+        endpoints=dataclasses.replace(CLOUDS["emulator"], proxy=proxy.url, ca_file=ca_file),
+        credential=credential,
+        subscription_id=emulator.subscription_id,
+        control=RunControl(),
+        logger=logging.getLogger("test"),
+        budget=4.0,
+    )
+    made.token("https://management.azure.com/.default")
+    return made
+
+
+def test_time_out_is_tried_again(wire: Wire, proxy: MuteProxy) -> None:
+    """The first two connections stay mute; the third one answers."""
+    proxy.mute = 2
+
+    reply = wire.arm("GET", "/subscriptions", params={"api-version": "2022-12-01"})
+
+    assert reply.status == 200
+    assert proxy.seen == 3
+
+
+def test_time_out_for_ever_ends_with_the_budget_and_says_what_was_tried(wire: Wire, proxy: MuteProxy) -> None:
+    """The last real error is what is shown."""
+    proxy.mute = 99
+    began = time.monotonic()
+
+    with pytest.raises(AzureError, match=r"GET /subscriptions: no answer") as failure:
+        wire.arm("GET", "/subscriptions", params={"api-version": "2022-12-01"})
+
+    assert time.monotonic() - began < 6
+    assert failure.value.passing
+    assert failure.value.hint is not None
+
+
+def test_what_begins_something_is_not_sent_again_after_a_time_out(wire: Wire, proxy: MuteProxy) -> None:
+    """Nobody knows whether it arrived."""
+    proxy.mute = 99
+
+    with pytest.raises(AzureError, match="no answer"):
+        wire.arm("POST", "/subscriptions/x/start", params={"api-version": "1"}, repeatable=False)
+
+    assert proxy.seen == 1
+
+
+@pytest.mark.parametrize("through", [None, "http://127.0.0.1:1"], ids=["direct", "through a dead proxy"])
+@pytest.mark.parametrize("url", ["https://127.0.0.1:1/", "https://no.such.host.invalid/"])
+def test_request_that_found_no_connection_surely_was_not_sent(url: str, through: str | None) -> None:
+    """A refused connection and a name that does not resolve: even what begins something may be tried again."""
+    with requests.Session() as session:
+        session.trust_env = False
+        transport = RequestsTransport(session=session, session_owner=False)
+        proxies = {"https": through} if through else None
+
+        with pytest.raises(ServiceRequestError) as failure:
+            transport.send(HttpRequest("POST", url), proxies=proxies)
+
+    assert wires._never_sent(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("3", 3), ("0.5", 0.5), ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("nonsense", None), ("", None)],
+)
+def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> None:
+    """What cannot be read is no wish."""
+    assert Reply(429, {"Retry-After": text}, "").retry_after == seconds
+
+
+def test_retry_after_as_a_date_to_come_is_waited_for() -> None:
+    """Seconds until then."""
+    future = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 20))
+
+    asked = Reply(503, {"Retry-After": future}, "").retry_after
+
+    assert asked is not None
+    assert 17 < asked <= 20
+
+
+def test_bucket_lets_a_burst_through_and_then_keeps_its_rate() -> None:
+    """Azure's writes: 200 at once, then 10 a second."""
+    bucket = Bucket(200, 10)
+
+    waits = [bucket.take() for _ in range(300)]
+
+    assert max(waits[:200]) == 0
+    assert 9.5 < waits[-1] <= 10
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ({"error": {"code": "A", "message": "m"}}, "A", "m"),
+        ({"code": "A", "message": "m"}, "A", "m"),
+        ({"Code": "A", "Message": "m"}, "A", "m"),
+        ({"error": {"code": "Out", "message": "m", "details": [{"code": "In", "message": "why"}]}}, "In", "m why"),
+        ("<html>  bad\n gateway </html>", "", "<html> bad gateway </html>"),
+        (None, "", ""),
+    ],
+)
+def test_code_and_message_are_found_in_every_shape_of_error(body: object, code: str, message: str) -> None:
+    """The innermost code is the useful one."""
+    assert error_parts(body) == (code, message)
