@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/wall_time.py [--services 7,50,200] [--scale 0.01] [--az PROGRAM]
 
 For each number of services: wall time side by side and one after another (`--parallelism 1`), the longest road through
-the steps by the durations that the run recorded, the number of requests, and the peak memory of the command's process.
+the steps by the durations that the run recorded, the number of requests, how many of them differ (the fewest that could
+do: the rest are polls and looks after a write), and the peak memory of the command's process.
 With `--az`, the resources of the smallest deployment are made once more, in a new emulator, by one `az resource create`
 each; without builds and migrations, so that comparison favours az.
 """
@@ -142,11 +143,11 @@ def main() -> None:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     python = f"{platform.python_implementation()} {platform.python_version()}"
     print(f"{python}, {os.cpu_count()} cores, scale {options.scale}")
-    print("services  side by side  longest road  one by one  requests  memory")
+    print("services  side by side  longest road  one by one  requests  differ  memory")
     bodies: list[dict[str, Any]] = []
     for count in map(int, options.services.split(",")):
         seconds = {}
-        road = requests = memory = 0.0
+        road = requests = distinct = memory = 0.0
         for parallelism in ("10", "1"):
             with tempfile.TemporaryDirectory() as name:
                 directory = Path(name)
@@ -155,10 +156,13 @@ def main() -> None:
                 if parallelism == "10":
                     log = directory / ".azure-emulator" / "requests.jsonl"
                     road, memory = longest_road(directory), peak
-                    requests = len(log.read_text(encoding="utf-8").splitlines())
+                    sent = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+                    requests = len(sent)
+                    distinct = len({(one["method"], one["host"], one["path"]) for one in sent})
                     bodies = bodies or creations(directory)
         print(
-            f"{count:8} {seconds['10']:11.1f} s {road:11.1f} s {seconds['1']:9.1f} s {requests:9.0f} {memory:5.0f} MB",
+            f"{count:8} {seconds['10']:11.1f} s {road:11.1f} s {seconds['1']:9.1f} s "
+            f"{requests:9.0f} {distinct:7.0f} {memory:5.0f} MB",
             flush=True,
         )
     if options.az:

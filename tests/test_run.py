@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -242,6 +244,37 @@ def test_closed_terminal_interrupts_and_the_next_run_finishes(project: Project) 
     ran = project.deploy().ran()
     assert "create_key_vault" not in ran
     assert ran["create_databases"] == ["interrupted"]
+
+
+def can_be_process_1() -> bool:
+    """Whether this machine lets us make a process 1 of our own, as a container has it."""
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run(["unshare", "--fork", "--pid", "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not can_be_process_1(), reason="making a process 1 of its own needs unshare and the right to it")
+def test_process_1_of_a_container_stops_when_it_is_told_to(project: Project) -> None:
+    """The kernel ignores signals to process 1 that it does not ask for."""
+    arguments = project.command(*project.faults(scale=0.006))
+    outer = subprocess.Popen(
+        ["unshare", "--fork", "--pid", "--kill-child", *arguments],
+        cwd=project.directory,
+        env=project.env(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not any("/flexibleServers/" in write for write in project.writes()):
+        assert time.monotonic() < deadline and outer.poll() is None
+        time.sleep(0.02)
+    children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text(encoding="ascii").split()
+
+    os.kill(int(children[0]), signal.SIGTERM)
+
+    assert outer.wait(timeout=10) == 130
+    assert project.deploy().ran()["create_databases"] == ["interrupted"]
 
 
 # Makes standard input the terminal of this session, as a login does, and becomes the command.
