@@ -400,7 +400,7 @@ def _patch(call: Call, kind: ResourceType) -> Response:
 
 
 def _delete(call: Call, kind: ResourceType) -> Response:
-    if call.existing is None and not kind.extension:
+    if call.existing is None and kind.stored and not kind.extension:
         return Response(204)
     return kind.delete(call)
 

@@ -242,8 +242,10 @@ class SecretFile:
         self._values.setdefault(vault, {}).setdefault(secret, {})[version] = value
         self._write()
 
-    def forget(self, vault: str) -> None:
-        if self._values.pop(vault, None) is not None:
+    def forget(self, vault: str, secret: str | None = None) -> None:
+        """All values of a vault, or those of one secret."""
+        place, key = (self._values, vault) if secret is None else (self._values.get(vault, {}), secret)
+        if place.pop(key, None) is not None:
             self._forgotten = True
 
     def flush(self) -> None:

@@ -92,6 +92,7 @@ def stage(azure: AzureClient) -> Stage:
 def test_an_environment_goes_through_its_states_and_refuses_apps_meanwhile(
     azure: AzureClient, emulator: Attached
 ) -> None:
+    """Azure/azure-dev error_suggestions.yaml; PyPI azure-mgmt-appcontainers."""
     emulator.control("POST", "/control/settings", {"scale": 1})
     created = azure.call("PUT", ENVIRONMENT, environment_body())
     assert (created.status_code, created.json()["properties"]["provisioningState"]) == (201, "Waiting")
@@ -123,6 +124,7 @@ def test_an_environment_answers_200_where_nothing_changes(azure: AzureClient) ->
 
 
 def test_the_shared_key_of_the_logs_is_needed_and_never_comes_back(azure: AzureClient) -> None:
+    """github.com/microsoft/azure-container-apps issue 66."""
     analytics = {"customerId": "c", "sharedKey": "very-secret-key"}
     body = environment_body()
     body["properties"]["appLogsConfiguration"] = {"destination": "log-analytics"}
@@ -135,6 +137,7 @@ def test_the_shared_key_of_the_logs_is_needed_and_never_comes_back(azure: AzureC
 
 
 def test_an_environment_with_apps_is_not_deleted(azure: AzureClient, stage: Stage) -> None:
+    """github.com/microsoft/azure-container-apps issue 1012."""
     azure.ok(stage.deploy())
 
     refused = azure.call("DELETE", ENVIRONMENT)
@@ -148,6 +151,7 @@ def test_an_environment_with_apps_is_not_deleted(azure: AzureClient, stage: Stag
 
 
 def test_a_storage_keeps_its_key_to_itself(azure: AzureClient) -> None:
+    """Recorded traffic of Azure/azure-cli-extensions."""
     environment = azure.make_environment()
     path = f"{environment['id']}/storages/data"
     file = {"accountName": "a", "accountKey": "key", "shareName": "s", "accessMode": "ReadWrite"}
@@ -212,6 +216,7 @@ def test_a_patch_of_the_whole_get_changes_nothing_and_one_of_the_image_makes_a_r
 
 
 def test_a_second_change_during_the_first_is_refused(azure: AzureClient, stage: Stage, emulator: Attached) -> None:
+    """github.com/microsoft/azure-container-apps issue 1731."""
     azure.status(stage.deploy())
     emulator.control("POST", "/control/settings", {"scale": 1})
     azure.ok(stage.deploy(stage.body(scale={"minReplicas": 1, "maxReplicas": 5})))
@@ -263,6 +268,8 @@ def set_at(body: Json, path: str, value: Any) -> None:
 def test_a_body_that_azure_would_refuse_is_refused(
     azure: AzureClient, stage: Stage, path: str, value: Any, code: str
 ) -> None:
+    """learn.microsoft.com/azure/container-apps: containers, ingress-overview, manage-secrets, health-probes;
+    Azure/azure-dev error_suggestions.yaml."""
     body = copy.deepcopy(stage.body())
     set_at(body, path, value)
 
@@ -274,6 +281,7 @@ def test_a_body_that_azure_would_refuse_is_refused(
 
 @pytest.mark.parametrize("name", ["A", "1api", "api-", "a--b", "a" * 33])
 def test_names_follow_the_rule(azure: AzureClient, stage: Stage, name: str) -> None:
+    """PyPI azure-cli containerapp; learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules."""
     answer = azure.call("PUT", f"Microsoft.App/containerApps/{name}", stage.body())
 
     assert azure.error(answer) == "ContainerAppInvalidName"
@@ -282,6 +290,7 @@ def test_names_follow_the_rule(azure: AzureClient, stage: Stage, name: str) -> N
 def test_a_reference_is_resolved_with_the_identitys_role_while_put_is_answered(
     azure: AzureClient, stage: Stage
 ) -> None:
+    """github.com/microsoft/azure-container-apps issues 1159, 722 and 930."""
     azure.ok(azure.call("DELETE", stage.read))
 
     answer = stage.deploy()
@@ -291,6 +300,7 @@ def test_a_reference_is_resolved_with_the_identitys_role_while_put_is_answered(
 
 
 def test_a_used_suffix_cannot_come_again(azure: AzureClient, stage: Stage) -> None:
+    """learn.microsoft.com/azure/container-apps/revisions; terraform-provider-azurerm, containerapps."""
     for suffix in ("one", "two"):
         assert azure.status(stage.deploy(stage.body(revisionSuffix=suffix))) == "Succeeded"
 
@@ -347,6 +357,7 @@ def no_image(body: Json) -> None:
 def test_a_first_revision_that_never_gets_ready_expires_and_says_why(
     azure: AzureClient, stage: Stage, breakage: Breakage, running: str, details: str
 ) -> None:
+    """terraform-provider-azurerm issues 22432 and 23289."""
     body = stage.body()
     breakage(body)
 
@@ -414,6 +425,7 @@ def test_a_crashed_container_leaves_exit_code_log_and_event(
 def test_without_acr_pull_the_image_is_not_pulled_until_the_role_is_there(
     azure: AzureClient, stage: Stage, emulator: Attached
 ) -> None:
+    """learn.microsoft.com/azure/container-apps/managed-identity-image-pull."""
     azure.ok(azure.call("DELETE", stage.pull))
     emulator.control("POST", "/control/settings", {"scale": 1})
     emulator.control("POST", "/control/clock", {"advance": 300})

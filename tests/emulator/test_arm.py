@@ -14,6 +14,8 @@ BODY: Json = {"location": "eastus2"}
 
 
 def test_a_write_to_an_unregistered_namespace_is_refused_until_it_is_registered(bare: AzureClient) -> None:
+    """learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types;
+    recorded traffic of Azure/azure-cli."""
     bare.ok(bare.call("PUT", bare.group, BODY))
 
     refused = bare.call("PUT", IDENTITY, BODY)
@@ -31,6 +33,7 @@ def test_a_write_to_an_unregistered_namespace_is_refused_until_it_is_registered(
     [("2019-13", "InvalidApiVersionParameter"), ("2019-01-01", "NoRegisteredProviderFound")],
 )
 def test_an_unknown_api_version_is_refused(azure: AzureClient, version: str, code: str) -> None:
+    """learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors."""
     answer = azure.call("GET", IDENTITY, version=version)
 
     assert (answer.status_code, azure.error(answer)) == (400, code)
@@ -38,6 +41,7 @@ def test_an_unknown_api_version_is_refused(azure: AzureClient, version: str, cod
 
 
 def test_requests_without_or_with_a_foreign_token_are_refused(azure: AzureClient) -> None:
+    """Azure/azure-dev error_suggestions.yaml; azure-mgmt-core's ARMChallengeAuthenticationPolicy reads the header."""
     url = f"https://management.azure.com{azure.group}?api-version=2025-04-01"
 
     missing, foreign = azure.http("GET", url), azure.http("GET", url, Authorization="Bearer a.b.c")
@@ -48,6 +52,7 @@ def test_requests_without_or_with_a_foreign_token_are_refused(azure: AzureClient
 
 
 def test_an_expired_token_is_refused(azure: AzureClient, emulator: Attached) -> None:
+    """Azure/azure-dev error_suggestions.yaml."""
     emulator.control("POST", "/control/clock", {"advance": 7200})
 
     answer = azure.call("GET", azure.group)
@@ -73,18 +78,22 @@ def test_an_expired_token_is_refused(azure: AzureClient, emulator: Attached) -> 
 def test_arm_refuses_what_no_service_would_see(
     azure: AzureClient, path: str, body: Json, status: int, code: str
 ) -> None:
+    """learn.microsoft.com/azure/azure-resource-manager: troubleshooting/common-deployment-errors,
+    management/resource-name-rules, management/tag-resources."""
     answer = azure.call("PUT", path.format(s=azure.subscription, g=azure.group), body)
 
     assert (answer.status_code, azure.error(answer)) == (status, code)
 
 
 def test_another_subscription_is_not_found(azure: AzureClient) -> None:
+    """learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors."""
     answer = azure.call("GET", f"/subscriptions/{uuid.uuid4()}/resourceGroups/rg")
 
     assert (answer.status_code, azure.error(answer)) == (404, "SubscriptionNotFound")
 
 
 def test_a_name_that_exists_elsewhere_in_the_group_keeps_its_location(azure: AzureClient) -> None:
+    """learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors."""
     azure.make_identity()
 
     answer = azure.call("PUT", IDENTITY, {"location": "westus"})
@@ -101,6 +110,7 @@ def test_paths_compare_without_case_and_with_double_slashes(azure: AzureClient) 
 
 
 def test_a_group_is_made_changed_found_and_deleted(bare: AzureClient) -> None:
+    """Recorded traffic of Azure/azure-dev; learn.microsoft.com/azure/azure-resource-manager/troubleshooting."""
     assert bare.call("HEAD", bare.group).status_code == 404
     created = bare.call("PUT", bare.group, {"location": "eastus2", "tags": {"a": "1"}})
     assert created.status_code == 201
@@ -133,6 +143,7 @@ def test_deleting_a_group_takes_all_along_and_leaves_what_azure_keeps(azure: Azu
 
 
 def test_a_group_that_is_being_deleted_takes_no_writes(azure: AzureClient, emulator: Attached) -> None:
+    """learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors."""
     emulator.control("POST", "/control/settings", {"scale": 1})
     azure.ok(azure.call("DELETE", azure.group))
 
@@ -141,6 +152,8 @@ def test_a_group_that_is_being_deleted_takes_no_writes(azure: AzureClient, emula
 
 
 def test_a_lock_stops_deletion_of_what_it_covers_and_of_the_group(azure: AzureClient) -> None:
+    """learn.microsoft.com/azure/azure-resource-manager/management/lock-resources;
+    terraform-provider-azurerm issues 17478 and 11770."""
     identity = azure.make_identity()
     lock = f"{identity['id']}/providers/Microsoft.Authorization/locks/keep"
     assert azure.call("PUT", lock, {"properties": {"level": "CanNotDelete"}}).status_code == 201
@@ -154,6 +167,7 @@ def test_a_lock_stops_deletion_of_what_it_covers_and_of_the_group(azure: AzureCl
 
 
 def test_a_read_only_lock_stops_writes_and_actions(azure: AzureClient) -> None:
+    """learn.microsoft.com/azure/azure-resource-manager/management/lock-resources."""
     workspace = azure.make_workspace()
     azure.ok(
         azure.call(
@@ -166,6 +180,7 @@ def test_a_read_only_lock_stops_writes_and_actions(azure: AzureClient) -> None:
 
 
 def test_listings_filter_by_type_name_group_and_tag_and_expand(azure: AzureClient) -> None:
+    """Recorded traffic of Azure/azure-dev; PyPI azure-mgmt-resource."""
     azure.make_identity()
     azure.put("Microsoft.OperationalInsights/workspaces/logs", {"location": "eastus2", "tags": {"env": "x"}})
     base = f"{azure.subscription}/resources?$filter="
@@ -193,6 +208,7 @@ def test_ids_and_remaining_calls_come_in_headers(azure: AzureClient) -> None:
 
 
 def test_poll_addresses_are_signed_and_longer_than_three_thousand_characters(azure: AzureClient) -> None:
+    """github.com/Azure/azure-resource-manager-rpc async-api-reference.md; recorded traffic of Azure/azure-dev."""
     answer = azure.call("PUT", "Microsoft.App/managedEnvironments/env", {"location": "eastus2", "properties": {}})
 
     assert len(answer.headers["Azure-AsyncOperation"]) > 3000

@@ -29,6 +29,7 @@ def path_of(azure: AzureClient, name: object) -> str:
 
 
 def test_the_same_assignment_again_is_harmless_and_under_another_name_exists(azure: AzureClient) -> None:
+    """learn.microsoft.com/azure/role-based-access-control/troubleshooting; recorded traffic of Azure/azure-cli."""
     principal, name = str(uuid.uuid4()), uuid.uuid4()
     body = assignment_body(azure, ACR_PULL, principal, principalType="ServicePrincipal")
 
@@ -49,6 +50,7 @@ def test_the_same_assignment_again_is_harmless_and_under_another_name_exists(azu
 
 
 def test_a_young_identity_is_not_found_without_principal_type(azure: AzureClient, emulator: Attached) -> None:
+    """learn.microsoft.com/azure/role-based-access-control/role-assignments-rest; Azure/AgentBaker issue 8251."""
     emulator.control("POST", "/control/settings", {"scale": 1})
     principal = azure.make_identity()["properties"]["principalId"]
     name = uuid.uuid4()
@@ -69,12 +71,14 @@ def test_a_young_identity_is_not_found_without_principal_type(azure: AzureClient
     ],
 )
 def test_assignments_need_a_guid_and_a_role_that_exists(azure: AzureClient, name: str, role: str, code: str) -> None:
+    """learn.microsoft.com/azure/role-based-access-control/role-assignments-rest."""
     body = assignment_body(azure, role, str(uuid.uuid4()), principalType="User")
 
     assert azure.error(azure.call("PUT", path_of(azure, name), body)) == code
 
 
 def test_a_role_works_only_after_it_has_spread(azure: AzureClient, emulator: Attached) -> None:
+    """learn.microsoft.com/azure/role-based-access-control/troubleshooting."""
     made = emulator.control("POST", "/control/principals", {})
     client = AzureClient(emulator, made["client_id"], made["client_secret"])
     emulator.control("POST", "/control/settings", {"scale": 1})
@@ -89,6 +93,7 @@ def test_a_role_works_only_after_it_has_spread(azure: AzureClient, emulator: Att
 
 
 def test_a_contributor_may_write_but_not_assign_roles(azure: AzureClient, emulator: Attached) -> None:
+    """learn.microsoft.com/azure/role-based-access-control/built-in-roles; recorded traffic of Azure/azure-dev."""
     client = other(emulator, CONTRIBUTOR)
 
     assert client.make_identity()["name"] == "app-id"
@@ -101,6 +106,7 @@ def test_a_contributor_may_write_but_not_assign_roles(azure: AzureClient, emulat
 
 
 def test_a_stranger_sees_nothing(azure: AzureClient, emulator: Attached) -> None:
+    """learn.microsoft.com/azure/role-based-access-control/troubleshooting."""
     azure.make_identity()
     client = other(emulator)
 
@@ -140,6 +146,7 @@ def test_deleting_an_identity_leaves_its_assignments_and_deleting_a_scope_takes_
 
 
 def test_login_tells_a_wrong_secret_from_an_unknown_application(azure: AzureClient) -> None:
+    """learn.microsoft.com/entra/identity-platform/reference-error-codes."""
     url = f"https://login.microsoftonline.com/{azure.attached.tenant_id}/oauth2/v2.0/token"
     form = "grant_type=client_credentials&scope=https://management.azure.com/.default&client_secret=x&client_id="
 

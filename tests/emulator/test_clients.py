@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.identity import DefaultAzureCredential
 from azure.keyvault.secrets import SecretClient
 from azure.mgmt.resource.resources import ResourceManagementClient
@@ -97,6 +97,17 @@ def test_secrets_are_set_read_listed_and_deleted_by_the_vault_sdk(vault: str, en
         assert len(list(client.list_properties_of_secret_versions("one"))) == 2
         with pytest.raises(ResourceNotFoundError):
             client.get_secret("two")
+
+        deleted = client.begin_delete_secret("one").result()
+        assert (deleted.name, client.get_deleted_secret("one").name) == ("one", "one")
+        assert [item.name for item in client.list_deleted_secrets()] == ["one"]
+        with pytest.raises(ResourceExistsError):
+            client.set_secret("one", "3")
+        client.begin_recover_deleted_secret("one").result()
+        assert client.get_secret("one").value == "2"
+        client.begin_delete_secret("one").wait()
+        client.purge_deleted_secret("one")
+        assert client.set_secret("one", "3").value == "3"
 
 
 def test_groups_are_listed_by_the_management_sdk(azure: AzureClient, environment: Attached) -> None:

@@ -57,6 +57,7 @@ def test_a_deleted_workspace_comes_back_with_its_properties_unless_forced(
 
 
 def test_application_insights_needs_a_workspace_that_exists(azure: AzureClient) -> None:
+    """learn.microsoft.com/azure/azure-monitor/app/create-workspace-resource; PyPI azure-mgmt-applicationinsights."""
     path = "Microsoft.Insights/components/ai"
     body: Json = {"location": "eastus2", "kind": "web", "properties": {"Application_Type": "web"}}
     assert azure.call("PUT", path, body).status_code == 400
@@ -73,6 +74,7 @@ def test_application_insights_needs_a_workspace_that_exists(azure: AzureClient) 
 
 
 def test_a_diagnostic_setting_lists_every_category_and_refuses_unknown_ones(azure: AzureClient) -> None:
+    """Recorded traffic of Azure/azure-cli; github.com/Azure/bicep-registry-modules, avm/res."""
     workspace, environment = azure.make_workspace(), azure.make_environment()
     path = f"{environment['id']}/providers/Microsoft.Insights/diagnosticSettings/logs"
     logs = [{"category": "ContainerAppConsoleLogs", "enabled": True}]

@@ -101,6 +101,7 @@ def test_a_declared_failure_ends_as_failed_with_its_log(ready: AzureClient, emul
     ],
 )
 def test_a_job_that_azure_would_refuse_is_refused(ready: AzureClient, change: Json, code: str) -> None:
+    """learn.microsoft.com/azure/container-apps/jobs; PyPI azure-mgmt-appcontainers."""
     sent = body(ready)
     sent["properties"]["configuration"] |= change
 

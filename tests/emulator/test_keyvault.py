@@ -42,6 +42,7 @@ def test_the_default_of_rbac_depends_on_the_api_version(azure: AzureClient, vers
 
 @pytest.mark.parametrize("name", ["ab", "1vault", "va--ult", "vault-", "v" * 25])
 def test_names_follow_the_rule(azure: AzureClient, name: str) -> None:
+    """learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules."""
     answer = azure.call("PUT", f"Microsoft.KeyVault/vaults/{name}", azure.vault_body())
 
     assert (answer.status_code, azure.error(answer)) == (400, "VaultNameNotValid")
@@ -52,12 +53,14 @@ def test_names_follow_the_rule(azure: AzureClient, name: str) -> None:
     [{"softDeleteRetentionInDays": 7}, {"enableSoftDelete": False}, {"enablePurgeProtection": False}, {"color": "red"}],
 )
 def test_what_is_fixed_or_unknown_is_refused(azure: AzureClient, change: Json) -> None:
+    """learn.microsoft.com/azure/key-vault/general/soft-delete-overview."""
     azure.make_vault()
 
     assert azure.call("PATCH", PATH, {"properties": change}).status_code == 400
 
 
 def test_the_same_value_makes_no_new_version_and_no_value_comes_back(azure: AzureClient) -> None:
+    """github.com/Azure/azure-resource-manager-schemas issue 1494; PyPI azure-mgmt-keyvault."""
     azure.make_vault()
     path = f"{PATH}/secrets/jwt"
 
@@ -74,12 +77,14 @@ def test_the_same_value_makes_no_new_version_and_no_value_comes_back(azure: Azur
 
 @pytest.mark.parametrize(("name", "value"), [("under_score", "x"), ("big", "x" * 26_000)])
 def test_secret_names_and_sizes_are_checked(azure: AzureClient, name: str, value: str) -> None:
+    """learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
     azure.make_vault()
 
     assert azure.call("PUT", f"{PATH}/secrets/{name}", secret(value)).status_code == 400
 
 
 def test_two_writes_to_one_vault_at_once_conflict(azure: AzureClient) -> None:
+    """github.com/Azure/bicep issues 3113 and 4364; learn.microsoft.com/azure/key-vault/general/common-error-codes."""
     azure.make_vault()
     azure.call("GET", PATH)
 
@@ -92,6 +97,8 @@ def test_two_writes_to_one_vault_at_once_conflict(azure: AzureClient) -> None:
 
 
 def test_a_deleted_vault_holds_its_name_until_it_is_recovered_with_its_secrets(azure: AzureClient) -> None:
+    """learn.microsoft.com/azure/key-vault/general/key-vault-recovery;
+    alan-turing-institute/data-safe-haven issue 2523."""
     vault = azure.make_vault()
     azure.ok(azure.call("PUT", f"{PATH}/secrets/jwt", secret("one")))
     azure.ok(azure.assign(vault["id"], SECRETS_OFFICER, azure.attached.object_id))
@@ -114,6 +121,7 @@ def test_a_deleted_vault_holds_its_name_until_it_is_recovered_with_its_secrets(a
 
 
 def test_a_purge_takes_ten_minutes_and_frees_the_name(azure: AzureClient, emulator: Attached) -> None:
+    """Recorded traffic of Azure/azure-cli."""
     azure.make_vault()
     azure.ok(azure.call("DELETE", PATH))
     emulator.control("POST", "/control/settings", {"scale": 1})
@@ -130,6 +138,7 @@ def test_a_purge_takes_ten_minutes_and_frees_the_name(azure: AzureClient, emulat
 
 
 def test_purge_protection_refuses_the_purge_until_the_period_ends(azure: AzureClient, emulator: Attached) -> None:
+    """learn.microsoft.com/azure/key-vault/general/soft-delete-overview."""
     body = azure.vault_body()
     body["properties"] |= {"enablePurgeProtection": True, "softDeleteRetentionInDays": 7}
     azure.put(PATH, body)
@@ -143,6 +152,7 @@ def test_purge_protection_refuses_the_purge_until_the_period_ends(azure: AzureCl
 
 
 def test_the_vault_itself_wants_a_token_and_a_role(azure: AzureClient) -> None:
+    """learn.microsoft.com/azure/key-vault/general/common-error-codes; PyPI azure-keyvault-secrets."""
     vault = azure.make_vault()
     azure.ok(azure.call("PUT", f"{PATH}/secrets/jwt", secret("one")))
     url = f"{URL}/secrets/jwt/?api-version=7.4"
@@ -166,6 +176,7 @@ def test_the_vault_itself_wants_a_token_and_a_role(azure: AzureClient) -> None:
 
 
 def test_a_token_for_another_audience_is_refused_by_the_vault(azure: AzureClient) -> None:
+    """learn.microsoft.com/azure/key-vault/general/common-error-codes."""
     azure.make_vault()
     token = azure.token("https://management.azure.com")
 

@@ -52,6 +52,7 @@ def test_a_server_is_accepted_made_and_shown_without_provisioning_state(azure: A
 def test_while_it_is_made_it_is_not_there_and_a_second_operation_finds_it_busy(
     azure: AzureClient, emulator: Attached
 ) -> None:
+    """github.com/Azure/bicep-registry-modules issue 4451; github.com/Azure/azure-resource-manager-rpc."""
     emulator.control("POST", "/control/settings", {"scale": 1})
     created = azure.call("PUT", SERVER, body())
 
@@ -83,6 +84,7 @@ def test_while_it_is_made_it_is_not_there_and_a_second_operation_finds_it_busy(
 def test_a_creation_that_is_refused_fails_in_its_status_and_leaves_nothing(
     azure: AzureClient, change: Json, code: str
 ) -> None:
+    """Recorded traffic of Azure/azure-cli; terraform-provider-azurerm, postgresql_flexible_server."""
     sent = body(**change.get("properties", {}))
     sent["sku"] = change.get("sku", sent["sku"])
 
@@ -101,6 +103,7 @@ def test_a_creation_that_is_refused_fails_in_its_status_and_leaves_nothing(
     ],
 )
 def test_a_change_that_is_refused_leaves_the_server_ready(azure: AzureClient, properties: Json) -> None:
+    """learn.microsoft.com/azure/postgresql/flexible-server, storage; terraform-provider-azurerm."""
     azure.put(SERVER, body(storage={"storageSizeGB": 64}))
 
     failure(azure, azure.call("PATCH", SERVER, {"properties": properties}))
@@ -120,6 +123,7 @@ def test_storage_grows_and_version_rises(azure: AzureClient) -> None:
 
 
 def test_names_are_taken_in_the_whole_world(azure: AzureClient) -> None:
+    """terraform-provider-azurerm issue 16622; PyPI azure-mgmt-postgresqlflexibleservers."""
     azure.put(SERVER, body())
     azure.ok(azure.call("PUT", f"{azure.subscription}/resourceGroups/other", {"location": "eastus2"}))
     elsewhere = f"{azure.subscription}/resourceGroups/other/providers/{SERVER}"
@@ -132,6 +136,7 @@ def test_names_are_taken_in_the_whole_world(azure: AzureClient) -> None:
 
 
 def test_databases_rules_and_configurations_come_and_go(azure: AzureClient) -> None:
+    """Recorded traffic of Azure/azure-cli; learn.microsoft.com/azure/postgresql/flexible-server, extensions."""
     azure.put(SERVER, body())
     database = azure.put(f"{SERVER}/databases/speaker", {"properties": {"charset": "utf8", "collation": "en_US.utf8"}})
     rule = azure.put(

@@ -25,6 +25,7 @@ def cache(**properties: Any) -> Json:
 
 
 def test_a_cluster_has_two_states_and_its_database_waits_for_the_second(azure: AzureClient, emulator: Attached) -> None:
+    """Recorded traffic of Azure/azure-cli; terraform-provider-azurerm internal/services/managedredis."""
     emulator.control("POST", "/control/settings", {"scale": 1})
     created = azure.call("PUT", CLUSTER, cluster())
 
@@ -41,6 +42,7 @@ def test_a_cluster_has_two_states_and_its_database_waits_for_the_second(azure: A
 
 
 def test_access_keys_are_off_unless_asked_for(azure: AzureClient) -> None:
+    """github.com/hashicorp/terraform issue 37842."""
     made = azure.put(CLUSTER, cluster())
     assert made["properties"]["hostName"] == "redis-1.eastus2.redis.azure.net"
     database = azure.put(DATABASE, {"properties": {"port": 10000}})
@@ -65,6 +67,7 @@ def test_access_keys_are_off_unless_asked_for(azure: AzureClient) -> None:
     ],
 )
 def test_a_cluster_that_azure_would_not_make_is_refused(azure: AzureClient, change: Json) -> None:
+    """Azure/azure-sdk-for-java pull request 50073; PyPI azure-mgmt-redisenterprise."""
     sent = cluster(**change.get("properties", {}))
     sent["sku"] = change.get("sku", sent["sku"])
 
@@ -72,6 +75,7 @@ def test_a_cluster_that_azure_would_not_make_is_refused(azure: AzureClient, chan
 
 
 def test_what_cannot_change_is_refused(azure: AzureClient) -> None:
+    """terraform-provider-azurerm website/docs/r/managed_redis; PyPI azure-mgmt-redisenterprise."""
     azure.put(CLUSTER, cluster())
     azure.put(DATABASE, {"properties": {"port": 10000, "clusteringPolicy": "EnterpriseCluster"}})
 
@@ -108,6 +112,7 @@ def test_the_older_cache_gives_its_keys_and_ends_its_deletion_by_location(azure:
 
 
 def test_a_premium_cache_needs_its_family(azure: AzureClient) -> None:
+    """PyPI azure-mgmt-redis."""
     sku = {"name": "Premium", "family": "C", "capacity": 1}
 
     assert azure.call("PUT", CACHE, cache(sku=sku)).status_code == 400

@@ -32,6 +32,7 @@ def test_put_answers_201_on_an_existing_registry_too(azure: AzureClient, registr
 
 
 def test_names_are_taken_in_the_whole_world(azure: AzureClient, registry: str) -> None:
+    """Recorded traffic of Azure/azure-cli."""
     azure.ok(azure.call("PUT", f"{azure.subscription}/resourceGroups/other", {"location": "eastus2"}))
     path = registry.replace("/resourceGroups/rg/", "/resourceGroups/other/")
     check = f"{azure.subscription}/providers/Microsoft.ContainerRegistry/checkNameAvailability"
@@ -54,12 +55,14 @@ def test_names_are_taken_in_the_whole_world(azure: AzureClient, registry: str) -
 def test_a_basic_registry_refuses_what_only_premium_has_and_what_nobody_knows(
     azure: AzureClient, properties: Json
 ) -> None:
+    """learn.microsoft.com/azure/container-registry/container-registry-skus."""
     body = {"location": "eastus2", "sku": {"name": "Basic"}, "properties": properties}
 
     assert azure.call("PUT", "Microsoft.ContainerRegistry/registries/registry1", body).status_code == 400
 
 
 def test_admin_credentials_need_the_admin_user(azure: AzureClient, registry: str) -> None:
+    """Recorded traffic of Azure/azure-cli."""
     assert azure.call("POST", f"{registry}/listCredentials").status_code == 400
     azure.ok(azure.call("PATCH", registry, {"properties": {"adminUserEnabled": True}}))
 
@@ -99,6 +102,7 @@ def test_a_build_pushes_an_image_whose_digest_depends_on_its_content_alone(azure
 def test_a_build_fails_as_docker_would_and_says_so_in_its_log(
     azure: AzureClient, registry: str, files: dict[str, str], text: str
 ) -> None:
+    """docs.docker.com/build; PyPI azure-cli, acr module, reads the log's metadata."""
     run = azure.build(registry, files)
 
     assert run["properties"]["status"] == "Failed"
@@ -125,6 +129,7 @@ def test_one_correlation_id_overwrites_its_own_upload_all_day(azure: AzureClient
 def test_an_upload_address_neither_reads_nor_outlives_its_hour_nor_takes_another_blob(
     azure: AzureClient, registry: str, emulator: Attached
 ) -> None:
+    """Recorded traffic of Azure/azure-dev: sp=cw and an hour in the address."""
     url = azure.call("POST", f"{registry}/{UPLOAD}", version=BUILDS).json()["uploadUrl"]
 
     assert azure.http("GET", url).status == 403
@@ -156,6 +161,7 @@ def test_an_upload_may_come_in_blocks(azure: AzureClient, registry: str) -> None
 def test_a_run_goes_through_its_states_and_its_log_appears_when_it_begins(
     azure: AzureClient, registry: str, emulator: Attached
 ) -> None:
+    """Recorded traffic of Azure/azure-dev; PyPI azure-cli, acr module."""
     emulator.control("POST", "/control/settings", {"scale": 1})
     run = azure.build(registry, FILES)
     link = azure.call("POST", f"{run['id']}/listLogSasUrl", version=BUILDS).json()["logLink"]
@@ -172,6 +178,8 @@ def test_a_run_goes_through_its_states_and_its_log_appears_when_it_begins(
 
 
 def test_tasks_may_be_closed_to_a_subscription(azure: AzureClient, registry: str, emulator: Attached) -> None:
+    """learn.microsoft.com/azure/container-registry/container-registry-tasks-overview;
+    Azure-Samples/azure-search-openai-demo issue 2220."""
     emulator.control("POST", "/control/settings", {"tasks_allowed": False})
     request = {"type": "DockerBuildRequest", "dockerFilePath": "Dockerfile", "platform": {"os": "Linux"}}
 
@@ -182,6 +190,7 @@ def test_tasks_may_be_closed_to_a_subscription(azure: AzureClient, registry: str
 
 
 def test_a_tag_is_found_by_manifest_with_a_token_of_the_registry(azure: AzureClient, registry: str) -> None:
+    """OCI distribution specification; PyPI azure-cli, acr/_docker_utils.py."""
     digest = azure.build(registry, FILES)["properties"]["outputImages"][0]["digest"]
     base = "https://registry1.azurecr.io"
     closed = azure.http("HEAD", f"{base}/v2/app/manifests/1")

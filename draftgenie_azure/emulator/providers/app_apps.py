@@ -466,6 +466,7 @@ def _check_ingress(call: Call, ingress: Json | None, environment: Resource) -> N
                 "if you want to deploy to a Container Apps Environment "
                 "without a custom VNET.",
             )
+        _refuse_taken_port(call, ingress, environment)
         if ingress.get("allowInsecure"):
             raise app_body.refuse("ContainerAppInvalidAllowInsecure", "allowInsecure is not for transport 'tcp'.")
     traffic = ingress.get("traffic") or []
@@ -478,6 +479,25 @@ def _check_ingress(call: Call, ingress: Json | None, environment: Resource) -> N
             )
     if len(ingress.get("additionalPortMappings") or []) > 5:
         raise app_body.refuse("ContainerAppTooManyPorts", "At most five additional ports are allowed.")
+
+
+def _refuse_taken_port(call: Call, ingress: Json, environment: Resource) -> None:
+    """The exposed ports of external TCP apps are the environment's own; internal ones may repeat."""
+    if not ingress.get("external"):
+        return
+    port = ingress.get("exposedPort") or ingress["targetPort"]
+    for other in call.world.store.of_type(APP):
+        theirs = other.properties["configuration"]["ingress"] or {}
+        if (
+            other.key != call.target.id.lower()
+            and str(other.properties["environmentId"]).lower() == environment.key
+            and theirs.get("external")
+            and theirs.get("transport") == "Tcp"
+            and (theirs.get("exposedPort") or theirs.get("targetPort")) == port
+        ):
+            raise app_body.refuse(
+                "ContainerAppInvalidIngressExposedPort", f"exposedPort {port} is in use by the app '{other.name}'."
+            )
 
 
 def _check_scale(scale: Json, ingress: Json | None) -> None:

@@ -34,10 +34,10 @@ REGISTRIES: list[Json] = [
 ]
 _PROBE: Json = {
     "type": rules.OneOf("Liveness", "Readiness", "Startup"),
-    "initialDelaySeconds": rules.Whole(0, 60),
+    "initialDelaySeconds": rules.Whole(1, 60),
     "periodSeconds": rules.Whole(1, 240),
     "timeoutSeconds": rules.Whole(1, 240),
-    "failureThreshold": rules.Whole(1, 30),
+    "failureThreshold": rules.Whole(1, 10),
     "successThreshold": rules.Whole(1, 10),
     "terminationGracePeriodSeconds": rules.Whole(),
     "httpGet": {

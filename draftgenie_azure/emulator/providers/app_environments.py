@@ -165,6 +165,9 @@ class Environments(ResourceType):
                 "LogAnalyticsConfiguration is invalid. Must provide a valid LogAnalyticsConfiguration: customerId "
                 "and sharedKey.",
             )
+        profiles = [profile["name"].lower() for profile in sent.get("workloadProfiles") or []]
+        if len(profiles) != len(set(profiles)):
+            raise Refusal(400, "InvalidWorkloadProfileName", "The names of workload profiles must be unique.")
         for profile in sent.get("workloadProfiles") or []:
             if (profile["workloadProfileType"] == "Consumption") != (profile["name"] == "Consumption"):
                 raise Refusal(

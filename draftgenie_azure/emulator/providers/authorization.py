@@ -57,7 +57,7 @@ class RoleAssignments(ResourceType):
         """201 also on one that exists (recorded traffic of Azure/azure-cli)."""
         body = rules.clean(call.request.json(), _ASSIGNMENT_RULE, new=call.existing is None)
         sent = body["properties"]
-        role = sent["roleDefinitionId"].rsplit("/", 1)[1].lower()
+        role = sent["roleDefinitionId"].rsplit("/", 1)[-1].lower()
         if role not in ROLES:
             raise Refusal(
                 400,
@@ -92,7 +92,7 @@ class RoleAssignments(ResourceType):
 
     def _again(self, call: Call, existing: Resource, sent: Json) -> Response:
         current = existing.properties
-        same_role = current["roleDefinitionId"].rsplit("/", 1)[1] == sent["roleDefinitionId"].rsplit("/", 1)[1].lower()
+        same_role = current["roleDefinitionId"].rsplit("/", 1)[1] == sent["roleDefinitionId"].rsplit("/", 1)[-1].lower()
         if not same_role or current["principalId"].lower() != sent["principalId"].lower():
             raise Refusal(
                 400,
@@ -111,7 +111,7 @@ class RoleAssignments(ResourceType):
                 properties["scope"].lower() == (call.target.scope or "/").lower()
                 and properties["principalId"].lower() == sent["principalId"].lower()
                 and properties["roleDefinitionId"].rsplit("/", 1)[1]
-                == sent["roleDefinitionId"].rsplit("/", 1)[1].lower()
+                == sent["roleDefinitionId"].rsplit("/", 1)[-1].lower()
             ):
                 raise Refusal(409, "RoleAssignmentExists", "The role assignment already exists.")
 

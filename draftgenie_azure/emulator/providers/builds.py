@@ -317,6 +317,12 @@ def start_run(call: Call, registry: Resource, body: Json) -> Json:
 def _build(world: World, registry: Resource, body: Json) -> tuple[str, Json, list[str], str | None]:
     """Digest, behaviour of the image, log and, if it fails, why."""
     source = body.get("sourceLocation", "")
+    credentials = (body.get("credentials") or {}).get("sourceRegistry") or {}
+    abac = registry.properties["roleAssignmentMode"] == "AbacRepositoryPermissions"
+    if abac and body.get("isPushEnabled", True) and not credentials.get("identity"):
+        # learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions
+        text = f"unauthorized: the run has no credentials for {registry.properties['loginServer']}"
+        return "", {}, [text, "failed to run step ID: push: exit status 1"], text
     file = _file(world, _blob_path(world, registry, source))
     if re.match(r"https?://", source) or not file.exists():
         text = f"failed to download context: {source or 'no source location'}: the specified blob does not exist."

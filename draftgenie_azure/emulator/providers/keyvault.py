@@ -286,7 +286,11 @@ def find_deleted(world: World, name: str) -> Json | None:
 def _purge(world: World, name: str) -> None:
     record = world.store.record("deleted vault", name.lower())
     if record is not None:
-        world.secrets.forget(record["vault"]["id"].lower())
+        vault_key = record["vault"]["id"].lower()
+        world.secrets.forget(vault_key)
+        for key, _ in world.store.records("deleted secret"):
+            if key.startswith(vault_key + "/"):
+                world.store.set("deleted secret", key, None)
         world.store.set("deleted vault", name.lower(), None)
 
 

@@ -9,7 +9,7 @@ from ..errors import Refusal
 from ..messages import Request, Response
 from ..roles import Principal
 from ..store import Resource
-from . import keyvault, keyvault_secrets, login
+from . import keyvault, keyvault_deleted, keyvault_secrets, login
 from .keyvault_secrets import Wanted
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def handle(world: World, request: Request) -> Response:
             "Consider using the latest supported version (7.6).",
         )
     parts = [part for part in request.path.split("/") if part]
+    if parts and parts[0].lower() == "deletedsecrets":
+        return _deleted(world, request, principal, vault, parts)
     if not parts or parts[0].lower() != "secrets":
         raise Refusal(404, "NotFound", "The requested path is not served.")
     if len(parts) == 1 and request.method == "GET":
@@ -49,6 +51,9 @@ def handle(world: World, request: Request) -> Response:
     if len(parts) == 2 and request.method == "PUT":
         _check(world, request, principal, vault, "setSecret", parts[1])
         return _put(world, request, vault, parts[1])
+    if len(parts) == 2 and request.method == "DELETE":
+        _check(world, request, principal, vault, "delete", parts[1])
+        return keyvault_deleted.delete(world, vault, parts[1], _item)
     if len(parts) == 3 and parts[2].lower() == "versions" and request.method == "GET":
         _check(world, request, principal, vault, "readMetadata", parts[1])
         return _versions(world, vault, parts[1])
@@ -56,6 +61,22 @@ def handle(world: World, request: Request) -> Response:
         _check(world, request, principal, vault, "getSecret", parts[1])
         return _get(world, vault, parts[1], parts[2] if len(parts) == 3 else "")
     raise Refusal(405, "HttpMethodNotSupported", f"The method {request.method} is not served here.")
+
+
+def _deleted(world: World, request: Request, principal: Principal, vault: Resource, parts: list[str]) -> Response:
+    method, name = request.method, parts[1] if len(parts) > 1 else ""
+    if method == "GET" and len(parts) <= 2:
+        _check(world, request, principal, vault, "readMetadata", name)
+        if not name:
+            return keyvault_deleted.listed(world, vault, _item)
+        return keyvault_deleted.read(world, vault, name, _item)
+    if method == "DELETE" and len(parts) == 2:
+        _check(world, request, principal, vault, "purge", name)
+        return keyvault_deleted.purge(world, vault, name)
+    if method == "POST" and len(parts) == 3 and parts[2].lower() == "recover":
+        _check(world, request, principal, vault, "recover", name)
+        return keyvault_deleted.recover(world, vault, name, _item)
+    raise Refusal(405, "HttpMethodNotSupported", f"The method {method} is not served here.")
 
 
 def _principal(world: World, request: Request) -> Principal:
@@ -88,13 +109,24 @@ def may_get(world: World, object_id: str, vault: Resource, name: str) -> bool:
     return _allowed(world, object_id, vault, "getSecret", name)
 
 
-_POLICY_WORDS = {"getSecret": "get", "readMetadata": "list", "setSecret": "set"}
+_POLICY_WORDS = {
+    "getSecret": "get",
+    "readMetadata": "list",
+    "setSecret": "set",
+    "delete": "delete",
+    "purge": "purge",
+    "recover": "recover",
+}
+
+
+def _action(what: str) -> str:
+    return f"Microsoft.KeyVault/vaults/secrets/{what}" + ("" if what == "delete" else "/action")
 
 
 def _allowed(world: World, object_id: str, vault: Resource, what: str, name: str) -> bool:
     if vault.properties["enableRbacAuthorization"]:
         scope = f"{vault.id}/secrets/{name}" if name else vault.id
-        return world.roles.allowed(object_id, f"Microsoft.KeyVault/vaults/secrets/{what}/action", scope, data=True)
+        return world.roles.allowed(object_id, _action(what), scope, data=True)
     word = _POLICY_WORDS[what]
     return any(
         policy["objectId"].lower() == object_id.lower()
@@ -111,7 +143,7 @@ def _check(world: World, request: Request, principal: Principal, vault: Resource
         "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
         "definitions were changed recently, please observe propagation time.\r\nCaller: "
         f"appid={principal.client_id};oid={principal.object_id};iss=https://sts.windows.net/"
-        f"{world.identity.tenant_id}/\r\nAction: 'Microsoft.KeyVault/vaults/secrets/{what}/action'\r\nResource: "
+        f"{world.identity.tenant_id}/\r\nAction: '{_action(what)}'\r\nResource: "
         f"'{resource}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null \r\nVault: "
         f"{vault.name};location={vault.body['location']}\r\n"
     )

@@ -103,6 +103,24 @@ def _write(call: Call, body: Json, *, patch: bool = False) -> Resource:
     return keep(call.world, vault, call.target.name, wanted)
 
 
+HELD = "deleted secret"
+"""The kind of the records of deleted secrets."""
+
+
+def key_of(vault: Resource, name: str) -> str:
+    return f"{vault.key}/secrets/{name.lower()}"
+
+
+def held(world: World, vault: Resource, name: str) -> Json | None:
+    """The record of a deleted secret that holds this name."""
+    record = world.store.record(HELD, key_of(vault, name))
+    if record is not None and record["purge"] <= world.clock.now():
+        world.store.set(HELD, key_of(vault, name), None)
+        world.secrets.forget(vault.key, name.lower())
+        return None
+    return record
+
+
 def keep(world: World, vault: Resource, name: str, wanted: Wanted, *, always: bool = False) -> Resource:
     """Stores a secret; a new version unless value and attributes are those of the current one (`always`: the data
     plane's way)."""
@@ -110,6 +128,13 @@ def keep(world: World, vault: Resource, name: str, wanted: Wanted, *, always: bo
         raise Refusal(400, "BadParameter", "The secret value exceeds the maximum size of 25k.")
     if len(wanted.tags or {}) > _MOST_TAGS:
         raise Refusal(400, "BadParameter", f"A secret may have at most {_MOST_TAGS} tags.")
+    if held(world, vault, name) is not None:
+        raise Refusal(
+            409,
+            "Conflict",
+            f"Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this "
+            "state, the secret can only be recovered or purged.",
+        )
     identifier = f"{vault.id}/secrets/{name}"
     existing = world.store.get(identifier)
     private = _versions(world, vault, name, wanted, existing, always=always)

@@ -139,6 +139,8 @@ def refuse_busy(call: Call, server_id: str) -> None:
 # Checks: each gives what stands in the operation's status
 
 Problem = tuple[str, str]
+_TIER_PAUSE = 12 * 3600
+"""Between two changes of the storage's tier (learn.microsoft.com/azure/postgresql/flexible-server, storage)."""
 
 
 def invalid(parameter: str) -> Problem:
@@ -321,7 +323,7 @@ class Servers(ResourceType):
 
     def _change(self, call: Call, existing: Resource, body: Json) -> Response:
         """PUT on an existing server changes it as PATCH does (the CLI sends it for updates)."""
-        error = self._change_error(existing, body)
+        error = self._change_error(existing, body, call.now)
         sent = {
             key: value
             for key, value in (body.get("properties") or {}).items()
@@ -344,7 +346,7 @@ class Servers(ResourceType):
             password=password,
         )
 
-    def _change_error(self, existing: Resource, body: Json) -> Problem | None:
+    def _change_error(self, existing: Resource, body: Json, now: float) -> Problem | None:
         sent, current = body.get("properties") or {}, existing.properties
         login = sent.get("administratorLogin")
         if login is not None and login != current["administratorLogin"]:
@@ -356,6 +358,10 @@ class Servers(ResourceType):
         size = (sent.get("storage") or {}).get("storageSizeGB")
         if size is not None and size < current["storage"]["storageSizeGB"]:
             return "InvalidParameterValue", "Decreasing storage size is not supported."
+        tier = (sent.get("storage") or {}).get("tier") or current["storage"]["tier"]
+        changed = existing.private.get("tier_changed")
+        if tier != current["storage"]["tier"] and changed is not None and now < changed + _TIER_PAUSE:
+            return "InvalidParameterValue", "The storage tier was changed less than 12 hours ago."
         version = sent.get("version")
         if version is not None and version in VERSIONS and int(version) < int(current["version"]):
             return (
@@ -449,6 +455,9 @@ def _changed(world: World, operation: Json) -> None:
     server.properties["state"] = "Ready"
     if not operation["error"]:
         change = operation["details"]["change"]
+        tier = (change["properties"].get("storage") or {}).get("tier")
+        if tier and tier != server.properties["storage"]["tier"]:
+            server.private["tier_changed"] = operation["ends"]
         server.body["properties"] = rules.update(server.properties, change["properties"])
         storage = server.properties["storage"]
         if storage["storageSizeGB"] in _PERFORMANCE and "tier" not in (change["properties"].get("storage") or {}):

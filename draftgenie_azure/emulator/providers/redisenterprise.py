@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from .. import rules
@@ -227,6 +228,21 @@ def _delete(call: Call, existing: Resource, work: str, location: str) -> Respons
     return Response(202, existing.body, call.world.operations.headers(operation, status=True, result=True, pace=30))
 
 
+_MOST_WITHOUT_CLUSTER = 20
+"""The number in the name of the largest size of up to 25 GB (24 GB), in every family."""
+
+
+def _check_policy(cluster: Resource, sent: Json) -> None:
+    size = int(re.sub(r"\D", "", cluster.body["sku"]["name"].rpartition("_")[2]))
+    if sent.get("clusteringPolicy") == "NoCluster" and size > _MOST_WITHOUT_CLUSTER:
+        raise Refusal(
+            400,
+            "BadRequest",
+            f"The clustering policy 'NoCluster' is for up to 25 GB, not for the sku '{cluster.body['sku']['name']}'.",
+            target="properties.clusteringPolicy",
+        )
+
+
 class Databases(ResourceType):
     """One per cluster, named `default`. Since 2025-07-01 access keys are off unless asked for
     (github.com/hashicorp/terraform issue 37842)."""
@@ -244,6 +260,7 @@ class Databases(ResourceType):
     def put(self, call: Call) -> Response:
         body = rules.clean(call.request.json(), _DATABASE_RULE, new=call.existing is None)
         sent, cluster = body.get("properties", {}), self._cluster(call)
+        _check_policy(cluster, sent)
         if cluster.properties["resourceState"] != "Running":
             raise Refusal(
                 409,
