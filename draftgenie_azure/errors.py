@@ -166,6 +166,12 @@ ADVICE: Mapping[str, str] = {
     "SubscriptionNotFound": "The subscription is not there or not visible to you. Look at `azure.subscription_id`.",
     "ServerEditionIncompatibleWithSkuSize": "`postgresql.tier` does not fit `postgresql.sku`: Standard_B… is "
     "Burstable, Standard_D… GeneralPurpose, Standard_E… MemoryOptimized.",
+    "ContainerAppInvalidName": "Azure refuses the app's name. Look at services.*.name.",
+    "InvalidEnvironmentId": "The environment is not there. Run again with --force-step create_container_apps_env.",
+    "InvalidParameterValueInContainerTemplate": "Azure refuses a value of the app named. Look at its service in the "
+    "configuration; where a secret is named, at the role of the apps' identity on the vault.",
+    "ManagedEnvironmentInvalidName": "Azure refuses the environment's name. Look at container_apps.environment_name.",
+    "VaultNameNotValid": "Azure refuses the vault's name. Look at key_vault.name.",
     "ResourceGroupBeingDeleted": "The resource group is being deleted. Wait until it is gone, then run again.",
 }
 
