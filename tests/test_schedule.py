@@ -109,7 +109,7 @@ def test_stop_starts_nothing_more_and_does_not_wait_for_what_hangs() -> None:
         run_by_needs({"first": [], "second": ["first"]}, work, width=1, durations={}, control=control)
     deaf.set()
 
-    assert time.monotonic() - clock < 2.5
+    assert time.monotonic() - clock < 4
     assert began == ["first"]
 
 

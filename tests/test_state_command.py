@@ -64,7 +64,7 @@ def test_second_run_is_refused_at_once_with_the_holder_and_the_way_out(project: 
         began = time.monotonic()
         refused = project.run()
 
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10  # the other run takes far longer
         assert refused.code == 1
         assert f"on {socket.gethostname()} (process {process.pid}, since " in refused.err
         assert "deploy-azure_v1.py --config config.yaml" in refused.err

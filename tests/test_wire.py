@@ -130,7 +130,7 @@ def test_time_out_for_ever_ends_with_the_budget_and_says_what_was_tried(wire: Wi
     with pytest.raises(AzureError, match=r"GET /subscriptions: no answer") as failure:
         wire.arm("GET", "/subscriptions", params={"api-version": "2022-12-01"})
 
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 8
     assert failure.value.passing
     assert failure.value.hint is not None
 

@@ -25,10 +25,10 @@ def values(text: str, **environ: str) -> object:
 
 
 def fault(text: str | bytes, **environ: str) -> str:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ConfigError) as caught:
         read_document("c.yaml", environ, text.encode() if isinstance(text, str) else text)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert len(caught.value.faults) == 1
     return str(caught.value.faults[0])
 
@@ -215,10 +215,10 @@ def test_a_bomb_is_refused_within_a_second(name: str) -> None:
     "text", ["a: '" + "x" * 900_000 + "'", "a: |\n" + " x\n" * 300_000, "# " + "x" * 900_000 + "\na: 1"]
 )
 def test_a_long_but_harmless_file_is_read_in_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
 
     assert document(text).values
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_variables_cannot_swell_a_file_without_bound() -> None:
