@@ -133,7 +133,6 @@ class Arm:
         api_version: str,
         body: Any = None,
         repeatable: bool = True,
-        accept: tuple[int, ...] = (),
         headers: dict[str, str] | None = None,
     ) -> Reply:
         """POST an action. `repeatable=False` for what begins something each time it is sent."""
@@ -143,7 +142,6 @@ class Arm:
             params={"api-version": api_version},
             json_body=body,
             repeatable=repeatable,
-            accept=accept,
             headers=headers,
         )
 
@@ -221,6 +219,8 @@ class Arm:
             try:
                 self._write(resource, live)
             except AzureError as error:
+                if error.code == "RoleAssignmentExists":
+                    return self._same_role(resource, error), False
                 attempt += 1
                 pause = error.retry_after or self._wire.pause(attempt)
                 if not error.passing or time.monotonic() - began + pause > self._patience(error, resource.id):
@@ -232,6 +232,21 @@ class Arm:
                 self._created.add(resource.key)
             self.written.setdefault(step, []).append(resource.key)
             return None, True
+
+    def _same_role(self, resource: Resource, error: AzureError) -> dict[str, Any]:
+        """The same assignment under another name, which somebody else gave; Azure's refusal does not say where it is.
+
+        Raises:
+            AzureError: the refusal, where no such assignment is to be seen.
+        """
+        wanted = resource.body["properties"]
+        collection = resource.id.rsplit("/", 1)[0]
+        mine = f"principalId eq '{wanted['principalId']}'"
+        for live in self.listing(collection, api_version=resource.api_version, **{"$filter": mine}):
+            if not differences(wanted["roleDefinitionId"], live["properties"]["roleDefinitionId"]):
+                self._logger.info("%s is there already, as %s", resource.key, live["name"])
+                return live
+        raise error
 
     def _at_home(self, resource: Resource, live: dict[str, Any] | None) -> dict[str, Any] | None:
         """The live resource, unless it is elsewhere and cannot move: then it is deleted."""
@@ -309,9 +324,6 @@ class Arm:
                 )
                 break
             except AzureError as error:
-                if error.code == "RoleAssignmentExists":
-                    # The same assignment under another name; there is nothing to do.
-                    return self._wire.arm("GET", resource_id, params={"api-version": version}, accept=(404,))
                 if not self._role_may_come(error, roles, began):
                     raise
                 self._logger.info("waiting for a new role to take effect: %s", error.message)

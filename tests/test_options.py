@@ -271,3 +271,21 @@ def test_vault_with_access_policies_is_left_so_and_says_at_once_what_it_takes(de
 
     with deployed.azure() as azure:
         assert azure.send("GET", vault, "2026-02-01").json()["properties"]["enableRbacAuthorization"] is True
+
+
+def test_role_that_somebody_gave_under_another_name_is_accepted(deployed: Project) -> None:
+    """Azure refuses the same assignment twice, without saying where the first one is."""
+    role = deployed.state()["resources"]["role/pull-images"]["id"]
+    version = "2022-04-01"
+    with deployed.azure() as azure:
+        live = azure.send("GET", role, version).json()["properties"]
+        azure.send("DELETE", role, version)
+        other = role.rsplit("/", 1)[0] + "/11111111-2222-4333-8444-555555555555"
+        names = ("roleDefinitionId", "principalId", "principalType")
+        azure.send("PUT", other, version, {"properties": {name: live[name] for name in names}})
+    began = time.monotonic()
+
+    ran = deployed.deploy("--force-step", "create_container_registry").ran()
+
+    assert ran == {"create_container_registry": ["forced"]}
+    assert time.monotonic() - began < 30
