@@ -48,6 +48,7 @@ _LONGEST_WAIT = {
     "Microsoft.App/containerApps": 45 * 60,
 }
 _USUAL_WAIT = 15 * 60
+_LOOKS_AT_FAILED = 3  # a failed resource is at rest: one that still says it is busy then will not get ready
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class Resource:
         expiry_fails: False where an operation that ends as expired is somebody else's to judge.
         settled: name of a second state that must be `Running`, besides provisioningState.
         home: name of a property that cannot change: with another value the resource is deleted and made again.
+        stillborn: a property and its value where Azure failed to make the resource and takes no change of it: what this
+            lineage began so is deleted and made again; nothing was ever in it.
         secret_digest: of what is write-only; a change of it is a difference. Kept in the state.
     """
 
@@ -80,6 +83,7 @@ class Resource:
     expiry_fails: bool = True
     settled: str | None = None
     home: str | None = None
+    stillborn: tuple[str, str] | None = None
     secret_digest: str | None = None
 
     @property
@@ -208,7 +212,7 @@ class Arm:
         self.take_up(resource.id)
         began, attempt = time.monotonic(), 0
         while True:
-            live = self._at_home(resource, self._settled(resource, self.read(resource.id)))
+            live = self._born(resource, self._at_home(resource, self._settled(resource, self.read(resource.id))))
             found = self.differences(resource, live)
             failed = live is not None and state_of(live) in BAD_ENDS
             if live is not None and not found and not failed:
@@ -223,6 +227,8 @@ class Arm:
                     return self._same_role(resource, error), False
                 attempt += 1
                 pause = error.retry_after or self._wire.pause(attempt)
+                if failed and error.code in BUSY_CODES and attempt == _LOOKS_AT_FAILED:
+                    raise self._failed(resource, live, f"and takes no change of it ({error.message})") from error
                 if not error.passing or time.monotonic() - began + pause > self._patience(error, resource.id):
                     raise
                 self._logger.info("%s; looking again in %.1f s", error.message, pause)
@@ -258,6 +264,18 @@ class Arm:
         self._logger.warning(
             "%s moves to another %s: it is deleted and made again", resource.key, resource.home.removesuffix("Id")
         )
+        self.delete(resource.id)
+        return None
+
+    def _born(self, resource: Resource, live: dict[str, Any] | None) -> dict[str, Any] | None:
+        """The live resource, unless Azure failed to make it and it cannot be mended: then it is deleted."""
+        if live is None or resource.stillborn is None or state_of(live) not in BAD_ENDS:
+            return live
+        name, value = resource.stillborn
+        ours = self._journal.resources.get(resource.key, {}).get("created")
+        if not ours or live["properties"].get(name) != value:
+            return live
+        self._logger.warning("%s: Azure failed to make it; it is deleted and made again", resource.key)
         self.delete(resource.id)
         return None
 
@@ -444,7 +462,15 @@ class Arm:
         reason = live.get("properties", {}).get("deploymentErrors") or ""
         if not resource.expiry_fails and "Operation expired" in str(reason):
             return
-        raise AzureError(f"{resource.key}: it is {state_of(live)}. {reason}".strip())
+        raise self._failed(resource, live, f"({reason})" if reason else "")
+
+    @staticmethod
+    def _failed(resource: Resource, live: dict[str, Any] | None, more: str) -> AzureError:
+        return AzureError(
+            f"{resource.key}: Azure says that it is {state_of(live or {})}, {more}".rstrip(", "),
+            hint="Its activity log in the portal may tell why. The next run sends it again. If it stays so: "
+            f"az resource delete --ids {resource.id}, which deletes what is in it, too; then run again.",
+        )
 
     def _settled(self, resource: Resource, live: dict[str, Any] | None) -> dict[str, Any] | None:
         """Wait until a resource that is still changing has come to rest."""

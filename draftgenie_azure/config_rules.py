@@ -51,7 +51,7 @@ _GO_TOGETHER: tuple[frozenset[str], ...] = (
 _DERIVED = {"exposed_port": "port", "identity_name": "project_name"}  # what a default is made from
 _MOST_FAULTS = 200  # more help nobody, and looking for the nearest name takes time
 _EMULATOR_FAULT_KEYS = (
-    "method", "host", "path", "status", "code", "message", "skip", "times", "retry_after", "drop", "fail",
+    "method", "path", "status", "code", "message", "skip", "times", "retry_after", "drop", "fail",
 )  # fmt: skip
 
 

@@ -200,7 +200,16 @@ class Databases:
         changes = {key: body[key] for key in ("tags", "sku")}
         changes["properties"] = {"minimumTlsVersion": "1.2", "publicNetworkAccess": "Enabled"}
         cluster_id = self._scope.resource(CLUSTER_TYPE, self._config.redis.name)
-        return Resource("redis", cluster_id, body, changes=changes, incarnation=True, settled="resourceState")
+        return Resource(
+            "redis",
+            cluster_id,
+            body,
+            changes=changes,
+            incarnation=True,
+            settled="resourceState",
+            # Azure refuses to change it (github.com/Azure-Samples/ai-hub-gateway-solution-accelerator/issues/108).
+            stillborn=("resourceState", "CreateFailed"),
+        )
 
     def _older_redis(self) -> Resource:
         assert self._config.redis is not None

@@ -119,19 +119,19 @@ class Project:
         name = self.overlay("faults.yaml", {"azure": {"emulator": {"faults": list(faults), **emulator}}})
         return ["--config", "config.yaml", "--config", name]
 
-    def command(self, *arguments: str) -> list[str]:
+    def command(self, *arguments: str, program: str = str(COMMAND)) -> list[str]:
         """The command line of a run."""
-        return [sys.executable, str(COMMAND), *arguments]
+        return [sys.executable, program, *arguments]
 
     def env(self) -> dict[str, str]:
         """The environment of a run: nothing of ours that belongs to Azure."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("AZURE_", "ARM_"))}
         return {**kept, **self.environment}
 
-    def run(self, *arguments: str, timeout: float = 100) -> Result:
-        """Run the command in the directory."""
+    def run(self, *arguments: str, timeout: float = 100, program: str = str(COMMAND)) -> Result:
+        """Run the command, or another program, in the directory."""
         done = subprocess.run(
-            self.command(*arguments),
+            self.command(*arguments, program=program),
             cwd=self.directory,
             env=self.env(),
             stdin=subprocess.DEVNULL,

@@ -131,6 +131,48 @@ def test_failed_change_of_size_touches_no_password(deployed: Project) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "deleted"),
+    [
+        ("*/vaults/draftgenie-kv", False),
+        ("*/managedEnvironments/*", False),
+        ("*/redisEnterprise/draftgenie-redis", True),  # a cluster that could not be made takes no change
+        ("*/redisEnterprise/*/databases/*", False),
+        ("*/containerApps/qdrant", False),
+    ],
+    ids=["vault", "environment", "redis", "redis database", "app"],
+)
+def test_resource_that_azure_failed_to_make_is_made_by_the_next_run(project: Project, path: str, deleted: bool) -> None:
+    """The body is sent again; what cannot be mended and never held anything is deleted first."""
+    failed = project.run(*project.faults({"method": "PUT", "path": path, "fail": "InternalServerError"}))
+    assert failed.code == 1, failed.text
+
+    project.deploy()
+
+    assert any(write.startswith("DELETE") for write in project.writes()) is deleted
+    assert project.deploy().ran() == {}
+
+
+def test_failed_resource_that_takes_no_change_is_named_with_what_to_do(project: Project) -> None:
+    """Nobody is at work on it: waiting would be in vain, and deleting it is not ours to decide."""
+    project.change("redis", {"name": "draftgenie-redis", "sku": "Basic", "vm_size": "c0"})
+    path = "*/providers/Microsoft.Cache/redis/draftgenie-redis"
+    failed = project.run(*project.faults({"method": "PUT", "path": path, "fail": "InternalServerError"}))
+    assert failed.code == 1, failed.text
+
+    again = project.run(timeout=60)
+
+    assert again.code == 1
+    assert "create_databases: redis: Azure says that it is failed, and takes no change of it" in again.err
+    redis_id = project.state()["resources"]["redis"]["id"]
+    assert f"az resource delete --ids {redis_id}" in again.err
+
+    with project.azure() as azure:
+        azure.delete(redis_id, "2024-11-01")
+
+    project.deploy()
+
+
+@pytest.mark.parametrize(
     "fault",
     [
         {"method": "PUT", "path": "*/secrets/postgresql-admin-password", "drop": "after"},

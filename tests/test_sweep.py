@@ -11,28 +11,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep import FAULTS, SIGNALS, Point, cases, new_project, outcome, points, problems
+from sweep import KINDS, Point, attempt, cases, new_project, record
 
 SAMPLE, MANY = 14, 120
 
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[Point]]:
-    """What a deployment without faults leaves, and every request that it makes."""
-    project = new_project(tmp_path_factory.mktemp("recorded"))
-    project.deploy()
-    return outcome(project), points(project)
+    """What deployments without faults leave, and every request of one."""
+    one, other = (new_project(tmp_path_factory.mktemp("recorded")) for _ in range(2))
+    return record(one, other)
 
 
 def sweep(recorded: tuple[dict[str, Any], list[Point]], directory: Path, count: int, seed: int) -> None:
     """Try some combinations; a failing one names itself."""
     expected, found = recorded
-    chosen = random.Random(seed).sample(cases(found, [*FAULTS, *SIGNALS]), count)
-    print(f"{count} of {len(found) * len([*FAULTS, *SIGNALS])} cases, seed {seed}")
+    every = cases(found, KINDS)
+    chosen = random.Random(seed).sample(every, count)
+    print(f"{count} of {len(every)} cases, seed {seed}")
     for number, (point, kind) in enumerate(chosen):
         place = directory / str(number)
         place.mkdir()
-        assert not list(problems(place, expected, point, kind)), f"{kind} at {point}, seed {seed}"
+        assert not attempt(place, expected, point, kind).wrong, f"{kind} at {point}, seed {seed}"
 
 
 @pytest.mark.timeout(240)

@@ -20,7 +20,7 @@ _KEYS = {
     "message": str,
     "skip": int,
     "times": int,
-    "retry_after": (int, float),
+    "retry_after": (int, float, str),
     "drop": str,
     "fail": str,
 }
@@ -43,7 +43,7 @@ class Fault:
     message: str
     skip: int
     times: int
-    retry_after: float | None
+    retry_after: float | str | None  # seconds, or the header's text: an HTTP date
     drop: str | None
     fail: str | None
 

@@ -325,8 +325,10 @@ def _internal_error() -> Response:
 def _faulty(fault: Fault) -> Response:
     assert fault.status is not None
     body = {"error": {"code": fault.code, "message": fault.message}}
-    headers = {} if fault.retry_after is None else {"Retry-After": str(round(fault.retry_after))}
-    return Response(fault.status, body, headers)
+    wish = fault.retry_after
+    if wish is None:
+        return Response(fault.status, body, {})
+    return Response(fault.status, body, {"Retry-After": wish if isinstance(wish, str) else str(round(wish))})
 
 
 def _carries_operation(request: Request) -> bool:

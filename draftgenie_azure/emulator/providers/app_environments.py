@@ -285,7 +285,8 @@ class Environments(ResourceType):
             existing.body.pop("tags", None)
             if body.get("tags") is not None:
                 existing.body["tags"] = body["tags"]
-        if existing.body == before:
+        # Any write has a failed environment made anew (github.com/microsoft/azure-container-apps issue 1113).
+        if existing.body == before and existing.properties["provisioningState"] != "Failed":
             call.world.store.put(existing)
             return Response(200, self.shown(call.world, existing))
         existing.body["systemData"] = system_data(call, zone="", created=before["systemData"]["createdAt"])

@@ -224,6 +224,8 @@ class Vaults(ResourceType):
                 current.pop(name, None)
             changed.setdefault("accessPolicies", [])
         existing.body["properties"] = rules.update(current, changed)
+        if existing.properties["provisioningState"] == "Failed":
+            existing.properties["provisioningState"] = "Succeeded"  # a write is another attempt
         if whole or "tags" in body:
             existing.body["tags"] = body.get("tags") or {}
         existing.body["systemData"] = system_data(call, digits=3, created=existing.body["systemData"]["createdAt"])
