@@ -2,7 +2,8 @@
 
     python tests/sweep.py [--part 1/8] [--only 503,drop-after] [--sample N]
 
-prints one line per case that went wrong and the count of all. The suite runs a sample (`test_sweep.py`).
+prints one line per case that went wrong and the count of all, after Ctrl-C those so far. The suite runs a sample
+(`test_sweep.py`).
 """
 
 from __future__ import annotations
@@ -287,11 +288,14 @@ def main() -> None:
         if options.sample:
             wanted = random.sample(wanted, min(options.sample, len(wanted)))
         verdicts: dict[tuple[Point, str], Verdict] = {}
-        for point, kind in wanted:
-            with tempfile.TemporaryDirectory() as directory:
-                verdict = verdicts[point, kind] = attempt(Path(directory), expected, point, kind)
-            for line in verdict.wrong:
-                print(f"{kind} at {point}: {line}", flush=True)
+        try:
+            for point, kind in wanted:
+                with tempfile.TemporaryDirectory() as directory:
+                    verdict = verdicts[point, kind] = attempt(Path(directory), expected, point, kind)
+                for line in verdict.wrong:
+                    print(f"{kind} at {point}: {line}", flush=True)
+        except KeyboardInterrupt:
+            print(f"interrupted after {len(verdicts)} of {len(wanted)} cases")
     summary(verdicts, len(found))
     sys.exit(any(verdict.wrong for verdict in verdicts.values()))
 
