@@ -44,7 +44,7 @@ from draftgenie_azure.decision import Decider, Decision, adopt_hash_format, as_p
 from draftgenie_azure.dependencies import secret_values, step_hash
 from draftgenie_azure.errors import ConfigError, DeployerError, DeploymentError, StateError, StopRequested
 from draftgenie_azure.journal import Journal, now
-from draftgenie_azure.report import JsonReporter, PlainReporter, duration, shortened, status, summary
+from draftgenie_azure.report import JsonReporter, PlainReporter, duration, shortened, status, summary, under_way
 from draftgenie_azure.state_store import StateStore
 from draftgenie_azure.target import kept_after_reset
 
@@ -65,6 +65,7 @@ VERSION = "1.0.0"
 STATE_FILE = ".azure-deployment-state-v1.json"
 SUCCESS, FAILURE, CHANGES_PENDING, INTERRUPTED = 0, 1, 2, 130
 SIGN_IN = "sign_in"  # what comes before the first step, in the graph
+FEW_SECONDS = 10.0  # nobody needs to be told that a step is still running before
 # Recorded resources that hold data or that others hang on: never left behind without a word. Key, then the step.
 KEPT = {
     "container_registry": "create_container_registry",
@@ -255,6 +256,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self._decide_anew()
         self.deciding = RLock()
         self.ran: dict[str, tuple[list[str], float]] = {}
+        self._began: dict[str, float] = {}
 
     def _decide_anew(self) -> None:
         """Decide by the state as it is now: under the lock it was loaded again."""
@@ -288,6 +290,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
                 return self.deploy(control)
         self.control = control or RunControl(self.config.deployment.parallelism)
         self.control.lock_held = self.state.lock_held
+        self.control.on_wait = self._waits
         needs = {SIGN_IN: (), **{step.name: step.needs or (SIGN_IN,) for step in STEPS}}
         try:
             failures = run_by_needs(
@@ -296,6 +299,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
                 width=self.control.parallelism,
                 durations=self._durations(),
                 control=self.control,
+                still_running=self._still_running,
             )
             _raise(failures)
             self._end()
@@ -319,6 +323,23 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             self._begin()
         else:
             self.outputs[name] = getattr(self, f"_step_{name}")()
+
+    def _waits(self, text: str) -> None:
+        """Tell what the step waits for in whose thread this is called."""
+        from threading import current_thread
+
+        self.reporter.step(current_thread().name, "waits", text)
+
+    def _still_running(self, name: str) -> None:
+        """Tell how long a step has been running, what Azure is at work on, and how long it takes as a rule."""
+        seconds = time.monotonic() - self._began.get(name, time.monotonic())
+        if seconds < FEW_SECONDS:
+            return
+        names = under_way(self.state.state, name)
+        usual = self._durations().get(name)
+        text = duration(seconds) + (f" of usually {duration(usual)}" if usual else "")
+        text += f": {', '.join(names)}" if names else ""
+        self.reporter.step(name, "waits", text, seconds=round(seconds, 1), operations=names)
 
     def _durations(self) -> dict[str, float]:
         """Seconds that each step took last time, or usually takes."""
@@ -431,7 +452,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self.state.mark_step_running(step.name, metadata)
         self.control.check()
         self.journal.begin_step(step.name)
-        began = time.monotonic()
+        began = self._began[step.name] = time.monotonic()
         try:
             outputs = body()
         except DeployerError as error:
@@ -630,7 +651,7 @@ def _deploy(
         logger.debug("the run failed", exc_info=True)
         code = _failed(error, args, reporter)
     except StopRequested:
-        code = _interrupted(reporter)
+        code = _interrupted(reporter, under_way(state.state))
     finally:
         Interrupts.control = None
     seconds = time.monotonic() - began
@@ -908,7 +929,7 @@ def _logger(args: argparse.Namespace, raw: RawConfig) -> logging.Logger:
             raise DeployerError(f"the log {args.log_file} cannot be written: {error.strerror}") from error
         handlers.append(logging.StreamHandler(os.fdopen(descriptor, "a", encoding="utf-8")))
     for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
         handler.addFilter(Masking(secret_values(raw).values()))
         logger.addHandler(handler)
     return logger
@@ -960,8 +981,9 @@ def _failed(error: DeployerError, args: argparse.Namespace, reporter: Reporter) 
     return FAILURE
 
 
-def _interrupted(reporter: Reporter) -> int:
-    reporter.message("Interrupted. What was begun in Azure goes on there; the next run takes it up.")
+def _interrupted(reporter: Reporter, operations: Sequence[str] = ()) -> int:
+    going_on = f"Azure is still at work on {', '.join(operations)}. " if operations else ""
+    reporter.message(f"Interrupted. {going_on}The next run goes on from here.")
     return INTERRUPTED
 
 

@@ -18,7 +18,7 @@ from draftgenie_azure.compare import differences, fingerprint
 from draftgenie_azure.control import pace
 from draftgenie_azure.errors import AzureError
 from draftgenie_azure.schedule import side_by_side
-from draftgenie_azure.wire import BUSY_CODES, error_parts, refusal
+from draftgenie_azure.wire import BUSY_CODES, busy, error_parts, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -232,6 +232,8 @@ class Arm:
                 if not error.passing or time.monotonic() - began + pause > self._patience(error, resource.id):
                     raise
                 self._logger.info("%s; looking again in %.1f s", error.message, pause)
+                if error.code in BUSY_CODES:
+                    self._control.tell(busy(ids.last_name(resource.id), error))
                 self._control.wait(pause)
                 continue
             if live is None:
@@ -344,8 +346,7 @@ class Arm:
             except AzureError as error:
                 if not self._role_may_come(error, roles, began):
                     raise
-                self._logger.info("waiting for a new role to take effect: %s", error.message)
-                self._control.wait(self._role_pause(began))
+                self._wait_for_role(resource_id, error, began)
         status, location = reply.headers.get("Azure-AsyncOperation"), reply.headers.get("Location")
         if status:
             self._journal.operation_started(resource_id, "status", status)
@@ -379,7 +380,7 @@ class Arm:
                     return
                 if not self._role_may_come(error, resource.roles, began):
                     raise
-                self._control.wait(self._role_pause(began))
+                self._wait_for_role(resource.id, error, began)
                 self._write(resource, self.read(resource.id))
 
     def take_up(self, resource_id: str) -> None:
@@ -504,10 +505,11 @@ class Arm:
                 return True
         return False
 
-    @staticmethod
-    def _role_pause(began: float) -> float:
-        waited = time.monotonic() - began
-        return min(20.0, max(0.5, waited / 2))
+    def _wait_for_role(self, resource_id: str, error: AzureError, began: float) -> None:
+        self._logger.info("waiting for a new role to take effect: %s", error.message)
+        name = ids.last_name(resource_id)
+        self._control.tell(f"{name}: a new role is not effective yet; that takes up to 10 minutes")
+        self._control.wait(min(20.0, max(0.5, (time.monotonic() - began) / 2)))
 
     # --- pace ---
 

@@ -31,12 +31,15 @@ class RunControl:
     Attributes:
         lock_held: asked before each write; replaced by whoever holds the lock.
         on_stop: called once when a stop is asked for, from a signal handler: it may only wake somebody up.
+        on_wait: called with what is waited for besides our own operations, in the thread that waits.
     """
 
     def __init__(self, parallelism: int = PARALLELISM) -> None:
         self.parallelism = parallelism
         self.lock_held: Callable[[], bool] = lambda: True
         self.on_stop: Callable[[], None] = lambda: None
+        self.on_wait: Callable[[str], None] = lambda text: None
+        self._told: set[str] = set()
         self._stop = threading.Event()
 
     @property
@@ -63,6 +66,12 @@ class RunControl:
                 "the lock on the state is lost; another run may have taken it",
                 hint="Run again when the other run is over; what was done is recorded.",
             )
+
+    def tell(self, text: str) -> None:
+        """Tell what is waited for, the first time that it is said."""
+        if text not in self._told:
+            self._told.add(text)
+            self.on_wait(text)
 
     def wait(self, seconds: float) -> None:
         """Sleep, but wake up at once when a stop is asked for.

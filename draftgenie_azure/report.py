@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from draftgenie_azure.errors import DeployerError
 
 SHOWN_REASONS = 3
-_COLOURS = {"run": "36", "done": "32", "failed": "31", "skip": "2", "may run": "33", "disabled": "2", "stopped": "33"}
+_COLOURS = {
+    "run": "36", "waits": "36", "done": "32", "failed": "31", "skip": "2", "may run": "33", "disabled": "2",
+    "stopped": "33",
+}  # fmt: skip
 
 
 def shortened(reasons: Sequence[str]) -> str:
@@ -57,7 +60,7 @@ class PlainReporter:
         self._number = {name: number for number, name in enumerate(names, 1)}
 
     def step(self, name: str, what: str, text: str, **facts: Any) -> None:
-        """Something happened to a step: `run`, `done`, `skip`, `failed`, `disabled`, `may run`, `stopped`."""
+        """Something happened to a step: `run`, `waits`, `done`, `skip`, `failed`, `disabled`, `may run`, `stopped`."""
         _print(sys.stderr, self._line(name, what, text))
 
     def planned(self, name: str, what: str, reasons: list[str]) -> None:
@@ -145,14 +148,15 @@ def summary(
         Lines for people, and the same as a document.
     """
     records: dict[str, Any] = state["steps"]
+    resources = dict(state["resources"])  # a copy: threads that an interrupted run has given up may still write
     services = _outputs(records.get("deploy_application_services", {}))
     found = {key: service.get("url") for key, service in services.items() if isinstance(service, dict)}
     urls = {key: url for key, url in found.items() if str(url).startswith("https")}
     failed = [name for name in steps if records.get(name, {}).get("status") == "failed"]
     stopped = [name for name in steps if records.get(name, {}).get("status") == "running"]
-    opened = {key: record["left_open"] for key, record in state["resources"].items() if record.get("left_open")}
+    opened = {key: record["left_open"] for key, record in resources.items() if record.get("left_open")}
     warnings = [*warnings, *(f"{key}: {text}" for key, text in sorted(opened.items()))]
-    orphans = sorted(key for key, record in state["resources"].items() if record.get("orphaned"))
+    orphans = sorted(key for key, record in resources.items() if record.get("orphaned"))
     skipped = sum(name not in ran and records.get(name, {}).get("status") == "completed" for name in steps)
     lines = [f"Deployment summary ({duration(seconds)}): {len(ran)} ran, {skipped} skipped, {len(failed)} failed"]
     lines += [f"  {key:20} {url}" for key, url in urls.items()]
@@ -177,6 +181,19 @@ def summary(
         "seconds": round(seconds, 3),
     }
     return lines, document
+
+
+def under_way(state: Mapping[str, Any], step: str | None = None) -> list[str]:
+    """Names of the resources and builds that Azure is at work on by the state, of one step or of all."""
+    # Copies: threads that an interrupted run has given up may still write.
+    owners = {record["id"]: record["step"] for record in list(state["resources"].values())}
+    found = []
+    for operation in sorted(state["operations"]):
+        resource_id, _, build = operation.partition("#build/")
+        owner = "build_and_push_images" if build else owners.get(resource_id)
+        if step in (None, owner):
+            found.append(f"build of {build.split(':')[0]}" if build else resource_id.rsplit("/", 1)[-1])
+    return found
 
 
 def status(state: Mapping[str, Any], steps: Sequence[str], where: str) -> tuple[list[str], dict[str, Any]]:

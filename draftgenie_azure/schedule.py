@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+HEARTBEAT = 30.0  # seconds between two times that somebody may be told what still runs
 GRACE = 1.5  # seconds that running steps have to notice a stop; what they wait for goes on without us
 
 
@@ -32,6 +33,7 @@ def run_by_needs(
     width: int,
     durations: Mapping[str, float],
     control: RunControl,
+    still_running: Callable[[str], None] = lambda name: None,
 ) -> dict[str, BaseException]:
     """Run each name as soon as what it needs has succeeded, the longest road first.
 
@@ -41,6 +43,7 @@ def run_by_needs(
         width: how many at once; 1 runs them in the order given.
         durations: seconds that each is expected to take.
         control: a stop ends the waiting; what still runs then is abandoned after a moment.
+        still_running: called every `HEARTBEAT` seconds with each name that runs then.
 
     Returns:
         name -> what it raised, for those that failed. What needs one of them did not run; everything else did.
@@ -65,6 +68,7 @@ def run_by_needs(
         else:
             ended.put((name, None))
 
+    beat = time.monotonic() + HEARTBEAT
     while True:
         for name in sorter.get_ready():
             heapq.heappush(ready, (order[name], name))
@@ -74,7 +78,13 @@ def run_by_needs(
             threading.Thread(target=one, args=(name,), name=name, daemon=True).start()
         if not running:
             break
-        message = ended.get()
+        try:
+            message = ended.get(timeout=max(0.0, beat - time.monotonic()))
+        except Empty:
+            beat += HEARTBEAT
+            for name in sorted(running):
+                still_running(name)
+            continue
         if message is None:
             _drain(ended, running)
             raise StopRequested
@@ -119,7 +129,8 @@ def side_by_side(tasks: Sequence[Callable[[], T]], *, width: int) -> list[T]:
             except BaseException as error:  # noqa: BLE001 - raised again by the caller
                 errors[number] = error
 
-    threads = [threading.Thread(target=worker, daemon=True) for _ in range(min(width, len(tasks)))]
+    name = threading.current_thread().name  # of the step, by which lines of output and log are told apart
+    threads = [threading.Thread(target=worker, name=name, daemon=True) for _ in range(min(width, len(tasks)))]
     for thread in threads:
         thread.start()
     for thread in threads:

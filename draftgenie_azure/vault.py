@@ -170,7 +170,7 @@ class Vault:
             role = self._take_role()
             began = time.monotonic()
             while reply.status == 403 and time.monotonic() - began < 600 and self._arm.any_young([role]):
-                self._logger.info("waiting for the role '%s' to take effect", SECRETS_USER)
+                self._control.tell(f"{ids.last_name(self.id)}: the role '{SECRETS_USER}' is not effective yet")
                 self._control.wait(min(20.0, max(0.5, (time.monotonic() - began) / 2)))
                 reply = self._wire.other("GET", url, scope=scope, params=params, accept=(403,))
         if reply.status == 403:

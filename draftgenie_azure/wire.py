@@ -316,6 +316,8 @@ class Wire:
             if not again or spent + delay > limit or (tries is not None and attempt >= tries):
                 raise failure
             self._logger.info("%s; trying again in %.1f s", failure.message, delay)
+            if failure.code in BUSY_CODES:
+                self._control.tell(busy(_shown(url).rsplit("/", 1)[-1], failure))
             if content is not None and hasattr(content, "seek"):
                 content.seek(0)
             self._control.wait(delay)
@@ -366,6 +368,11 @@ def refusal(reply: Reply, what: str) -> AzureError:
         passing=passing,
         retry_after=reply.retry_after,
     )
+
+
+def busy(name: str, error: AzureError) -> str:
+    """For people: what is waited for where another operation holds a resource."""
+    return f"{name}: another operation is in progress ({error.code}); it is waited for"
 
 
 def error_parts(body: Any) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -68,6 +69,32 @@ def test_role_that_is_not_effective_yet_is_waited_for_where_it_is_young(project:
 
     tries = [write for write in project.writes() if write.endswith("PUT") or "/containerApps/draft-service" in write]
     assert len(tries) == 3
+
+
+def test_waiting_for_somebody_else_is_told_once_with_step_and_resource(project: Project) -> None:
+    """Whoever looks on knows why nothing happens."""
+    busy = {"method": "PUT", "path": "*/flexibleServers/draftgenie-pg", "status": 409, "code": "ServerBusy"}
+
+    result = project.run(*project.faults({**busy, "times": 2, "retry_after": 1}, {**NO_SECRET, "times": 2}))
+
+    assert result.code == 0, result.text
+    told = [" ".join(line.split()) for line in result.err.splitlines() if " waits " in line]
+    assert told == [
+        "6/14 create_databases waits draftgenie-pg: another operation is in progress (ServerBusy); it is waited for",
+        "11/14 deploy_application_services waits draft-service: a new role is not effective yet; "
+        "that takes up to 10 minutes",
+    ]
+
+
+@pytest.mark.slow  # nothing is told before half a minute has passed
+def test_long_wait_is_told_with_what_azure_is_at_work_on(project: Project) -> None:
+    """Every half a minute."""
+    result = project.run(*project.faults(scale=0.12), timeout=200)
+
+    assert result.code == 0, result.text
+    told = [" ".join(line.split()) for line in result.err.splitlines() if " waits " in line]
+    assert told
+    assert re.fullmatch(r"6/14 create_databases waits \d+ s of usually [0-9a-z ]+: .*draftgenie-redis.*", told[0])
 
 
 def test_role_that_is_old_is_no_excuse(deployed: Project) -> None:
