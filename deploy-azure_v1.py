@@ -36,7 +36,7 @@ from _thread import RLock  # threading itself costs the no-op run half a millise
 
 from deployer import STEP_NAMES, STEPS, USUAL_SECONDS, DraftGenieDeployer, step_named
 from draftgenie_azure import config as configuration
-from draftgenie_azure import state_document
+from draftgenie_azure import report, state_document
 from draftgenie_azure import target as target_module
 from draftgenie_azure.backends import LocalBackend
 from draftgenie_azure.config import RawConfig
@@ -44,7 +44,7 @@ from draftgenie_azure.decision import Decider, Decision, adopt_hash_format, as_p
 from draftgenie_azure.dependencies import secret_values, step_hash
 from draftgenie_azure.errors import ConfigError, DeployerError, DeploymentError, StateError, StopRequested
 from draftgenie_azure.journal import Journal, now
-from draftgenie_azure.report import JsonReporter, PlainReporter, duration, shortened, status, summary, under_way
+from draftgenie_azure.report import JsonReporter, PlainReporter, duration, shortened
 from draftgenie_azure.state_store import StateStore
 from draftgenie_azure.target import kept_after_reset
 
@@ -335,10 +335,8 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         seconds = time.monotonic() - self._began.get(name, time.monotonic())
         if seconds < FEW_SECONDS:
             return
-        names = under_way(self.state.state, name)
-        usual = self._durations().get(name)
-        text = duration(seconds) + (f" of usually {duration(usual)}" if usual else "")
-        text += f": {', '.join(names)}" if names else ""
+        names = report.under_way(self.state.state, name)
+        text = report.still_running(seconds, self._durations().get(name), names)
         self.reporter.step(name, "waits", text, seconds=round(seconds, 1), operations=names)
 
     def _durations(self) -> dict[str, float]:
@@ -624,7 +622,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
 def _nothing_to_do(plan: Mapping[str, Decision], state: StateManager, reporter: Reporter, began: float) -> int:
     for name, decision in plan.items():
         reporter.step(name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
-    reporter.result(*summary(state.state, STEP_NAMES, {}, time.monotonic() - began, asked=False))
+    reporter.result(*report.summary(state.state, STEP_NAMES, {}, time.monotonic() - began, asked=False))
     return SUCCESS
 
 
@@ -651,14 +649,12 @@ def _deploy(
         logger.debug("the run failed", exc_info=True)
         code = _failed(error, args, reporter)
     except StopRequested:
-        code = _interrupted(reporter, under_way(state.state))
+        code = _interrupted(reporter, report.under_way(state.state))
     finally:
         Interrupts.control = None
     seconds = time.monotonic() - began
-    lines, document = summary(
-        state.state, STEP_NAMES, deployer.ran, seconds, asked=True, warnings=deployer.warnings
-    )
-    reporter.result(lines, document)
+    told = report.summary(state.state, STEP_NAMES, deployer.ran, seconds, asked=True, warnings=deployer.warnings)
+    reporter.result(*told)
     return code
 
 
@@ -711,7 +707,7 @@ def run_status(args: argparse.Namespace, reporter: Reporter) -> int:
     if not state.found:
         reporter.result(["Nothing is deployed yet."], {"event": "status", "steps": {}})
         return SUCCESS
-    reporter.result(*status(state.state, STEP_NAMES, state.where))
+    reporter.result(*report.status(state.state, STEP_NAMES, state.where))
     return SUCCESS
 
 

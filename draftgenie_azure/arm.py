@@ -212,7 +212,7 @@ class Arm:
         self.take_up(resource.id)
         began, attempt = time.monotonic(), 0
         while True:
-            live = self._born(resource, self._at_home(resource, self._settled(resource, self.read(resource.id))))
+            live = self._current(resource)
             found = self.differences(resource, live)
             failed = live is not None and state_of(live) in BAD_ENDS
             if live is not None and not found and not failed:
@@ -240,6 +240,11 @@ class Arm:
                 self._created.add(resource.key)
             self.written.setdefault(step, []).append(resource.key)
             return None, True
+
+    def _current(self, resource: Resource) -> dict[str, Any] | None:
+        """The live resource, at rest; None where there is none, or was none that can stay."""
+        live = self._settled(resource, self.read(resource.id))
+        return self._born(resource, self._at_home(resource, live))
 
     def _same_role(self, resource: Resource, error: AzureError) -> dict[str, Any]:
         """The same assignment under another name, which somebody else gave; Azure's refusal does not say where it is.

@@ -196,6 +196,12 @@ def under_way(state: Mapping[str, Any], step: str | None = None) -> list[str]:
     return found
 
 
+def still_running(seconds: float, usual: float | None, names: Sequence[str]) -> str:
+    """How long a step has been running, how long it takes as a rule, and what Azure is at work on."""
+    text = duration(seconds) + (f" of usually {duration(usual)}" if usual else "")
+    return f"{text}: {', '.join(names)}" if names else text
+
+
 def status(state: Mapping[str, Any], steps: Sequence[str], where: str) -> tuple[list[str], dict[str, Any]]:
     """The recorded state as a table, and as a document with every step's outputs."""
     lines = [f"State {where}, serial {state['serial']}, last changed {state.get('last_updated')}"]
