@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -183,8 +184,8 @@ def attempt(directory: Path, expected: dict[str, Any], point: Point, kind: str) 
     try:
         verdict = _with_signal(project, point, kind) if kind in SIGNALS else _with_fault(project, point, kind)
         verdict.wrong += _next_runs(project, expected, kind)
-    except (subprocess.TimeoutExpired, KeyError, ValueError) as error:
-        return Verdict(True, [f"{type(error).__name__}: {error}"])
+    except (subprocess.TimeoutExpired, KeyError, ValueError, AssertionError):
+        return Verdict(True, [traceback.format_exc()])
     return verdict
 
 
@@ -290,10 +291,13 @@ def main() -> None:
         verdicts: dict[tuple[Point, str], Verdict] = {}
         try:
             for point, kind in wanted:
-                with tempfile.TemporaryDirectory() as directory:
+                # The emulator outlives the command for a moment, and may still write.
+                with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
                     verdict = verdicts[point, kind] = attempt(Path(directory), expected, point, kind)
                 for line in verdict.wrong:
                     print(f"{kind} at {point}: {line}", flush=True)
+                if len(verdicts) % 100 == 0:
+                    print(f"{len(verdicts)} of {len(wanted)} done", flush=True)
         except KeyboardInterrupt:
             print(f"interrupted after {len(verdicts)} of {len(wanted)} cases")
     summary(verdicts, len(found))
