@@ -178,6 +178,27 @@ def test_an_operation_may_be_declared_to_fail(start: Callable[..., Attached]) ->
     assert azure.get("Microsoft.App/managedEnvironments/env")["properties"]["provisioningState"] == "Failed"
 
 
+def test_any_write_has_a_failed_environment_made_anew(start: Callable[..., Attached]) -> None:
+    """github.com/microsoft/azure-container-apps issue 1113."""
+    path = "Microsoft.App/managedEnvironments/env"
+    azure = AzureClient(start(faults=[{"method": "PUT", "path": "*/managedEnvironments/*", "fail": "Some"}]))
+    azure.make_group()
+    assert azure.operation(azure.call("PUT", path, environment_body()))["status"] == "Failed"
+
+    status = azure.operation(azure.call("PUT", path, environment_body()))
+
+    assert status["status"] == "Succeeded"
+    assert azure.get(path)["properties"]["provisioningState"] == "Succeeded"
+
+
+def test_a_fault_may_ask_for_patience_by_a_date(start: Callable[..., Attached]) -> None:
+    date = "Wed, 21 Oct 2026 07:28:00 GMT"
+    fault = {"method": "PUT", "path": "*", "status": 503, "retry_after": date}
+    azure = AzureClient(start(faults=[fault]))
+
+    assert azure.call("PUT", azure.group, GROUP).headers["Retry-After"] == date
+
+
 @pytest.mark.parametrize(
     ("fault", "text"),
     [
