@@ -237,7 +237,8 @@ def _lines(log: Path, position: int) -> list[bytes]:
         return []
     with log.open("rb") as file:
         file.seek(position)
-        return [line for line in file.readlines() if line.endswith(b"\n")]
+        text = file.read()  # at once: line by line, one that is being written would come in two parts
+    return text[: text.rfind(b"\n") + 1].splitlines(keepends=True)
 
 
 def _next_runs(project: Project, expected: dict[str, Any], kind: str) -> Iterator[str]:
