@@ -1,6 +1,6 @@
 """Repeats a deployment once for each of its requests with something going wrong there, and looks at what comes out.
 
-    python tests/sweep.py [--part 1/8] [--only 503,drop-after] [--sample N]
+    python tests/sweep.py [--part 1/8] [--only 503,drop-after] [--at /jobs/] [--sample N]
 
 prints one line per case that went wrong and the count of all, after Ctrl-C those so far. The suite runs a sample
 (`test_sweep.py`).
@@ -53,7 +53,12 @@ SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT}
 KINDS = [*FAULTS, *NEAR, *SIGNALS]
 # After these a build is begun once more: it failed, or nobody knows of it (of `drop-before`, the log alone does).
 MAY_BUILD_AGAIN = ("failed", "drop-before", "drop-after", "time-out", *SIGNALS)
-_VARIABLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}|[0-9a-f]{64}|[0-9]{4,}")
+# In a path: ids, digests, numbers; the ends of the names of a migration's job and its execution, and of a revision.
+_VARIABLE = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}|[0-9a-f]{32}|[0-9]{4,}(?=/|$)"
+    r"|-[0-9a-f]{8}(-[a-z0-9]{7})?(?=/|$)|--[a-z0-9]{7}(?=/|$)"
+)
+_DOMAIN = re.compile(r"\.[^.]+(?=\.[a-z0-9]+\.azurecontainerapps\.io$)")
 _MINTED = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8,}", re.IGNORECASE)  # in a resource
 
 
@@ -101,7 +106,8 @@ def points(project: Project) -> list[Point]:
     seen: Counter[tuple[str, str, str]] = Counter()
     found = []
     for request in project.requests():
-        key = (request["method"], request["host"], _VARIABLE.sub("*", request["path"]))
+        host = _DOMAIN.sub(".*", request["host"])
+        key = (request["method"], host, _VARIABLE.sub("*", request["path"]))
         found.append(Point(*key, seen[key]))
         seen[key] += 1
     return found
@@ -272,8 +278,8 @@ def _completed(project: Project) -> set[str]:
 
 
 def cases(found: list[Point], kinds: list[str]) -> list[tuple[Point, str]]:
-    """All combinations."""
-    return [(point, kind) for point in found for kind in kinds if point.can_meet(kind)]
+    """All combinations, in an order that is the same for every part of a sweep."""
+    return [(point, kind) for point in sorted(found, key=str) for kind in kinds if point.can_meet(kind)]
 
 
 def main() -> None:
@@ -281,11 +287,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", default="1/1", help="which part of how many: 1/8")
     parser.add_argument("--only", default=",".join(KINDS), help="faults, by name")
+    parser.add_argument("--at", default="", help="only requests with this in their address")
     parser.add_argument("--sample", type=int, help="only so many, at random")
     options = parser.parse_args()
     part, parts = map(int, options.part.split("/"))
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         expected, found = record(new_project(Path(one)), new_project(Path(other)))
+        found = [point for point in found if options.at in str(point)]
         wanted = cases(found, options.only.split(","))[part - 1 :: parts]
         if options.sample:
             wanted = random.sample(wanted, min(options.sample, len(wanted)))
