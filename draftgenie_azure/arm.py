@@ -228,7 +228,7 @@ class Arm:
                 attempt += 1
                 pause = error.retry_after or self._wire.pause(attempt)
                 if failed and error.code in BUSY_CODES and attempt == _LOOKS_AT_FAILED:
-                    raise self._failed(resource, live, f"and takes no change of it ({error.message})") from error
+                    raise self._failed(resource, live, f", and takes no change of it ({error.message})") from error
                 if not error.passing or time.monotonic() - began + pause > self._patience(error, resource.id):
                     raise
                 self._logger.info("%s; looking again in %.1f s", error.message, pause)
@@ -468,12 +468,12 @@ class Arm:
         reason = live.get("properties", {}).get("deploymentErrors") or ""
         if not resource.expiry_fails and "Operation expired" in str(reason):
             return
-        raise self._failed(resource, live, f"({reason})" if reason else "")
+        raise self._failed(resource, live, f" ({reason})" if reason else "")
 
     @staticmethod
     def _failed(resource: Resource, live: dict[str, Any] | None, more: str) -> AzureError:
         return AzureError(
-            f"{resource.key}: Azure says that it is {state_of(live or {})}, {more}".rstrip(", "),
+            f"{resource.key}: Azure says that it is {state_of(live or {})}{more}",
             hint="Its activity log in the portal may tell why. The next run sends it again. If it stays so: "
             f"az resource delete --ids {resource.id}, which deletes what is in it, too; then run again.",
         )
