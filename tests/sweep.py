@@ -59,7 +59,12 @@ _VARIABLE = re.compile(
     r"|-[0-9a-f]{8}(-[a-z0-9]{7})?(?=/|$)|--[a-z0-9]{7}(?=/|$)"
 )
 _DOMAIN = re.compile(r"\.[^.]+(?=\.[a-z0-9]+\.azurecontainerapps\.io$)")
-_MINTED = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8,}", re.IGNORECASE)  # in a resource
+# In a resource: ids, digests, the environment's domain, addresses; two runs may by chance be given the same.
+_MINTED = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z]+-[0-9a-f]{8}(?=\.[a-z0-9]+\.azure)|[0-9a-f]{8,}"
+    r"|\b\d+\.\d+\.\d+\.\d+\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
