@@ -172,7 +172,9 @@ def record(first: Project, second: Project) -> tuple[dict[str, Any], list[Point]
     second.deploy()
     found = points(first)  # before the look at what is left makes requests of its own
     one, other = outcome(first), outcome(second)
-    return {key: value for key, value in one.items() if other[key] == value}, found
+    expected = {key: value for key, value in one.items() if other.get(key) == value}
+    assert not [key for key in one if key not in expected and not key.startswith("/")], "only properties may differ"
+    return expected, found
 
 
 @dataclass
