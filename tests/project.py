@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,9 +142,10 @@ class Project:
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start the command without waiting for it."""
-        return subprocess.Popen(
+    @contextmanager
+    def start(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Start the command without waiting for it; what is left of it at the end of the block is killed."""
+        with subprocess.Popen(
             self.command(*arguments),
             cwd=self.directory,
             env=self.env(),
@@ -152,7 +153,11 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def deploy(self, *arguments: str) -> Result:
         """Run the command, which must succeed, and give its JSON events."""
@@ -208,8 +213,17 @@ class Project:
 
     def requests(self) -> list[dict[str, Any]]:
         """Every request that the emulator answered, in order."""
+        return [json.loads(line) for line in self.log_lines()]
+
+    def log_lines(self, position: int = 0) -> list[bytes]:
+        """The whole lines of the emulator's log from a position on; it may be writing another one right now."""
         log = self.directory / ".azure-emulator" / "requests.jsonl"
-        return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+        if not log.exists():
+            return []
+        with log.open("rb") as file:
+            file.seek(position)
+            text = file.read()
+        return text[: text.rfind(b"\n") + 1].splitlines(keepends=True)
 
     def writes(self, since: int = 0) -> list[str]:
         """Method and path of the requests that change something, from the request with that number on."""
@@ -218,6 +232,23 @@ class Project:
             for request in self.requests()[since:]
             if request["method"] in WRITES and not request["path"].lower().endswith(ASKING)
         ]
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[Any], what: str) -> None:
+    """Wait until `condition` gives something true; `what` is said when the process ends without, or takes a minute."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline and process.poll() is None, what
+        time.sleep(0.01)
+
+
+def wait_for_server(project: Project, process: subprocess.Popen[Any]) -> None:
+    """Wait until a run is in the middle of making the PostgreSQL server."""
+    wait_for(
+        lambda: any(write.startswith("PUT") and "/flexibleServers/" in write for write in project.writes()),
+        process,
+        "the run did not come to the server",
+    )
 
 
 def wait_for_end(project: Project) -> None:

@@ -223,36 +223,25 @@ def _with_fault(project: Project, point: Point, kind: str) -> Verdict:
 
 def _with_signal(project: Project, point: Point, kind: str) -> Verdict:
     """Send a signal as soon as the emulator has seen the request."""
-    process = project.start("--config", "config.yaml")
-    log = project.directory / ".azure-emulator" / "requests.jsonl"
     pattern = re.compile(re.escape(point.path).replace(r"\*", "[^/]+") + "$")
     count, position, began = 0, 0, 0.0
-    while process.poll() is None and not began:
-        lines = _lines(log, position)
-        position += sum(map(len, lines))
-        for request in map(json.loads, lines):
-            count += request["method"] == point.method and bool(pattern.match(request["path"]))
-        if count > point.number:
-            process.send_signal(SIGNALS[kind])
-            began = time.monotonic()
-        time.sleep(0.001)
-    process.communicate(timeout=60)
+    with project.start("--config", "config.yaml") as process:
+        while process.poll() is None and not began:
+            lines = project.log_lines(position)
+            position += sum(map(len, lines))
+            for request in map(json.loads, lines):
+                count += request["method"] == point.method and bool(pattern.match(request["path"]))
+            if count > point.number:
+                process.send_signal(SIGNALS[kind])
+                began = time.monotonic()
+            time.sleep(0.001)
+        process.communicate(timeout=60)
     verdict = Verdict(process.returncode != 0, [], time.monotonic() - began if began else 0.0)
     if process.returncode not in (0, 130 if kind == "interrupt" else -9):
         verdict.wrong.append(f"the first run ended with {process.returncode}")
     if verdict.seconds > 2:
         verdict.wrong.append(f"it ended {verdict.seconds:.1f} s after the signal")
     return verdict
-
-
-def _lines(log: Path, position: int) -> list[bytes]:
-    """The whole lines of a log from a position on."""
-    if not log.exists():
-        return []
-    with log.open("rb") as file:
-        file.seek(position)
-        text = file.read()  # at once: line by line, one that is being written would come in two parts
-    return text[: text.rfind(b"\n") + 1].splitlines(keepends=True)
 
 
 def _next_runs(project: Project, expected: dict[str, Any], kind: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from project import Project
+from project import Project, wait_for, wait_for_server
 
 from deployer import STEP_NAMES, step_named
 
@@ -185,14 +185,14 @@ def test_failed_resource_that_takes_no_change_is_named_with_what_to_do(project: 
 def test_run_killed_between_password_server_and_secrets_recovers(project: Project, fault: dict[str, Any]) -> None:
     """Server and vault agree in the end, whatever was cut off."""
     arguments = project.faults({**fault, "times": 1}, scale=0)
-    process = project.start(*arguments)
-    deadline = time.monotonic() + 60
     marker = fault["path"].lstrip("*")
-    while not any(write.startswith("PUT") and write.endswith(marker) for write in project.writes()):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
+    with project.start(*arguments) as process:
+        wait_for(
+            lambda: any(write.startswith("PUT") and write.endswith(marker) for write in project.writes()),
+            process,
+            f"the run did not come to {marker}",
+        )
+        process.kill()
 
     project.deploy()
 
@@ -204,14 +204,11 @@ def test_run_killed_between_password_server_and_secrets_recovers(project: Projec
 def test_signal_ends_with_130_and_the_next_run_finishes(project: Project, number: signal.Signals) -> None:
     """The state is saved, the step is interrupted, and nothing done is done again."""
     arguments = project.faults(scale=0.006)
-    process = project.start(*arguments)
-    deadline = time.monotonic() + 60
-    while not any(write.startswith("PUT") and "/flexibleServers/" in write for write in project.writes()):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(number)
-    began = time.monotonic()
-    _, err = process.communicate(timeout=20)
+    with project.start(*arguments) as process:
+        wait_for_server(project, process)
+        process.send_signal(number)
+        began = time.monotonic()
+        _, err = process.communicate(timeout=20)
 
     assert process.returncode == 130, err
     assert time.monotonic() - began < 4

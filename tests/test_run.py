@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from project import Project
+from project import Project, wait_for, wait_for_server
 
 from deployer import STEP_NAMES
 
@@ -166,28 +166,25 @@ def test_throttling_is_waited_out_as_long_as_azure_says(project: Project) -> Non
 
 def test_second_signal_ends_at_once(project: Project) -> None:
     """Whoever is in a hurry presses twice."""
-    process = project.start(*project.faults(scale=0.05))
-    deadline = time.monotonic() + 60
-    while not any("/flexibleServers/" in write for write in project.writes()):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
+    with project.start(*project.faults(scale=0.05)) as process:
+        wait_for_server(project, process)
 
-    process.send_signal(signal.SIGTERM)
-    process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
 
-    process.communicate(timeout=5)
+        process.communicate(timeout=5)
     assert process.returncode == 130
 
 
 def test_operation_that_a_killed_run_left_behind_is_taken_up(project: Project) -> None:
     """The state holds its address; the next run waits for it and sends no second write."""
-    process = project.start(*project.faults(scale=0.008))
-    deadline = time.monotonic() + 60
-    while not (project.state_file.exists() and any("flexibleServers" in name for name in operations(project))):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
-    process.kill()
-    process.communicate()
+    with project.start(*project.faults(scale=0.008)) as process:
+        wait_for(
+            lambda: project.state_file.exists() and any("flexibleServers" in name for name in operations(project)),
+            process,
+            "the run recorded no operation on the server",
+        )
+        process.kill()
     left = operations(project)
 
     project.deploy()
@@ -236,13 +233,13 @@ def test_two_hundred_services_deploy_within_azures_limits(project: Project) -> N
 
 def test_deployment_goes_on_when_nobody_reads_its_output(project: Project) -> None:
     """`| head -1` takes one line and goes."""
-    process = project.start()
-    assert process.stdout is not None and process.stderr is not None
-    process.stderr.readline()
-    process.stderr.close()
-    process.stdout.close()
+    with project.start() as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stderr.readline()
+        process.stderr.close()
+        process.stdout.close()
 
-    assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=60) == 0
     assert project.deploy().ran() == {}
 
 
@@ -260,10 +257,7 @@ def test_closed_terminal_interrupts_and_the_next_run_finishes(project: Project) 
         start_new_session=True,
     )
     os.close(slave)
-    deadline = time.monotonic() + 60
-    while not any("/flexibleServers/" in write for write in project.writes()):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
+    wait_for_server(project, process)
 
     os.close(master)
 
@@ -292,10 +286,7 @@ def test_process_1_of_a_container_stops_when_it_is_told_to(project: Project) -> 
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 60
-    while not any("/flexibleServers/" in write for write in project.writes()):
-        assert time.monotonic() < deadline and outer.poll() is None
-        time.sleep(0.02)
+    wait_for_server(project, outer)
     children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text(encoding="ascii").split()
 
     os.kill(int(children[0]), signal.SIGTERM)

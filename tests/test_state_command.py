@@ -12,13 +12,15 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.storage.blob import BlobServiceClient
 from azurite import Azurite
-from project import COMMAND, STATE, Project
+from project import COMMAND, STATE, Project, wait_for, wait_for_server
 
 from deployer import STEP_NAMES
 from draftgenie_azure import blob_backend
@@ -29,22 +31,12 @@ EARLIER = {"version": "1.0", "completed_steps": ["create_postgresql"], "steps": 
            "created_resources": {"postgresql": {"admin_password": "EarlierPassw0rd"}}}
 
 
-def _wait_for(condition: Any, process: subprocess.Popen[str], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline and process.poll() is None, what
-        time.sleep(0.02)
-
-
-def _slow(project: Project, *arguments: str) -> subprocess.Popen[str]:
+@contextmanager
+def _slow(project: Project, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A run that is in the middle of making the server."""
-    process = project.start(*project.faults(scale=0.02), *arguments)
-    _wait_for(
-        lambda: any(write.startswith("PUT") and "/flexibleServers/" in write for write in project.writes()),
-        process,
-        "the run did not come to the server",
-    )
-    return process
+    with project.start(*project.faults(scale=0.02), *arguments) as process:
+        wait_for_server(project, process)
+        yield process
 
 
 def _follow(project: Project, text: str) -> Any:
@@ -59,8 +51,7 @@ def _follow(project: Project, text: str) -> Any:
 
 def test_second_run_is_refused_at_once_with_the_holder_and_the_way_out(project: Project) -> None:
     """Who, where, which process, since when, by which command; --status and --dry-run need no lock."""
-    process = _slow(project)
-    try:
+    with _slow(project) as process:
         began = time.monotonic()
         refused = project.run()
 
@@ -77,21 +68,17 @@ def test_second_run_is_refused_at_once_with_the_holder_and_the_way_out(project: 
             result = project.run(*arguments)
             assert result.code == 1, result.text
             assert f"process {process.pid}" in result.err
-    finally:
-        process.kill()
-        process.communicate()
-    began = time.monotonic()
     assert project.deploy().code == 0  # the lock went with its holder
 
 
 def test_run_that_waits_finds_everything_done(project: Project) -> None:
     """It decides again under the lock: no step runs twice."""
-    process = project.start(*project.faults(scale=0.005))
-    _wait_for(lambda: project.writes(), process, "the run did not begin")
+    with project.start(*project.faults(scale=0.005)) as process:
+        wait_for(project.writes, process, "the run did not begin")
 
-    waited = project.run("--lock-timeout", "2m", "--output", "json")
+        waited = project.run("--lock-timeout", "2m", "--output", "json")
 
-    process.communicate(timeout=60)
+        process.communicate(timeout=60)
     assert process.returncode == 0
     assert waited.code == 0
     messages = [event["message"] for event in waited.events() if event["event"] == "message"]
@@ -103,18 +90,15 @@ def test_run_that_waits_finds_everything_done(project: Project) -> None:
 
 def test_stopped_while_waiting_for_a_lock_is_130(project: Project) -> None:
     """tofu's TestUnlockWithCancelledContext, the other way round: the waiting ends, the other's lock stays."""
-    process = _slow(project)
-    waiting = project.start("--lock-timeout", "5m")
-    assert waiting.stderr is not None
-    assert any("waiting up to" in line for line in waiting.stderr)
+    with _slow(project), project.start("--lock-timeout", "5m") as waiting:
+        assert waiting.stderr is not None
+        assert any("waiting up to" in line for line in waiting.stderr)
 
-    waiting.send_signal(signal.SIGINT)
+        waiting.send_signal(signal.SIGINT)
 
-    waiting.communicate(timeout=10)
-    assert waiting.returncode == 130
-    assert project.run().code == 1
-    process.kill()
-    process.communicate()
+        waiting.communicate(timeout=10)
+        assert waiting.returncode == 130
+        assert project.run().code == 1
 
 
 @pytest.mark.parametrize("text", ["soon", "10x", "-1", "", "1.5"])
@@ -315,12 +299,12 @@ def test_full_disk_loses_no_step(project: Project) -> None:
 
 def test_state_that_somebody_changed_in_mid_run_is_not_overwritten(project: Project) -> None:
     """The run stops, its own state goes to the rescue file, and putting that back loses neither."""
-    process = _slow(project, "--parallelism", "1")
-    time.sleep(1)  # it has recorded the operation and waits for its end
-    stranger = json.dumps(project.state() | {"stranger": True}).encode()
-    project.state_file.write_bytes(stranger)
+    with _slow(project, "--parallelism", "1") as process:
+        time.sleep(1)  # it has recorded the operation and waits for its end
+        stranger = json.dumps(project.state() | {"stranger": True}).encode()
+        project.state_file.write_bytes(stranger)
 
-    _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=60)
 
     assert process.returncode == 1, err
     assert "was changed by somebody else" in err
@@ -498,23 +482,23 @@ def test_older_name_of_blob_storage_is_understood(in_blob: Project, azurite: Azu
 
 def test_broken_blob_lock_stops_the_run_and_loses_nothing(in_blob: Project, azurite: Azurite) -> None:
     """Somebody breaks a live run's lock: it stops, its state goes to a rescue file, the command puts that back."""
-    process = _slow(in_blob)
-    refused = in_blob.run()
-    assert refused.code == 1
-    assert f"process {process.pid}" in refused.err
-    assert "break its lock: python" in refused.err
-    unasked = in_blob.run("--force-unlock")
-    assert unasked.code == 1
-    assert f"(process {process.pid}, since" in unasked.err
-    assert process.poll() is None
+    with _slow(in_blob) as process:
+        refused = in_blob.run()
+        assert refused.code == 1
+        assert f"process {process.pid}" in refused.err
+        assert "break its lock: python" in refused.err
+        unasked = in_blob.run("--force-unlock")
+        assert unasked.code == 1
+        assert f"(process {process.pid}, since" in unasked.err
+        assert process.poll() is None
 
-    broken = in_blob.run("--force-unlock", "--auto-approve")
-    seen = len(in_blob.requests())
-    broken_at = time.monotonic()
+        broken = in_blob.run("--force-unlock", "--auto-approve")
+        seen = len(in_blob.requests())
+        broken_at = time.monotonic()
 
-    assert broken.code == 0
-    assert str(process.pid) in broken.out
-    _, err = process.communicate(timeout=90)
+        assert broken.code == 0
+        assert str(process.pid) in broken.out
+        _, err = process.communicate(timeout=90)
     assert time.monotonic() - broken_at < 40
     assert process.returncode == 1, err
     assert "the lock on the state" in err
