@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -203,3 +205,28 @@ def test_bucket_lets_a_burst_through_and_then_keeps_its_rate() -> None:
 def test_code_and_message_are_found_in_every_shape_of_error(body: object, code: str, message: str) -> None:
     """The innermost code is the useful one."""
     assert error_parts(body) == (code, message)
+
+
+def test_waiting_for_hours_takes_no_more_memory_than_waiting_for_minutes(
+    wire: Wire, emulator: Attached, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand polls leave nothing behind: no answer, no log record, no connection."""
+    group = f"/subscriptions/{emulator.subscription_id}/resourceGroups/waiting"
+    version = {"api-version": "2025-04-01"}
+    monkeypatch.setattr(Bucket, "take", lambda self: 0.0)  # at our pace they would take most of a minute
+    wire.arm("PUT", group, params=version, json_body={"location": "eastus2"})
+
+    def poll(times: int) -> int:
+        for _ in range(times):
+            wire.arm("GET", group, params=version)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = poll(100)
+        after = poll(1000)
+    finally:
+        tracemalloc.stop()
+
+    assert after - before < 30_000  # bytes
