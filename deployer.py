@@ -249,6 +249,7 @@ class DraftGenieDeployer:
             AzureError: nobody is signed in, or the subscription is not to be seen.
         """
         from dataclasses import replace
+        from functools import partial
 
         from draftgenie_azure import credentials, ids
         from draftgenie_azure.arm import Arm
@@ -262,13 +263,13 @@ class DraftGenieDeployer:
             endpoints = replace(
                 endpoints, proxy=self._emulator.proxy_url, ca_file=str(self._emulator.ca_file)
             )
-            credential = credentials.for_emulator(self._emulator, endpoints)
+            sign_in = partial(credentials.for_emulator, self._emulator, endpoints)
             subscription_id = subscription_id or self._emulator.subscription_id
         else:
-            credential = credentials.for_cloud(endpoints, self.config.azure.tenant_id)
+            sign_in = partial(credentials.for_cloud, endpoints, self.config.azure.tenant_id)
         self.wire: Wire = Wire(
             endpoints=endpoints,
-            credential=credential,
+            sign_in=sign_in,
             subscription_id=subscription_id or "none",
             control=control,
             logger=self.logger,

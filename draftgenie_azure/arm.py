@@ -18,7 +18,7 @@ from draftgenie_azure.compare import differences, fingerprint
 from draftgenie_azure.control import pace
 from draftgenie_azure.errors import AzureError
 from draftgenie_azure.schedule import side_by_side
-from draftgenie_azure.wire import BUSY_CODES, busy, error_parts, refusal
+from draftgenie_azure.wire import Spent, busy, error_parts, is_busy, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ BAD_ENDS = frozenset({"failed", "canceled", "upgradefailed"})
 
 # Longest waits in seconds: three times the longest that was measured or is to be expected of the type.
 _LONGEST_WAIT = {
+    "Microsoft.Resources/resourceGroups": 95 * 60,  # one that is being deleted
     "Microsoft.DBforPostgreSQL/flexibleServers": 36 * 60,
     "Microsoft.Cache/redisEnterprise": 90 * 60,
     "Microsoft.Cache/redisEnterprise/databases": 30 * 60,
@@ -92,6 +93,10 @@ class Resource:
         return ids.api_version(self.id)
 
 
+class OperationFailedError(AzureError):
+    """An operation ended as failed or canceled; any other error leaves open how it ends."""
+
+
 class Arm:
     """Resources of one subscription, through one `Wire`, remembered in one `Journal`."""
 
@@ -112,21 +117,23 @@ class Arm:
             AzureError: anything but 200 and 404.
         """
         version = api_version or ids.api_version(resource_id)
-        reply = self._wire.arm("GET", resource_id, params={"api-version": version}, accept=(404,))
-        if reply.status == 404:
-            return None
-        assert isinstance(reply.body, dict)
-        return reply.body
+        reply = self._get(resource_id, **{"api-version": version})
+        return None if reply.status == 404 else dict(reply.body)
 
     def listing(self, path: str, *, api_version: str, **params: str) -> Iterator[dict[str, Any]]:
         """Every item of a collection, page by page; nothing where the collection itself is missing."""
-        reply = self._wire.arm("GET", path, params={"api-version": api_version, **params}, accept=(404,))
+        reply = self._get(path, **{"api-version": api_version, **params})
         while reply.status != 404:
             yield from reply.body.get("value", [])
             following = reply.body.get("nextLink")
             if not following:
                 return
-            reply = self._wire.arm("GET", following)
+            if not self._is_arm(str(following)):
+                raise AzureError(f"GET {path}: its next page is said to be elsewhere; our token does not go there")
+            reply = self._get(following)
+
+    def _get(self, path: str, **params: str) -> Reply:
+        return self._wire.arm("GET", path, params=params or None, accept=(404,), expects_object=True)
 
     # --- acting ---
 
@@ -150,7 +157,11 @@ class Arm:
         )
 
     def delete(self, resource_id: str, *, api_version: str | None = None) -> None:
-        """Delete a resource and wait until it is gone; nothing to do where it is not there."""
+        """Delete a resource and wait until it is gone; nothing to do where it is not there.
+
+        Raises:
+            AzureError: Azure refused, or the resource is still there after the longest plausible time.
+        """
         version = api_version or ids.api_version(resource_id)
         reply = self._wire.arm("DELETE", resource_id, params={"api-version": version}, accept=(404,), patience=1200.0)
         url = reply.headers.get("Azure-AsyncOperation") or reply.headers.get("Location")
@@ -159,13 +170,21 @@ class Arm:
             self._journal.operation_started(resource_id, kind, url)
             self._await_operation(resource_id, kind, url, reply)
             self._journal.operation_ended(resource_id)
+        if reply.status == 202:
+            self._await_gone(resource_id, version)
+
+    def _await_gone(self, resource_id: str, version: str) -> None:
+        """An address that could not be read, or none at all, says nothing: the resource itself does."""
+        began = time.monotonic()
+        while self.read(resource_id, api_version=version) is not None:
+            if time.monotonic() - began > self._longest_wait(resource_id):
+                raise AzureError(f"{ids.last_name(resource_id)}: deleted, but still there", hint="Run again later.")
+            self._control.wait(pace(began))
 
     # --- ensuring ---
 
     def ensure(self, resources: Sequence[Resource], *, step: str) -> list[dict[str, Any]]:
-        """Bring a group of resources that may go side by side to what is wanted.
-
-        All writes are sent before the first of them is waited for.
+        """Bring a group of resources that may go side by side to what is wanted, within the run's width.
 
         Args:
             resources: what is wanted; none of them needs another one of the group.
@@ -175,12 +194,16 @@ class Arm:
             The live resources, read after the writes, in the same order.
 
         Raises:
-            AzureError: a write was refused, or its operation failed; what else the group began is recorded.
+            AzureError: a write was refused, or its operation failed; the others of the group were finished.
+            DeploymentError: so it went with several.
         """
-        width = self._control.parallelism
-        begun = side_by_side([partial(self._begin, resource, step) for resource in resources], width=width)
-        ends = [partial(self._finish, resource, step, *start) for resource, start in zip(resources, begun, strict=True)]
-        return side_by_side(ends, width=width)
+        tasks = [partial(self._ensure, resource, step) for resource in resources]
+        return side_by_side(tasks, width=self._control.parallelism)
+
+    def _ensure(self, resource: Resource, step: str) -> dict[str, Any]:
+        with self._control.slot():
+            live, sent = self._begin(resource, step)
+            return self._finish(resource, step, live, sent)
 
     def created(self, key: str) -> bool:
         """Whether it was this run's own write that made the resource."""
@@ -210,7 +233,7 @@ class Arm:
         A write that may or may not have been taken is not sent again blindly: what exists decides.
         """
         self.take_up(resource.id)
-        began, attempt = time.monotonic(), 0
+        spent, attempt = Spent(), 0
         while True:
             live = self._current(resource)
             found = self.differences(resource, live)
@@ -220,19 +243,21 @@ class Arm:
             if live is None:
                 self._journal.creating(resource.key, resource.id, resource.api_version, step)
             self._logger.info("%s: %s", resource.key, "failed before" if failed and not found else ", ".join(found))
+            began = time.monotonic()
             try:
                 self._write(resource, live)
             except AzureError as error:
                 if error.code == "RoleAssignmentExists":
                     return self._same_role(resource, error), False
                 attempt += 1
-                pause = error.retry_after or self._wire.pause(attempt)
-                if failed and error.code in BUSY_CODES and attempt == _LOOKS_AT_FAILED:
+                pause = self._wire.pause(attempt, error.retry_after)
+                if failed and is_busy(error) and attempt == _LOOKS_AT_FAILED:
                     raise self._failed(resource, live, f", and takes no change of it ({error.message})") from error
-                if not error.passing or time.monotonic() - began + pause > self._patience(error, resource.id):
+                lost = spent.more(error, time.monotonic() - began + pause)
+                if not error.passing or lost > self._patience(error, resource.id):
                     raise
                 self._logger.info("%s; looking again in %.1f s", error.message, pause)
-                if error.code in BUSY_CODES:
+                if is_busy(error):
                     self._control.tell(busy(ids.last_name(resource.id), error))
                 self._control.wait(pause)
                 continue
@@ -288,12 +313,12 @@ class Arm:
 
     def _patience(self, error: AzureError, resource_id: str) -> float:
         """Seconds to go on: as long as another operation may take, else what one request is given."""
-        return self._longest_wait(resource_id) if error.code in BUSY_CODES else self._wire.budget
+        return self._longest_wait(resource_id) if is_busy(error) else self._wire.budget
 
     def _finish(self, resource: Resource, step: str, live: dict[str, Any] | None, sent: bool) -> dict[str, Any]:
         if sent:
-            self._await_with_roles(resource)
-            live = self._read_back(resource)
+            expired = self._await_with_roles(resource, step)
+            live = self._read_back(resource, judge=not expired)
         assert live is not None
         wanted = resource.changes if resource.changes is not None else resource.body
         print_ = fingerprint(wanted, ignore=resource.write_only)
@@ -363,7 +388,8 @@ class Arm:
         """Wait for the recorded operation on a resource, if there is one.
 
         Raises:
-            AzureError: the operation failed, or took longer than is plausible.
+            OperationFailedError: it failed.
+            AzureError: it took longer than is plausible, or its end could not be asked for.
         """
         operation = self._journal.operations.get(resource_id)
         if operation is None:
@@ -371,32 +397,39 @@ class Arm:
         self._await_operation(resource_id, operation["kind"], operation["url"], None)
         self._journal.operation_ended(resource_id)
 
-    def _await_with_roles(self, resource: Resource) -> None:
-        """Wait; where the operation failed for want of a role that is young, send the body once more."""
+    def _await_with_roles(self, resource: Resource, step: str) -> bool:
+        """Wait; where the operation failed for want of a role that is young, send the body once more.
+
+        Returns:
+            Whether the operation expired and that is somebody else's to judge.
+        """
         began = time.monotonic()
         while True:
             try:
                 self.wait(resource.id)
-                return
-            except AzureError as error:
-                self._journal.operation_ended(resource.id)
+                return False
+            except OperationFailedError as error:
                 if not resource.expiry_fails and "Operation expired" in error.message:
                     self._logger.warning("%s: its operation expired; the last step tells why", resource.key)
-                    return
+                    return True
                 if not self._role_may_come(error, resource.roles, began):
                     raise
                 self._wait_for_role(resource.id, error, began)
-                self._write(resource, self.read(resource.id))
+            self._begin(resource, step)
 
     def take_up(self, resource_id: str) -> None:
-        """Wait for an operation that an earlier run left behind; whether it failed shows in the resource."""
+        """Wait for an operation that an earlier run left behind; whether it failed shows in the resource.
+
+        Raises:
+            AzureError: its end could not be asked for; it stays recorded.
+        """
         operation = self._journal.operations.get(resource_id)
         if operation is None:
             return
         self._logger.info("taking up an operation that an earlier run began on %s", ids.last_name(resource_id))
         try:
             self._await_operation(resource_id, operation["kind"], operation["url"], None)
-        except AzureError as error:
+        except OperationFailedError as error:
             self._logger.info("that operation ended badly: %s", error.message)
         self._journal.operation_ended(resource_id)
 
@@ -404,7 +437,8 @@ class Arm:
         """Poll until an operation ends.
 
         Raises:
-            AzureError: it ended as failed or canceled, or did not end in time.
+            OperationFailedError: it ended as failed or canceled, and is recorded no longer.
+            AzureError: it did not end in time, or could not be asked for; it stays recorded.
         """
         if not self._is_arm(url):
             return  # the token goes wherever this address points; the resource's own state is asked instead
@@ -425,7 +459,7 @@ class Arm:
                     f"{ids.last_name(resource_id)}: still not done after {minutes:.0f} minutes",
                     hint="Run again later: the wait is taken up where it was left.",
                 )
-            pause = self._pause(began, answer)
+            pause = min(self._pause(began, answer), max(0.0, deadline - time.monotonic()) + 0.1)
 
     def _ended(self, resource_id: str, kind: str, answer: Reply) -> bool:
         if kind == "location":
@@ -434,7 +468,8 @@ class Arm:
         status = str(body.get("status", "")).lower()
         if status in BAD_ENDS:
             code, message = error_parts(body)
-            raise AzureError(
+            self._journal.operation_ended(resource_id)
+            raise OperationFailedError(
                 f"{ids.last_name(resource_id)}: the operation ended as {status}: "
                 f"{code + ': ' if code else ''}{message}".rstrip(": "),
                 code=code,
@@ -448,8 +483,8 @@ class Arm:
             raise refusal(answer, f"status of {ids.last_name(resource_id)}")
         self._logger.info("the operation's address is gone; asking %s itself", ids.last_name(resource_id))
 
-    def _read_back(self, resource: Resource) -> dict[str, Any]:
-        """GET after a write, until the resource is there and at rest.
+    def _read_back(self, resource: Resource, *, judge: bool) -> dict[str, Any]:
+        """GET after a write, until the resource is there and at rest; `judge`: it must not have failed.
 
         PostgreSQL may answer 404 for a while although the operation has succeeded
         (github.com/Azure/azure-rest-api-specs/issues/19546).
@@ -457,7 +492,8 @@ class Arm:
         for attempt in range(12):
             live = self._settled(resource, self.read(resource.id))
             if live is not None:
-                self._raise_if_failed(resource, live)
+                if judge:
+                    self._raise_if_failed(resource, live)
                 return live
             self._control.wait(min(15.0, 0.5 * 2**attempt))
         raise AzureError(f"{resource.key}: Azure took it, but does not show it", hint="Run again in a few minutes.")
@@ -506,7 +542,7 @@ class Arm:
         for role in roles:
             live = self.read(role)
             created = (live or {}).get("properties", {}).get("createdOn")
-            if created and _age(str(created)) < ROLE_IS_YOUNG:
+            if created and self._wire.now() - _moment(str(created), self._wire.now()) < ROLE_IS_YOUNG:
                 return True
         return False
 
@@ -521,8 +557,7 @@ class Arm:
     @staticmethod
     def _pause(began: float, answer: Reply | None) -> float:
         """Seconds to the next poll: what the service asks for, else our own pace."""
-        asked = answer.retry_after if answer is not None else None
-        return asked if asked else pace(began)
+        return (answer.retry_after if answer is not None else None) or pace(began)
 
     @staticmethod
     def _longest_wait(resource_id: str) -> float:
@@ -556,11 +591,13 @@ def incarnation(live: dict[str, Any]) -> str | None:
     return None if value is None else str(value)
 
 
-def _age(created: str) -> float:
-    """Seconds since an ISO time, fractions of seven digits and a missing zone included."""
+def _moment(created: str, otherwise: float) -> float:
+    """The Unix time of an ISO time, fractions of seven digits and a missing zone included.
+
+    An unreadable one is `otherwise`: taken for young, so that we wait a little too long rather than too short.
+    """
     text = created.rstrip("Z").split("+")[0].split(".")[0]
     try:
-        moment = datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.UTC)
+        return datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.UTC).timestamp()
     except ValueError:
-        return 0.0  # an unreadable time is taken for young: then we wait a little too long, not too short
-    return time.time() - moment.timestamp()
+        return otherwise

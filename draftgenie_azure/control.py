@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 
 from draftgenie_azure.errors import StateError, StopRequested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PARALLELISM = 10
+_LOOK_UP = 0.5  # seconds after which whoever waits for a place looks whether the run is to stop
 
 
 def pace(began: float) -> float:
@@ -39,6 +41,7 @@ class RunControl:
         self.lock_held: Callable[[], bool] = lambda: True
         self.on_stop: Callable[[], None] = lambda: None
         self.on_wait: Callable[[str], None] = lambda text: None
+        self._slots = threading.BoundedSemaphore(parallelism)
         self._told: set[str] = set()
         self._stop = threading.Event()
 
@@ -72,6 +75,20 @@ class RunControl:
         if text not in self._told:
             self._told.add(text)
             self.on_wait(text)
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """One of the run's `parallelism` places for a resource in flight, whatever step it belongs to.
+
+        Raises:
+            StopRequested: a stop was asked for while all were taken.
+        """
+        while not self._slots.acquire(timeout=_LOOK_UP):
+            self.check()
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     def wait(self, seconds: float) -> None:
         """Sleep, but wake up at once when a stop is asked for.

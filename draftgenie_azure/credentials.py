@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import threading
@@ -14,7 +15,7 @@ from draftgenie_azure.errors import AuthenticationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from azure.core.credentials import AccessToken, TokenCredential
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 AUDIENCE = "api://AzureADTokenExchange"
 TOKEN_MARGIN = 300.0  # seconds before its end in which a token is renewed
+_GITHUB_PAUSES = (1.0, 3.0)  # seconds before GitHub is asked again
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AZURE_CLIENT_ID", "AZURE_TENANT_ID")
 
 
@@ -81,22 +83,32 @@ def github_assertion(environ: Mapping[str, str]) -> str:
     url = f"{environ['ACTIONS_ID_TOKEN_REQUEST_URL']}&audience={urllib.parse.quote(AUDIENCE)}"
     headers = {"Authorization": f"Bearer {environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the address is the runner's own
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
-            return str(json.load(answer)["value"])
-    except (urllib.error.URLError, ValueError, KeyError) as error:
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()
-        raise AuthenticationError(
-            f"GitHub gives no identity token: {error}", hint="Give the job the permission 'id-token: write'."
-        ) from error
+    for pause in (*_GITHUB_PAUSES, None):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
+                return str(json.load(answer)["value"])
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+            failure = error
+        refused = isinstance(failure, urllib.error.HTTPError) and failure.code < 500 and failure.code != 429
+        if isinstance(failure, urllib.error.HTTPError):
+            failure.close()
+        if refused or pause is None:
+            break
+        time.sleep(pause)
+    hint = "Give the job the permission 'id-token: write'." if refused else "Run the job again: GitHub did not answer."
+    raise AuthenticationError(f"GitHub gives no identity token: {failure}", hint=hint) from failure
 
 
 class SharedCredential:
-    """One credential for many threads: a token is asked for once and shared until it is about to run out."""
+    """One credential for many threads: a token is asked for once and shared until it is about to run out.
 
-    def __init__(self, credential: TokenCredential) -> None:
-        self._credential = credential
+    Args:
+        sign_in: makes the credential; called again after a token was refused.
+    """
+
+    def __init__(self, sign_in: Callable[[], TokenCredential]) -> None:
+        self._sign_in = sign_in
+        self._credential = sign_in()
         self._lock = threading.Lock()
         self._tokens: dict[tuple[str, ...], AccessToken] = {}
 
@@ -108,7 +120,16 @@ class SharedCredential:
                 token = self._tokens[scopes] = self._credential.get_token(*scopes, **more)
             return token
 
-    def forget(self) -> None:
-        """Drop all tokens, since Azure did not accept one."""
+    def forget(self, authorization: str) -> None:
+        """Drop a token that Azure did not accept, and the credential, which would hand out the same one again.
+
+        Args:
+            authorization: the header that it was sent in; of another thread's refusal it may be an earlier one.
+        """
         with self._lock:
+            if not any(authorization == f"Bearer {token.token}" for token in self._tokens.values()):
+                return
             self._tokens.clear()
+            if hasattr(self._credential, "close"):
+                self._credential.close()
+            self._credential = self._sign_in()

@@ -173,6 +173,19 @@ ADVICE: Mapping[str, str] = {
     "ManagedEnvironmentInvalidName": "Azure refuses the environment's name. Look at container_apps.environment_name.",
     "VaultNameNotValid": "Azure refuses the vault's name. Look at key_vault.name.",
     "ResourceGroupBeingDeleted": "The resource group is being deleted. Wait until it is gone, then run again.",
+    **dict.fromkeys(
+        (
+            "AnotherOperationInProgress",
+            "Conflict",
+            "ContainerAppLockConflict",
+            "ContainerAppOperationInProgress",
+            "ManagedEnvironmentNotReadyForAppCreation",
+            "ManagedEnvironmentOperationInProgress",
+            "RequestConflict",
+            "ServerBusy",
+        ),
+        "Another operation on the resource did not end in time. Run again when it has: its activity log names it.",
+    ),
 }
 
 # Where the code alone does not say which of two things happened, words of the message do; tried in this order.
@@ -181,6 +194,7 @@ _ADVICE_BY_TEXT: Sequence[tuple[str, str, str]] = (
     ("ContainerAppOperationError", "MANIFEST_UNKNOWN", "The image is not in the registry. Run again with "
      "--force-step build_and_push_images."),
     ("ContainerAppOperationError", "UNAUTHORIZED", "The identity may not pull the image. Look at its AcrPull role."),
+    ("ConflictError", "changed from the point", "Somebody else writes to the vault. Run again when they have ended."),
     ("", "Operation expired", "The app never got ready. Its log and state are shown by the step verify_deployment."),
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import email.utils
 import json
 import logging
+import math
 import random
 import socket
 import threading
@@ -18,7 +19,7 @@ import uuid
 import requests
 from azure.core import PipelineClient
 from azure.core.exceptions import AzureError as SdkError
-from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline.policies import (
     BearerTokenCredentialPolicy,
     HeadersPolicy,
@@ -53,6 +54,8 @@ TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 CONNECT_TIMEOUT = 20.0
 CONNECTIONS = 32
 READ_TIMEOUT = 90.0  # ARM itself gives a provider 60 s and then answers 504 (azure-resource-manager-rpc)
+SHORTEST_PAUSE = 0.5  # a service that asks for less, or for a time that is past, gets our own pace
+LONGEST_ASKED = 86_400.0  # more seconds than anybody waits; it keeps nonsense from overflowing
 
 # An operation of somebody else, or of our own cut-off run, holds the resource: wait and repeat.
 BUSY_CODES = frozenset(
@@ -87,13 +90,18 @@ class Reply:
         if not text:
             return None
         try:
-            return max(0.0, float(text))
+            seconds = float(text)
         except ValueError:
-            pass
-        try:
-            return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-        except ValueError:
-            return None
+            moment = _moment(text)
+            if moment is None:
+                return None
+            seconds = moment - (self.date or time.time())
+        return min(max(0.0, seconds), LONGEST_ASKED) if math.isfinite(seconds) else None
+
+    @property
+    def date(self) -> float | None:
+        """When the service answered, by its own clock (`Date`), as a Unix time."""
+        return _moment(self.headers.get("Date") or "")
 
 
 class _RequestIds(SansIOHTTPPolicy):  # type: ignore[type-arg]  # the base's parameters are of no use here
@@ -164,7 +172,7 @@ class Wire:
 
     Args:
         endpoints: the cloud's addresses, with proxy and CA file where it has its own.
-        credential: what tokens come from.
+        sign_in: makes a credential; again where Azure refuses a token, since the SDK's credentials keep theirs.
         subscription_id: the subscription that the management client works in.
         control: asked between tries and woken up by a stop.
         logger: gets one line per request, at debug.
@@ -175,20 +183,21 @@ class Wire:
         self,
         *,
         endpoints: Endpoints,
-        credential: TokenCredential,
+        sign_in: Callable[[], TokenCredential],
         subscription_id: str,
         control: RunControl,
         logger: logging.Logger,
         budget: float = 600.0,
     ) -> None:
         self.endpoints = endpoints
-        self._credential = SharedCredential(credential)
+        self._credential = SharedCredential(sign_in)
         self._buckets = {"GET": Bucket(250, 25), "DELETE": Bucket(200, 10), "write": Bucket(200, 10)}
         self._opening = threading.Lock()
         self._control = control
         self._logger = logger
         self.budget = budget
         self.correlation_id = str(uuid.uuid4())
+        self._ahead = 0.0  # seconds that Azure's clock is ahead of ours
         # Both log request bodies' neighbours: urllib3 writes whole URLs with signatures at DEBUG.
         for noisy in ("azure", "urllib3", "msal"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -204,9 +213,8 @@ class Wire:
 
     def arm(self, method: str, path: str, **request: Any) -> Reply:
         """Send to Azure Resource Manager; `path` may be a whole address of it. See `_send` for the arguments."""
-        if pause := self._buckets.get(method, self._buckets["write"]).take():
-            self._control.wait(pause)
-        return self._send(self._arm.send_request, method, path, **request)
+        bucket = self._buckets.get(method, self._buckets["write"])
+        return self._send(self._arm.send_request, method, path, bucket=bucket, **request)
 
     def other(self, method: str, url: str, *, scope: str | None, **request: Any) -> Reply:
         """Send to a data plane with a token for `scope`, or without any where it is None."""
@@ -217,6 +225,10 @@ class Wire:
                 client = PipelineClient(base_url="", policies=self._policies(policy), transport=self._transport())
                 self._others[scope] = client
         return self._send(client.send_request, method, url, **request)
+
+    def now(self) -> float:
+        """Azure's time, as far as its answers have told, as a Unix time; a machine's own clock may be wrong."""
+        return time.time() + self._ahead
 
     def token(self, scope: str) -> str:
         """A token for `scope`.
@@ -264,110 +276,169 @@ class Wire:
         form: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
         accept: tuple[int, ...] = (),
+        expects_object: bool = False,
         repeatable: bool = True,
         patience: float | None = None,
         tries: int | None = None,
+        bucket: Bucket | None = None,
     ) -> Reply:
         """Send a request, again and again while what goes wrong may pass.
 
         Args:
             accept: statuses from 400 up that are an answer, such as 404.
+            expects_object: whether a good answer must be a JSON object; another one came from something in between.
             repeatable: whether it may be sent again without a look; else only what surely was not done is.
             patience: seconds to wait for another operation on the resource to end; default the budget.
-            tries: at most so many tries; for calls that have a fallback.
+            tries: at most so many tries; for calls that have a fallback. A new token does not count.
+            bucket: ARM's limit on such requests; each try takes one. ARM does not redirect; other services may.
 
         Raises:
             AzureError: Azure refused, or went on failing until the budget ended: then with its last real error.
             AuthenticationError: no token, or a token that is not accepted.
         """
-        began = time.monotonic()
+        what = f"{method} {_shown(url)}"
+        patience = self.budget if patience is None else patience
+        spent = Spent()
         attempt = 0
-        fresh_token = False
+        signed_in_again = False
         while True:
+            if bucket is not None and (pause := bucket.take()):
+                self._control.wait(pause)
             self._control.check()
-            attempt += 1
+            began = time.monotonic()
             reply: Reply | None = None
             try:
                 request = HttpRequest(
                     method, url, params=params, json=json_body, content=content, data=form, headers=headers
                 )
-                reply = _reply(send(request))
-                if reply.status < 400 or reply.status in accept:
+                response = send(request)
+                reply = self._reply(response)
+                if self._is_good(reply, accept, expects_object, redirects=bucket is None):
                     return reply
-                failure: AzureError = refusal(reply, f"{method} {_shown(url)}")
-                again = self._may_pass(reply, failure, repeatable)
-                if reply.status == 401 and not fresh_token:
-                    self._credential.forget()
-                    again = fresh_token = True
+                failure = refusal(reply, what)
+                again = _may_pass(reply, failure, repeatable)
+                if reply.status == 401 and not signed_in_again:
+                    self._logger.info("%s; signing in again", failure.message)
+                    self._credential.forget(response.request.headers.get("Authorization", ""))
+                    signed_in_again = True
+                    _rewind(content)
+                    continue
             except ClientAuthenticationError as error:
                 raise _no_token(error) from error
-            except (ServiceRequestError, ServiceResponseError) as error:
+            except SdkError as error:  # no connection, or one that broke before the answer's end
                 failure = AzureError(
-                    f"{method} {_shown(url)}: no answer ({error.message})",
+                    f"{what}: no answer ({error.message})",
                     hint="Look at the network, proxy and CA settings, then run again.",
                     passing=True,
                 )
                 again = repeatable or _never_sent(error)
-            limit = self.budget
-            if patience is not None and failure.code in BUSY_CODES:
-                limit = patience
-            delay = self.pause(attempt, reply)
-            spent = time.monotonic() - began
-            if not again or spent + delay > limit or (tries is not None and attempt >= tries):
+            attempt += 1
+            delay = self.pause(attempt, failure.retry_after)
+            lost = spent.more(failure, time.monotonic() - began + delay)
+            limit = patience if is_busy(failure) else self.budget
+            if not again or lost > limit or (tries is not None and attempt >= tries):
                 raise failure
             self._logger.info("%s; trying again in %.1f s", failure.message, delay)
-            if failure.code in BUSY_CODES:
+            if is_busy(failure):
                 self._control.tell(busy(_shown(url).rsplit("/", 1)[-1], failure))
-            if content is not None and hasattr(content, "seek"):
-                content.seek(0)
+            _rewind(content)
             self._control.wait(delay)
 
-    @staticmethod
-    def _may_pass(reply: Reply, failure: AzureError, repeatable: bool) -> bool:
-        if failure.code in BUSY_CODES:
-            return True
-        if failure.code == "ConflictError" and "deleted state" not in failure.message:
-            return True  # two writes to one vault at once
-        if reply.status == 429:
-            return True  # refused before anything was done
-        return repeatable and reply.status in TRANSIENT
+    def _reply(self, response: HttpResponse) -> Reply:
+        reply = _reply(response)
+        if reply.date is not None:
+            self._ahead = reply.date - time.time()
+        if reply.status >= 400:
+            asked = reply.headers.get("x-ms-request-id"), reply.headers.get("x-ms-correlation-request-id")
+            self._logger.debug("answered %s, by Azure request %s correlation %s", reply.status, *asked)
+        return reply
 
     @staticmethod
-    def pause(attempt: int, reply: Reply | None = None) -> float:
+    def _is_good(reply: Reply, accept: tuple[int, ...], expects_object: bool, *, redirects: bool) -> bool:
+        if reply.status in accept:
+            return True
+        if reply.status >= (400 if redirects else 300):
+            return False
+        return isinstance(reply.body, dict) or not expects_object
+
+    @staticmethod
+    def pause(attempt: int, asked: float | None = None) -> float:
         """Seconds before the next try: what the service asks for, else longer and longer, with jitter."""
-        asked = reply.retry_after if reply is not None else None
-        if asked is not None:
+        if asked is not None and asked >= SHORTEST_PAUSE:
             return asked + random.uniform(0, 0.1)
         return min(30.0, 0.5 * 2.0 ** min(attempt - 1, 8)) * random.uniform(0.5, 1.0)
 
 
+class Spent:
+    """Seconds that a request went on in vain: for another operation, and for failures; each has its own budget."""
+
+    def __init__(self) -> None:
+        self._seconds = {True: 0.0, False: 0.0}
+
+    def more(self, failure: AzureError, seconds: float) -> float:
+        """Count seconds lost to a failure; all that were lost to its kind."""
+        self._seconds[is_busy(failure)] += seconds
+        return self._seconds[is_busy(failure)]
+
+
+def is_busy(failure: AzureError) -> bool:
+    """Whether another operation holds the resource, so that it is waited for; two writes to a vault at once, too."""
+    return failure.code in BUSY_CODES or (
+        failure.code == "ConflictError" and "deleted state" not in failure.message
+    )
+
+
+def _may_pass(reply: Reply, failure: AzureError, repeatable: bool) -> bool:
+    """Whether a refused request may be sent again: it was surely not done, or doing it twice does no harm."""
+    return is_busy(failure) or reply.status == 429 or (repeatable and failure.passing)
+
+
+def _rewind(content: object) -> None:
+    if content is not None and hasattr(content, "seek"):
+        content.seek(0)
+
+
+def _moment(text: str) -> float | None:
+    """The Unix time of an HTTP date; None where it is none."""
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
 def _reply(response: HttpResponse) -> Reply:
-    response.read()
-    text = response.text()
-    body: Any = text
-    if text[:1] in "{[\"" and text:
-        try:
-            body = json.loads(text)
-        except ValueError:
-            body = text  # an error page, or text that only begins like JSON
-    return Reply(response.status_code, response.headers, body)
+    # Not `text()`: it trusts the charset that the answer claims. JSON is UTF-8 (RFC 8259), here and there with a mark.
+    text = response.read().decode("utf-8-sig", "replace")
+    return Reply(response.status_code, response.headers, _parsed(text))
+
+
+def _parsed(text: str) -> Any:
+    """The value of JSON; else, of an error page or of text that only begins like JSON, the text."""
+    if text[:1] not in ("{", "[", '"'):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def refusal(reply: Reply, what: str) -> AzureError:
-    """The error that an answer from 400 up stands for; `what` says what was tried."""
+    """The error that a bad answer stands for; `what` says what was tried."""
     code, message = error_parts(reply.body)
+    if reply.status < 400:
+        message = f"not what Azure answers{': ' if message else ''}{message}"
     text = f"{what}: {reply.status} {code + ': ' if code else ''}{message}".rstrip(": ")
     kind = AuthenticationError if reply.status == 401 else AzureError
-    passing = reply.status in TRANSIENT or code in BUSY_CODES
-    request_id = reply.headers.get("x-ms-request-id")
-    return kind(
+    failure = kind(
         text,
         code=code,
         status=reply.status,
-        request_id=request_id,
-        passing=passing,
+        request_id=reply.headers.get("x-ms-request-id"),
+        hint=None if reply.status >= 400 else "Something between here and Azure may answer: look at proxy and network.",
         retry_after=reply.retry_after,
     )
+    failure.passing = reply.status in TRANSIENT or reply.status < 300 or is_busy(failure)
+    return failure
 
 
 def busy(name: str, error: AzureError) -> str:
@@ -378,7 +449,8 @@ def busy(name: str, error: AzureError) -> str:
 def error_parts(body: Any) -> tuple[str, str]:
     """Code and message of an error body: the innermost code that says something, every message once.
 
-    Services answer `{"error": {…}}`, `{"code", "message"}`, `{"Code", "Message"}` or text.
+    Services answer `{"error": {…}}`, `{"code", "message"}`, `{"Code", "Message"}` or text; some put the JSON of what
+    another one answered in their message.
     """
     if isinstance(body, str):
         return "", " ".join(body.split())[:500]
@@ -388,7 +460,12 @@ def error_parts(body: Any) -> tuple[str, str]:
     assert isinstance(error, dict)
     code = str(error.get("code") or error.get("Code") or "")
     message = str(error.get("message") or error.get("Message") or error.get("error_description") or "")
-    for detail in error.get("details") or []:
+    inside = _parsed(message)
+    if isinstance(inside, dict):
+        inner_code, inner_message = error_parts(inside)
+        code, message = inner_code or code, inner_message or message
+    details = error.get("details")
+    for detail in details if isinstance(details, list) else []:
         if isinstance(detail, dict):
             inner_code, inner_message = error_parts(detail)
             code = inner_code or code

@@ -5,27 +5,53 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
+from project import Project, wait_for_server
 
+from draftgenie_azure import credentials
 from draftgenie_azure.clouds import CLOUDS
 from draftgenie_azure.credentials import SharedCredential, for_cloud, github_assertion
 from draftgenie_azure.errors import AuthenticationError
 
 
+class GitHub:
+    """An address that hands out identity tokens, as a GitHub runner has one.
+
+    Attributes:
+        environ: the variables of a job.
+        asked: path and authorization of every request.
+        instead: what is sent as it is in place of the next answers.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.asked: list[tuple[str, str | None]] = []
+        self.instead: list[bytes] = []
+        self.environ = {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"http://127.0.0.1:{port}/token?x=1",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "runner",
+            "AZURE_CLIENT_ID": "client",
+            "AZURE_TENANT_ID": "tenant",
+        }
+
+
 @pytest.fixture
-def github() -> Any:
-    """An address that hands out identity tokens, as a GitHub runner has one."""
-    asked: list[tuple[str, str | None]] = []
+def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
+    """It, without the pauses before it is asked again."""
+    monkeypatch.setattr(credentials, "_GITHUB_PAUSES", (0.0, 0.0))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append((self.path, self.headers["Authorization"]))
-            body = json.dumps({"value": f"assertion {len(asked)}"}).encode()
-            self.send_response(200 if "broken" not in self.path else 403)
+            service.asked.append((self.path, self.headers["Authorization"]))
+            if service.instead:
+                self.wfile.write(service.instead.pop(0))
+                return
+            body = json.dumps({"value": f"assertion {len(service.asked)}"}).encode()
+            self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -34,35 +60,54 @@ def github() -> Any:
             """Say nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    environ = {
-        "ACTIONS_ID_TOKEN_REQUEST_URL": f"http://127.0.0.1:{server.server_port}/token?x=1",
-        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "runner",
-        "AZURE_CLIENT_ID": "client",
-        "AZURE_TENANT_ID": "tenant",
-    }
-    yield environ, asked
+    service = GitHub(server.server_port)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield service
     server.shutdown()
     server.server_close()
 
 
-def test_github_is_asked_anew_for_each_assertion(github: Any) -> None:
+def test_github_is_asked_anew_for_each_assertion(github: GitHub) -> None:
     """A stored one is dead after five minutes."""
-    environ, asked = github
+    assert [github_assertion(github.environ) for _ in range(2)] == ["assertion 1", "assertion 2"]
 
-    assert [github_assertion(environ), github_assertion(environ)] == ["assertion 1", "assertion 2"]
-    assert asked[0] == ("/token?x=1&audience=api%3A//AzureADTokenExchange", "Bearer runner")
+    assert github.asked[0] == ("/token?x=1&audience=api%3A//AzureADTokenExchange", "Bearer runner")
 
 
-def test_github_without_permission_says_which_one_is_missing(github: Any) -> None:
-    """The job lacks `id-token: write`."""
-    environ, _ = github
-    broken = environ | {"ACTIONS_ID_TOKEN_REQUEST_URL": environ["ACTIONS_ID_TOKEN_REQUEST_URL"] + "&broken"}
+def test_github_without_permission_says_which_one_is_missing(github: GitHub) -> None:
+    """The job lacks `id-token: write`; asking again would not help."""
+    github.instead = [b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"]
 
     with pytest.raises(AuthenticationError) as failure:
-        github_assertion(broken)
+        github_assertion(github.environ)
 
     assert failure.value.hint == "Give the job the permission 'id-token: write'."
+    assert len(github.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+    ids=["closed", "not HTTP", "503", "429", "cut off", "a list", "no value"],
+)
+def test_github_that_is_out_of_order_is_asked_again_and_then_said_to_be(github: GitHub, answer: bytes) -> None:
+    """Three times; a job's permission has nothing to do with it."""
+    github.instead = [answer, answer]
+    assert github_assertion(github.environ) == "assertion 3"
+    github.instead = [answer] * 3
+
+    with pytest.raises(AuthenticationError, match="GitHub gives no identity token") as failure:
+        github_assertion(github.environ)
+
+    assert "Run the job again" in str(failure.value.hint)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +119,10 @@ def test_github_without_permission_says_which_one_is_missing(github: Any) -> Non
     ],
 )
 def test_github_sign_in_is_used_only_where_nothing_else_is_given(
-    github: Any, more: dict[str, str], kind: str
+    github: GitHub, more: dict[str, str], kind: str
 ) -> None:
     """A client secret wins; off GitHub the SDK's own chain is used."""
-    environ, _ = github
-
-    assert type(for_cloud(CLOUDS["AzureCloud"], "", environ | more)).__name__ == kind
+    assert type(for_cloud(CLOUDS["AzureCloud"], "", github.environ | more)).__name__ == kind
 
 
 def test_token_is_asked_for_once_however_many_threads_want_it() -> None:
@@ -92,10 +135,10 @@ def test_token_is_asked_for_once_however_many_threads_want_it() -> None:
         def get_token(self, *scopes: str, **more: Any) -> AccessToken:
             asked.append(time.monotonic())
             time.sleep(0.02)
-            return AccessToken("token", int(time.time()) + self.lifetime)
+            return AccessToken(f"token-{len(asked)}", int(time.time()) + self.lifetime)
 
     source = Source()
-    shared = SharedCredential(source)
+    shared = SharedCredential(lambda: source)
 
     threads = [threading.Thread(target=shared.get_token, args=("scope",)) for _ in range(10)]
     for thread in threads:
@@ -103,9 +146,24 @@ def test_token_is_asked_for_once_however_many_threads_want_it() -> None:
     for thread in threads:
         thread.join()
     assert len(asked) == 1
-    shared.forget()
+    shared.forget("Bearer token-0")  # of long ago
+    shared.get_token("scope")
+    assert len(asked) == 1
+    shared.forget("Bearer token-1")
     source.lifetime = 100
     shared.get_token("scope")
     shared.get_token("scope")
 
     assert len(asked) == 3
+
+
+def test_run_outlives_its_tokens(project: Project) -> None:
+    """While it waits, all that it was given run out by Azure's clock, of which ours knows nothing."""
+    with project.start(*project.faults(scale=0.01)) as process:
+        wait_for_server(project, process)
+        with project.azure() as azure:
+            azure.control("POST", "/control/clock", {"advance": 7200})
+        _, err = process.communicate(timeout=90)
+
+    assert process.returncode == 0, err
+    assert [request for request in project.requests() if request["status"] == 401]
