@@ -124,7 +124,10 @@ class Arm:
         """Every item of a collection, page by page; nothing where the collection itself is missing."""
         reply = self._get(path, **{"api-version": api_version, **params})
         while reply.status != 404:
-            yield from reply.body.get("value", [])
+            items = reply.body.get("value", [])
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise AzureError(f"GET {path}: this is no list of objects", hint="Look at proxy and network.")
+            yield from items
             following = reply.body.get("nextLink")
             if not following:
                 return

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from draftgenie_azure import ids
+from draftgenie_azure.answers import member
 from draftgenie_azure.context import content_tag
 from draftgenie_azure.control import pace
 from draftgenie_azure.errors import AzureError, BuildError
@@ -19,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping, Sequence
-    from typing import IO
+    from typing import IO, Any
 
     from draftgenie_azure.arm import Arm
     from draftgenie_azure.context import Context
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from draftgenie_azure.wire import Wire
 
 LOG_LINES = 30  # of a failed build, shown to the user
+QUEUE = 30 * 60.0  # seconds that a build may wait for its turn
+_MEND = "Mend the build, then run again: other images are kept."
 _PACK_TRIES = 3
 _ENDED = frozenset({"Succeeded", "Failed", "Canceled", "Error", "Timeout"})
 _MANIFESTS = ", ".join(
@@ -101,27 +104,17 @@ class RegistryBuilder:
             service key -> `{"reference": "<login server>/<name>@sha256:…", "tag": "…"}`.
 
         Raises:
-            BuildError: a context cannot be packed, or builds failed; the ends of their logs are in the message.
+            BuildError: a context cannot be packed, or a build failed; the end of its log is in the message.
             AzureError: the registry refused.
+            DeploymentError: so it went with several.
         """
-        images: dict[str, dict[str, str]] = {}
-        problems: list[str] = []
-
-        def build(request: BuildRequest) -> None:
-            try:
-                images[request.key] = self._image(request)
-            except BuildError as error:
-                problems.append(error.message)
-
-        tasks = [partial(build, request) for request in requests]
-        side_by_side(tasks, width=self._control.parallelism)
-        if problems:
-            problems.sort()
-            raise BuildError("\n\n".join(problems), hint="Mend the build, then run again: other images are kept.")
+        tasks = [partial(self._image, request) for request in requests]
+        images = side_by_side(tasks, width=self._control.parallelism)
         # Builds that a cut-off run began: they have ended, or nobody wants their content any longer.
-        for operation in [name for name in self._journal.operations if name.startswith(f"{self._registry}#build/")]:
-            self._journal.operation_ended(operation)
-        return images
+        for operation in list(self._journal.operations):  # a copy: other steps begin and end theirs meanwhile
+            if operation.startswith(f"{self._registry}#build/"):
+                self._journal.operation_ended(operation)
+        return {request.key: image for request, image in zip(requests, images, strict=True)}
 
     def _image(self, request: BuildRequest) -> dict[str, str]:
         """The image of one service, built where its content has none."""
@@ -134,7 +127,10 @@ class RegistryBuilder:
             self.built.append(request.key)
             digest = self.digest(request.repository, tag)
         if digest is None:
-            raise BuildError(f"{request.repository}:{tag} was built, but is not in the registry")
+            raise BuildError(
+                f"{request.repository}:{tag} was built, but is not in the registry",
+                hint="Run again: it is built once more. A retention policy of the registry may have deleted it.",
+            )
         return {"reference": f"{self._login_server}/{request.repository}@{digest}", "tag": tag}
 
     def _fits(self, dependencies: Mapping[str, str]) -> bool:
@@ -151,7 +147,10 @@ class RegistryBuilder:
             headers={"Accept": _MANIFESTS, "Authorization": f"Bearer {token}"},
             accept=(404,),
         )
-        return None if reply.status == 404 else reply.headers["Docker-Content-Digest"]
+        if reply.status == 404:
+            return None
+        name = "Docker-Content-Digest"
+        return member({name: reply.headers.get(name)}, name, of=f"manifest of {repository}:{tag}")
 
     def _pack(self, request: BuildRequest, archive: IO[bytes]) -> tuple[str, str]:
         """Pack the context; its tag, and the Dockerfile's name in the archive.
@@ -180,23 +179,41 @@ class RegistryBuilder:
         operation = self._journal.operations.get(self._operation(request, tag))
         if operation is not None and not request.force:
             return str(operation["url"])
+        source = self._upload(request, archive)
+        # A run does not tell what it was asked for, so one whose start was not answered cannot be found; a second
+        # build of the same content is harmless. So this is sent again like any other request.
+        reply = self._arm.act(
+            f"{self._registry}/scheduleRun",
+            api_version=self._version,
+            body=self._run_request(request, tag, dockerfile, source),
+        )
+        run_id = member(reply.body, "properties", "runId", of=f"start of the build of {request.key}")
+        self._journal.operation_started(self._operation(request, tag), "build", run_id)
+        return run_id
+
+    def _upload(self, request: BuildRequest, archive: IO[bytes]) -> str:
+        """Upload a context; where it lies, as the registry calls it."""
         # A correlation id of its own: the upload's address is made from it and the day, and one id used twice would
         # put another service's source under this image (github.com/Azure/azure-dev/pull/7776).
         fresh = {"x-ms-correlation-request-id": str(uuid.uuid4())}
-        upload = self._arm.act(
+        place = self._arm.act(
             f"{self._registry}/listBuildSourceUploadUrl", api_version=self._version, headers=fresh
         ).body
+        address, source = (member(place, key, of="place for a build context") for key in ("uploadUrl", "relativePath"))
         size = os.fstat(archive.fileno()).st_size
         self._logger.info("%s: uploading %.1f MB of build context", request.key, size / 1e6)
-        self._wire.other(
-            "PUT", upload["uploadUrl"], scope=None, content=archive, headers={"x-ms-blob-type": "BlockBlob"}
-        )
-        arguments = [{"name": name, "value": value, "isSecret": False} for name, value in request.arguments.items()]
-        for argument in arguments:
-            argument["isSecret"] = argument["name"] in request.secret_arguments
-        body = {
+        self._wire.other("PUT", address, scope=None, content=archive, headers={"x-ms-blob-type": "BlockBlob"})
+        return source
+
+    @staticmethod
+    def _run_request(request: BuildRequest, tag: str, dockerfile: str, source: str) -> dict[str, Any]:
+        arguments = [
+            {"name": name, "value": value, "isSecret": name in request.secret_arguments}
+            for name, value in request.arguments.items()
+        ]
+        return {
             "type": "DockerBuildRequest",
-            "sourceLocation": upload["relativePath"],
+            "sourceLocation": source,
             "dockerFilePath": dockerfile,
             "imageNames": [f"{request.repository}:{tag}"],
             "isPushEnabled": True,
@@ -204,16 +221,8 @@ class RegistryBuilder:
             "platform": {"os": "Linux", "architecture": request.platform.split("/")[-1]},
             "timeout": request.timeout,
             "arguments": arguments,
+            **({"target": request.target} if request.target else {}),
         }
-        if request.target:
-            body["target"] = request.target
-        # After a lost reply a second build of the same content is harmless, but the SDK must not begin it by itself.
-        run = self._arm.act(
-            f"{self._registry}/scheduleRun", api_version=self._version, body=body, repeatable=False
-        ).body
-        run_id = str(run["properties"]["runId"])
-        self._journal.operation_started(self._operation(request, tag), "build", run_id)
-        return run_id
 
     def _wait(self, request: BuildRequest, tag: str, run_id: str) -> None:
         """Wait for a build.
@@ -221,25 +230,33 @@ class RegistryBuilder:
         `status` alone counts: `provisioningState` says Succeeded while a run is only queued.
 
         Raises:
-            BuildError: with the end of its log.
+            BuildError: it failed, with the end of its log; or it does not end.
         """
         began = time.monotonic()
         while True:
             live = self._arm.read(f"{self._registry}/runs/{run_id}", api_version=self._version)
-            status = "Error" if live is None else str(live["properties"]["status"])
+            status = "Error" if live is None else member(live, "properties", "status", of=f"build {run_id}")
             if status in _ENDED:
                 break
+            waited = time.monotonic() - began
+            if waited > request.timeout + QUEUE:
+                raise BuildError(
+                    f"{request.key}: build {run_id} is still {status} after {waited / 60:.0f} minutes",
+                    hint="Run again: the wait is taken up. To have it built anew, cancel it first: az acr task "
+                    f"cancel-run --registry {ids.last_name(self._registry)} --run-id {run_id}",
+                )
             self._control.wait(pace(began))
         self._journal.operation_ended(self._operation(request, tag))
         if status != "Succeeded":
             text = f"{request.key}: build {run_id} of {request.dockerfile} ended as {status}."
-            raise BuildError(f"{text}\n{self._log(run_id)}")
+            raise BuildError(f"{text}\n{self._log(run_id)}", hint=_MEND)
 
     def _log(self, run_id: str) -> str:
         """The last lines of a run's log, or why they cannot be shown."""
         try:
             link = self._arm.act(f"{self._registry}/runs/{run_id}/listLogSasUrl", api_version=self._version).body
-            text = self._wire.other("GET", link["logLink"], scope=None, tries=3).body
+            address = member(link, "logLink", of=f"log of build {run_id}")
+            text = self._wire.other("GET", address, scope=None, tries=3).body
         except AzureError as error:
             return f"(its log could not be read: {error.message})"
         return "\n".join(f"    {line}" for line in str(text).splitlines()[-LOG_LINES:])
@@ -247,7 +264,7 @@ class RegistryBuilder:
     def _pull_token(self, repository: str) -> str:
         """A registry token by exchanging the ARM one (learn.microsoft.com, container-registry-authentication)."""
         base = f"https://{self._login_server}/oauth2"
-        refresh = self._wire.other(
+        exchanged = self._wire.other(
             "POST",
             f"{base}/exchange",
             scope=None,
@@ -257,7 +274,7 @@ class RegistryBuilder:
                 "tenant": self._tenant_id,
                 "access_token": self._wire.token(self._wire.endpoints.audience),
             },
-        ).body["refresh_token"]
+        ).body
         reply = self._wire.other(
             "POST",
             f"{base}/token",
@@ -266,10 +283,10 @@ class RegistryBuilder:
                 "grant_type": "refresh_token",
                 "service": self._login_server,
                 "scope": f"repository:{repository}:pull",
-                "refresh_token": refresh,
+                "refresh_token": member(exchanged, "refresh_token", of="sign-in to the registry"),
             },
         )
-        return str(reply.body["access_token"])
+        return member(reply.body, "access_token", of="sign-in to the registry")
 
     def _operation(self, request: BuildRequest, tag: str) -> str:
         return f"{self._registry}#build/{request.repository}:{tag}"

@@ -6,6 +6,7 @@ The way of the Azure CLI (azure-cli 2.91, `containerapp/custom.py`): POST `getAu
 from __future__ import annotations
 
 from draftgenie_azure import ids
+from draftgenie_azure.answers import member
 from draftgenie_azure.errors import AzureError
 
 TYPE_CHECKING = False
@@ -25,7 +26,8 @@ def stream(arm: Arm, wire: Wire, owner_id: str, address: str) -> str:
         address: the stream's address, as a replica's container gives it.
     """
     try:
-        token = arm.act(f"{owner_id}/getAuthtoken", api_version=_APPS).body["properties"]["token"]
+        answer = arm.act(f"{owner_id}/getAuthtoken", api_version=_APPS).body
+        token = member(answer, "properties", "token", of="token for the log")
         reply = wire.other(
             "GET",
             address,
@@ -48,7 +50,7 @@ def job_log(arm: Arm, wire: Wire, job_id: str, execution: str) -> str:
     except AzureError as error:
         return f"    (its replicas could not be listed: {error.message})"
     for replica in replicas:
-        for container in (replica.get("properties") or replica).get("containers", []):
+        for container in (replica.get("properties") or replica).get("containers") or []:
             details = container.get("runningStateDetails") or container.get("runningState") or ""
             address = container.get("logStreamEndpoint")
             texts.append(f"    {container.get('name')}: {details}")

@@ -164,7 +164,7 @@ def _handler(
             """For `Date`."""
             return super().date_time_string(time.time() + ahead)
 
-        do_GET = do_PUT = do_PATCH = do_POST = do_DELETE = _answer
+        do_GET = do_HEAD = do_PUT = do_PATCH = do_POST = do_DELETE = _answer
 
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing on standard error."""

@@ -1,0 +1,209 @@
+"""Builds in the registry: what is sent again, what is waited for and how long, and what is said where several fail."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from project import Project
+from scripted_azure import GROUP, Answer, Request, ScriptedAzure, scripted_azure
+
+from draftgenie_azure import images
+from draftgenie_azure.context import Context
+from draftgenie_azure.errors import AzureError, BuildError
+from draftgenie_azure.images import BuildRequest, RegistryBuilder
+
+REGISTRY = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/acr"
+START = {"method": "POST", "path": "*/scheduleRun"}
+PAGE = "<html>welcome to the hotel</html>"
+
+
+def builds(project: Project) -> int:
+    """How many builds were asked for."""
+    return sum(request["path"].endswith("/scheduleRun") for request in project.requests())
+
+
+def edit(project: Project, line: str) -> None:
+    """Append a line to the Dockerfile of the service draft-service."""
+    dockerfile = project.directory / "examples/draftgenie/docker/Dockerfile.draft-service"
+    dockerfile.write_text(f"{dockerfile.read_text(encoding='utf-8')}\n{line}\n", encoding="utf-8")
+
+
+# --- what is sent again ---
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"drop": "before"}, {"drop": "after"}, {"status": 500}, {"status": 503, "retry_after": 1}],
+    ids=["lost", "reply lost", "500", "503"],
+)
+def test_start_of_a_build_is_sent_again_where_nobody_knows_whether_it_arrived(
+    deployed: Project, fault: dict[str, Any]
+) -> None:
+    """A second build of the same content does no harm; the context is not uploaded again."""
+    edit(deployed, "# edited")
+    seen = len(deployed.requests())
+
+    deployed.deploy(*deployed.faults({**START, **fault}))
+
+    writes = deployed.writes(seen)
+    assert sum(write.endswith("/scheduleRun") for write in writes) == 2
+    assert sum(write.endswith(".tar.gz") for write in writes) == 1
+
+
+def test_start_of_a_build_that_goes_on_failing_ends_with_the_budget(deployed: Project) -> None:
+    """Its own words are shown."""
+    edit(deployed, "# edited")
+    deployed.change("advanced.operation_timeout", 3)
+    fault = {**START, "status": 500, "times": 99, "message": "The registry is on fire."}
+    began, before = time.monotonic(), builds(deployed)
+
+    failed = deployed.run(*deployed.faults(fault))
+
+    assert failed.code == 1
+    assert "The registry is on fire." in failed.err
+    assert builds(deployed) > before + 1
+    assert time.monotonic() - began < 20
+
+
+# --- several that fail ---
+
+
+def test_every_image_that_fails_is_told_and_the_others_are_kept(project: Project) -> None:
+    """A build that fails and a registry that refuses hide neither each other nor what was built."""
+    edit(project, "RUN exit 3")
+    refused = {"method": "HEAD", "path": "*/v2/rag-service/manifests/*", "status": 403, "code": "DENIED"}
+
+    failed = project.run(*project.faults(refused))
+
+    assert failed.code == 1
+    assert "draft_service: build" in failed.err
+    assert "exit 3" in failed.err
+    assert "next: Mend the build, then run again: other images are kept." in failed.err
+    assert "/v2/rag-service/manifests/" in failed.err
+    before = builds(project)
+    edit(project, "# mended")
+    dockerfile = project.directory / "examples/draftgenie/docker/Dockerfile.draft-service"
+    dockerfile.write_text(dockerfile.read_text(encoding="utf-8").replace("RUN exit 3", ""), encoding="utf-8")
+    project.deploy()
+    assert builds(project) == before + 2
+
+
+# --- a registry that answers oddly ---
+
+
+def build_request(directory: Path) -> BuildRequest:
+    """One image of one file."""
+    (directory / "context").mkdir(exist_ok=True)
+    (directory / "context" / "Dockerfile").write_text("FROM scratch\nCOPY . /\n", encoding="utf-8")
+    context = partial(Context, str(directory / "context"), "Dockerfile")
+    return BuildRequest(
+        key="api", repository="api", context=context, dockerfile="Dockerfile", platform="linux/amd64", timeout=1
+    )
+
+
+class Registry:
+    """A script for a registry that has no image until a build is seen to have succeeded.
+
+    Attributes:
+        status: of the build.
+        odd: end of an address -> what is answered there.
+        started: how often a build was asked for.
+    """
+
+    def __init__(self, status: str = "Succeeded") -> None:
+        self.status = status
+        self.odd: dict[str, Answer] = {}
+        self.url = ""
+        self.started = 0
+        self._built = False
+
+    def __call__(self, request: Request) -> Answer:
+        self.started += request.path.endswith("/scheduleRun")
+        self._built |= request.path.endswith("/ch1") and self.status == "Succeeded"
+        for end, answer in self.odd.items():
+            if request.path.endswith(end):
+                return answer
+        if request.method == "HEAD":
+            return Answer(headers={"Docker-Content-Digest": "sha256:1"}) if self._built else Answer(404)
+        properties = {"runId": "ch1", "status": self.status, "provisioningState": "Succeeded"}
+        if request.path.endswith(("/scheduleRun", "/ch1")):
+            return Answer(body={"properties": properties})
+        return Answer(
+            body={
+                "uploadUrl": f"{self.url}/tasks-source", "relativePath": "x", "logLink": f"{self.url}/log",
+                "refresh_token": "r", "access_token": "a",
+            }
+        )  # fmt: skip
+
+
+def build(azure: ScriptedAzure, registry: Registry, request: BuildRequest) -> dict[str, dict[str, str]]:
+    """Have an image."""
+    registry.url = azure.url
+    builder = RegistryBuilder(
+        arm=azure.arm,
+        wire=azure.wire,
+        journal=azure.journal,
+        control=azure.control,
+        logger=azure.wire._logger,
+        registry_id=REGISTRY,
+        login_server=azure.url.removeprefix("https://"),
+        tenant_id="t",
+    )
+    return builder.build([request])
+
+
+def test_build_that_stays_queued_is_given_up_and_taken_up_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own time-out and some time for its turn; the message says how to be rid of it."""
+    monkeypatch.setattr(images, "QUEUE", 1.0)
+    registry = Registry("Queued")
+    with scripted_azure(tmp_path, registry) as azure:
+        with pytest.raises(BuildError, match="api: build ch1 is still Queued after") as failure:
+            build(azure, registry, build_request(tmp_path))
+        assert "az acr task cancel-run --registry acr --run-id ch1" in str(failure.value.hint)
+
+        registry.status = "Succeeded"
+
+        assert build(azure, registry, build_request(tmp_path))["api"]["reference"].endswith("/api@sha256:1")
+        assert registry.started == 1
+
+
+@pytest.mark.parametrize("body", [PAGE, "", {}, [], None], ids=["page", "nothing", "empty", "list", "null"])
+@pytest.mark.parametrize(
+    "place", ["/listBuildSourceUploadUrl", "/scheduleRun", "/oauth2/exchange", "/oauth2/token", "/ch1"]
+)
+def test_answer_of_another_shape_is_an_error_with_what_to_look_at(tmp_path: Path, place: str, body: Any) -> None:
+    """Something in between may have answered."""
+    registry = Registry()
+    registry.odd[place] = Answer(body=body)
+    with scripted_azure(tmp_path, registry, budget=0.5) as azure, pytest.raises(AzureError) as failure:
+        build(azure, registry, build_request(tmp_path))
+
+    assert "proxy and network" in str(failure.value.hint)
+
+
+def test_image_without_a_digest_is_an_error(tmp_path: Path) -> None:
+    """A reference by tag would not be of the content that was built."""
+    registry = Registry()
+
+    def script(request: Request) -> Answer:
+        return Answer() if request.method == "HEAD" else registry(request)
+
+    with scripted_azure(tmp_path, script) as azure, pytest.raises(AzureError, match="without Docker-Content-Digest"):
+        build(azure, registry, build_request(tmp_path))
+
+
+@pytest.mark.parametrize("body", [PAGE, {}, {"logLink": None}])
+def test_failed_build_is_told_although_its_log_cannot_be_read(tmp_path: Path, body: Any) -> None:
+    """The failure matters more than the log."""
+    registry = Registry("Failed")
+    registry.odd["/listLogSasUrl"] = Answer(body=body)
+    with scripted_azure(tmp_path, registry) as azure, pytest.raises(BuildError) as failure:
+        build(azure, registry, build_request(tmp_path))
+
+    assert "build ch1 of Dockerfile ended as Failed.\n(its log could not be read: " in failure.value.message
