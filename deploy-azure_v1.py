@@ -27,9 +27,13 @@ otherwise. It holds no secret.
 
 from __future__ import annotations
 
+from draftgenie_azure import interrupts
+
+if __name__ == "__main__":  # before anything else: there is nothing to stop in order yet
+    interrupts.end_at_once()
+
 import argparse
 import os
-import signal
 import sys
 import time
 from _thread import RLock  # threading itself costs the no-op run half a millisecond
@@ -42,7 +46,8 @@ from draftgenie_azure.backends import LocalBackend
 from draftgenie_azure.config import RawConfig
 from draftgenie_azure.decision import Decider, Decision, adopt_hash_format, as_packed, is_on, validity_digest
 from draftgenie_azure.dependencies import secret_values, step_hash
-from draftgenie_azure.errors import ConfigError, DeployerError, DeploymentError, StateError, StopRequested
+from draftgenie_azure.errors import ConfigError, DeployerError, StateError, StopRequested
+from draftgenie_azure.interrupts import INTERRUPTED, Interrupts
 from draftgenie_azure.journal import Journal, now
 from draftgenie_azure.report import JsonReporter, PlainReporter, duration, shortened
 from draftgenie_azure.state_store import StateStore
@@ -63,7 +68,7 @@ if TYPE_CHECKING:
 
 VERSION = "1.0.0"
 STATE_FILE = ".azure-deployment-state-v1.json"
-SUCCESS, FAILURE, CHANGES_PENDING, INTERRUPTED = 0, 1, 2, 130
+SUCCESS, FAILURE, CHANGES_PENDING = 0, 1, 2  # and INTERRUPTED
 SIGN_IN = "sign_in"  # what comes before the first step, in the graph
 FEW_SECONDS = 10.0  # nobody needs to be told that a step is still running before
 # Recorded resources that hold data or that others hang on: never left behind without a word. Key, then the step.
@@ -256,6 +261,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self._decide_anew()
         self.deciding = RLock()
         self.ran: dict[str, tuple[list[str], float]] = {}
+        self._failures: list[DeployerError] = []
         self._began: dict[str, float] = {}
 
     def _decide_anew(self) -> None:
@@ -282,7 +288,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         if self.dry_run:
             return not any(decision.runs for decision in self.decider.plan().values())
         from draftgenie_azure.control import RunControl
-        from draftgenie_azure.schedule import run_by_needs
+        from draftgenie_azure.schedule import run_by_needs, together
 
         if not self.state.is_locked:
             with self.state.locked():
@@ -301,28 +307,38 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
                 control=self.control,
                 still_running=self._still_running,
             )
-            _raise(failures)
+            if failures:
+                raise together(list(failures.values()))
             self._end()
         except DeployerError as error:
             # Where the state could not be saved, every step ends with that; what matters is where it is now.
             if self.state.failure is not None and error is not self.state.failure:
                 raise self.state.failure from error
             raise
-        except StopRequested:
-            if self.state.failure is not None:
-                self.reporter.error(self.state.failure, log=None)
+        except BaseException:  # a stop, or a fault of the program, which would hide what failed before
+            self._tell_failures()
             raise
         finally:
             self.close()
         return True
 
+    def _tell_failures(self) -> None:
+        """Tell what failed so far; where the state could not be saved, that alone, as it is what all of them are."""
+        _, _, log_file = self._forcing
+        for failure in self._failures if self.state.failure is None else [self.state.failure]:
+            tell_failure(failure, self.reporter, log_file)
+
     def _work(self, name: str) -> None:
         """One node of the graph: a step, or what comes before the first."""
-        if name == SIGN_IN:
-            self.connect(Journal(self.state.state, self._save_deployment_state, self.state.mutex), self.control)
-            self._begin()
-        else:
-            self.outputs[name] = getattr(self, f"_step_{name}")()
+        try:
+            if name == SIGN_IN:
+                self.connect(Journal(self.state.state, self._save_deployment_state, self.state.mutex), self.control)
+                self._begin()
+            else:
+                self.outputs[name] = getattr(self, f"_step_{name}")()
+        except DeployerError as error:
+            self._failures.append(error)
+            raise
 
     def _waits(self, text: str) -> None:
         """Tell what the step waits for in whose thread this is called."""
@@ -362,6 +378,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             document["secrets_digest"] = None  # until every step has recorded its lines with the new secrets
         document["validated"] = validity_digest(self.config.raw, self.decider.secrets_digest)
         document["target"] = self._target()
+        document["forced"] = self.decider.forced()
         adopt_hash_format(document)
         self.state.save()
 
@@ -441,26 +458,25 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         Raises:
             DeployerError: what the step raised, with the step's name in front.
         """
-        forced = bool(self.decider.forced_reasons(step.name))
-        if forced:
+        if self.decider.forced_reasons(step.name):
             self.forced |= {step.name}
         self.reporter.step(step.name, "run", shortened(decision.reasons), reasons=decision.reasons)
         self.logger.debug("%s runs: %s", step.name, "; ".join(decision.reasons))
-        metadata = {"reasons": decision.reasons, **({"forced": True} if forced else {})}
-        self.state.mark_step_running(step.name, metadata)
+        self.state.mark_step_running(step.name, {"reasons": decision.reasons})
         self.control.check()
         self.journal.begin_step(step.name)
         began = self._began[step.name] = time.monotonic()
         try:
             outputs = body()
         except DeployerError as error:
-            error.message = f"{step.name}: {error.message}"
-            error.args = (error.message,)
-            self.reporter.step(step.name, "failed", error.message.splitlines()[0], error=error.message)
-            self.state.mark_step_failed(step.name, error.message)
+            _put_in_front(step.name, error)
+            self._mark_failed(step, error.message)
             raise
         except StopRequested:
             self.reporter.step(step.name, "stopped", "the next run takes it up")
+            raise
+        except Exception as error:  # a fault of the program: the record must not say that the step still runs
+            self._mark_failed(step, self._masked(f"{step.name}: {type(error).__name__}: {error}"))
             raise
         seconds = round(time.monotonic() - began, 1)
         self.journal.end_step(step.name)
@@ -477,6 +493,16 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         words = f"{duration(seconds)}: {shortened(written)}" if written else duration(seconds)
         self.reporter.step(step.name, "done", words, seconds=seconds, written=written)
         return outputs
+
+    def _mark_failed(self, step: Step, text: str) -> None:
+        self.reporter.step(step.name, "failed", text.splitlines()[0], error=text)
+        self.state.mark_step_failed(step.name, text)
+
+    def _masked(self, text: str) -> str:
+        """A text that was not written with the state in mind, which holds no secret."""
+        from draftgenie_azure.masking import Masking
+
+        return Masking(secret_values(self.config.raw).values()).masked(text)
 
     def skip_step(self, step: Step, decision: Decision) -> dict[str, Any]:
         """Hand on what the step published when it last ran.
@@ -567,17 +593,23 @@ def close_doors(decider: Decider, state: StateManager) -> None:
             decider.live_reasons.setdefault(record["step"], []).append(f"{key} is taken over")
 
 
-def _raise(failures: Mapping[str, BaseException]) -> None:
-    """Raise what the steps raised: a fault of the program first, one failure as it is, several together."""
-    errors = []
-    for error in failures.values():
-        if not isinstance(error, DeployerError):
-            raise error
-        errors.append(error)
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise DeploymentError(errors)
+def _put_in_front(name: str, error: DeployerError) -> None:
+    """Begin the message of each failure with the name of its step."""
+    from draftgenie_azure.schedule import parts
+
+    for part in parts(error):
+        part.message = f"{name}: {part.message}"
+        part.args = (part.message,)
+    error.message = "\n".join(part.message for part in parts(error))
+    error.args = (error.message,)
+
+
+def tell_failure(error: DeployerError, reporter: Reporter, log: str | None) -> None:
+    """Tell what failed and what to do next, of each failure where they were raised together."""
+    from draftgenie_azure.schedule import parts
+
+    for part in parts(error):
+        reporter.error(part, log=log)
 
 
 def _forced_names(force_steps: Mapping[str, bool] | Iterable[str] | None) -> list[str]:
@@ -603,7 +635,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     if not any(decision.runs for decision in plan.values()):
         return _nothing_to_do(plan, state, reporter, began)
     config = config or configuration.validate(raw)
-    logger = _logger(args, raw)
+    logger = _logger(args, raw, reporter)
     ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
     for text in (*config.notices, *ignored):
         reporter.message(text, level="note")
@@ -620,6 +652,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
 
 
 def _nothing_to_do(plan: Mapping[str, Decision], state: StateManager, reporter: Reporter, began: float) -> int:
+    Interrupts.decide(SUCCESS)
     for name, decision in plan.items():
         reporter.step(name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
     reporter.result(*report.summary(state.state, STEP_NAMES, {}, time.monotonic() - began, asked=False))
@@ -642,6 +675,7 @@ def _deploy(
     deployer.adopt = args.adopt
     control = RunControl(args.parallelism or config.deployment.parallelism)
     Interrupts.control = control
+    code = FAILURE  # as a fault of the program has it, which is raised when the summary has been told
     try:
         deployer.deploy(control)
         code = SUCCESS
@@ -651,10 +685,10 @@ def _deploy(
     except StopRequested:
         code = _interrupted(reporter, report.under_way(state.state))
     finally:
-        Interrupts.control = None
-    seconds = time.monotonic() - began
-    told = report.summary(state.state, STEP_NAMES, deployer.ran, seconds, asked=True, warnings=deployer.warnings)
-    reporter.result(*told)
+        Interrupts.decide(code)
+        seconds = time.monotonic() - began
+        told = report.summary(state.state, STEP_NAMES, deployer.ran, seconds, asked=True, warnings=deployer.warnings)
+        reporter.result(*told)
     return code
 
 
@@ -804,29 +838,6 @@ def _tell_notices(state: StateManager, reporter: Reporter) -> None:
 # --------------------------------------------------------------------------------------------------------- command line
 
 
-class Interrupts:
-    """Turns the first Ctrl-C, SIGTERM or SIGHUP into an orderly stop, a second one into an immediate end."""
-
-    control: RunControl | None = None
-    _seen = False
-
-    @classmethod
-    def install(cls) -> None:
-        """Take over the signals."""
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), cls._handle)
-
-    @classmethod
-    def _handle(cls, number: int, frame: object) -> None:
-        if cls._seen:
-            os._exit(INTERRUPTED)
-        cls._seen = True
-        if cls.control is None:
-            raise KeyboardInterrupt
-        cls.control.request_stop()
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
         """Bad usage is a failure like any other: exit code 1."""
@@ -906,29 +917,13 @@ def _reporter(output: str, *, color: bool) -> Reporter:
     return reporter
 
 
-def _logger(args: argparse.Namespace, raw: RawConfig) -> logging.Logger:
-    """The run's logger: to the file in full, to the terminal where asked; no secret of the configuration in either."""
-    import logging
+def _logger(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> logging.Logger:
+    from functools import partial
 
-    from draftgenie_azure.masking import Masking
+    from draftgenie_azure.run_log import open_log
 
-    logger = logging.getLogger("draftgenie")
-    logger.setLevel(logging.DEBUG)
-    logger.propagate = False
-    logger.handlers.clear()
-    handlers: list[logging.Handler] = [logging.StreamHandler()]
-    handlers[0].setLevel(logging.DEBUG if args.verbose else logging.WARNING)
-    if args.log_file:
-        try:
-            descriptor = os.open(args.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        except OSError as error:
-            raise DeployerError(f"the log {args.log_file} cannot be written: {error.strerror}") from error
-        handlers.append(logging.StreamHandler(os.fdopen(descriptor, "a", encoding="utf-8")))
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
-        handler.addFilter(Masking(secret_values(raw).values()))
-        logger.addHandler(handler)
-    return logger
+    warn = partial(reporter.message, level="warning")
+    return open_log(args.log_file, secret_values(raw).values(), verbose=args.verbose, warn=warn)
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> int:
@@ -959,21 +954,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments; those of the process unless given.
     """
+    _open_streams()
     args = build_parser().parse_args(argv)
     color = not args.no_color and not os.environ.get("NO_COLOR") and sys.stderr.isatty()
     reporter = _reporter(args.output, color=color)
-    Interrupts.install()
+    try:
+        Interrupts.install()
+        code = _outcome(args, reporter)
+        Interrupts.decide(code)
+    except KeyboardInterrupt:
+        code = _interrupted(reporter)
+    return code
+
+
+def _open_streams() -> None:
+    """Have a stream that is closed (`2>&-`) lead nowhere; the number of its descriptor is then no other file's."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w"))
+
+
+def _outcome(args: argparse.Namespace, reporter: Reporter) -> int:
     try:
         return run(args, reporter)
     except DeployerError as error:
         return _failed(error, args, reporter)
-    except KeyboardInterrupt:
-        return _interrupted(reporter)
 
 
 def _failed(error: DeployerError, args: argparse.Namespace, reporter: Reporter) -> int:
-    for failure in error.errors if isinstance(error, DeploymentError) else [error]:
-        reporter.error(failure, log=args.log_file)
+    tell_failure(error, reporter, args.log_file)
     return FAILURE
 
 
@@ -984,16 +993,14 @@ def _interrupted(reporter: Reporter, operations: Sequence[str] = ()) -> int:
 
 
 def _end_process(code: int) -> NoReturn:
-    """End; without the interpreter's own, slow shutdown where nothing was begun that must be ended in order.
+    """End without the interpreter's own shutdown, which is slow and leaves a signal that comes then to the system.
 
-    An interrupted run ends so, too: its abandoned threads are not waited for, and a second signal, which that shutdown
-    would leave to the system, changes nothing.
+    Nothing needs it: locks and the emulator were let go of, the log was written line by line, temporary files have no
+    name, and an interrupted run's abandoned threads are not waited for.
     """
-    if code == INTERRUPTED or "draftgenie_azure.wire" not in sys.modules:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

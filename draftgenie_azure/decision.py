@@ -154,9 +154,11 @@ class Decider:
         """Why a step is forced; a forced run that was cut off goes on as forced."""
         if self.force_all:
             return ["forced (all)"]
-        record = self.state.record(name)
-        cut_off = record.get("status") != "completed" and record.get("metadata", {}).get("forced")
-        return ["forced"] if name in self.force_steps or cut_off else []
+        return ["forced"] if name in self.force_steps or name in self.state.state.get("forced", ()) else []
+
+    def forced(self) -> list[str]:
+        """The steps that are forced and not switched off: what the state remembers until they complete."""
+        return [step.name for step in self.steps if self.forced_reasons(step.name) and not self._disabled(step.name)]
 
     def _unfinished(self, name: str) -> list[str]:
         record = self.state.record(name)

@@ -30,9 +30,13 @@ class Masking(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask a record; always lets it through."""
         message = record.getMessage()
-        masked = message
-        for value in self._values:
-            masked = masked.replace(value, "***")
+        masked = self.masked(message)
         if masked != message:
             record.msg, record.args = masked, None
         return True
+
+    def masked(self, text: str) -> str:
+        """A text without the values."""
+        for value in self._values:
+            text = text.replace(value, "***")
+        return text

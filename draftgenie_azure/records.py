@@ -67,7 +67,7 @@ class StepRecords:
         dependencies: Mapping[str, str] | None = None,
         outputs: Mapping[str, Any] | None = None,
     ) -> None:
-        """Record a success, and save.
+        """Record a success, and save; the step is forced no longer.
 
         Args:
             hash: over the dependencies.
@@ -86,6 +86,7 @@ class StepRecords:
                 "outputs": dict(outputs or {}),
                 "metadata": {key: value for key, value in (metadata or {}).items() if key != "seconds"},
             }
+            self.state["forced"] = [name for name in self.state.get("forced", ()) if name != step_name]
             self.save()
 
     def mark_step_failed(self, step_name: str, error: str) -> None:

@@ -184,15 +184,17 @@ def summary(
 
 
 def under_way(state: Mapping[str, Any], step: str | None = None) -> list[str]:
-    """Names of the resources and builds that Azure is at work on by the state, of one step or of all."""
+    """What Azure is at work on by the state, of one step or of all: resources, builds, executions of jobs."""
     # Copies: threads that an interrupted run has given up may still write.
     owners = {record["id"]: record["step"] for record in list(state["resources"].values())}
     found = []
     for operation in sorted(state["operations"]):
         resource_id, _, build = operation.partition("#build/")
+        resource_id, _, execution = resource_id.partition("/executions/")
         owner = "build_and_push_images" if build else owners.get(resource_id)
+        name = f"build of {build.split(':')[0]}" if build else resource_id.rsplit("/", 1)[-1]
         if step in (None, owner):
-            found.append(f"build of {build.split(':')[0]}" if build else resource_id.rsplit("/", 1)[-1])
+            found.append(f"{name} (execution {execution})" if execution else name)
     return found
 
 

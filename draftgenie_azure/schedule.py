@@ -11,7 +11,7 @@ import time
 from graphlib import TopologicalSorter
 from queue import Empty, SimpleQueue
 
-from draftgenie_azure.errors import StopRequested
+from draftgenie_azure.errors import DeployerError, DeploymentError, StopRequested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,10 +108,9 @@ def side_by_side(tasks: Sequence[Callable[[], T]], *, width: int) -> list[T]:
         Their results, in order.
 
     Raises:
-        what the first of them (in order) raised, after all have ended: none is cut off half-way.
+        what they raised, after all have ended: none is cut off half-way. Several failures are raised together; a stop,
+            or a fault of the program, is raised before them.
     """
-    if width <= 1 or len(tasks) <= 1:
-        return [task() for task in tasks]
     waiting: SimpleQueue[int] = SimpleQueue()
     for number in range(len(tasks)):
         waiting.put(number)
@@ -126,18 +125,42 @@ def side_by_side(tasks: Sequence[Callable[[], T]], *, width: int) -> list[T]:
                 return
             try:
                 results[number] = tasks[number]()
+            except DeployerError as error:
+                errors[number] = error
             except BaseException as error:  # noqa: BLE001 - raised again by the caller
                 errors[number] = error
+                return
 
-    name = threading.current_thread().name  # of the step, by which lines of output and log are told apart
-    threads = [threading.Thread(target=worker, name=name, daemon=True) for _ in range(min(width, len(tasks)))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    if min(width, len(tasks)) <= 1:
+        worker()
+    else:
+        name = threading.current_thread().name  # of the step, by which lines of output and log are told apart
+        threads = [threading.Thread(target=worker, name=name, daemon=True) for _ in range(min(width, len(tasks)))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     if errors:
-        raise errors[min(errors)]
+        raise together([errors[number] for number in sorted(errors)])
     return [results[number] for number in range(len(tasks))]
+
+
+def together(errors: Sequence[BaseException]) -> BaseException:
+    """What to raise for one or more errors: a stop first, then a fault of the program, then all failures.
+
+    What several of them say in the same words, such as that the lock is lost, is said once.
+    """
+    faults = [error for error in errors if not isinstance(error, DeployerError)]
+    if faults:
+        return next((error for error in faults if isinstance(error, StopRequested)), faults[0])
+    failures = [part for error in errors if isinstance(error, DeployerError) for part in parts(error)]
+    told = list({(failure.message, failure.hint): failure for failure in failures}.values())
+    return told[0] if len(told) == 1 else DeploymentError(told)
+
+
+def parts(error: DeployerError) -> list[DeployerError]:
+    """The failures that were raised together, or the one."""
+    return error.errors if isinstance(error, DeploymentError) else [error]
 
 
 def _priorities(needs: Mapping[str, Sequence[str]], durations: Mapping[str, float], width: int) -> dict[str, float]:

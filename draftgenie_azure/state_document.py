@@ -23,7 +23,7 @@ _OPTIONAL_TEXT = (str, type(None))
 _DOCUMENT: Mapping[str, tuple[type, ...]] = {
     "version": _TEXT, "lineage": _TEXT, "serial": (int,), "salt": _TEXT, "hash_format": (int,), "last_updated": _TEXT,
     "target": _OBJECT, "steps": _OBJECT, "resources": _OBJECT, "secrets": _OBJECT, "operations": _OBJECT,
-    "secrets_digest": _OPTIONAL_TEXT, "validated": _OPTIONAL_TEXT,
+    "secrets_digest": _OPTIONAL_TEXT, "validated": _OPTIONAL_TEXT, "forced": _LIST,
 }
 _STEP: Mapping[str, tuple[type, ...]] = {
     "status": _TEXT, "timestamp": _TEXT, "started_at": _TEXT, "duration_seconds": _NUMBER, "dependency_hash": _TEXT,
@@ -63,6 +63,7 @@ def empty(*, lineage: str | None = None, salt: str | None = None, serial: int = 
         "secrets_digest": None,
         "validated": None,
         "operations": {},
+        "forced": [],
     }
 
 

@@ -63,20 +63,20 @@ class Verification:
             `{"checks": {service: "answered" | "ready" | "unproved"}}`.
 
         Raises:
-            VerificationError: some service failed; for each, what Azure says of it, its exit code and its log.
+            VerificationError: a service failed: what Azure says of it, its exit code and its log.
+            DeploymentError: several did.
         """
         checks: dict[str, str] = {}
-        problems: list[str] = []
+
         def check(key: str, service: Service) -> None:
             try:
                 checks[key] = self._check(key, service)
             except VerificationError as error:
-                problems.append(f"{key}: {error.message}")
+                hint = "Mend the service named, then run again."
+                raise VerificationError(f"{key}: {error.message}", hint=hint) from error
 
         tasks = [partial(check, key, service) for key, service in self._config.services.items()]
         side_by_side(tasks, width=self._control.parallelism)
-        if problems:
-            raise VerificationError("\n".join(sorted(problems)), hint="Mend the service named, then run again.")
         return {"checks": dict(sorted(checks.items()))}
 
     def _check(self, key: str, service: Service) -> str:

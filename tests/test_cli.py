@@ -288,6 +288,34 @@ def test_log_has_a_request_id_for_every_request_and_no_token(project: Project) -
     assert "eyJ" not in log
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device here that is always full")
+def test_log_that_cannot_be_written_any_further_is_given_up_with_one_warning(deployed: Project) -> None:
+    """A full disk: the deployment matters more."""
+    result = deployed.run("--log-file", "/dev/full", "--force-step", "create_monitoring")
+
+    assert result.code == 0
+    warnings = [line for line in result.err.splitlines() if line.startswith("warning: ")]
+    assert warnings == [
+        "warning: the log /dev/full cannot be written: No space left on device; going on without it"
+    ]
+    assert "Logging error" not in result.err
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_stream_that_is_closed_is_no_fault(deployed: Project, closed: str) -> None:
+    """A daemon's child has none at all; what is said there is lost, nothing else."""
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh"]
+    command = [*shell, *deployed.command("--verbose", "--force-step", "create_monitoring")]
+    done = subprocess.run(
+        command, cwd=deployed.directory, env=deployed.env(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert deployed.deploy().ran() == {}
+
+
 def test_header_for_uv_and_pipx_lists_what_requirements_txt_lists() -> None:
     """PEP 723: `uv run deploy-azure_v1.py` and `pipx run` install the same."""
     header = re.search(r"^# /// script\n(.*?)^# ///", COMMAND.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from project import Project, wait_for, wait_for_server
+from project import COMMAND, ROOT, Project, wait_for, wait_for_server
 
 from deployer import STEP_NAMES, step_named
 
@@ -76,6 +76,98 @@ def test_failed_step_is_where_the_next_run_begins(project: Project, step: str) -
     assert set(ran) == set(STEP_NAMES) - done
     assert not [write for write in project.writes(seen) if any(mark in write for mark in made(done))]
     assert project.deploy().ran() == {}
+
+
+def test_failures_inside_one_step_are_all_told(project: Project) -> None:
+    """PostgreSQL and Redis are refused, each for its own reason: both are shown with what to do, and recorded."""
+    result = project.run(
+        *project.faults(
+            {
+                "method": "PUT",
+                "path": "*/flexibleServers/draftgenie-pg",
+                "status": 403,
+                "code": "RequestDisallowedByPolicy",
+                "message": "Policy says no.",
+            },
+            {
+                "method": "PUT",
+                "path": "*/redisEnterprise/draftgenie-redis",
+                "status": 400,
+                "code": "InsufficientQuota",
+                "message": "No room.",
+            },
+        )
+    )
+
+    assert result.code == 1
+    assert result.err.count("failed: create_databases: ") == 2
+    assert "next: An Azure Policy forbids this." in result.err
+    assert "next: The subscription's quota is used up." in result.err
+    error = project.state()["steps"]["create_databases"]["error"]
+    assert "Policy says no." in error
+    assert "No room." in error
+    assert "1 failed" in result.out
+
+
+def test_service_that_fails_is_told_beside_one_that_cannot_be_looked_at(deployed: Project) -> None:
+    """One service does not start, of another Azure tells nothing."""
+    values = deployed.config()
+    del values["services"]["draft_service"]["environment"]["QDRANT_URL"]
+    deployed.write(values)
+    refused = {"method": "GET", "path": "*/containerApps/rag-service/revisions/*", "status": 403, "code": "Refused"}
+
+    result = deployed.run(*deployed.faults({**refused, "message": "Not for you."}))
+
+    assert result.code == 1
+    assert "failed: verify_deployment: draft_service: revision draft-service--" in result.err
+    assert "next: Mend the service named, then run again." in result.err
+    assert "Not for you." in result.err
+
+
+# Runs the command with a mistake in one of its steps, which tells a secret besides.
+MISTAKEN = f"""
+import runpy, sys
+sys.path.insert(0, {str(ROOT)!r})
+import deployer
+def mistaken(self):
+    raise RuntimeError("not thought of: " + self.config.raw.get("secrets.gemini_api_key"))
+deployer.DraftGenieDeployer._step_create_monitoring = mistaken
+runpy.run_path({str(COMMAND)!r}, run_name="__main__")
+"""
+
+
+def test_mistake_of_the_program_hides_nothing_and_is_recorded(project: Project) -> None:
+    """Its traceback comes last, after what failed besides and the summary; the state says what happened."""
+    program = project.directory / "mistaken.py"
+    program.write_text(MISTAKEN, encoding="utf-8")
+    project.change("secrets.gemini_api_key", "canary-of-gemini")
+    refused = {**REFUSED["create_databases"], "status": 403, "code": "RequestDisallowedByPolicy", "message": "No."}
+
+    result = project.run("--output", "plain", *project.faults(refused), program=str(program))
+
+    assert result.code == 1
+    assert result.err.index("next: An Azure Policy forbids this.") < result.err.index("Traceback (most recent")
+    assert result.err.endswith("RuntimeError: not thought of: canary-of-gemini\n")
+    assert "2 failed" in result.out
+    record = project.state()["steps"]["create_monitoring"]
+    assert record["status"] == "failed"
+    assert record["error"] == "create_monitoring: RuntimeError: not thought of: ***"
+    assert project.deploy().ran()["create_monitoring"] == [f"failed last time: {record['error']}"]
+
+
+def test_steps_that_were_forced_stay_so_when_one_of_them_fails(deployed: Project) -> None:
+    """Also the one that the run did not come to."""
+    refused = {"method": "GET", "path": "*/workspaces/*", "status": 403, "code": "Refused", "message": "No."}
+    forced = ["--force-step", "create_monitoring", "--force-step", "verify_deployment"]
+
+    failed = deployed.run(*deployed.faults(refused), *forced)
+
+    assert failed.code == 1
+    ran = deployed.deploy().ran()
+    assert set(ran) == {"create_monitoring", "verify_deployment"}
+    assert ran["create_monitoring"][0] == "forced"
+    assert ran["verify_deployment"] == ["forced"]
+    assert deployed.deploy().ran() == {}
 
 
 def test_failed_build_shows_the_end_of_its_log(project: Project) -> None:

@@ -164,18 +164,6 @@ def test_throttling_is_waited_out_as_long_as_azure_says(project: Project) -> Non
     assert (times[1] - times[0]).total_seconds() >= 2
 
 
-def test_second_signal_ends_at_once(project: Project) -> None:
-    """Whoever is in a hurry presses twice."""
-    with project.start(*project.faults(scale=0.05)) as process:
-        wait_for_server(project, process)
-
-        process.send_signal(signal.SIGTERM)
-        process.send_signal(signal.SIGINT)
-
-        process.communicate(timeout=5)
-    assert process.returncode == 130
-
-
 def test_operation_that_a_killed_run_left_behind_is_taken_up(project: Project) -> None:
     """The state holds its address; the next run waits for it and sends no second write."""
     with project.start(*project.faults(scale=0.008)) as process:

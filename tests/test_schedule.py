@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from draftgenie_azure.control import RunControl
-from draftgenie_azure.errors import DeployerError, StopRequested
-from draftgenie_azure.schedule import run_by_needs, side_by_side
+from draftgenie_azure.errors import DeployerError, DeploymentError, StateError, StopRequested
+from draftgenie_azure.schedule import run_by_needs, side_by_side, together
 
 
 @st.composite
@@ -113,18 +114,45 @@ def test_stop_starts_nothing_more_and_does_not_wait_for_what_hangs() -> None:
     assert began == ["first"]
 
 
-def test_side_by_side_keeps_order_and_lets_all_end_before_it_fails() -> None:
-    """The first error, in order, is raised; nobody is cut off."""
-    done: list[int] = []
+def test_side_by_side_keeps_order_of_results() -> None:
+    """Whoever ends first."""
+    tasks = [partial(_after, 0.002 * (5 - number), number) for number in range(5)]
 
-    def task(number: int) -> int:
-        time.sleep(0.002 * (5 - number))
-        done.append(number)
-        if number in (1, 3):
-            raise DeployerError(f"task {number}")
-        return number
+    assert side_by_side(tasks, width=5) == [0, 1, 2, 3, 4]
 
-    assert side_by_side([lambda: 1, lambda: 2], width=5) == [1, 2]
-    with pytest.raises(DeployerError, match="task 1"):
-        side_by_side([lambda number=number: task(number) for number in range(5)], width=3)
-    assert sorted(done) == [0, 1, 2, 3, 4]
+
+def _after(seconds: float, result: int) -> int:
+    time.sleep(seconds)
+    return result
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_side_by_side_lets_all_end_and_raises_all_failures(width: int) -> None:
+    """In order of the tasks; those that were raised together further down one by one, and the same words once."""
+    done: list[str] = []
+
+    def fails(*words: str) -> None:
+        done.extend(words)
+        raise together([DeployerError(word) for word in words])
+
+    with pytest.raises(DeploymentError) as caught:
+        side_by_side([partial(fails, *words) for words in (("a",), ("b", "c"), ("lost",), ("lost",))], width=width)
+
+    assert [error.message for error in caught.value.errors] == ["a", "b", "c", "lost"]
+    assert sorted(done) == ["a", "b", "c", "lost", "lost"]
+
+
+def test_one_failure_is_raised_as_it_is() -> None:
+    """It keeps its kind, by which others know it."""
+    error = StateError("lost")
+
+    assert together([error]) is error
+    assert together([error, StateError("lost")]).__class__ is StateError
+
+
+def test_stop_and_fault_of_the_program_go_before_failures() -> None:
+    """The stop first: whoever asked for it waits."""
+    failure, fault, stop = DeployerError("a"), KeyError("b"), StopRequested()
+
+    assert together([failure, fault]) is fault
+    assert together([failure, fault, stop]) is stop

@@ -1,0 +1,84 @@
+"""The run's own log: to a file in full, to the terminal where asked; without secrets, and never in the run's way."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.masking import Masking
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, TextIO
+
+
+class _Handler(logging.StreamHandler["TextIO"]):
+    """Writes until that fails once; a deployment goes on without its log.
+
+    Args:
+        lost: told why it failed.
+    """
+
+    def __init__(self, stream: TextIO, lost: Callable[[OSError], None]) -> None:
+        super().__init__(stream)
+        self._lost = lost
+        self._is_lost = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        if not self._is_lost:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Called where a record could not be written; what is wrong with the record itself is told as logging does."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        self._is_lost = True
+        self._lost(error)
+
+
+def open_log(path: str | None, secrets: Iterable[Any], *, verbose: bool, warn: Callable[[str], None]) -> logging.Logger:
+    """The run's logger.
+
+    Args:
+        path: of the file that gets everything, or None.
+        secrets: values that are masked.
+        verbose: everything goes to the terminal too, not warnings alone.
+        warn: told, once, where the file cannot be written any further.
+
+    Raises:
+        DeployerError: the file cannot be opened.
+    """
+    logger = logging.getLogger("draftgenie")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.handlers.clear()
+    terminal = _Handler(sys.stderr, lambda error: None)  # there is nobody left to tell
+    terminal.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    handlers = [terminal]
+    if path:
+        handlers.append(
+            _Handler(
+                _opened(path),
+                lambda error: warn(f"the log {path} cannot be written: {error.strerror}; going on without it"),
+            )
+        )
+    masking = Masking(secrets)
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
+        handler.addFilter(masking)
+        logger.addHandler(handler)
+    return logger
+
+
+def _opened(path: str) -> TextIO:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise DeployerError(f"the log {path} cannot be written: {error.strerror}") from error
+    return os.fdopen(descriptor, "a", encoding="utf-8")
