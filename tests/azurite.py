@@ -9,8 +9,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -59,27 +59,28 @@ class Azurite:
 
     def __init__(self, directory: Path, *options: str, scheme: str = "http") -> None:
         main = install()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
         directory.mkdir(parents=True, exist_ok=True)
-        self.endpoint = f"{scheme}://127.0.0.1:{self.port}/{ACCOUNT}"
-        command = ["node", str(main), "--blobHost", "127.0.0.1", "--blobPort", str(self.port), "--silent",
+        command = ["node", str(main), "--blobHost", "127.0.0.1", "--blobPort", "0", "--silent",
                    "--location", str(directory), "--disableTelemetry", *options]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self._wait()
+        log = directory / "azurite.log"
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(command, stdout=output, stderr=output)
+        self.port = self._port(log)
+        self.endpoint = f"{scheme}://127.0.0.1:{self.port}/{ACCOUNT}"
 
-    def _wait(self) -> None:
-        deadline = time.monotonic() + 30
+    def _port(self, log: Path) -> int:
+        """The port that it says it listens on: of its own choice, so that no other program can be there."""
+        deadline = time.monotonic() + 60
         while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    self.stop()
-                    raise RuntimeError("Azurite did not start") from None
-                time.sleep(0.05)
+            ended = self._process.poll() is not None or time.monotonic() > deadline
+            said = log.read_text(encoding="utf-8")
+            listens = re.search(r"successfully listens on \S+:(\d+)\s", said)
+            if listens is not None:
+                return int(listens[1])
+            if ended:
+                self.stop()
+                raise RuntimeError(f"Azurite did not start: {said}")
+            time.sleep(0.05)
 
     @property
     def connection_string(self) -> str:

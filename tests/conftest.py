@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 from azurite import Azurite, Missing
+from hypothesis import HealthCheck, settings
 from project import Project, new_project, wait_for_end
+
+# The same examples each time, however slow the machine is.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 
 @pytest.fixture

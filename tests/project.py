@@ -237,8 +237,11 @@ class Project:
 def wait_for(condition: Callable[[], object], process: subprocess.Popen[Any], what: str) -> None:
     """Wait until `condition` gives something true; `what` is said when the process ends without, or takes a minute."""
     deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline and process.poll() is None, what
+    while True:
+        ended = process.poll() is not None  # before the look: what it did last is seen, too
+        if condition():
+            return
+        assert time.monotonic() < deadline and not ended, what
         time.sleep(0.01)
 
 
@@ -255,7 +258,7 @@ def wait_for_end(project: Project) -> None:
     """Wait until the project's emulator has noticed that nobody is left, and ended."""
     from draftgenie_azure.emulator.lockfile import read_lock
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while read_lock(project.directory / ".azure-emulator") is not None:
         assert time.monotonic() < deadline, "the emulator did not end"
         time.sleep(0.05)

@@ -288,7 +288,7 @@ def kill_while_renewing(directory: str) -> dict[str, Any]:
 
             def middle(state: Any) -> None:
                 points.install(sockets=True)
-                time.sleep(1.5)
+                time.sleep(30)  # until it is killed
 
             deploy("blob", place, middle=middle)
 

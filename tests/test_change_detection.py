@@ -315,9 +315,11 @@ def test_tree_that_never_holds_still_is_an_error_and_not_a_skip(prepared: Projec
 
     writer = threading.Thread(target=write)
     writer.start()
-    result = prepared.run("--dry-run", "--output", "json", "--detailed-exitcode")
-    stop.set()
-    writer.join()
+    try:
+        result = prepared.run("--dry-run", "--output", "json", "--detailed-exitcode")
+    finally:
+        stop.set()
+        writer.join()
 
     assert result.code in (1, 2), result.text
     assert "changes while it is" in result.text or "one.txt changed" in result.text

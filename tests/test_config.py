@@ -932,7 +932,7 @@ SCRAPS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.sampled_from(["value", "value", "drop", "double", "scrap", "indent", "swap", "cut"]),
@@ -987,7 +987,7 @@ ODD = st.sampled_from([None, True, 0, -1, 1.5, "", "x", "{{ a.b }}", "{{ postgre
                        float("nan")])  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 10_000), ODD), min_size=1, max_size=4))
 def test_odd_values_anywhere_give_a_config_or_faults(changes: list[tuple[int, object]]) -> None:
     raw = read([str(SHIPPED)], {})

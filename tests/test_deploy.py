@@ -182,7 +182,11 @@ def test_no_secret_is_left_anywhere_but_in_the_vault(project: Project) -> None:
             stderr=output,
             text=True,
         )
-        listed = process_list(process)
+        try:
+            listed = process_list(process)
+        finally:
+            process.kill()
+            process.wait()
         output.seek(0)
         assert process.returncode == 0, output.read()
 

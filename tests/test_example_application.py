@@ -236,39 +236,31 @@ def test_the_other_dialect_of_database_urls_is_refused_without_quoting_it(
 # The Node services really start: they need no package for it
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def running(service: Service, log: Path, **variables: str) -> Iterator[str]:
-    """The address of `service`, started on a free port."""
-    port = free_port()
+    """The address of `service`, started on a port that is free."""
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
             ["node", str(ROOT / service.directory / "src" / "main.js")],
-            env=bare_environment(PORT=str(port), **variables),
+            env=bare_environment(PORT="0", **variables),
             stdout=output,
             stderr=subprocess.STDOUT,
         )
         try:
-            wait_for_port(process, port, log)
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port_of(process, log)}"
         finally:
             process.terminate()
             process.wait(timeout=20)
 
 
-def wait_for_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def port_of(process: subprocess.Popen[bytes], log: Path) -> str:
+    """The port that a service says it listens on."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
+        said = re.search(r"listens on (\d+)\D", log.read_text(encoding="utf-8"))
+        if said is not None:
+            return said[1]
+        time.sleep(0.05)
     pytest.fail(f"the service did not start: {log.read_text(encoding='utf-8')}")
 
 
@@ -329,16 +321,15 @@ def test_speaker_starts_without_a_broker(tmp_path: Path) -> None:
 
 @needs_node
 def test_the_gateway_tells_which_services_are_down(tmp_path: Path) -> None:
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    urls = {f"{name}_SERVICE_URL": nowhere for name in ("DRAFT", "RAG", "EVALUATION")}
     speaker = {"DATABASE_URL": "postgresql://login@127.0.0.1:1/speaker"}
 
-    with (
-        running(SPEAKER, tmp_path / "speaker", **speaker) as behind,
-        running(GATEWAY, tmp_path / "gateway", JWT_SECRET="secret", SPEAKER_SERVICE_URL=behind, **urls) as address,
-    ):
-        own = get(f"{address}/api/v1/health")
-        services = get(f"{address}/api/v1/health/services")
+    with socket.socket() as held, running(SPEAKER, tmp_path / "speaker", **speaker) as behind:
+        held.bind(("127.0.0.1", 0))  # and does not listen
+        nowhere = f"http://127.0.0.1:{held.getsockname()[1]}"
+        urls = {f"{name}_SERVICE_URL": nowhere for name in ("DRAFT", "RAG", "EVALUATION")}
+        with running(GATEWAY, tmp_path / "gateway", JWT_SECRET="secret", SPEAKER_SERVICE_URL=behind, **urls) as address:
+            own = get(f"{address}/api/v1/health")
+            services = get(f"{address}/api/v1/health/services")
 
     assert (own[0], json.loads(own[1])["status"]) == (200, "ok")
     assert services[0] == 200

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,6 @@ def test_failures_of_steps_that_do_not_need_each_other_are_all_told(project: Pro
     assert "failed: create_databases: " in result.err
     done = {name for name, record in project.state()["steps"].items() if record["status"] == "completed"}
     assert {"create_key_vault", "build_and_push_images"} <= done
-    assert result.err.index("failed: create_") < len(result.err)
     assert "2 failed" in result.out
 
 
@@ -67,7 +68,7 @@ def test_role_that_is_not_effective_yet_is_waited_for_where_it_is_young(project:
     """The identity's role was given a moment ago: the refusal passes."""
     project.deploy(*project.faults({**NO_SECRET, "times": 2}))
 
-    tries = [write for write in project.writes() if write.endswith("PUT") or "/containerApps/draft-service" in write]
+    tries = [write for write in project.writes() if "/containerApps/draft-service" in write]
     assert len(tries) == 3
 
 
@@ -87,6 +88,7 @@ def test_waiting_for_somebody_else_is_told_once_with_step_and_resource(project: 
 
 
 @pytest.mark.slow  # nothing is told before half a minute has passed
+@pytest.mark.timeout(300)
 def test_long_wait_is_told_with_what_azure_is_at_work_on(project: Project) -> None:
     """Every half a minute."""
     result = project.run(*project.faults(scale=0.12), timeout=200)
@@ -108,7 +110,7 @@ def test_role_that_is_old_is_no_excuse(deployed: Project) -> None:
 
     assert result.code == 1
     assert "Managed identity" in result.err
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60  # a young one is waited for for ten minutes
 
 
 def store_an_hour_ago(project: Project) -> None:
@@ -231,25 +233,38 @@ def test_deployment_goes_on_when_nobody_reads_its_output(project: Project) -> No
     assert project.deploy().ran() == {}
 
 
+@contextmanager
+def started(
+    project: Project, command: list[str], streams: int, *, start_new_session: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Some command in the project's directory; what is left of it at the end of the block is killed."""
+    with subprocess.Popen(
+        command,
+        cwd=project.directory,
+        env=project.env(),
+        stdin=streams,
+        stdout=streams,
+        stderr=streams,
+        start_new_session=start_new_session,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals to close here")
 def test_closed_terminal_interrupts_and_the_next_run_finishes(project: Project) -> None:
     """SIGHUP, and nowhere to write to: the state is saved all the same."""
     master, slave = os.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", SESSION, *project.command(*project.faults(scale=0.006))],
-        cwd=project.directory,
-        env=project.env(),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-    )
-    os.close(slave)
-    wait_for_server(project, process)
+    command = [sys.executable, "-c", SESSION, *project.command(*project.faults(scale=0.006))]
+    with started(project, command, slave, start_new_session=True) as process:
+        os.close(slave)
+        wait_for_server(project, process)
 
-    os.close(master)
+        os.close(master)
 
-    assert process.wait(timeout=10) == 130
+        assert process.wait(timeout=60) == 130
     ran = project.deploy().ran()
     assert "create_key_vault" not in ran
     assert ran["create_databases"] == ["interrupted"]
@@ -266,20 +281,13 @@ def can_be_process_1() -> bool:
 def test_process_1_of_a_container_stops_when_it_is_told_to(project: Project) -> None:
     """The kernel ignores signals to process 1 that it does not ask for."""
     arguments = project.command(*project.faults(scale=0.006))
-    outer = subprocess.Popen(
-        ["unshare", "--fork", "--pid", "--kill-child", *arguments],
-        cwd=project.directory,
-        env=project.env(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_for_server(project, outer)
-    children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text(encoding="ascii").split()
+    with started(project, ["unshare", "--fork", "--pid", "--kill-child", *arguments], subprocess.DEVNULL) as outer:
+        wait_for_server(project, outer)
+        children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text(encoding="ascii").split()
 
-    os.kill(int(children[0]), signal.SIGTERM)
+        os.kill(int(children[0]), signal.SIGTERM)
 
-    assert outer.wait(timeout=10) == 130
+        assert outer.wait(timeout=60) == 130
     assert project.deploy().ran()["create_databases"] == ["interrupted"]
 
 

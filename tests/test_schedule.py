@@ -79,18 +79,21 @@ def test_one_at_a_time_keeps_the_order_of_the_table() -> None:
 
 def test_longest_road_starts_first() -> None:
     """With room for one more, what keeps the end waiting longest is begun."""
-    needs = {"short": [], "long": [], "after long": ["long"]}
+    needs: dict[str, list[str]] = {"first": [], "short": [], "long": [], "after long": ["long"]}
     order: list[str] = []
-    gate = threading.Barrier(2, timeout=5)
+    ended = threading.Event()
 
     def work(name: str) -> None:
         order.append(name)
-        if name in ("short", "long"):
-            gate.wait()
+        if name == "first":
+            ended.wait(30)  # so that there is room for one more
+        elif name == "short":
+            ended.set()
 
-    run_by_needs(needs, work, width=2, durations={"short": 5, "long": 1, "after long": 9}, control=RunControl())
+    durations = {"first": 99, "short": 5, "long": 1, "after long": 9}
+    run_by_needs(needs, work, width=2, durations=durations, control=RunControl())
 
-    assert order[:2] == ["long", "short"]
+    assert [name for name in order if name != "first"] == ["long", "after long", "short"]
 
 
 def test_stop_starts_nothing_more_and_does_not_wait_for_what_hangs() -> None:
@@ -110,7 +113,7 @@ def test_stop_starts_nothing_more_and_does_not_wait_for_what_hangs() -> None:
         run_by_needs({"first": [], "second": ["first"]}, work, width=1, durations={}, control=control)
     deaf.set()
 
-    assert time.monotonic() - clock < 4
+    assert time.monotonic() - clock < 20
     assert began == ["first"]
 
 

@@ -121,12 +121,13 @@ def test_waiting_for_a_lock_says_for_whom_and_gets_it(opened: Open) -> None:
     """One line, not one per look."""
     holder = _lock(opened())
     told: list[str] = []
-    threading.Timer(0.8, holder.release).start()
-    began = time.monotonic()
 
-    lock = _lock(opened(), timeout=20, tell=told.append)
+    def tell(text: str) -> None:
+        told.append(text)
+        threading.Timer(0.3, holder.release).start()
 
-    assert 0.5 < time.monotonic() - began < 6
+    lock = _lock(opened(), timeout=60, tell=tell)
+
     assert lock.held()
     assert len(told) == 1
     assert f"process {os.getpid()}" in told[0]
@@ -365,8 +366,8 @@ def test_dead_endpoint_is_given_up_before_a_lease_would_end(azurite: Azurite, mo
     with pytest.raises(StateError, match="no answer") as caught:
         open_blob(values, {}).load()
 
-    assert time.monotonic() - began < 8
-    assert "Secret" not in str(caught.value.__cause__ and caught.value.message)
+    assert time.monotonic() - began < 25
+    assert "Secret" not in caught.value.message + str(caught.value.hint)
 
 
 def test_account_of_the_connection_string_must_be_the_configured_one(azurite: Azurite) -> None:

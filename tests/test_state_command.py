@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from azure.storage.blob import BlobServiceClient
 from azurite import Azurite
-from project import COMMAND, STATE, Project, wait_for, wait_for_server
+from project import COMMAND, STATE, Project, wait_for, wait_for_end, wait_for_server
 
 from deployer import STEP_NAMES
 from draftgenie_azure import blob_backend
@@ -85,6 +85,7 @@ def test_run_that_waits_finds_everything_done(project: Project) -> None:
     assert [text for text in messages if "waiting up to 2 min 0 s for the lock" in text and str(process.pid) in text]
     assert waited.ran() == {}
     starts = [write for write in project.writes() if write.endswith("/start")]
+    assert starts
     assert len(starts) == len(set(starts))
 
 
@@ -231,6 +232,7 @@ def test_dry_run_wins_over_everything_that_writes_state(deployed: Project) -> No
     """They only say what they would do."""
     deployed.deploy("--force-step", "create_monitoring")
     copy = str(next((deployed.directory / HISTORY).iterdir()))
+    wait_for_end(deployed)  # the emulator's own files hold still, too
     before = {path: path.read_bytes() for path in deployed.directory.rglob("*") if path.is_file()}
 
     for arguments in (["--restore-state", copy], ["--reset-state"], ["--force-unlock"]):
@@ -300,9 +302,14 @@ def test_full_disk_loses_no_step(project: Project) -> None:
 def test_state_that_somebody_changed_in_mid_run_is_not_overwritten(project: Project) -> None:
     """The run stops, its own state goes to the rescue file, and putting that back loses neither."""
     with _slow(project, "--parallelism", "1") as process:
-        time.sleep(1)  # it has recorded the operation and waits for its end
+        wait_for(
+            lambda: any("flexibleServers" in operation for operation in project.state()["operations"]),
+            process,
+            "the run did not record the operation",
+        )
         stranger = json.dumps(project.state() | {"stranger": True}).encode()
-        project.state_file.write_bytes(stranger)
+        (project.directory / "stranger").write_bytes(stranger)
+        os.replace(project.directory / "stranger", project.state_file)
 
         _, err = process.communicate(timeout=60)
 
@@ -585,34 +592,31 @@ def test_force_unlock_asks_on_a_terminal(in_blob: Project, answer: str, code: in
     import pty
 
     assert in_blob.run("--reset-state").code == 0
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(COMMAND.parent), in_blob.config()["advanced"]["state_blob_container"]],
-        env=in_blob.env(), stdout=subprocess.PIPE, text=True,
-    )
-    assert holder.stdout is not None
-    holder.stdout.readline()
+    hold = [sys.executable, "-c", HOLD, str(COMMAND.parent), in_blob.config()["advanced"]["state_blob_container"]]
     outer, inner = pty.openpty()
-    try:
-        asking = subprocess.Popen(
-            in_blob.command("--force-unlock"), cwd=in_blob.directory, env=in_blob.env(),
-            stdin=inner, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        os.write(outer, answer.encode())
-        _, err = asking.communicate(timeout=30)
-    finally:
-        os.close(outer)
-        os.close(inner)
-        holder.kill()
-        holder.communicate()
+    with subprocess.Popen(hold, env=in_blob.env(), stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "locked\n"
+            os.write(outer, answer.encode())
+
+            asking = subprocess.run(
+                in_blob.command("--force-unlock"), cwd=in_blob.directory, env=in_blob.env(), stdin=inner,
+                capture_output=True, text=True, timeout=100, check=False,
+            )
+        finally:
+            holder.kill()
+            os.close(outer)
+            os.close(inner)
 
     assert asking.returncode == code
-    assert f"(process {holder.pid}, since" in err
-    assert "Break its lock?" in err
+    assert f"(process {holder.pid}, since" in asking.stderr
+    assert "Break its lock?" in asking.stderr
 
 
 HOLD = (
     "import importlib, sys, time; sys.path.insert(0, sys.argv[1])\n"
     "values = {'advanced': {'state_blob_container': sys.argv[2]}}\n"
     "state = importlib.import_module('deploy-azure_v1').StateManager(values)\n"
-    "state.lock(); print('locked', flush=True); time.sleep(60)"
+    "state.lock(); print('locked', flush=True); time.sleep(600)"
 )

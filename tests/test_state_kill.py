@@ -36,12 +36,13 @@ def drive(azurite: Azurite | None, *arguments: str, timeout: float = 110) -> dic
 Say = Callable[[str], None]
 
 
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("which", ["fresh", "again"])
 def test_local_run_killed_at_any_point_is_finished_by_the_next(
     tmp_path: Path, say: Say, which: str
 ) -> None:
     """Before, after and in the middle of each system call of saving, locking, keeping and the steps' transitions."""
-    found = drive(None, "kill", "local", str(tmp_path), which)
+    found = drive(None, "kill", "local", str(tmp_path), which, timeout=480)
 
     say(f"local, {which}: killed at {found['killed']} points")
     assert found["wrong"] == []
@@ -49,12 +50,13 @@ def test_local_run_killed_at_any_point_is_finished_by_the_next(
     assert {"in the middle of write", "after replace", "before fsync", "after flock"} <= set(found["kinds"])
 
 
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("which", ["fresh", "again"])
 def test_blob_run_killed_at_any_point_is_finished_by_the_next(
     azurite: Azurite, tmp_path: Path, say: Say, which: str
 ) -> None:
     """Before and after each request is sent, and before and after each reply is read."""
-    found = drive(azurite, "kill", "blob", str(tmp_path), which)
+    found = drive(azurite, "kill", "blob", str(tmp_path), which, timeout=480)
 
     say(f"blob, {which}: killed at {found['killed']} points")
     assert found["wrong"] == []

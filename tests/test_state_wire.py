@@ -251,7 +251,7 @@ def test_lock_counts_as_lost_when_its_renewal_is_overdue_and_never_comes_back(
 ) -> None:
     """The network is gone for longer than the lease may go without renewal; that it returns does not help."""
     monkeypatch.setattr(blob_backend, "RENEW", 0.2)
-    monkeypatch.setattr(blob_backend, "OVERDUE", 2.0)
+    monkeypatch.setattr(blob_backend, "OVERDUE", 6.0)
     state = opened(values)
     state.lock()
     time.sleep(1.0)
@@ -259,11 +259,11 @@ def test_lock_counts_as_lost_when_its_renewal_is_overdue_and_never_comes_back(
     proxy.severed.set()
     began = time.monotonic()
     while state.lock_held():
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         time.sleep(0.02)
     assert time.monotonic() - began > 1.0
     proxy.severed.clear()
-    time.sleep(2.5)
+    state._lock._thread.join(timeout=5)  # if it went on, it would renew within 2 s
 
     assert not state.lock_held()
     with pytest.raises(LockLostError):
@@ -307,20 +307,28 @@ def test_lease_is_renewed_while_the_run_lives(values: dict[str, Any], proxy: Fau
     monkeypatch.setattr(blob_backend, "RENEW", 0.1)
     state = opened(values)
     state.lock()
-    time.sleep(0.7)
+    thread = state._lock._thread
+
+    def requests() -> int:
+        return len([line for line in proxy.seen if "comp=lease" in line])
+
+    deadline = time.monotonic() + 30
+    while requests() < 6:  # the first one took it
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     state.unlock()
-    renewals = len([line for line in proxy.seen if "comp=lease" in line])
-    assert renewals >= 5
+    thread.join(timeout=30)
+    count = requests()
 
     time.sleep(0.5)
 
-    assert len([line for line in proxy.seen if "comp=lease" in line]) == renewals
+    assert requests() == count
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_lease_of_a_dead_holder_is_gone_by_itself(values: dict[str, Any]) -> None:
-    """Within 65 s, waited for with --lock-timeout."""
+    """60 s after it was last renewed, waited for with --lock-timeout."""
     state = opened(values)
     state.lock()
     state._lock._over.set()  # its thread is gone as if the process were; nothing gives the lease back
@@ -329,5 +337,5 @@ def test_lease_of_a_dead_holder_is_gone_by_itself(values: dict[str, Any]) -> Non
     other = opened(values)
     other.lock(timeout=100)
 
-    assert 30 < time.monotonic() - began < 65
+    assert 30 < time.monotonic() - began < 95
     other.unlock()

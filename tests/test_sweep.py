@@ -5,8 +5,8 @@ A sample of all combinations of requests and faults; `python tests/sweep.py` run
 
 from __future__ import annotations
 
+import hashlib
 import os
-import random
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ def sweep(recorded: tuple[dict[str, Any], list[Point]], directory: Path, count: 
     """Try some combinations; a failing one names itself."""
     expected, found = recorded
     every = cases(found, KINDS)
-    chosen = random.Random(seed).sample(every, count)
+    # By a hash and not by place: that one run polls once more than another changes nothing for all the others.
+    chosen = sorted(every, key=lambda case: hashlib.sha256(f"{seed} {case[0]} {case[1]}".encode()).digest())[:count]
     print(f"{count} of {len(every)} cases, seed {seed}")
     for number, (point, kind) in enumerate(chosen):
         place = directory / str(number)
@@ -35,7 +36,7 @@ def sweep(recorded: tuple[dict[str, Any], list[Point]], directory: Path, count: 
         assert not attempt(place, expected, point, kind).wrong, f"{kind} at {point}, seed {seed}"
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_deployment_survives_a_sample_of_faults(
     recorded: tuple[dict[str, Any], list[Point]], tmp_path: Path
 ) -> None:
@@ -44,7 +45,7 @@ def test_deployment_survives_a_sample_of_faults(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(4000)
 @pytest.mark.parametrize("half", [0, 1])
 def test_deployment_survives_many_faults(
     recorded: tuple[dict[str, Any], list[Point]], tmp_path: Path, half: int

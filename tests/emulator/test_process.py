@@ -47,7 +47,7 @@ def is_alive(process_id: int) -> bool:
     return status.exists() and status.read_text().split()[2] != "Z"
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 8) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end

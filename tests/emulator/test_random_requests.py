@@ -303,8 +303,6 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 def _run(target: Target, examples: int) -> None:
     @settings(
         max_examples=examples,
-        deadline=None,
-        database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
