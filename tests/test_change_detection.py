@@ -817,7 +817,7 @@ def _imports(path: Path, function: str | None = None) -> set[str]:
 CARRIERS = {
     f"draftgenie_azure/{name}.py"
     for name in (
-        "arm", "wire", "control", "journal", "errors", "config", "config_rules", "logs", "masking", "clouds",
+        "answers", "arm", "wire", "control", "journal", "errors", "config", "config_rules", "logs", "masking", "clouds",
         "dependencies", "references", "credentials", "report", "schedule", "records",
     )
 }  # fmt: skip
