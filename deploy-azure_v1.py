@@ -634,8 +634,10 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     plan = decider.plan()
     if not any(decision.runs for decision in plan.values()):
         return _nothing_to_do(plan, state, reporter, began)
+    from draftgenie_azure.run_log import open_log
+
     config = config or configuration.validate(raw)
-    logger = _logger(args, raw, reporter)
+    logger = open_log(args.log_file, secret_values(raw).values(), verbose=args.verbose, tell=reporter.message)
     ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
     for text in (*config.notices, *ignored):
         reporter.message(text, level="note")
@@ -915,15 +917,6 @@ def _reporter(output: str, *, color: bool) -> Reporter:
         reporter = PlainReporter(total=len(STEPS), width=max(map(len, STEP_NAMES)), color=color)
     reporter.order(STEP_NAMES)
     return reporter
-
-
-def _logger(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> logging.Logger:
-    from functools import partial
-
-    from draftgenie_azure.run_log import open_log
-
-    warn = partial(reporter.message, level="warning")
-    return open_log(args.log_file, secret_values(raw).values(), verbose=args.verbose, warn=warn)
 
 
 def run(args: argparse.Namespace, reporter: Reporter) -> int:

@@ -132,9 +132,28 @@ class StopRequested(KeyboardInterrupt):
     """A stop was asked for (Ctrl-C, SIGTERM); what was begun in Azure goes on there."""
 
 
+# An operation of somebody else, or of our own cut-off run, holds the resource: wait and repeat.
+BUSY_CODES = frozenset(
+    {
+        "AnotherOperationInProgress",
+        "Conflict",
+        "ContainerAppLockConflict",
+        "ContainerAppOperationInProgress",
+        "ManagedEnvironmentNotReadyForAppCreation",
+        "ManagedEnvironmentOperationInProgress",
+        "RequestConflict",
+        "ResourceGroupBeingDeleted",
+        "ServerBusy",
+    }
+)
+
 # Codes and what to do about them. Sources: github.com/Azure/azure-dev `error_suggestions.yaml`, the Azure SDKs for
 # Python, learn.microsoft.com troubleshooting pages, and the issues that `match` quotes from.
 ADVICE: Mapping[str, str] = {
+    **dict.fromkeys(
+        BUSY_CODES,
+        "Another operation on the resource did not end in time. Run again when it has: its activity log names it.",
+    ),
     "AuthorizationFailed": "The signed-in principal lacks a role. Give it Owner, or Contributor with "
     "'Role Based Access Control Administrator', on the subscription or the resource group.",
     "ScopeLocked": "A management lock protects this resource. Remove the lock, or leave the resource alone.",
@@ -173,19 +192,6 @@ ADVICE: Mapping[str, str] = {
     "ManagedEnvironmentInvalidName": "Azure refuses the environment's name. Look at container_apps.environment_name.",
     "VaultNameNotValid": "Azure refuses the vault's name. Look at key_vault.name.",
     "ResourceGroupBeingDeleted": "The resource group is being deleted. Wait until it is gone, then run again.",
-    **dict.fromkeys(
-        (
-            "AnotherOperationInProgress",
-            "Conflict",
-            "ContainerAppLockConflict",
-            "ContainerAppOperationInProgress",
-            "ManagedEnvironmentNotReadyForAppCreation",
-            "ManagedEnvironmentOperationInProgress",
-            "RequestConflict",
-            "ServerBusy",
-        ),
-        "Another operation on the resource did not end in time. Run again when it has: its activity log names it.",
-    ),
 }
 
 # Where the code alone does not say which of two things happened, words of the message do; tried in this order.

@@ -42,14 +42,14 @@ class _Handler(logging.StreamHandler["TextIO"]):
         self._lost(error)
 
 
-def open_log(path: str | None, secrets: Iterable[Any], *, verbose: bool, warn: Callable[[str], None]) -> logging.Logger:
+def open_log(path: str | None, secrets: Iterable[Any], *, verbose: bool, tell: Callable[..., None]) -> logging.Logger:
     """The run's logger.
 
     Args:
         path: of the file that gets everything, or None.
         secrets: values that are masked.
         verbose: everything goes to the terminal too, not warnings alone.
-        warn: told, once, where the file cannot be written any further.
+        tell: a reporter's `message`; told, once, where the file cannot be written any further.
 
     Raises:
         DeployerError: the file cannot be opened.
@@ -62,12 +62,8 @@ def open_log(path: str | None, secrets: Iterable[Any], *, verbose: bool, warn: C
     terminal.setLevel(logging.DEBUG if verbose else logging.WARNING)
     handlers = [terminal]
     if path:
-        handlers.append(
-            _Handler(
-                _opened(path),
-                lambda error: warn(f"the log {path} cannot be written: {error.strerror}; going on without it"),
-            )
-        )
+        lost = "the log %s cannot be written: %s; going on without it"
+        handlers.append(_Handler(_opened(path), lambda error: tell(lost % (path, error.strerror), level="warning")))
     masking = Masking(secrets)
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))

@@ -36,7 +36,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.retry import Retry
 
 from draftgenie_azure.credentials import SharedCredential
-from draftgenie_azure.errors import AuthenticationError, AzureError
+from draftgenie_azure.errors import BUSY_CODES, AuthenticationError, AzureError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,21 +56,6 @@ CONNECTIONS = 32
 READ_TIMEOUT = 90.0  # ARM itself gives a provider 60 s and then answers 504 (azure-resource-manager-rpc)
 SHORTEST_PAUSE = 0.5  # a service that asks for less, or for a time that is past, gets our own pace
 LONGEST_ASKED = 86_400.0  # more seconds than anybody waits; it keeps nonsense from overflowing
-
-# An operation of somebody else, or of our own cut-off run, holds the resource: wait and repeat.
-BUSY_CODES = frozenset(
-    {
-        "AnotherOperationInProgress",
-        "Conflict",
-        "ContainerAppLockConflict",
-        "ContainerAppOperationInProgress",
-        "ManagedEnvironmentNotReadyForAppCreation",
-        "ManagedEnvironmentOperationInProgress",
-        "RequestConflict",
-        "ResourceGroupBeingDeleted",
-        "ServerBusy",
-    }
-)
 
 
 class Reply:
