@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draftgenie_azure.errors import AzureError
+from draftgenie_azure.errors import NOT_AZURE, AzureError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,6 @@ def member(body: Any, *path: str, of: str) -> str:
     if not isinstance(found, str) or not found:
         raise AzureError(
             f"{of}: unexpected answer, without {'.'.join(path)}",
-            hint="Something between here and Azure may answer: look at proxy and network, then run again.",
+            hint=NOT_AZURE,
         )
     return found

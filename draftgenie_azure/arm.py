@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from draftgenie_azure import ids
 from draftgenie_azure.compare import differences, fingerprint
 from draftgenie_azure.control import pace
-from draftgenie_azure.errors import AzureError
+from draftgenie_azure.errors import NOT_AZURE, AzureError, OperationFailedError
 from draftgenie_azure.schedule import side_by_side
 from draftgenie_azure.wire import Spent, busy, error_parts, is_busy, refusal
 
@@ -93,10 +93,6 @@ class Resource:
         return ids.api_version(self.id)
 
 
-class OperationFailedError(AzureError):
-    """An operation ended as failed or canceled; any other error leaves open how it ends."""
-
-
 class Arm:
     """Resources of one subscription, through one `Wire`, remembered in one `Journal`."""
 
@@ -126,13 +122,13 @@ class Arm:
         while reply.status != 404:
             items = reply.body.get("value", [])
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-                raise AzureError(f"GET {path}: this is no list of objects", hint="Look at proxy and network.")
+                raise AzureError(f"GET {path}: this is no list of objects", hint=NOT_AZURE)
             yield from items
             following = reply.body.get("nextLink")
             if not following:
                 return
             if not self._is_arm(str(following)):
-                raise AzureError(f"GET {path}: its next page is said to be elsewhere; our token does not go there")
+                raise AzureError(f"GET {path}: its next page is elsewhere, where our token does not go", hint=NOT_AZURE)
             reply = self._get(following)
 
     def _get(self, path: str, **params: str) -> Reply:

@@ -7,7 +7,8 @@
     │   ├── LockLostError       the lock that this run held is no longer its own
     │   └── StateConflictError  somebody else wrote the state in between
     ├── AzureError           Azure refused, or an operation ended badly
-    │   └── AuthenticationError
+    │   ├── AuthenticationError
+    │   └── OperationFailedError
     ├── BuildError           an image could not be packed or built
     ├── DeploymentError      several steps failed
     └── VerificationError    what was deployed does not work
@@ -112,6 +113,10 @@ class AuthenticationError(AzureError):
     """No token could be had, or Azure does not accept it."""
 
 
+class OperationFailedError(AzureError):
+    """An operation ended as failed or canceled; any other error leaves open how it ends."""
+
+
 class BuildError(DeployerError):
     """A build context could not be packed, or an image not built."""
 
@@ -131,6 +136,9 @@ class VerificationError(DeployerError):
 class StopRequested(KeyboardInterrupt):
     """A stop was asked for (Ctrl-C, SIGTERM); what was begun in Azure goes on there."""
 
+
+# The advice for an answer that Azure does not give.
+NOT_AZURE = "Something between here and Azure may answer: look at proxy and network, then run again."
 
 # An operation of somebody else, or of our own cut-off run, holds the resource: wait and repeat.
 BUSY_CODES = frozenset(

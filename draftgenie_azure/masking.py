@@ -1,12 +1,15 @@
-"""Keeps secrets out of the log, whoever writes there."""
+"""Keeps secrets out of the log and of tracebacks, whoever writes there."""
 
 from __future__ import annotations
 
 import logging
+import sys
+import traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import TracebackType
     from typing import Any
 
 SHORTEST = 6  # shorter values would blot out ordinary words
@@ -40,3 +43,7 @@ class Masking(logging.Filter):
         for value in self._values:
             text = text.replace(value, "***")
         return text
+
+    def hook(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """For `sys.excepthook`: the traceback of a fault of the program, without the values."""
+        sys.stderr.write(self.masked("".join(traceback.format_exception(kind, error, trace))))

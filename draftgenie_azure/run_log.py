@@ -43,7 +43,7 @@ class _Handler(logging.StreamHandler["TextIO"]):
 
 
 def open_log(path: str | None, secrets: Iterable[Any], *, verbose: bool, tell: Callable[..., None]) -> logging.Logger:
-    """The run's logger.
+    """The run's logger; what ends the run unforeseen is masked from here on, like the log.
 
     Args:
         path: of the file that gets everything, or None.
@@ -65,6 +65,7 @@ def open_log(path: str | None, secrets: Iterable[Any], *, verbose: bool, tell: C
         lost = "the log %s cannot be written: %s; going on without it"
         handlers.append(_Handler(_opened(path), lambda error: tell(lost % (path, error.strerror), level="warning")))
     masking = Masking(secrets)
+    sys.excepthook = masking.hook
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
         handler.addFilter(masking)

@@ -36,7 +36,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.retry import Retry
 
 from draftgenie_azure.credentials import SharedCredential
-from draftgenie_azure.errors import BUSY_CODES, AuthenticationError, AzureError
+from draftgenie_azure.errors import BUSY_CODES, NOT_AZURE, AuthenticationError, AzureError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,7 +199,10 @@ class Wire:
     def arm(self, method: str, path: str, **request: Any) -> Reply:
         """Send to Azure Resource Manager; `path` may be a whole address of it. See `_send` for the arguments."""
         bucket = self._buckets.get(method, self._buckets["write"])
-        return self._send(self._arm.send_request, method, path, bucket=bucket, **request)
+        reply = self._send(self._arm.send_request, method, path, bucket=bucket, **request)
+        if reply.date is not None:
+            self._ahead = reply.date - time.time()
+        return reply
 
     def other(self, method: str, url: str, *, scope: str | None, **request: Any) -> Reply:
         """Send to a data plane with a token for `scope`, or without any where it is None."""
@@ -291,15 +294,15 @@ class Wire:
                 self._control.wait(pause)
             self._control.check()
             began = time.monotonic()
-            reply: Reply | None = None
             try:
                 request = HttpRequest(
                     method, url, params=params, json=json_body, content=content, data=form, headers=headers
                 )
                 response = send(request)
-                reply = self._reply(response)
+                reply = _reply(response)
                 if self._is_good(reply, accept, expects_object, redirects=bucket is None):
                     return reply
+                self._log_ids(reply)
                 failure = refusal(reply, what)
                 again = _may_pass(reply, failure, repeatable)
                 if reply.status == 401 and not signed_in_again:
@@ -329,14 +332,10 @@ class Wire:
             _rewind(content)
             self._control.wait(delay)
 
-    def _reply(self, response: HttpResponse) -> Reply:
-        reply = _reply(response)
-        if reply.date is not None:
-            self._ahead = reply.date - time.time()
-        if reply.status >= 400:
-            asked = reply.headers.get("x-ms-request-id"), reply.headers.get("x-ms-correlation-request-id")
-            self._logger.debug("answered %s, by Azure request %s correlation %s", reply.status, *asked)
-        return reply
+    def _log_ids(self, reply: Reply) -> None:
+        """What Azure's support asks for, beside the ids of ours that were logged with the request."""
+        theirs = reply.headers.get("x-ms-request-id"), reply.headers.get("x-ms-correlation-request-id")
+        self._logger.debug("answered %s, by Azure request %s correlation %s", reply.status, *theirs)
 
     @staticmethod
     def _is_good(reply: Reply, accept: tuple[int, ...], expects_object: bool, *, redirects: bool) -> bool:
@@ -419,7 +418,7 @@ def refusal(reply: Reply, what: str) -> AzureError:
         code=code,
         status=reply.status,
         request_id=reply.headers.get("x-ms-request-id"),
-        hint=None if reply.status >= 400 else "Something between here and Azure may answer: look at proxy and network.",
+        hint=None if reply.status >= 400 else NOT_AZURE,
         retry_after=reply.retry_after,
     )
     failure.passing = reply.status in TRANSIENT or reply.status < 300 or is_busy(failure)

@@ -240,7 +240,7 @@ def _with_signal(project: Project, point: Point, kind: str) -> Verdict:
     verdict = Verdict(process.returncode != 0, [], time.monotonic() - began if began else 0.0)
     if process.returncode not in (0, 130 if kind == "interrupt" else -9):
         verdict.wrong.append(f"the first run ended with {process.returncode}")
-    if verdict.seconds > 4:  # people are promised two; the rest is for a busy machine
+    if verdict.seconds > 2:
         verdict.wrong.append(f"it ended {verdict.seconds:.1f} s after the signal")
     return verdict
 

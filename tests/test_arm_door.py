@@ -12,8 +12,8 @@ import pytest
 from scripted_azure import APP, GROUP, MISSING, SERVER, Answer, Request, scripted_azure
 
 from draftgenie_azure import arm as arms
-from draftgenie_azure.arm import OperationFailedError, Resource
-from draftgenie_azure.errors import AzureError, DeploymentError
+from draftgenie_azure.arm import Resource
+from draftgenie_azure.errors import AzureError, DeploymentError, OperationFailedError
 
 VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/kv"
 STEP = "create_databases"
@@ -196,6 +196,18 @@ def test_age_of_a_role_goes_by_azures_clock(tmp_path: Path, minutes: int, young:
 
     with scripted_azure(tmp_path, lambda request: script, ahead=day.total_seconds()) as azure:
         assert azure.arm.any_young([f"{VAULT}/providers/Microsoft.Authorization/roleAssignments/r"]) is young
+
+
+def test_azures_clock_is_that_of_resource_manager_alone(tmp_path: Path) -> None:
+    """An app that is asked whether it is up may tell any time."""
+    day = timedelta(days=1).total_seconds()
+    with scripted_azure(tmp_path, lambda request: there(), ahead=day) as azure:
+        azure.wire.other("GET", f"{azure.url}/health", scope=None)
+        assert abs(azure.wire.now() - time.time()) < day / 2
+
+        azure.arm.read(GROUP)
+
+        assert abs(azure.wire.now() - time.time() - day) < day / 2
 
 
 # --- several at once ---

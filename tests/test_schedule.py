@@ -117,6 +117,16 @@ def test_stop_starts_nothing_more_and_does_not_wait_for_what_hangs() -> None:
     assert began == ["first"]
 
 
+def test_stop_ends_the_waiting_for_a_place() -> None:
+    """Whoever has one may be at work for long."""
+    control = RunControl(parallelism=1)
+    with control.slot():
+        control.request_stop()
+
+        with pytest.raises(StopRequested), control.slot():
+            pytest.fail("there was no place")
+
+
 def test_side_by_side_keeps_order_of_results() -> None:
     """Whoever ends first."""
     tasks = [partial(_after, 0.002 * (5 - number), number) for number in range(5)]
