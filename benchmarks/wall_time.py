@@ -127,7 +127,8 @@ def by_azure_cli(az: str, wanted: list[dict[str, Any]], scale: float) -> tuple[f
                     return live
 
         tenant, secret = emulator.tenant_id, emulator.client_secret
-        call("login", "--service-principal", "-u", emulator.client_id, "-p", secret, "--tenant", tenant)
+        password = f"--password={secret}"  # in one word: one secret of many begins with a hyphen
+        call("login", "--service-principal", "-u", emulator.client_id, password, "--tenant", tenant)
         for namespace in NAMESPACES:
             call("provider", "register", "--namespace", namespace)
         time.sleep(60 * scale + 1)

@@ -229,8 +229,8 @@ def az(azure: AzureClient, tmp_path: Path) -> Callable[..., Any]:
             return done.stdout
 
     attached = azure.attached
-    login = ("--username", attached.client_id, "--password", attached.client_secret, "--tenant", attached.tenant_id)
-    run("login", "--service-principal", *login)
+    password = f"--password={attached.client_secret}"  # in one word: one secret of many begins with a hyphen
+    run("login", "--service-principal", "--username", attached.client_id, password, "--tenant", attached.tenant_id)
     return run
 
 
