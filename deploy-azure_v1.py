@@ -27,7 +27,7 @@ otherwise. It holds no secret.
 
 from __future__ import annotations
 
-from draftgenie_azure import interrupts
+from draftgenie_azure.cli import signals as interrupts
 
 if __name__ == "__main__":  # before anything else: there is nothing to stop in order yet
     interrupts.end_at_once()
@@ -39,19 +39,20 @@ import time
 from _thread import RLock  # threading itself costs the no-op run half a millisecond
 
 from deployer import STEP_NAMES, STEPS, USUAL_SECONDS, DraftGenieDeployer, step_named
-from draftgenie_azure import config as configuration
-from draftgenie_azure import report, state_document
-from draftgenie_azure import target as target_module
-from draftgenie_azure.backends import LocalBackend
-from draftgenie_azure.config import RawConfig
-from draftgenie_azure.decision import Decider, Decision, adopt_hash_format, as_packed, is_on, validity_digest
-from draftgenie_azure.dependencies import secret_values, step_hash
+from draftgenie_azure.changes.decision import Decider, Decision, adopt_hash_format, as_packed, is_on, validity_digest
+from draftgenie_azure.changes.dependencies import secret_values, step_hash
+from draftgenie_azure.cli import views as report
+from draftgenie_azure.cli.signals import INTERRUPTED, Interrupts
+from draftgenie_azure.cli.views import JsonReporter, PlainReporter, duration, shortened
+from draftgenie_azure.config import raw as configuration
+from draftgenie_azure.config.raw import RawConfig
 from draftgenie_azure.errors import ConfigError, DeployerError, StateError, StopRequested
-from draftgenie_azure.interrupts import INTERRUPTED, Interrupts
-from draftgenie_azure.journal import Journal, now
-from draftgenie_azure.report import JsonReporter, PlainReporter, duration, shortened
-from draftgenie_azure.state_store import StateStore
-from draftgenie_azure.target import kept_after_reset
+from draftgenie_azure.state import document as state_document
+from draftgenie_azure.state import target as target_module
+from draftgenie_azure.state.local_file import LocalBackend
+from draftgenie_azure.state.resource_records import Journal, now
+from draftgenie_azure.state.store import StateStore
+from draftgenie_azure.state.target import kept_after_reset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,12 +60,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, NoReturn
 
-    from draftgenie_azure.backends import Backend
-    from draftgenie_azure.control import RunControl
-    from draftgenie_azure.dependencies import Step
-    from draftgenie_azure.report import Reporter
-    from draftgenie_azure.schema import Config
-    from draftgenie_azure.state_store import Locked
+    from draftgenie_azure.changes.dependencies import Step
+    from draftgenie_azure.cli.views import Reporter
+    from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.state.local_file import Backend
+    from draftgenie_azure.state.store import Locked
 
 VERSION = "1.0.0"
 STATE_FILE = ".azure-deployment-state-v1.json"
@@ -131,7 +132,7 @@ class StateManager(StateStore):
     def _open_backend(self, path: str) -> Backend:
         if self.storage_type == "local":
             return LocalBackend(path)
-        from draftgenie_azure.blob_place import open_blob
+        from draftgenie_azure.state.blob.location import open_blob
 
         return open_blob(self._values, os.environ)
 
@@ -287,8 +288,8 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         """
         if self.dry_run:
             return not any(decision.runs for decision in self.decider.plan().values())
-        from draftgenie_azure.control import RunControl
-        from draftgenie_azure.schedule import run_by_needs, together
+        from draftgenie_azure.run.control import RunControl
+        from draftgenie_azure.run.schedule import run_by_needs, together
 
         if not self.state.is_locked:
             with self.state.locked():
@@ -429,7 +430,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
 
     def _find_gone(self) -> None:
         """List the group once: a recorded resource that is not in it is a reason to run its step."""
-        from draftgenie_azure import ids
+        from draftgenie_azure.arm import ids
 
         records = {
             key: record
@@ -595,7 +596,7 @@ def close_doors(decider: Decider, state: StateManager) -> None:
 
 def _put_in_front(name: str, error: DeployerError) -> None:
     """Begin the message of each failure with the name of its step."""
-    from draftgenie_azure.schedule import parts
+    from draftgenie_azure.run.schedule import parts
 
     for part in parts(error):
         part.message = f"{name}: {part.message}"
@@ -606,7 +607,7 @@ def _put_in_front(name: str, error: DeployerError) -> None:
 
 def tell_failure(error: DeployerError, reporter: Reporter, log: str | None) -> None:
     """Tell what failed and what to do next, of each failure where they were raised together."""
-    from draftgenie_azure.schedule import parts
+    from draftgenie_azure.run.schedule import parts
 
     for part in parts(error):
         reporter.error(part, log=log)
@@ -634,7 +635,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     plan = decider.plan()
     if not any(decision.runs for decision in plan.values()):
         return _nothing_to_do(plan, state, reporter, began)
-    from draftgenie_azure.run_log import open_log
+    from draftgenie_azure.cli.run_log import open_log
 
     config = config or configuration.validate(raw)
     logger = open_log(args.log_file, secret_values(raw).values(), verbose=args.verbose, tell=reporter.message)
@@ -669,7 +670,7 @@ def _deploy(
     reporter: Reporter,
     began: float,
 ) -> int:
-    from draftgenie_azure.control import RunControl
+    from draftgenie_azure.run.control import RunControl
 
     deployer = IdempotentDraftGenieDeployer(
         config, logger, False, state, args.force_step, args.force_all, reporter=reporter, log_file=args.log_file

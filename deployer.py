@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from draftgenie_azure.dependencies import APPLICATION, INFRASTRUCTURE, Step
+from draftgenie_azure.changes.dependencies import APPLICATION, INFRASTRUCTURE, Step
 from draftgenie_azure.errors import AzureError, DeployerError
 
 TYPE_CHECKING = False
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from draftgenie_azure import ids
-    from draftgenie_azure.arm import Arm, Resource
-    from draftgenie_azure.bodies.apps import Setting
-    from draftgenie_azure.control import RunControl
-    from draftgenie_azure.emulator.attach import Attached
-    from draftgenie_azure.journal import Journal
-    from draftgenie_azure.schema import Config, Migration, Service
-    from draftgenie_azure.vault import Vault
-    from draftgenie_azure.wire import Wire
+    from azure_emulator.attach import Attached
+    from draftgenie_azure.arm import ids
+    from draftgenie_azure.arm.client import Arm, Resource
+    from draftgenie_azure.arm.transport import Wire
+    from draftgenie_azure.config.validated.schema import Config, Migration, Service
+    from draftgenie_azure.provision.bodies.apps import Setting
+    from draftgenie_azure.provision.vault import Vault
+    from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.state.resource_records import Journal
 
     Outputs = dict[str, Any]
 
@@ -47,18 +47,22 @@ _SHAPE = (
     "transport", "exposed_port", "allow_insecure", "health_path", "startup_seconds", "command", "args",
     "volume.type", "volume.mount_path", "scale",
 )
-_FOUNDATION = "draftgenie_azure/bodies/foundation.py"
-_STORES = "draftgenie_azure/bodies/stores.py"
-_VARIABLES = ("draftgenie_azure/placeholders.py", "draftgenie_azure/vault_secrets.py", "draftgenie_azure/values.py")
-_APPS = ("draftgenie_azure/bodies/apps.py", _FOUNDATION, *_VARIABLES)
-_VAULT = ("draftgenie_azure/vault.py", _FOUNDATION, _STORES, *_VARIABLES)
+_FOUNDATION = "draftgenie_azure/provision/bodies/foundation.py"
+_STORES = "draftgenie_azure/provision/bodies/stores.py"
+_VARIABLES = (
+    "draftgenie_azure/config/placeholders.py",
+    "draftgenie_azure/config/validated/secret_plan.py",
+    "draftgenie_azure/provision/template_values.py",
+)
+_APPS = ("draftgenie_azure/provision/bodies/apps.py", _FOUNDATION, *_VARIABLES)
+_VAULT = ("draftgenie_azure/provision/vault.py", _FOUNDATION, _STORES, *_VARIABLES)
 
 STEPS: tuple[Step, ...] = (
     Step(
         "check_prerequisites",
         "Check sign-in, subscription, regions, resource providers, rights and names",
         config=(*_PLACE, "locations", *_NAMES),
-        tools=("draftgenie_azure/prerequisites.py",),
+        tools=("draftgenie_azure/provision/prerequisites.py",),
     ),
     Step(
         "create_resource_group",
@@ -100,7 +104,7 @@ STEPS: tuple[Step, ...] = (
             "azure.project_name",
         ),
         variables="databases",
-        tools=("draftgenie_azure/databases.py", *_VAULT),
+        tools=("draftgenie_azure/provision/databases.py", *_VAULT),
     ),
     Step(
         "store_secrets",
@@ -116,7 +120,7 @@ STEPS: tuple[Step, ...] = (
         needs=("create_resource_group", "create_monitoring"),
         config=(*_PLACE, "locations.container_apps", "container_apps", "tags"),
         storages=True,
-        tools=(_FOUNDATION, "draftgenie_azure/bodies/apps.py"),
+        tools=(_FOUNDATION, "draftgenie_azure/provision/bodies/apps.py"),
     ),
     Step(
         "build_and_push_images",
@@ -124,7 +128,10 @@ STEPS: tuple[Step, ...] = (
         needs=("create_container_registry",),
         config=("docker.build_context", "docker.builder", "docker.platform"),
         images=True,
-        tools=tuple(f"draftgenie_azure/{name}.py" for name in ("images", "context", "dockerfile", "dockerignore")),
+        tools=(
+            "draftgenie_azure/provision/images.py",
+            *(f"draftgenie_azure/build_context/{name}.py" for name in ("context", "dockerfile", "dockerignore")),
+        ),
     ),
     Step(
         "deploy_infrastructure_services",
@@ -157,7 +164,7 @@ STEPS: tuple[Step, ...] = (
             "deploy_application_services",
         ),
         variables="all",
-        tools=("draftgenie_azure/compare.py", *_APPS),
+        tools=("draftgenie_azure/arm/diff.py", *_APPS),
     ),
     Step(
         "run_migrations",
@@ -168,7 +175,7 @@ STEPS: tuple[Step, ...] = (
         ),
         config=(*_PLACE, "locations.container_apps", "tags"),
         variables="migrations",
-        tools=("draftgenie_azure/migrations.py", *_APPS),
+        tools=("draftgenie_azure/provision/migrations.py", *_APPS),
     ),
     Step(
         "verify_deployment",
@@ -178,7 +185,7 @@ STEPS: tuple[Step, ...] = (
             "run_migrations",
         ),
         services=(None, ("health_path", "ingress", "transport", "min_replicas")),
-        tools=("draftgenie_azure/verify.py",),
+        tools=("draftgenie_azure/provision/verify.py",),
     ),
 )
 STEP_NAMES = tuple(step.name for step in STEPS)
@@ -251,9 +258,9 @@ class DraftGenieDeployer:
         from dataclasses import replace
         from functools import partial
 
-        from draftgenie_azure import credentials, ids
-        from draftgenie_azure.arm import Arm
-        from draftgenie_azure.wire import Wire
+        from draftgenie_azure.arm import credentials, ids
+        from draftgenie_azure.arm.client import Arm
+        from draftgenie_azure.arm.transport import Wire
 
         self.journal, self.control = journal, control
         endpoints = self.config.endpoints
@@ -291,7 +298,7 @@ class DraftGenieDeployer:
         import os
         from pathlib import Path
 
-        from draftgenie_azure.emulator.attach import EmulatorError, attach
+        from azure_emulator.attach import EmulatorError, attach
 
         options = self.config.azure.emulator
         directory = Path(os.path.join(self.config.directory, ".azure-emulator"))
@@ -307,7 +314,7 @@ class DraftGenieDeployer:
         return attached
 
     def _only_subscription(self) -> str:
-        from draftgenie_azure import ids
+        from draftgenie_azure.arm import ids
 
         version = ids.API_VERSIONS["Microsoft.Resources/subscriptions"]
         found = [item for item in self.arm.listing("/subscriptions", api_version=version) if item["state"] == "Enabled"]
@@ -352,7 +359,7 @@ class DraftGenieDeployer:
 
     def _step_check_prerequisites(self) -> Outputs:
         """Everything that would otherwise fail after minutes is asked here first."""
-        from draftgenie_azure.prerequisites import Prerequisites
+        from draftgenie_azure.provision.prerequisites import Prerequisites
 
         Prerequisites(self.config, self.arm, self.scope, self.control, self.claims, self.logger).check()
         return {
@@ -362,7 +369,7 @@ class DraftGenieDeployer:
 
     def _step_create_resource_group(self) -> Outputs:
         """The group carries the state's lineage, so that two states never look after one group."""
-        from draftgenie_azure.bodies import foundation
+        from draftgenie_azure.provision.bodies import foundation
 
         lineage = str(self.journal.document["lineage"])
         self.check_owner(lineage)
@@ -382,7 +389,7 @@ class DraftGenieDeployer:
 
     def _step_create_monitoring(self) -> Outputs:
         """Workspace first: Application Insights stands on it."""
-        from draftgenie_azure.bodies import foundation
+        from draftgenie_azure.provision.bodies import foundation
 
         monitoring = self.config.monitoring
         if monitoring is None:
@@ -401,8 +408,8 @@ class DraftGenieDeployer:
 
     def _step_create_container_registry(self) -> Outputs:
         """The registry without admin user; the identity pulls by its role."""
-        from draftgenie_azure.arm import incarnation
-        from draftgenie_azure.bodies import stores
+        from draftgenie_azure.arm.client import incarnation
+        from draftgenie_azure.provision.bodies import stores
 
         if self.config.container_registry is None:
             return {}
@@ -422,8 +429,8 @@ class DraftGenieDeployer:
 
     def _step_create_key_vault(self) -> Outputs:
         """A deleted vault of ours is recovered, with the secrets in it; its roles are given anew."""
-        from draftgenie_azure.arm import incarnation
-        from draftgenie_azure.bodies import stores
+        from draftgenie_azure.arm.client import incarnation
+        from draftgenie_azure.provision.bodies import stores
 
         if self.config.key_vault is None:
             return {}
@@ -446,7 +453,7 @@ class DraftGenieDeployer:
 
     def _step_create_databases(self) -> Outputs:
         """Server and Redis side by side; what lies inside the server one after another."""
-        from draftgenie_azure.databases import Databases
+        from draftgenie_azure.provision.databases import Databases
 
         vault = self._vault("create_databases") if self.config.postgresql is not None else None
         databases = Databases(
@@ -465,7 +472,7 @@ class DraftGenieDeployer:
         """One write at a time: a vault refuses two at once."""
         if self.config.key_vault is None:
             return {}
-        from draftgenie_azure.values import plain_values
+        from draftgenie_azure.provision.template_values import plain_values
 
         inputs = self.inputs("store_secrets")
         databases = inputs["create_databases"]
@@ -495,8 +502,8 @@ class DraftGenieDeployer:
 
     def _step_create_container_apps_env(self) -> Outputs:
         """The environment; then where its logs go, and the file shares that services mount."""
-        from draftgenie_azure.arm import incarnation
-        from draftgenie_azure.bodies import apps, foundation
+        from draftgenie_azure.arm.client import incarnation
+        from draftgenie_azure.provision.bodies import apps, foundation
 
         if self.config.container_apps is None:
             return {}
@@ -524,7 +531,7 @@ class DraftGenieDeployer:
 
     def _step_build_and_push_images(self) -> Outputs:
         """Tags are made from content: what has an image is not built again."""
-        from draftgenie_azure.images import RegistryBuilder
+        from draftgenie_azure.provision.images import RegistryBuilder
 
         requests = list(self._build_requests())
         if not requests:
@@ -556,7 +563,7 @@ class DraftGenieDeployer:
 
     def _step_configure_environment_variables(self) -> Outputs:
         """The same bodies once more: a first deployment finds nothing left to send."""
-        from draftgenie_azure.compare import fingerprint
+        from draftgenie_azure.arm.diff import fingerprint
 
         step = "configure_environment_variables"
         wanted = [self._app(step, key) for key in self.config.services]
@@ -565,7 +572,7 @@ class DraftGenieDeployer:
 
     def _step_run_migrations(self) -> Outputs:
         """Each content of a migration runs once; a forced step starts one whatever has run."""
-        from draftgenie_azure.migrations import Migrations
+        from draftgenie_azure.provision.migrations import Migrations
 
         runner = Migrations(self.arm, self.journal, self.control, self.wire, self.logger)
         forced = "run_migrations" in self.forced
@@ -574,7 +581,7 @@ class DraftGenieDeployer:
 
     def _step_verify_deployment(self) -> Outputs:
         """Succeeded is not ready: revisions, replicas and health answers are looked at live."""
-        from draftgenie_azure.verify import Verification
+        from draftgenie_azure.provision.verify import Verification
 
         verification = Verification(self.config, self.arm, self.wire, self.scope, self.journal, self.control)
         return verification.verify()
@@ -582,7 +589,7 @@ class DraftGenieDeployer:
     # ---------------------------------------------------------------------------------------------------- helpers
 
     def _resource(self, key: str, resource_id: str, body: dict[str, Any], **more: Any) -> Resource:
-        from draftgenie_azure.arm import Resource
+        from draftgenie_azure.arm.client import Resource
 
         return Resource(key, resource_id, body, **more)
 
@@ -595,7 +602,7 @@ class DraftGenieDeployer:
         Returns:
             whether the group is there and its tag is not this lineage's.
         """
-        from draftgenie_azure.bodies.foundation import LINEAGE_TAG
+        from draftgenie_azure.provision.bodies.foundation import LINEAGE_TAG
 
         live = self.arm.read(self.scope.group)
         if live is None:
@@ -614,7 +621,7 @@ class DraftGenieDeployer:
 
     def _give_role(self, step: str, key: str, scope_id: str, role: str) -> str:
         """Give the apps' identity a role; returns the assignment's id."""
-        from draftgenie_azure.bodies import foundation
+        from draftgenie_azure.provision.bodies import foundation
 
         principal_id = self.inputs(step)["create_resource_group"]["principal_id"]
         role_id = self.scope.role_assignment(scope_id, principal_id, role)
@@ -643,8 +650,8 @@ class DraftGenieDeployer:
 
     def _recover_vault(self, vault_id: str, tenant_id: str) -> None:
         """Bring a soft-deleted vault of ours back, or say whose it is."""
-        from draftgenie_azure import ids
-        from draftgenie_azure.bodies import stores
+        from draftgenie_azure.arm import ids
+        from draftgenie_azure.provision.bodies import stores
 
         assert self.config.key_vault is not None
         name, location = self.config.key_vault.name, self.config.location("key_vault")
@@ -674,7 +681,7 @@ class DraftGenieDeployer:
         self.arm.wait(vault_id)
 
     def _vault(self, step: str) -> Vault:
-        from draftgenie_azure.vault import Vault
+        from draftgenie_azure.provision.vault import Vault
 
         outputs = self.inputs(step)["create_key_vault"]
         if not outputs:
@@ -700,7 +707,7 @@ class DraftGenieDeployer:
 
     def _secret_value(self, name: str, origin: str, value: str | None) -> str:
         """The value of a secret that the configuration gives or that Azure hands out."""
-        from draftgenie_azure import ids
+        from draftgenie_azure.arm import ids
 
         if origin == "monitoring":
             insights = self.inputs("store_secrets")["create_monitoring"]["app_insights_id"]
@@ -717,8 +724,8 @@ class DraftGenieDeployer:
         return value
 
     def _storage(self, environment_id: str, key: str, service: Service) -> Resource:
-        from draftgenie_azure.bodies import apps
-        from draftgenie_azure.vault import slow_digest
+        from draftgenie_azure.provision.bodies import apps
+        from draftgenie_azure.provision.vault import slow_digest
 
         assert service.volume is not None
         return self._resource(
@@ -730,8 +737,8 @@ class DraftGenieDeployer:
         )
 
     def _build_requests(self) -> Iterator[Any]:
-        from draftgenie_azure.images import BuildRequest
-        from draftgenie_azure.vault import slow_digest
+        from draftgenie_azure.provision.images import BuildRequest
+        from draftgenie_azure.provision.vault import slow_digest
 
         for key, service in self.config.services.items():
             if service.dockerfile is None:
@@ -757,7 +764,7 @@ class DraftGenieDeployer:
 
     def _context(self, key: str) -> Callable[[], Any]:
         """A function that reads a service's build context anew, the command's own files left out."""
-        from draftgenie_azure.context import Context
+        from draftgenie_azure.build_context.context import Context
 
         service, root = self.config.services[key], self.config.build_context
         dockerfile, exclude = self.config.dockerfile(key), self.own_files()
@@ -769,7 +776,7 @@ class DraftGenieDeployer:
         return tuple(self.config.raw.paths)
 
     def _setting(self, step: str) -> Setting:
-        from draftgenie_azure.bodies.apps import Setting
+        from draftgenie_azure.provision.bodies.apps import Setting
 
         inputs = self.inputs(step)
         registry: Outputs = {}
@@ -784,7 +791,7 @@ class DraftGenieDeployer:
 
     def _app(self, step: str, key: str) -> Resource:
         """The whole app of a service, as each of the three steps that touch apps sends it."""
-        from draftgenie_azure.bodies import apps
+        from draftgenie_azure.provision.bodies import apps
 
         service = self.config.services[key]
         variables = self.config.variables(key)
@@ -826,14 +833,14 @@ class DraftGenieDeployer:
         return str(images[key]["reference"])
 
     def _values(self, step: str) -> dict[str, str]:
-        from draftgenie_azure.values import plain_values
+        from draftgenie_azure.provision.template_values import plain_values
 
         inputs = self.inputs(step)
         return plain_values(inputs["create_databases"], inputs["create_container_apps_env"]["default_domain"])
 
     def _secrets_version(self, step: str, names: list[str | None]) -> str | None:
         """A hash over the versions of the secrets that a service uses; it changes the template when one changes."""
-        from draftgenie_azure.ids import content_hash
+        from draftgenie_azure.arm.ids import content_hash
 
         used = sorted({name for name in names if name is not None})
         if not used:
@@ -842,7 +849,7 @@ class DraftGenieDeployer:
         return content_hash(*(f"{name}={secrets[name]['version']}" for name in used))[:16]
 
     def _deploy(self, step: str, kind: str) -> Outputs:
-        from draftgenie_azure.ids import content_hash
+        from draftgenie_azure.arm.ids import content_hash
 
         keys = [key for key, service in self.config.services.items() if service.kind == kind]
         wanted = [self._app(step, key) for key in keys]
@@ -860,9 +867,9 @@ class DraftGenieDeployer:
 
     def _migration(self, migration: Migration) -> tuple[Resource, str]:
         """The job of a migration, named after its content, and the group that it is listed in."""
-        from draftgenie_azure.bodies import apps
-        from draftgenie_azure.ids import content_hash
-        from draftgenie_azure.migrations import MIGRATION_TAG, job_name
+        from draftgenie_azure.arm.ids import content_hash
+        from draftgenie_azure.provision.bodies import apps
+        from draftgenie_azure.provision.migrations import MIGRATION_TAG, job_name
 
         step = "run_migrations"
         service = self.config.services[migration.service]

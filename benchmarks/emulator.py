@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from draftgenie_azure.emulator.attach import Attached, attach  # noqa: E402
+from azure_emulator.attach import Attached, attach  # noqa: E402
 
 ARM, LOGIN = "management.azure.com", "login.microsoftonline.com"
 ROUNDS = 300

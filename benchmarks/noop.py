@@ -93,7 +93,7 @@ def first_request(directory: Path, rounds: int) -> float:
 
     The emulator is up already, as Azure is.
     """
-    from draftgenie_azure.emulator.attach import attach
+    from azure_emulator.attach import attach
 
     held = attach(directory / ".azure-emulator")
     assert held is not None

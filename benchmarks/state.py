@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from azurite import Azurite, Missing  # noqa: E402
 
 from deployer import STEP_NAMES  # noqa: E402
-from draftgenie_azure import state_document  # noqa: E402
+from draftgenie_azure.state import document as state_document  # noqa: E402
 
 ROUNDS = 30
 HOLDER = (

@@ -96,7 +96,7 @@ def creations(directory: Path) -> list[dict[str, Any]]:
 
 def by_azure_cli(az: str, wanted: list[dict[str, Any]], scale: float) -> tuple[float, int]:
     """Seconds that the Azure CLI takes for the same resources, and in how many commands."""
-    from draftgenie_azure.emulator.attach import attach
+    from azure_emulator.attach import attach
 
     with tempfile.TemporaryDirectory() as name, attach(Path(name) / "emulator", scale=scale) as emulator:
         (Path(name) / "sitecustomize.py").write_text(SCALED_POLLS.replace("SCALE", str(scale)), encoding="utf-8")

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from draftgenie_azure import wire  # noqa: E402 - found by the line above
+from draftgenie_azure.arm import transport as wire  # noqa: E402 - found by the line above
 
 
 class FaultyAdapter(wire._Adapter):

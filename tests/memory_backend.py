@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from draftgenie_azure.errors import LockLostError, StateConflictError
-from draftgenie_azure.locks import Waiting
+from draftgenie_azure.state.lock import Waiting
 
 
 class Memory:

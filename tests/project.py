@@ -173,7 +173,7 @@ class Project:
         from azure.identity import ClientSecretCredential
         from azure.mgmt.resource.resources import ResourceManagementClient
 
-        from draftgenie_azure.emulator.attach import attach
+        from azure_emulator.attach import attach
 
         with attach(self.directory / ".azure-emulator") as emulator:
             ca_file = str(emulator.ca_file)
@@ -200,7 +200,7 @@ class Project:
 
     def password_agrees(self) -> bool:
         """Whether the PostgreSQL server's password is the one that the vault holds, and every URL has it, too."""
-        from draftgenie_azure.emulator.attach import attach
+        from azure_emulator.attach import attach
 
         server = self.state()["resources"]["postgresql_server"]["id"]
         password = self.secret("postgresql-admin-password")
@@ -256,7 +256,7 @@ def wait_for_server(project: Project, process: subprocess.Popen[Any]) -> None:
 
 def wait_for_end(project: Project) -> None:
     """Wait until the project's emulator has noticed that nobody is left, and ended."""
-    from draftgenie_azure.emulator.lockfile import read_lock
+    from azure_emulator.lockfile import read_lock
 
     deadline = time.monotonic() + 60
     while read_lock(project.directory / ".azure-emulator") is not None:

@@ -39,7 +39,7 @@ def flags() -> str:
 
 def config() -> str:
     """The keys of each section."""
-    from draftgenie_azure.schema import Config
+    from draftgenie_azure.config.validated.schema import Config
 
     rows = ["| section | keys |", "|---|---|"]
     for name, field in Config.model_fields.items():
@@ -48,7 +48,7 @@ def config() -> str:
 
 
 def _keys(name: str, field: object) -> str:
-    from draftgenie_azure import schema
+    from draftgenie_azure.config.validated import schema
 
     model = {
         "services": schema.Service,

@@ -18,11 +18,11 @@ from typing import Any
 import trustme
 from azure.core.credentials import AccessToken
 
-from draftgenie_azure.arm import Arm
-from draftgenie_azure.clouds import CLOUDS
-from draftgenie_azure.control import RunControl
-from draftgenie_azure.journal import Journal
-from draftgenie_azure.wire import Wire
+from draftgenie_azure.arm.client import Arm
+from draftgenie_azure.arm.transport import Wire
+from draftgenie_azure.config.clouds import CLOUDS
+from draftgenie_azure.run.control import RunControl
+from draftgenie_azure.state.resource_records import Journal
 
 GROUP = "/subscriptions/s/resourceGroups/g"
 APP = f"{GROUP}/providers/Microsoft.App/containerApps/api"

@@ -30,9 +30,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from draftgenie_azure import backends, blob_backend, locks  # noqa: E402
-from draftgenie_azure.blob_backend import BlobBackend  # noqa: E402
 from draftgenie_azure.errors import StateLockedError  # noqa: E402
+from draftgenie_azure.state import local_file as backends  # noqa: E402
+from draftgenie_azure.state import lock as locks  # noqa: E402
+from draftgenie_azure.state.blob import backend as blob_backend  # noqa: E402
+from draftgenie_azure.state.blob.backend import BlobBackend  # noqa: E402
 
 COMMAND = importlib.import_module("deploy-azure_v1")
 STEPS = ("create_resource_group", "create_key_vault", "create_databases")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from scripted_azure import APP, GROUP, MISSING, SERVER, Answer, Request, scripted_azure
 
-from draftgenie_azure import arm as arms
-from draftgenie_azure.arm import Resource
+from draftgenie_azure.arm import client as arms
+from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.errors import AzureError, DeploymentError, OperationFailedError
 
 VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/kv"

@@ -18,8 +18,8 @@ import pytest
 from project import ROOT, Project, Result, new_project, wait_for_end
 
 from deployer import STEPS
-from draftgenie_azure import context
-from draftgenie_azure.decision import VALIDATORS
+from draftgenie_azure.build_context import context
+from draftgenie_azure.changes.decision import VALIDATORS
 
 BUILD = "build_and_push_images"
 APP = "services/draft-service/app"
@@ -327,7 +327,7 @@ def test_tree_that_never_holds_still_is_an_error_and_not_a_skip(prepared: Projec
 
 def test_edit_that_is_taken_back_while_the_images_are_packed_is_not_taken_for_deployed() -> None:
     """What is recorded is what was packed, not what was hashed before."""
-    from draftgenie_azure.decision import as_packed
+    from draftgenie_azure.changes.decision import as_packed
 
     decided = {"config:docker.platform": "1", "file:a": "A", "mode:a": "-", "file:b": "B"}
     packed = {"file:a": "edited", "mode:a": "-"}
@@ -366,8 +366,8 @@ def test_values_of_different_types_are_different_values(project: Project, before
 
 def dependencies(project: Project, salt: str = "00" * 16, **environ: str) -> dict[str, dict[str, str]]:
     """What each step depends on, by the command's own modules, without outputs."""
-    from draftgenie_azure import config as configuration
-    from draftgenie_azure.dependencies import Hasher
+    from draftgenie_azure.changes.dependencies import Hasher
+    from draftgenie_azure.config import raw as configuration
 
     raw = configuration.read([str(project.directory / "config.yaml")], {**project.environment, **environ})
     hasher = Hasher(raw, salt, exclude=tuple(raw.paths))
@@ -611,9 +611,9 @@ def _shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[st
 def requests_of(project: Project) -> dict[str, str]:
     """What each step would ask of Azure, as text: names and bodies, with the outputs of other steps held still."""
     from deployer import _shape
-    from draftgenie_azure import config as configuration
-    from draftgenie_azure.bodies import apps, foundation, stores
-    from draftgenie_azure.values import plain_values
+    from draftgenie_azure.config import raw as configuration
+    from draftgenie_azure.provision.bodies import apps, foundation, stores
+    from draftgenie_azure.provision.template_values import plain_values
 
     config = configuration.load([str(project.directory / "config.yaml")], project.environment)
     assert config.monitoring and config.container_registry and config.key_vault and config.postgresql and config.redis
@@ -808,8 +808,6 @@ def _imports(path: Path, function: str | None = None) -> set[str]:
             for alias in node.names:
                 name = f"{inside}/{alias.name}.py"
                 found.add(name if (ROOT / name).exists() else f"{inside}.py")
-        elif node.level:
-            found.add(f"draftgenie_azure/{node.module}.py")
     return {name for name in found if (ROOT / name).exists()}
 
 
@@ -817,8 +815,10 @@ def _imports(path: Path, function: str | None = None) -> set[str]:
 CARRIERS = {
     f"draftgenie_azure/{name}.py"
     for name in (
-        "answers", "arm", "wire", "control", "journal", "errors", "config", "config_rules", "logs", "masking", "clouds",
-        "dependencies", "references", "credentials", "report", "schedule", "records",
+        "arm/client", "arm/credentials", "arm/replies", "arm/transport", "changes/dependencies",
+        "changes/placeholder_dependencies", "cli/views", "config/clouds", "config/raw", "config/validated/rules",
+        "errors", "masking", "provision/container_logs", "run/control", "run/schedule", "state/resource_records",
+        "state/step_records",
     )
 }  # fmt: skip
 
@@ -834,15 +834,17 @@ def test_each_step_depends_on_every_module_that_its_modules_are_made_of(step: An
             reached.add(path)
             todo += _imports(ROOT / path)
 
-    needless = {"draftgenie_azure/vault_secrets.py", "draftgenie_azure/placeholders.py"}  # by way of the schema alone
-    needless |= {"draftgenie_azure/compare.py"}
+    # By way of the schema alone.
+    needless = {"draftgenie_azure/config/validated/secret_plan.py", "draftgenie_azure/config/placeholders.py"}
+    needless |= {"draftgenie_azure/arm/diff.py"}
     assert reached - set(step.tools) - needless == set()
 
 
 def test_every_module_that_bodies_come_from_is_in_some_step() -> None:
     """A new module of that kind must not be forgotten."""
     declared = {path for step in STEPS for path in step.tools}
-    bodies = {f"draftgenie_azure/bodies/{path.name}" for path in (ROOT / "draftgenie_azure/bodies").glob("[a-z]*.py")}
+    folder = "draftgenie_azure/provision/bodies"
+    bodies = {f"{folder}/{path.name}" for path in (ROOT / folder).glob("[a-z]*.py")}
     used = {path for path in _imports(ROOT / "deployer.py") if "emulator" not in path}
 
     assert bodies - declared == set()
@@ -852,21 +854,21 @@ def test_every_module_that_bodies_come_from_is_in_some_step() -> None:
 def test_validity_rests_on_every_module_that_validates() -> None:
     """A configuration that was valid by other rules is looked at again."""
     reached: set[str] = set()
-    todo = ["draftgenie_azure/config_rules.py"]
+    todo = ["draftgenie_azure/config/validated/rules.py"]
     while todo:
         path = todo.pop()
         if path not in reached:
             reached.add(path)
             todo += _imports(ROOT / path)
 
-    assert {Path(path).stem for path in reached} - set(VALIDATORS) == set()
+    assert {path.removeprefix("draftgenie_azure/").removesuffix(".py") for path in reached} - set(VALIDATORS) == set()
     assert all((ROOT / f"draftgenie_azure/{name}.py").exists() for name in VALIDATORS)
 
 
 def test_module_of_ours_that_cannot_be_read_is_an_error(project: Project) -> None:
     """Not an empty hash."""
-    from draftgenie_azure import config as configuration
-    from draftgenie_azure.dependencies import Hasher, Step
+    from draftgenie_azure.changes.dependencies import Hasher, Step
+    from draftgenie_azure.config import raw as configuration
     from draftgenie_azure.errors import DeployerError
 
     raw = configuration.read([str(project.directory / "config.yaml")], {})
@@ -877,9 +879,11 @@ def test_module_of_ours_that_cannot_be_read_is_an_error(project: Project) -> Non
 
 def test_names_behind_placeholders_agree_with_what_fills_them_in() -> None:
     """Two modules know which names are secrets: one for a run without changes, one for all others."""
-    from draftgenie_azure import config as configuration
-    from draftgenie_azure import placeholders, references, vault_secrets
-    from draftgenie_azure.vault_secrets import _Planner
+    from draftgenie_azure.changes import placeholder_dependencies as references
+    from draftgenie_azure.config import placeholders
+    from draftgenie_azure.config import raw as configuration
+    from draftgenie_azure.config.validated import secret_plan as vault_secrets
+    from draftgenie_azure.config.validated.secret_plan import _Planner
 
     known = _Planner(configuration.load([str(ROOT / "config.yaml")], {}), lambda *_: None, set()).known_names()
 

@@ -368,7 +368,7 @@ def test_deployer_can_be_driven_by_another_program(project: Project) -> None:
         "import importlib, logging, os, sys\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
         "command = importlib.import_module('deploy-azure_v1')\n"
-        "from draftgenie_azure.config import load\n"
+        "from draftgenie_azure.config.raw import load\n"
         "config, logger = load(['config.yaml']), logging.getLogger('mine')\n"
         "assert command.IdempotentDraftGenieDeployer(config, logger, dry_run=True).deploy() is False\n"
         "assert command.IdempotentDraftGenieDeployer(config, logger).deploy() is True\n"

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from draftgenie_azure import config as configuration
-from draftgenie_azure.config import RawConfig, is_secret_key, load, read
+from draftgenie_azure.config import raw as configuration
+from draftgenie_azure.config.raw import RawConfig, is_secret_key, load, read
+from draftgenie_azure.config.validated.schema import SCHEMA_FILE, Config, json_schema, schema_text
 from draftgenie_azure.errors import ConfigError
-from draftgenie_azure.schema import SCHEMA_FILE, Config, json_schema, schema_text
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "config.yaml"
@@ -150,7 +150,7 @@ def test_the_shipped_databases_are_reached_in_each_services_own_dialect() -> Non
 
 
 def test_the_json_schema_in_the_tree_is_current() -> None:
-    assert (ROOT / SCHEMA_FILE).read_text() == schema_text(), "run: python -m draftgenie_azure.schema"
+    assert (ROOT / SCHEMA_FILE).read_text() == schema_text(), "run: python -m draftgenie_azure.config.validated.schema"
 
 
 def test_the_json_schema_takes_variables_wherever_a_number_or_a_choice_is_wanted() -> None:
@@ -537,7 +537,7 @@ def test_variables_that_were_read_are_known(good: Path) -> None:
 
 def test_reading_does_not_import_pydantic_nor_what_a_run_that_changes_nothing_cannot_afford() -> None:
     program = (
-        "import sys; from draftgenie_azure import config; config.read([sys.argv[1]], {});"
+        "import sys; from draftgenie_azure.config import raw as config; config.read([sys.argv[1]], {});"
         "print(*(set(sys.modules) & {'pydantic', 'logging', 'pathlib', 'dataclasses', 'typing', 'json', 'difflib'}))"
     )
     program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {program}"

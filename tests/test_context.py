@@ -22,8 +22,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draftgenie_azure import context as module
-from draftgenie_azure.context import Context, PackResult, Tree, content_tag, escape
+from draftgenie_azure.build_context import context as module
+from draftgenie_azure.build_context.context import Context, PackResult, Tree, content_tag, escape
 from draftgenie_azure.errors import BuildError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -466,7 +466,7 @@ def test_what_may_not_be_read_is_an_error_that_names_it(tree: Path, path: str) -
     above = {parent: parent.stat().st_mode for parent in tree.parents if os.getuid() == 0}
     code = (
         "import os, sys\n"
-        "from draftgenie_azure.context import Context\n"
+        "from draftgenie_azure.build_context.context import Context\n"
         "from draftgenie_azure.errors import BuildError\n"
         "if os.getuid() == 0:\n    os.setgid(65534), os.setuid(65534)\n"
         "try:\n    Context(sys.argv[1], 'Dockerfile').dependencies()\n"
@@ -896,7 +896,7 @@ def test_two_gigabytes_in_constant_memory(tmp_path: Path) -> None:
         file.truncate(2 << 30)
     code = (
         "import os, resource, sys\n"
-        "from draftgenie_azure.context import Context\n"
+        "from draftgenie_azure.build_context.context import Context\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "context = Context(sys.argv[1], 'Dockerfile')\n"
         "hashed = context.dependencies()\n"
@@ -1033,7 +1033,8 @@ def test_any_one_change_gives_another_hash_and_another_pack(
 
 def test_importing_costs_nothing_that_a_run_without_changes_would_feel() -> None:
     code = (
-        "import argparse, json, hashlib, sys; before = set(sys.modules); import draftgenie_azure.context\n"
+        "import argparse, json, hashlib, sys; before = set(sys.modules)\n"
+        "import draftgenie_azure.build_context.context\n"
         "print(*sorted(name for name in set(sys.modules) - before if not name.startswith('draftgenie_azure')))"
     )
 

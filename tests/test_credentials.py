@@ -13,9 +13,9 @@ import pytest
 from azure.core.credentials import AccessToken
 from project import Project, wait_for_server
 
-from draftgenie_azure import credentials
-from draftgenie_azure.clouds import CLOUDS
-from draftgenie_azure.credentials import SharedCredential, for_cloud, github_assertion
+from draftgenie_azure.arm import credentials
+from draftgenie_azure.arm.credentials import SharedCredential, for_cloud, github_assertion
+from draftgenie_azure.config.clouds import CLOUDS
 from draftgenie_azure.errors import AuthenticationError
 
 

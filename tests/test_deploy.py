@@ -190,7 +190,7 @@ def test_no_secret_is_left_anywhere_but_in_the_vault(project: Project) -> None:
         output.seek(0)
         assert process.returncode == 0, output.read()
 
-    assert "draftgenie_azure.emulator" in listed
+    assert "azure_emulator" in listed
     assert CANARY not in listed
     vault = project.directory / ".azure-emulator" / "vault.json"
     secrets = set(_strings(json.loads(vault.read_text(encoding="utf-8"))))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from draftgenie_azure.dockerfile import reachable
+from draftgenie_azure.build_context.dockerfile import reachable
 
 GATEWAY = """\
 # syntax=docker/dockerfile:1

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draftgenie_azure.dockerignore import SPACE, Matcher, clean, read_ignore_file, well_formed
+from draftgenie_azure.build_context.dockerignore import SPACE, Matcher, clean, read_ignore_file, well_formed
 from draftgenie_azure.errors import BuildError
 
 

@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from project import ROOT, Project, new_project
 
 from deployer import STEPS
-from draftgenie_azure import config as configuration
-from draftgenie_azure.config import RawConfig, is_secret_key
-from draftgenie_azure.dependencies import Hasher, name_of, step_hash
+from draftgenie_azure.changes.dependencies import Hasher, name_of, step_hash
+from draftgenie_azure.config import raw as configuration
+from draftgenie_azure.config.raw import RawConfig, is_secret_key
 
 SALT = "5a" * 16
 as_root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -105,8 +105,9 @@ PROBE = """
 import encodings.utf_8_sig, json, os, sys  # all that is imported later: another user may not read this Python
 sys.path.insert(0, sys.argv[1])
 from deployer import STEPS
-from draftgenie_azure import config, context, yaml_reader
-from draftgenie_azure.dependencies import Hasher
+from draftgenie_azure.build_context import context
+from draftgenie_azure.config import raw as config, yaml_reader
+from draftgenie_azure.changes.dependencies import Hasher
 if len(sys.argv) > 3:
     os.setuid(int(sys.argv[3]))
 raw = config.read([os.path.join(sys.argv[2], "config.yaml")], {})

@@ -11,10 +11,10 @@ import pytest
 from project import Project
 from scripted_azure import GROUP, Answer, Request, ScriptedAzure, scripted_azure
 
-from draftgenie_azure import images
-from draftgenie_azure.context import Context
+from draftgenie_azure.build_context.context import Context
 from draftgenie_azure.errors import AzureError, BuildError
-from draftgenie_azure.images import BuildRequest, RegistryBuilder
+from draftgenie_azure.provision import images
+from draftgenie_azure.provision.images import BuildRequest, RegistryBuilder
 
 REGISTRY = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/acr"
 START = {"method": "POST", "path": "*/scheduleRun"}

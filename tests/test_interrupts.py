@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from project import COMMAND, ROOT, Project, wait_for, wait_for_server
 
-from draftgenie_azure.interrupts import SAME_REQUEST
+from draftgenie_azure.cli.signals import SAME_REQUEST
 
 # Runs the command, and sends it a signal when it comes to import its second module.
 EARLY = f"""
@@ -31,7 +31,7 @@ runpy.run_path({str(COMMAND)!r}, run_name="__main__")
 DEAF = f"""
 import sys, time
 sys.path.insert(0, {str(ROOT)!r})
-from draftgenie_azure.interrupts import Interrupts
+from draftgenie_azure.cli.signals import Interrupts
 class Deaf:
     def request_stop(self):
         print("asked to stop", flush=True)

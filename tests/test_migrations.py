@@ -15,11 +15,11 @@ import pytest
 from project import Project, wait_for
 from scripted_azure import GROUP, MISSING, Answer, Request, ScriptedAzure, scripted_azure
 
-from draftgenie_azure import migrations
-from draftgenie_azure.arm import Resource
+from draftgenie_azure.arm.client import Resource
+from draftgenie_azure.cli.views import under_way
 from draftgenie_azure.errors import AzureError, DeployerError
-from draftgenie_azure.migrations import Migrations
-from draftgenie_azure.report import under_way
+from draftgenie_azure.provision import migrations
+from draftgenie_azure.provision.migrations import Migrations
 
 FORCED = ("--force-step", "run_migrations")
 START = {"method": "POST", "path": "*/start"}

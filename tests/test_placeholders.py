@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from draftgenie_azure.placeholders import Name, Template, escape, names, parse, render, urlencode
+from draftgenie_azure.config.placeholders import Name, Template, escape, names, parse, render, urlencode
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draftgenie_azure.control import RunControl
 from draftgenie_azure.errors import DeployerError, DeploymentError, StateError, StopRequested
-from draftgenie_azure.schedule import run_by_needs, side_by_side, together
+from draftgenie_azure.run.control import RunControl
+from draftgenie_azure.run.schedule import run_by_needs, side_by_side, together
 
 
 @st.composite

@@ -16,12 +16,12 @@ from azure.storage.blob import BlobServiceClient
 from azurite import Azurite
 from memory_backend import Memory, MemoryBackend
 
-from draftgenie_azure import blob_backend
-from draftgenie_azure.backends import HISTORY, LocalBackend
-from draftgenie_azure.blob_backend import BlobBackend
-from draftgenie_azure.blob_place import open_blob
 from draftgenie_azure.errors import LockLostError, StateConflictError, StateError, StateLockedError
-from draftgenie_azure.locks import Holder, Waiting
+from draftgenie_azure.state.blob import backend as blob_backend
+from draftgenie_azure.state.blob.backend import BlobBackend
+from draftgenie_azure.state.blob.location import open_blob
+from draftgenie_azure.state.local_file import HISTORY, LocalBackend
+from draftgenie_azure.state.lock import Holder, Waiting
 
 KINDS = ("memory", "local", "blob")
 _numbers = itertools.count()
@@ -390,7 +390,7 @@ def test_sign_in_by_default_azure_credential_works(
     """Neither a connection string nor a SAS: a token, over https, as on Azure."""
     import trustme
 
-    from draftgenie_azure.emulator.attach import attach
+    from azure_emulator.attach import attach
 
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")

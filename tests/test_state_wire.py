@@ -16,9 +16,10 @@ import pytest
 from azurite import Azurite, connection_string
 from fault_proxy import Fault, FaultProxy
 
-from draftgenie_azure import blob_backend, locks
-from draftgenie_azure.control import RunControl
 from draftgenie_azure.errors import LockLostError, StateConflictError, StateError
+from draftgenie_azure.run.control import RunControl
+from draftgenie_azure.state import lock as locks
+from draftgenie_azure.state.blob import backend as blob_backend
 
 BLOB = r"azure-deployment-state\.json(\?|$)"
 _numbers = itertools.count()
@@ -73,7 +74,7 @@ def test_passing_fault_of_a_save_is_waited_out_and_the_update_is_there_once(
     values: dict[str, Any], proxy: FaultProxy, azurite: Azurite, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Also where the write took effect and only its reply was lost: its repetition is then refused, and recognised."""
-    monkeypatch.setattr("draftgenie_azure.blob_place.READ", 2)
+    monkeypatch.setattr("draftgenie_azure.state.blob.location.READ", 2)
     state = opened(values)
     state.lock()
     fault = Fault(**{**vars(FAULTS[name]), "hit": 0})

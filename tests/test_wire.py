@@ -21,12 +21,12 @@ from azure.core.pipeline.transport import HttpRequest, RequestsTransport
 from azure.identity import ClientSecretCredential
 from scripted_azure import GROUP, Answer, Request, scripted_azure
 
-from draftgenie_azure import wire as wires
-from draftgenie_azure.clouds import CLOUDS
-from draftgenie_azure.control import RunControl
-from draftgenie_azure.emulator.attach import Attached, attach
+from azure_emulator.attach import Attached, attach
+from draftgenie_azure.arm import transport as wires
+from draftgenie_azure.arm.transport import Bucket, Reply, Wire, error_parts
+from draftgenie_azure.config.clouds import CLOUDS
 from draftgenie_azure.errors import AuthenticationError, AzureError
-from draftgenie_azure.wire import Bucket, Reply, Wire, error_parts
+from draftgenie_azure.run.control import RunControl
 
 
 class MuteProxy:

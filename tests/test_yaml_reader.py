@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from draftgenie_azure.config.yaml_reader import Document, read_document
 from draftgenie_azure.errors import ConfigError
-from draftgenie_azure.yaml_reader import Document, read_document
 
 
 def document(text: str, **environ: str) -> Document:
@@ -341,7 +341,7 @@ def test_a_name_from_the_environment_is_never_a_key_or_structure() -> None:
 def test_the_reader_imports_nothing_that_the_shortest_run_cannot_afford() -> None:
     root = str(Path(__file__).resolve().parent.parent)
     program = (
-        f"import sys; sys.path.insert(0, {root!r}); from draftgenie_azure.yaml_reader import read_document;"
+        f"import sys; sys.path.insert(0, {root!r}); from draftgenie_azure.config.yaml_reader import read_document;"
         "read_document('c', {}, b'a: [1, {b: c}]');"
         "print(*(set(sys.modules) & {'pydantic', 'logging', 'pathlib', 'dataclasses', 'typing', 'json'}))"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from emulator_client import AzureClient
 
-from draftgenie_azure.emulator.attach import Attached, attach
+from azure_emulator.attach import Attached, attach
 
 
 @pytest.fixture(scope="module")

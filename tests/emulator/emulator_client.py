@@ -19,7 +19,7 @@ from azure.identity import ClientSecretCredential
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.resource.resources import ResourceManagementClient
 
-from draftgenie_azure.emulator.attach import Attached
+from azure_emulator.attach import Attached
 
 Json = dict[str, Any]
 NAMESPACES = (

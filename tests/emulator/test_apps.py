@@ -11,7 +11,7 @@ import pytest
 from azure.core.rest import HttpResponse
 from emulator_client import ACR_PULL, SECRETS_USER, AzureClient, Json, environment_body
 
-from draftgenie_azure.emulator.attach import Attached
+from azure_emulator.attach import Attached
 
 ENVIRONMENT = "Microsoft.App/managedEnvironments/env"
 APP = "Microsoft.App/containerApps/api"

@@ -7,7 +7,7 @@ import uuid
 import pytest
 from emulator_client import AzureClient, Json
 
-from draftgenie_azure.emulator.attach import Attached
+from azure_emulator.attach import Attached
 
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/app-id"
 BODY: Json = {"location": "eastus2"}

@@ -20,7 +20,7 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.storage.blob import BlobClient
 from emulator_client import BUILDS, SECRETS_OFFICER, AzureClient, Json, archive
 
-from draftgenie_azure.emulator.attach import Attached
+from azure_emulator.attach import Attached
 
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 SAFE = ("PATH", "HOME", "LANG", "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE")
@@ -142,14 +142,14 @@ def test_curl_reads_a_group_through_the_proxy(azure: AzureClient, emulator: Atta
 
 @pytest.fixture
 def printed(tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """What `python -m draftgenie_azure.emulator --env FORM` prints while it runs."""
+    """What `python -m azure_emulator --env FORM` prints while it runs."""
     running: list[subprocess.Popen[str]] = []
 
     def start(form: str) -> str:
         command = [
             sys.executable,
             "-m",
-            "draftgenie_azure.emulator",
+            "azure_emulator",
             "--directory",
             str(tmp_path / "e m'u"),
             "--env",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emulator_client import AzureClient, Json
 
-from draftgenie_azure.emulator.attach import Attached
+from azure_emulator.attach import Attached
 
 WORKSPACE = "Microsoft.OperationalInsights/workspaces/logs"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from emulator_client import AzureClient, Json
 
-from draftgenie_azure.emulator.attach import Attached
+from azure_emulator.attach import Attached
 
 JOB = "Microsoft.App/jobs/migrate"
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from emulator_client import SECRETS_OFFICER, AzureClient, Json
 
-from draftgenie_azure.emulator.attach import Attached
+from azure_emulator.attach import Attached
 
 PATH = "Microsoft.KeyVault/vaults/vault-1"
 URL = "https://vault-1.vault.azure.net"

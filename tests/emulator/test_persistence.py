@@ -16,8 +16,8 @@ import pytest
 from azure.core.exceptions import AzureError
 from emulator_client import SECRETS_OFFICER, AzureClient, Json
 
-from draftgenie_azure.emulator.attach import Attached, attach
-from draftgenie_azure.emulator.store import Store
+from azure_emulator.attach import Attached, attach
+from azure_emulator.store import Store
 
 ROUNDS = 6
 IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"

@@ -8,7 +8,7 @@ import pytest
 from azure.core.rest import HttpResponse
 from emulator_client import AzureClient, Json
 
-from draftgenie_azure.emulator.attach import Attached
+from azure_emulator.attach import Attached
 
 SERVER = "Microsoft.DBforPostgreSQL/flexibleServers/pg-1"
 

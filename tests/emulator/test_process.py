@@ -16,7 +16,7 @@ import pytest
 from azure.core.exceptions import AzureError
 from emulator_client import AzureClient, environment_body
 
-from draftgenie_azure.emulator.attach import Attached, EmulatorError, attach, read_identity
+from azure_emulator.attach import Attached, EmulatorError, attach, read_identity
 
 GROUP = {"location": "eastus2"}
 
@@ -213,7 +213,7 @@ def test_a_bad_fault_is_reported_at_start(
 ) -> None:
     file = directory.with_name("faults.json")
     file.write_text(json.dumps([fault]))
-    command = [sys.executable, "-m", "draftgenie_azure.emulator", "--directory", str(directory), "--faults", str(file)]
+    command = [sys.executable, "-m", "azure_emulator", "--directory", str(directory), "--faults", str(file)]
 
     alone = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
 
@@ -229,7 +229,7 @@ def test_a_bad_declaration_of_images_is_reported(start: Callable[..., Attached])
 
 
 def test_alone_it_prints_the_variables_that_a_client_needs(directory: Path) -> None:
-    command = [sys.executable, "-m", "draftgenie_azure.emulator", "--directory", str(directory), "--env", "dotenv"]
+    command = [sys.executable, "-m", "azure_emulator", "--directory", str(directory), "--env", "dotenv"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().strip() for _ in range(6)]

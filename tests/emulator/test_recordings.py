@@ -13,7 +13,7 @@ from recording_differences import DIFFERENCES
 from replay import RECORDINGS, TYPES, Exchange, Outcome, Replay, compare, load, served
 from replay_cases import OtherHosts
 
-from draftgenie_azure.emulator.attach import Attached
+from azure_emulator.attach import Attached
 
 FLOOR = 0.95
 pytestmark = pytest.mark.skipif(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from emulator_client import AzureClient, Json
 
-from draftgenie_azure.emulator.attach import Attached
+from azure_emulator.attach import Attached
 
 CLUSTER = "Microsoft.Cache/redisEnterprise/redis-1"
 DATABASE = f"{CLUSTER}/databases/default"

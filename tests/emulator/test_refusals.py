@@ -76,7 +76,7 @@ from refusal_cases import (
     with_template,
 )
 
-from draftgenie_azure.emulator.attach import Attached
+from azure_emulator.attach import Attached
 
 
 def app_body(azure: AzureClient) -> Json:

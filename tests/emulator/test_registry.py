@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from emulator_client import BUILDS, AzureClient, Json, archive
 
-from draftgenie_azure.emulator.attach import Attached
+from azure_emulator.attach import Attached
 
 DOCKERFILE = "FROM python:3.11-slim\nWORKDIR /app\nCOPY app/ /app/\nEXPOSE 8080\nCMD python main.py\n"
 FILES = {"Dockerfile": DOCKERFILE, "app/main.py": "print(1)\n"}

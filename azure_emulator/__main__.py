@@ -1,0 +1,170 @@
+"""Runs the emulator: `python -m azure_emulator`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from .certificates import Certificates
+from .clock import stamp
+from .faults import BadFault
+from .lockfile import ALREADY_RUNS, LockFile, Taken, read_lock
+from .server import Server
+from .world import World
+
+_GRACE = 2.0
+"""How long after the last client has gone an attached emulator lives on."""
+_LONELY = 30.0
+"""How long it waits for its first client."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    directory = Path(options.directory).absolute()
+    if options.read_only and not (directory / "emulator.json").exists():
+        return _fail(f"{directory} holds no emulator; without --read-only one is made")
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = None if options.read_only else LockFile(directory)
+    if lock is not None:
+        try:
+            lock.take()
+        except Taken:
+            running = read_lock(directory) or {}
+            _fail(f"an emulator runs in {directory} already, at {running.get('control', 'an unknown address')}")
+            return ALREADY_RUNS
+    try:
+        world = _world(directory, options)
+    except (BadFault, ValueError, TypeError, OSError) as error:
+        return _fail(f"{type(error).__name__}: {error}" if isinstance(error, TypeError) else str(error))
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        server = Server(world, Certificates(directory, options.read_only), options.port)
+    except OSError as error:
+        return _fail(f"cannot listen on port {options.port}: {error}")
+    if lock is not None:
+        lock.announce(server.address, stamp(time.time(), digits=0))
+    _announce(options, world, server)
+    _serve(server, stop, attached=options.attached)
+    if lock is not None:
+        lock.release()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m azure_emulator", description="An Azure on loopback, for development and tests."
+    )
+    parser.add_argument(
+        "--directory", default=".azure-emulator", metavar="DIR", help="where it keeps everything (default: %(default)s)"
+    )
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="loopback port (default: a free one)")
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=None,
+        metavar="X",
+        help="durations as a part of Azure's; 0, the default: done at the first poll",
+    )
+    parser.add_argument("--faults", metavar="FILE", help="declared faults: a list, or a mapping with the key faults")
+    parser.add_argument("--images", metavar="FILE", help="behaviour of images by pattern of the repository's name")
+    parser.add_argument("--read-only", action="store_true", help="write no file")
+    parser.add_argument(
+        "--env",
+        nargs="?",
+        const="bash",
+        choices=("bash", "powershell", "dotenv"),
+        help="print the variables that a client needs",
+    )
+    parser.add_argument("--attached", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def _fail(text: str) -> int:
+    print(f"emulator: {text}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _document(path: str) -> Any:
+    file = Path(path)
+    text = file.read_text(encoding="utf-8")
+    if file.suffix in (".yaml", ".yml"):
+        import yaml
+
+        try:
+            return yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(f"{path}: {error}") from error
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _world(directory: Path, options: argparse.Namespace) -> World:
+    world = World(directory, read_only=options.read_only, scale=options.scale or 0.0)
+    if options.faults:
+        document = _document(options.faults)
+        declared = document.get("faults") if isinstance(document, dict) else document
+        if not isinstance(declared, list):
+            raise BadFault(f"{options.faults}: a list of faults is expected")
+        world.faults.declare(declared)
+    if options.images:
+        document = _document(options.images)
+        world.adjust({"images": document.get("images", document)})
+    return world
+
+
+def _announce(options: argparse.Namespace, world: World, server: Server) -> None:
+    if options.attached:
+        print(json.dumps({"control": server.address}), flush=True)
+        return
+    if not options.env:
+        print(f"Azure emulator at {server.address}, in {world.directory}; Ctrl-C ends it.", flush=True)
+    identity = world.identity
+    values = {
+        "HTTPS_PROXY": server.address,
+        "REQUESTS_CA_BUNDLE": str(world.directory / "ca.pem"),
+        "AZURE_TENANT_ID": identity.tenant_id,
+        "AZURE_CLIENT_ID": identity.client_id,
+        "AZURE_CLIENT_SECRET": identity.client_secret,
+        "AZURE_SUBSCRIPTION_ID": identity.subscription_id,
+    }
+    for name, value in values.items():
+        print(_assignment(options.env or "bash", name, value), flush=True)
+
+
+def _assignment(form: str, name: str, value: str) -> str:
+    if form == "bash":
+        return f"export {name}={shlex.quote(value)}"
+    if form == "powershell":
+        quoted = value.replace("'", "''")
+        return f"$env:{name} = '{quoted}'"
+    plain = all(character.isalnum() or character in "/:._-\\" for character in value)
+    return f"{name}={value}" if plain else f'{name}="{value}"'
+
+
+def _serve(server: Server, stop: threading.Event, *, attached: bool) -> None:
+    """Until Ctrl-C or, with clients attached, until the last has gone."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    while not stop.wait(0.1):
+        grace = _GRACE if server.holders.ever else _LONELY
+        if attached and server.holders.idle_seconds() > grace:
+            break
+    server.shutdown()
+    server.server_close()
+    with server.world.lock:
+        server.world.store.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""The client's side: starts an emulator for a directory, or joins the one that runs there, and lets go of it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+from .lockfile import ALREADY_RUNS, read_lock
+
+_PATIENCE = 15.0
+_PACKAGES = Path(__file__).resolve().parents[1]
+
+
+class EmulatorError(Exception):
+    """The emulator could not be started or joined."""
+
+
+class Attached:
+    """A running emulator, held by one open connection until `close`, or until this process ends in whatever way."""
+
+    def __init__(self, info: Mapping[str, Any], connection: socket.socket) -> None:
+        self.proxy_url: str = info["proxy"]
+        self.control_url: str = info["control"]
+        self.ca_file = Path(info["ca_file"])
+        self.emulator_id: str = info["emulator_id"]
+        self.tenant_id: str = info["tenant_id"]
+        self.subscription_id: str = info["subscription_id"]
+        self.client_id: str = info["client_id"]
+        self.client_secret: str = info["client_secret"]
+        self.object_id: str = info["object_id"]
+        self.process_id: int = info["pid"]
+        self.read_only: bool = info["read_only"]
+        self._connection: socket.socket | None = connection
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def control(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """One request to the control address, such as `control("POST", "/control/clock", {"advance": 60})`."""
+        return _request(self.control_url, method, path, body)
+
+    def __enter__(self) -> Attached:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_identity(directory: Path) -> dict[str, str] | None:
+    """The public part of an emulator's identity, without starting it: id, tenant_id, subscription_id."""
+    try:
+        content = _identity(Path(directory))
+    except FileNotFoundError:
+        return None
+    return {key: content[key] for key in ("id", "tenant_id", "subscription_id")}
+
+
+def _identity(directory: Path) -> dict[str, str]:
+    content: dict[str, str] = json.loads((directory / "emulator.json").read_text(encoding="utf-8"))
+    return content
+
+
+def attach(
+    directory: Path,
+    *,
+    scale: float = 0.0,
+    faults: Sequence[Mapping[str, object]] = (),
+    images: Mapping[str, Mapping[str, object]] | None = None,
+    start: bool = True,
+    read_only: bool = False,
+) -> Attached | None:
+    """Joins the emulator of a directory, starting it if none runs.
+
+    `start=False`: None if none runs. `read_only`: where none runs, one is started that writes no file; None if the
+    directory does not exist yet. What is given as scale, faults and images is in force afterwards.
+    """
+    directory = Path(directory).absolute()
+    settings: dict[str, object] = {
+        "scale": scale,
+        "faults": [dict(fault) for fault in faults],
+        "images": {key: dict(value) for key, value in (images or {}).items()},
+    }
+    joined = _join(directory)
+    if joined is None and not start:
+        return None
+    if joined is None and read_only:
+        if read_identity(directory) is None:
+            return None
+        joined = _start_read_only(directory)
+    if joined is None:
+        joined = _start(directory)
+    try:
+        _request(joined.control_url, "POST", "/control/settings", settings)
+    except EmulatorError:
+        joined.close()
+        raise
+    return joined
+
+
+def _request(url: str, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    try:
+        content = None if body is None else json.dumps(body)
+        connection.request(method, path, content, {"Content-Type": "application/json"} if content else {})
+        response = connection.getresponse()
+        answer: dict[str, Any] = json.loads(response.read() or b"{}")
+    except OSError as error:
+        raise EmulatorError(f"the emulator at {url} does not answer: {error}") from error
+    finally:
+        connection.close()
+    if response.status >= 400:
+        raise EmulatorError(str(answer.get("error", {}).get("message", response.reason)))
+    return answer
+
+
+def _join(directory: Path) -> Attached | None:
+    content = read_lock(directory)
+    if content is None:
+        return None
+    return _hold(content["control"], directory)
+
+
+def _hold(url: str, directory: Path) -> Attached | None:
+    """Holds the emulator at an address, or None if it is not (or no longer) there."""
+    parts = urlsplit(url)
+    try:
+        connection = socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=5)
+    except OSError:
+        return None
+    try:
+        connection.sendall(b"GET /control/hold HTTP/1.1\r\nHost: control\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"}"):
+            piece = connection.recv(4096)
+            if not piece:
+                connection.close()
+                return None
+            answer += piece
+        held = json.loads(answer.split(b"\r\n\r\n", 1)[1])
+        identity = _identity(directory)
+        if held.get("emulator_id") != identity["id"]:
+            connection.close()
+            return None
+        connection.settimeout(None)
+        # The secret comes from the file, which only its owner can read; the port is open to every local user.
+        return Attached(
+            {**_request(url, "GET", "/control/info"), "client_secret": identity["client_secret"]}, connection
+        )
+    except (OSError, ValueError, EmulatorError):
+        connection.close()
+        return None
+
+
+def _command(directory: Path, *more: str) -> tuple[list[str], dict[str, str]]:
+    environment = dict(os.environ)
+    inherited = environment.get("PYTHONPATH")
+    environment["PYTHONPATH"] = os.pathsep.join([str(_PACKAGES), *([inherited] if inherited else [])])
+    return [
+        sys.executable,
+        "-m",
+        "azure_emulator",
+        "--directory",
+        str(directory),
+        "--attached",
+        *more,
+    ], environment
+
+
+def _spawn(directory: Path, output: Any, errors: Any, *more: str) -> subprocess.Popen[bytes]:
+    """In a session of its own, so that Ctrl-C in the terminal does not reach it."""
+    command, environment = _command(directory, *more)
+    flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    return subprocess.Popen(
+        command,
+        env=environment,
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=errors,
+        start_new_session=True,
+        creationflags=flags,
+    )
+
+
+def _start(directory: Path) -> Attached:
+    """Starts one and joins it; if another process was faster, its emulator is joined instead."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    end = time.monotonic() + _PATIENCE
+    child: subprocess.Popen[bytes] | None = None
+    while time.monotonic() < end:
+        joined = _join(directory)
+        if joined is not None:
+            joined._process = child
+            return joined
+        if child is None or child.poll() is not None:
+            if child is not None and child.returncode != ALREADY_RUNS:
+                raise EmulatorError(f"the emulator did not start: {_last_line(directory / 'emulator.log')}")
+            if child is not None:
+                time.sleep(0.1)  # it lost against another, or against one that is just ending
+            with (directory / "emulator.log").open("ab") as log:
+                child = _spawn(directory, log, log)
+        time.sleep(0.01)
+    raise EmulatorError(f"the emulator did not start within {_PATIENCE:.0f} s; see {directory / 'emulator.log'}")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"see {log}"
+
+
+def _start_read_only(directory: Path) -> Attached:
+    child = _spawn(directory, subprocess.PIPE, subprocess.DEVNULL, "--read-only")
+    assert child.stdout is not None
+    line = child.stdout.readline()
+    if not line:
+        raise EmulatorError(f"the read-only emulator for {directory} did not start")
+    joined = _hold(json.loads(line)["control"], directory)
+    if joined is None:
+        raise EmulatorError(f"the read-only emulator for {directory} ended at once")
+    joined._process = child
+    child.stdout.close()
+    return joined

@@ -1,0 +1,487 @@
+"""One HTTPS pipeline for everything that is sent: transport, tokens, request ids and the one retry loop.
+
+The SDK's own resending is left out: it repeats POSTs and whatever carries a Retry-After, has no jitter, and hides the
+last error behind its time-out (azure-core 1.41, `pipeline/policies/_retry.py`).
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import logging
+import math
+import random
+import socket
+import threading
+import time
+import uuid
+
+import requests
+from azure.core import PipelineClient
+from azure.core.exceptions import AzureError as SdkError
+from azure.core.exceptions import ClientAuthenticationError
+from azure.core.pipeline.policies import (
+    BearerTokenCredentialPolicy,
+    HeadersPolicy,
+    ProxyPolicy,
+    SansIOHTTPPolicy,
+    UserAgentPolicy,
+)
+from azure.core.pipeline.transport import RequestsTransport
+from azure.core.rest import HttpRequest
+from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+from azure.mgmt.resource.resources import ResourceManagementClient
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.retry import Retry
+
+from draftgenie_azure.arm.credentials import SharedCredential
+from draftgenie_azure.errors import BUSY_CODES, NOT_AZURE, AuthenticationError, AzureError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import IO, Any
+
+    from azure.core.credentials import TokenCredential
+    from azure.core.pipeline import PipelineRequest
+    from azure.core.rest import HttpResponse
+
+    from draftgenie_azure.config.clouds import Endpoints
+    from draftgenie_azure.run.control import RunControl
+
+TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+CONNECT_TIMEOUT = 20.0
+CONNECTIONS = 32
+READ_TIMEOUT = 90.0  # ARM itself gives a provider 60 s and then answers 504 (azure-resource-manager-rpc)
+SHORTEST_PAUSE = 0.5  # a service that asks for less, or for a time that is past, gets our own pace
+LONGEST_ASKED = 86_400.0  # more seconds than anybody waits; it keeps nonsense from overflowing
+
+
+class Reply:
+    """An answer: `status`, `headers` (names without case) and `body`, parsed where it is JSON, else text."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: Any) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the service asks for, from `Retry-After` as a number or a date; None where it asks nothing."""
+        text = self.headers.get("Retry-After")
+        if not text:
+            return None
+        try:
+            seconds = float(text)
+        except ValueError:
+            moment = _moment(text)
+            if moment is None:
+                return None
+            seconds = moment - (self.date or time.time())
+        return min(max(0.0, seconds), LONGEST_ASKED) if math.isfinite(seconds) else None
+
+    @property
+    def date(self) -> float | None:
+        """When the service answered, by its own clock (`Date`), as a Unix time."""
+        return _moment(self.headers.get("Date") or "")
+
+
+class _RequestIds(SansIOHTTPPolicy):  # type: ignore[type-arg]  # the base's parameters are of no use here
+    """A fresh client request id for each try, one correlation id for the run, both in the log."""
+
+    def __init__(self, correlation_id: str, logger: logging.Logger) -> None:
+        super().__init__()
+        self._correlation_id = correlation_id
+        self._logger = logger
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        headers = request.http_request.headers
+        headers["x-ms-client-request-id"] = str(uuid.uuid4())
+        headers.setdefault("x-ms-correlation-request-id", self._correlation_id)
+        url = request.http_request.url.split("?", 1)[0]
+        self._logger.debug(
+            "%s %s request %s correlation %s",
+            request.http_request.method,
+            url,
+            headers["x-ms-client-request-id"],
+            headers["x-ms-correlation-request-id"],
+        )
+
+
+class _Adapter(HTTPAdapter):
+    """A connection for each thread, without Nagle's algorithm, which urllib3 leaves on behind a proxy.
+
+    It holds a request's body back until the headers are acknowledged: 40 ms for each write.
+    """
+
+    _OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+
+    def __init__(self) -> None:
+        # The loop in `_send` is the only one that sends again.
+        super().__init__(
+            pool_maxsize=CONNECTIONS, max_retries=Retry(total=False, redirect=False, raise_on_status=False)
+        )
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> Any:
+        return super().init_poolmanager(*args, socket_options=self._OPTIONS, **options)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        return super().proxy_manager_for(proxy, socket_options=self._OPTIONS, **options)
+
+
+class Bucket:
+    """Keeps requests under one of ARM's limits: so many at once, refilled at a steady rate.
+
+    Source: learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling.
+    """
+
+    def __init__(self, size: int, per_second: float) -> None:
+        self._size, self._rate = float(size), per_second
+        self._left, self._seen = float(size), time.monotonic()
+        self._lock = threading.Lock()
+
+    def take(self) -> float:
+        """Take one; the seconds to wait before it may be used."""
+        with self._lock:
+            now = time.monotonic()
+            self._left = min(self._size, self._left + (now - self._seen) * self._rate) - 1
+            self._seen = now
+            return max(0.0, -self._left / self._rate)
+
+
+class Wire:
+    """Sends requests to ARM and to the data planes of one cloud.
+
+    Args:
+        endpoints: the cloud's addresses, with proxy and CA file where it has its own.
+        sign_in: makes a credential; again where Azure refuses a token, since the SDK's credentials keep theirs.
+        subscription_id: the subscription that the management client works in.
+        control: asked between tries and woken up by a stop.
+        logger: gets one line per request, at debug.
+        budget: seconds that one request is tried again without progress (`advanced.operation_timeout`).
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoints: Endpoints,
+        sign_in: Callable[[], TokenCredential],
+        subscription_id: str,
+        control: RunControl,
+        logger: logging.Logger,
+        budget: float = 600.0,
+    ) -> None:
+        self.endpoints = endpoints
+        self._credential = SharedCredential(sign_in)
+        self._buckets = {"GET": Bucket(250, 25), "DELETE": Bucket(200, 10), "write": Bucket(200, 10)}
+        self._opening = threading.Lock()
+        self._control = control
+        self._logger = logger
+        self.budget = budget
+        self.correlation_id = str(uuid.uuid4())
+        self._ahead = 0.0  # seconds that Azure's clock is ahead of ours
+        # Both log request bodies' neighbours: urllib3 writes whole URLs with signatures at DEBUG.
+        for noisy in ("azure", "urllib3", "msal"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        self._arm = ResourceManagementClient(
+            self._credential,
+            subscription_id,
+            base_url=endpoints.resource_manager,
+            credential_scopes=[endpoints.audience],
+            policies=self._policies(ARMChallengeAuthenticationPolicy(self._credential, endpoints.audience)),
+            transport=self._transport(),
+        )
+        self._others: dict[str | None, PipelineClient[Any, Any]] = {}
+
+    def arm(self, method: str, path: str, **request: Any) -> Reply:
+        """Send to Azure Resource Manager; `path` may be a whole address of it. See `_send` for the arguments."""
+        bucket = self._buckets.get(method, self._buckets["write"])
+        reply = self._send(self._arm.send_request, method, path, bucket=bucket, **request)
+        if reply.date is not None:
+            self._ahead = reply.date - time.time()
+        return reply
+
+    def other(self, method: str, url: str, *, scope: str | None, **request: Any) -> Reply:
+        """Send to a data plane with a token for `scope`, or without any where it is None."""
+        with self._opening:
+            client = self._others.get(scope)
+            if client is None:
+                policy = BearerTokenCredentialPolicy(self._credential, scope) if scope else None
+                client = PipelineClient(base_url="", policies=self._policies(policy), transport=self._transport())
+                self._others[scope] = client
+        return self._send(client.send_request, method, url, **request)
+
+    def now(self) -> float:
+        """Azure's time, as far as its answers have told, as a Unix time; a machine's own clock may be wrong."""
+        return time.time() + self._ahead
+
+    def token(self, scope: str) -> str:
+        """A token for `scope`.
+
+        Raises:
+            AuthenticationError: nobody is signed in, or the sign-in is refused.
+        """
+        try:
+            return self._credential.get_token(scope).token
+        except SdkError as error:
+            raise _no_token(error) from error
+
+    def _policies(self, authentication: Any) -> list[Any]:
+        proxies = {"https": self.endpoints.proxy} if self.endpoints.proxy else None
+        policies = [
+            HeadersPolicy(),
+            UserAgentPolicy("draftgenie-deployer"),
+            ProxyPolicy(proxies=proxies),
+            _RequestIds(self.correlation_id, self._logger),
+        ]
+        return [*policies, authentication] if authentication is not None else policies
+
+    def _transport(self) -> RequestsTransport:
+        session = requests.Session()
+        # With an address of its own a cloud is reached through its own proxy and CA, whatever the environment says.
+        session.trust_env = self.endpoints.proxy is None and self.endpoints.ca_file is None
+        session.mount("https://", _Adapter())
+        return RequestsTransport(
+            session=session,
+            session_owner=False,
+            connection_verify=self.endpoints.ca_file or True,
+            connection_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+        )
+
+    def _send(
+        self,
+        send: Callable[..., HttpResponse],
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json_body: Any = None,
+        content: bytes | IO[bytes] | None = None,
+        form: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        accept: tuple[int, ...] = (),
+        expects_object: bool = False,
+        repeatable: bool = True,
+        patience: float | None = None,
+        tries: int | None = None,
+        bucket: Bucket | None = None,
+    ) -> Reply:
+        """Send a request, again and again while what goes wrong may pass.
+
+        Args:
+            accept: statuses from 400 up that are an answer, such as 404.
+            expects_object: whether a good answer must be a JSON object; another one came from something in between.
+            repeatable: whether it may be sent again without a look; else only what surely was not done is.
+            patience: seconds to wait for another operation on the resource to end; default the budget.
+            tries: at most so many tries; for calls that have a fallback. A new token does not count.
+            bucket: ARM's limit on such requests; each try takes one. ARM does not redirect; other services may.
+
+        Raises:
+            AzureError: Azure refused, or went on failing until the budget ended: then with its last real error.
+            AuthenticationError: no token, or a token that is not accepted.
+        """
+        what = f"{method} {_shown(url)}"
+        patience = self.budget if patience is None else patience
+        spent = Spent()
+        attempt = 0
+        signed_in_again = False
+        while True:
+            if bucket is not None and (pause := bucket.take()):
+                self._control.wait(pause)
+            self._control.check()
+            began = time.monotonic()
+            try:
+                request = HttpRequest(
+                    method, url, params=params, json=json_body, content=content, data=form, headers=headers
+                )
+                response = send(request)
+                reply = _reply(response)
+                if self._is_good(reply, accept, expects_object, redirects=bucket is None):
+                    return reply
+                self._log_ids(reply)
+                failure = refusal(reply, what)
+                again = _may_pass(reply, failure, repeatable)
+                if reply.status == 401 and not signed_in_again:
+                    self._logger.info("%s; signing in again", failure.message)
+                    self._credential.forget(response.request.headers.get("Authorization", ""))
+                    signed_in_again = True
+                    _rewind(content)
+                    continue
+            except ClientAuthenticationError as error:
+                raise _no_token(error) from error
+            except SdkError as error:  # no connection, or one that broke before the answer's end
+                failure = AzureError(
+                    f"{what}: no answer ({error.message})",
+                    hint="Look at the network, proxy and CA settings, then run again.",
+                    passing=True,
+                )
+                again = repeatable or _never_sent(error)
+            attempt += 1
+            delay = self.pause(attempt, failure.retry_after)
+            lost = spent.more(failure, time.monotonic() - began + delay)
+            limit = patience if is_busy(failure) else self.budget
+            if not again or lost > limit or (tries is not None and attempt >= tries):
+                raise failure
+            self._logger.info("%s; trying again in %.1f s", failure.message, delay)
+            if is_busy(failure):
+                self._control.tell(busy(_shown(url).rsplit("/", 1)[-1], failure))
+            _rewind(content)
+            self._control.wait(delay)
+
+    def _log_ids(self, reply: Reply) -> None:
+        """What Azure's support asks for, beside the ids of ours that were logged with the request."""
+        theirs = reply.headers.get("x-ms-request-id"), reply.headers.get("x-ms-correlation-request-id")
+        self._logger.debug("answered %s, by Azure request %s correlation %s", reply.status, *theirs)
+
+    @staticmethod
+    def _is_good(reply: Reply, accept: tuple[int, ...], expects_object: bool, *, redirects: bool) -> bool:
+        if reply.status in accept:
+            return True
+        if reply.status >= (400 if redirects else 300):
+            return False
+        return isinstance(reply.body, dict) or not expects_object
+
+    @staticmethod
+    def pause(attempt: int, asked: float | None = None) -> float:
+        """Seconds before the next try: what the service asks for, else longer and longer, with jitter."""
+        if asked is not None and asked >= SHORTEST_PAUSE:
+            return asked + random.uniform(0, 0.1)
+        return min(30.0, 0.5 * 2.0 ** min(attempt - 1, 8)) * random.uniform(0.5, 1.0)
+
+
+class Spent:
+    """Seconds that a request went on in vain: for another operation, and for failures; each has its own budget."""
+
+    def __init__(self) -> None:
+        self._seconds = {True: 0.0, False: 0.0}
+
+    def more(self, failure: AzureError, seconds: float) -> float:
+        """Count seconds lost to a failure; all that were lost to its kind."""
+        self._seconds[is_busy(failure)] += seconds
+        return self._seconds[is_busy(failure)]
+
+
+def is_busy(failure: AzureError) -> bool:
+    """Whether another operation holds the resource, so that it is waited for; two writes to a vault at once, too."""
+    return failure.code in BUSY_CODES or (
+        failure.code == "ConflictError" and "deleted state" not in failure.message
+    )
+
+
+def _may_pass(reply: Reply, failure: AzureError, repeatable: bool) -> bool:
+    """Whether a refused request may be sent again: it was surely not done, or doing it twice does no harm."""
+    return is_busy(failure) or reply.status == 429 or (repeatable and failure.passing)
+
+
+def _rewind(content: object) -> None:
+    if content is not None and hasattr(content, "seek"):
+        content.seek(0)
+
+
+def _moment(text: str) -> float | None:
+    """The Unix time of an HTTP date; None where it is none."""
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _reply(response: HttpResponse) -> Reply:
+    # Not `text()`: it trusts the charset that the answer claims. JSON is UTF-8 (RFC 8259), here and there with a mark.
+    text = response.read().decode("utf-8-sig", "replace")
+    return Reply(response.status_code, response.headers, _parsed(text))
+
+
+def _parsed(text: str) -> Any:
+    """The value of JSON; else, of an error page or of text that only begins like JSON, the text."""
+    if text[:1] not in ("{", "[", '"'):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def refusal(reply: Reply, what: str) -> AzureError:
+    """The error that a bad answer stands for; `what` says what was tried."""
+    code, message = error_parts(reply.body)
+    if reply.status < 400:
+        message = f"not what Azure answers{': ' if message else ''}{message}"
+    text = f"{what}: {reply.status} {code + ': ' if code else ''}{message}".rstrip(": ")
+    kind = AuthenticationError if reply.status == 401 else AzureError
+    failure = kind(
+        text,
+        code=code,
+        status=reply.status,
+        request_id=reply.headers.get("x-ms-request-id"),
+        hint=None if reply.status >= 400 else NOT_AZURE,
+        retry_after=reply.retry_after,
+    )
+    failure.passing = reply.status in TRANSIENT or reply.status < 300 or is_busy(failure)
+    return failure
+
+
+def busy(name: str, error: AzureError) -> str:
+    """For people: what is waited for where another operation holds a resource."""
+    return f"{name}: another operation is in progress ({error.code}); it is waited for"
+
+
+def error_parts(body: Any) -> tuple[str, str]:
+    """Code and message of an error body: the innermost code that says something, every message once.
+
+    Services answer `{"error": {…}}`, `{"code", "message"}`, `{"Code", "Message"}` or text; some put the JSON of what
+    another one answered in their message.
+    """
+    if isinstance(body, str):
+        return "", " ".join(body.split())[:500]
+    if not isinstance(body, dict):
+        return "", ""
+    error = body.get("error") if isinstance(body.get("error"), dict) else body
+    assert isinstance(error, dict)
+    code = str(error.get("code") or error.get("Code") or "")
+    message = str(error.get("message") or error.get("Message") or error.get("error_description") or "")
+    inside = _parsed(message)
+    if isinstance(inside, dict):
+        inner_code, inner_message = error_parts(inside)
+        code, message = inner_code or code, inner_message or message
+    details = error.get("details")
+    for detail in details if isinstance(details, list) else []:
+        if isinstance(detail, dict):
+            inner_code, inner_message = error_parts(detail)
+            code = inner_code or code
+            if inner_message and inner_message not in message:
+                message = f"{message} {inner_message}".strip()
+    return code, message
+
+
+def _no_token(error: SdkError) -> AuthenticationError:
+    first = str(error.message).strip().splitlines()[0] if error.message else "no credential is configured"
+    return AuthenticationError(
+        f"no token for Azure: {first}",
+        hint="Sign in with 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.",
+    )
+
+
+def _never_sent(error: SdkError) -> bool:
+    """Whether a request surely did not reach anybody: there was no connection at all.
+
+    The SDK's ServiceRequestError does not say so: behind a proxy it stands for a lost reply, too.
+    """
+    cause: object = error.inner_exception
+    for _ in range(8):
+        if isinstance(cause, NewConnectionError | ConnectTimeoutError):
+            return True
+        if isinstance(cause, requests.RequestException):
+            cause = cause.args[0] if cause.args else None
+        else:  # urllib3 keeps what happened in `reason`, or behind a proxy in `original_error`
+            cause = getattr(cause, "reason", None) or getattr(cause, "original_error", None)
+    return False
+
+
+def _shown(url: str) -> str:
+    """The address without its query, which may carry a signature."""
+    return url.split("?", 1)[0]

@@ -1,0 +1,289 @@
+"""Which paths a `.dockerignore` keeps out of a build context.
+
+Follows the semantics of github.com/moby/patternmatcher (Copyright The Moby Authors, licensed under the Apache License,
+Version 2.0, http://www.apache.org/licenses/LICENSE-2.0), in its two stages: the reader of lines (`ignorefile.ReadAll`)
+and the matcher (`PatternMatcher.MatchesOrParentMatches`). The stages stay apart because it shows: through both, `/ a`
+is `a`, and `/!a` is an exception.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from draftgenie_azure.errors import BuildError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# What Go's `unicode.IsSpace` calls space; `str.strip()` alone takes away four control characters more.
+SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+_SPECIAL = frozenset("*?[]\\")
+# What follows a backslash is handed to the regular expression as it is, so `\d` is a digit, as in moby. Go's `\z` is
+# Python's `\Z`; other letters and digits are an error in Go.
+_ESCAPED = {letter: "\\" + letter for letter in "abBdDfnrsStvwWA"} | {"z": "\\Z"}
+
+
+def clean(path: str) -> str:
+    """Go's `filepath.Clean`: the shortest equal path, `.` for the empty one."""
+    path = posixpath.normpath(path)
+    return path[1:] if path.startswith("//") else path  # POSIX lets two leading slashes stand, Go does not
+
+
+def read_ignore_file(data: bytes) -> list[str]:
+    """The patterns of an ignore file, cleaned, in their order.
+
+    Args:
+        data: the file's bytes; bytes that are not UTF-8 are kept as `os.fsdecode` keeps them in file names.
+
+    Returns:
+        Patterns for `Matcher`; exceptions begin with `!`.
+    """
+    patterns = []
+    for line in data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n"):
+        if line.startswith("#"):
+            continue
+        pattern = line.strip(SPACE)
+        if not pattern:
+            continue
+        exception = pattern[0] == "!"
+        if exception:
+            pattern = pattern[1:].strip(SPACE)
+        if pattern:
+            pattern = clean(pattern)
+            if len(pattern) > 1 and pattern[0] == "/":
+                pattern = pattern[1:]
+        patterns.append("!" + pattern if exception else pattern)
+    return patterns
+
+
+class Matcher:
+    """Tells which paths a list of patterns ignores; the last pattern that fits a path or one of its parents decides.
+
+    Args:
+        lines: patterns, as `read_ignore_file` returns them.
+
+    Raises:
+        BuildError: a pattern is malformed, or is `!` alone; Docker refuses it, too.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._runs: list[_Run] = []
+        self._exceptions: list[str] = []
+        for line in lines:
+            text = line.strip(SPACE)
+            if not text:
+                continue
+            text = clean(text)
+            exception = text[0] == "!"
+            if exception:
+                text = text[1:]
+                self._exceptions.append(text)
+            if not text or not well_formed(text):
+                raise BuildError(f"the ignore file has a malformed pattern: {line!r}")
+            if not self._runs or self._runs[-1].exception is not exception:
+                self._runs.append(_Run(exception))
+            self._runs[-1].add(text)
+        for run in self._runs:
+            run.compile()
+
+    def ignored(self, path: str) -> bool:
+        """Whether `path` stays out of the context.
+
+        Args:
+            path: relative to the context's root, with slashes.
+        """
+        state = self.top
+        for parent in parents(path):
+            state = self.below(parent, state)
+        return self.ignored_in(path, state)
+
+    def can_skip_directory(self, path: str) -> bool:
+        """Whether a directory and all that is below it is ignored, so that it need not be read.
+
+        Args:
+            path: of a directory, relative to the context's root, with slashes.
+        """
+        # What ignores the directory ignores all below it; only an exception that newly matches there can undo that.
+        return self.ignored(path) and not any(_may_match_below(pattern, path) for pattern in self._exceptions)
+
+    @property
+    def top(self) -> tuple[bool, ...]:
+        """The state of the root, for `below` and `ignored_in`, which spare a walk the look at a path's parents."""
+        return (False,) * len(self._runs)
+
+    def below(self, directory: str, state: tuple[bool, ...]) -> tuple[bool, ...]:
+        """The state for what is in a directory: which runs of patterns match it or a parent of it.
+
+        Args:
+            directory: relative to the context's root, with slashes.
+            state: of the directory above it.
+        """
+        return tuple(hit or run.matches(directory) for hit, run in zip(state, self._runs, strict=True))
+
+    def ignored_in(self, path: str, state: tuple[bool, ...]) -> bool:
+        """As `ignored`, where the state of the directory that `path` is in is known."""
+        ignored = False
+        for hit, run in zip(state, self._runs, strict=True):
+            if run.exception is ignored and (hit or run.matches(path)):
+                ignored = not ignored
+        return ignored
+
+
+class _Run:
+    """Patterns in a row that all ignore, or all except: their order among themselves means nothing.
+
+    As in moby, a pattern without special characters is compared as a whole, `x**` as a beginning and `**x` as an end;
+    every other one is a regular expression.
+    """
+
+    __slots__ = ("_beginnings", "_ends", "_expressions", "_match", "_whole", "exception")
+
+    def __init__(self, exception: bool) -> None:
+        self.exception = exception
+        self._whole: set[str] = set()
+        self._beginnings: tuple[str, ...] = ()
+        self._ends: tuple[str, ...] = ()
+        self._expressions: list[str] = []
+        self._match: re.Pattern[str] | None = None
+
+    def add(self, text: str) -> None:
+        if text.startswith("**") and _SPECIAL.isdisjoint(text[2:]):
+            self._ends += (text[2:],)
+            if text[2:3] == "/":  # `**/foo` is also `foo`
+                self._whole.add(text[3:])
+        elif text.endswith("**") and _SPECIAL.isdisjoint(text[:-2]):
+            self._beginnings += (text[:-2],)
+        elif _SPECIAL.isdisjoint(text):
+            self._whole.add(text)
+        else:
+            self._expressions.append(_translate(text))
+
+    def compile(self) -> None:
+        if self._expressions:
+            self._match = re.compile("|".join(self._expressions), re.ASCII)
+
+    def matches(self, path: str) -> bool:
+        return (
+            path in self._whole
+            or (self._match is not None and self._match.fullmatch(path) is not None)
+            or path.endswith(self._ends)
+            or path.startswith(self._beginnings)
+        )
+
+
+def _may_match_below(pattern: str, directory: str) -> bool:
+    below = directory + "/"
+    literal = literal_start(pattern)
+    if literal == pattern:
+        return literal.startswith(below)
+    if not (literal.startswith(below) or below.startswith(literal)):
+        return False
+    if "**" in pattern or "[" in pattern or "\\" in pattern:
+        return True
+    # Neither `*` nor `?` takes a slash, so the first parts of the pattern must match those of the directory.
+    parts = pattern.split("/")
+    depth = below.count("/")
+    return len(parts) > depth and re.fullmatch(_translate("/".join(parts[:depth])), directory) is not None
+
+
+def parents(path: str) -> list[str]:
+    """The directories above a relative path, outermost first."""
+    result = []
+    end = path.find("/")
+    while end != -1:
+        result.append(path[:end])
+        end = path.find("/", end + 1)
+    return result
+
+
+def literal_start(pattern: str) -> str:
+    """A pattern up to its first character that does not stand for itself."""
+    for index, character in enumerate(pattern):
+        if character in "*?[\\":
+            return pattern[:index]
+    return pattern
+
+
+def well_formed(pattern: str) -> bool:
+    """Whether Go's `filepath.Match` accepts a pattern: no open or empty bracket, no half range, no last backslash."""
+    index, end = 0, len(pattern)
+
+    def member() -> bool:  # one character of a range
+        nonlocal index
+        if index >= end or pattern[index] in "-]":
+            return False
+        index += 2 if pattern[index] == "\\" else 1
+        return index < end
+
+    while index < end:
+        character = pattern[index]
+        index += 1
+        if character == "\\":
+            if index == end:
+                return False
+            index += 1
+        elif character == "[":
+            if index < end and pattern[index] == "^":
+                index += 1
+            first = True
+            while first or index >= end or pattern[index] != "]":
+                first = False
+                if not member():
+                    return False
+                if pattern[index] == "-":
+                    index += 1
+                    if not member():
+                        return False
+            index += 1
+    return True
+
+
+def _translate(pattern: str) -> str:
+    """moby's translation to a regular expression, brackets and what stands in them included."""
+    parts: list[str] = []
+    index, end = 0, len(pattern)
+    bracket = False
+    while index < end:
+        character = pattern[index]
+        index += 1
+        if character == "*" and pattern[index : index + 1] == "*":
+            index += 1
+            if pattern[index : index + 1] == "/":
+                index += 1
+            parts.append(".*" if index == end else "(?:.*/)?")
+        elif character in "*?":
+            parts.append(("\\[^/]" if bracket else "[^/]") + ("*" if character == "*" else ""))
+            bracket = False  # a star in brackets closes them: moby translates it all the same
+        elif character == "\\" and index < end:
+            parts.append(_escaped(pattern[index], pattern))
+            index += 1
+        elif character == "[" and not bracket:
+            bracket = True
+            parts.append("[")
+            if pattern[index : index + 1] == "^":
+                index += 1
+                parts.append("^")
+        elif character == "]":
+            parts.append("]" if bracket else "\\]")
+            bracket = False
+        elif bracket:
+            parts.append(character if character in "-^" else re.escape(character))
+        else:
+            parts.append(character if character == "^" else re.escape(character))
+    expression = "".join(parts)
+    try:
+        re.compile(expression, re.ASCII)
+    except re.error as error:
+        raise BuildError(f"the ignore file has a malformed pattern: {pattern!r} ({error})") from error
+    return expression
+
+
+def _escaped(character: str, pattern: str) -> str:
+    if not (character.isascii() and character.isalnum()):
+        return re.escape(character)
+    try:
+        return _ESCAPED[character]
+    except KeyError:
+        raise BuildError(f"the ignore file has a malformed pattern: {pattern!r}") from None

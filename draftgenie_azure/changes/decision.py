@@ -1,0 +1,292 @@
+"""Decides for each step whether it runs, and why; reads configuration, files and state, changes nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from _thread import allocate_lock, start_new_thread  # threading itself costs the no-op run half a millisecond
+
+from draftgenie_azure.changes.dependencies import (
+    HASH_FORMAT,
+    NULL,
+    TOOL_ROOT,
+    Hasher,
+    canonical,
+    changes,
+    name_of,
+    secret_values,
+    sha256,
+    step_hash,
+)
+from draftgenie_azure.errors import DeployerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any, Protocol
+
+    from draftgenie_azure.changes.dependencies import Step
+    from draftgenie_azure.config.raw import RawConfig
+
+    class Records(Protocol):
+        """What is asked of the state."""
+
+        state: dict[str, Any]
+        state_file: str
+
+        def record(self, step_name: str) -> dict[str, Any]:
+            """What is known of a step; empty where it never ran."""
+
+        def last_success(self, step_name: str) -> dict[str, Any] | None:
+            """The record of the last time that a step completed."""
+
+
+# Modules that decide whether a configuration is valid: a change of theirs makes it be looked at again.
+VALIDATORS = (
+    "config/clouds", "config/placeholders", "config/raw", "config/validated/naming", "config/validated/rules",
+    "config/validated/schema", "config/validated/secret_plan", "config/yaml_reader", "errors",
+)
+
+
+class Decision:
+    """Whether a step runs, and every reason for it.
+
+    Attributes:
+        verdict: `run`, `may run` (only because of a step before it), `skip` or `disabled`.
+    """
+
+    __slots__ = ("dependencies", "reasons", "verdict")
+
+    def __init__(self, verdict: str, reasons: list[str], dependencies: dict[str, str]) -> None:
+        self.verdict = verdict
+        self.reasons = reasons
+        self.dependencies = dependencies
+
+    @property
+    def runs(self) -> bool:
+        """Whether the step is to run."""
+        return self.verdict == "run"
+
+
+class Decider:
+    """Decides for each step whether it runs; reads the configuration, the files and the state, changes nothing.
+
+    Args:
+        steps: the table of steps, in order.
+        raw: the configuration as read.
+        state: the state's records.
+        force_steps: steps that run whatever their hash says.
+        force_all: every step does.
+        log_file: where the run logs to; in no build context, as the configuration and the state are not.
+
+    Attributes:
+        live_reasons: step -> what a look at its recorded resources gave, in words; whoever looks fills it in.
+        own_files: absolute paths of the command's own files.
+        secrets_digest: one slow hash over all secrets of the configuration; None where there are none.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        raw: RawConfig,
+        state: Records,
+        *,
+        force_steps: Iterable[str] = (),
+        force_all: bool = False,
+        log_file: str | None = None,
+    ) -> None:
+        self.steps = steps
+        self.raw = raw
+        self.state = state
+        self.force_steps = frozenset(force_steps)
+        self.force_all = force_all
+        self.live_reasons: dict[str, list[str]] = {}
+        logs = (os.path.abspath(log_file),) if log_file else ()
+        self.own_files = (*raw.paths, os.path.realpath(state.state_file), *logs)
+        salt = state.state["salt"]
+        digest = _begin_secrets_digest(raw, salt)
+        self.hasher = Hasher(raw, salt, exclude=self.own_files)
+        self.hasher.read_ahead([step for step in steps if not self._disabled(step.name)])
+        self.secrets_digest = digest()
+        self.hasher.known_secrets = self._known_secrets()
+
+    def _known_secrets(self) -> dict[str, str]:
+        """The recorded `secret:` lines, where no secret changed since all of them were recorded."""
+        if self.secrets_digest is None or self.secrets_digest != self.state.state.get("secrets_digest"):
+            return {}
+        known = {}
+        for step in self.steps:
+            lines = (self.state.last_success(step.name) or {}).get("dependencies", {})
+            known.update({key: value for key, value in lines.items() if key.startswith("secret:")})
+        return known
+
+    def decide(self, step: Step, outputs: Mapping[str, Mapping[str, Any]]) -> Decision:
+        """The decision for one step; the first rule that fits decides, the reasons of all that fit are given.
+
+        Args:
+            outputs: of the steps it needs, as far as they are known.
+
+        Raises:
+            DeployerError: a file that the step depends on cannot be read.
+        """
+        if self._disabled(step.name):
+            return Decision("disabled", ["disabled by config"], {})
+        dependencies = self.hasher.dependencies(step, outputs)
+        reasons = self.forced_reasons(step.name)
+        success = self.state.last_success(step.name)
+        reasons += self._unfinished(step.name)
+        reasons += self.live_reasons.get(step.name, ())
+        if success is not None:
+            reasons += self._differences(success, dependencies)
+        if reasons:
+            return Decision("run", reasons, dependencies)
+        return Decision("skip", [f"up to date since {(success or {}).get('timestamp')}"], dependencies)
+
+    def _differences(self, success: Mapping[str, Any], dependencies: Mapping[str, str]) -> list[str]:
+        """What is not as it was when a step last completed; empty only where the hash is the recorded one."""
+        recorded = success.get("hash_format", self.state.state.get("hash_format"))
+        if recorded != HASH_FORMAT:  # its lines mean something else, so comparing them would say nothing
+            return [f"the format of hashes changed from {recorded} to {HASH_FORMAT}"]
+        if step_hash(dependencies) == success.get("dependency_hash"):
+            return []
+        return changes(success.get("dependencies", {}), dependencies) or ["the recorded hash is not that of its lines"]
+
+    def forced_reasons(self, name: str) -> list[str]:
+        """Why a step is forced; a forced run that was cut off goes on as forced."""
+        if self.force_all:
+            return ["forced (all)"]
+        return ["forced"] if name in self.force_steps or name in self.state.state.get("forced", ()) else []
+
+    def forced(self) -> list[str]:
+        """The steps that are forced and not switched off: what the state remembers until they complete."""
+        return [step.name for step in self.steps if self.forced_reasons(step.name) and not self._disabled(step.name)]
+
+    def _unfinished(self, name: str) -> list[str]:
+        record = self.state.record(name)
+        status = record.get("status")
+        if status is None:
+            return ["never ran"]
+        if status == "running":
+            return ["interrupted"]
+        if status == "failed":
+            first = str(record.get("error", "")).splitlines()
+            return [f"failed last time: {first[0] if first else ''}".rstrip(": ")]
+        return []
+
+    def _disabled(self, name: str) -> bool:
+        key = {"build_and_push_images": "skip_build", "run_migrations": "skip_migrations"}.get(name)
+        return key is not None and is_on(self.raw, f"deployment.{key}")
+
+    def secrets_are_recorded(self) -> bool:
+        """Whether every recorded `secret:` line is that of the secrets as they are now.
+
+        A step that is switched off, or was not reached, still has the lines of secrets that were; with them the
+        state's digest of the secrets would vouch for what is no longer true.
+        """
+        fresh = Hasher(self.raw, self.state.state["salt"])
+        secrets = {name_of(key): fresh.hash(key, value) for key, value in secret_values(self.raw).items()}
+        for step in self.steps:
+            lines = (self.state.last_success(step.name) or {}).get("dependencies", {})
+            if any(name.startswith("secret:") and secrets.get(name, NULL) != lines[name] for name in lines):
+                return False
+        return True
+
+    def plan(self) -> dict[str, Decision]:
+        """What a run would do, from what is recorded: by step, in order.
+
+        A step that would be skipped but for a step before it, which runs and may publish other outputs, may run.
+        """
+        outputs: dict[str, Mapping[str, Any]] = {}
+        decisions: dict[str, Decision] = {}
+        for step in self.steps:
+            decision = self.decide(step, outputs)
+            uncertain = [need for need in step.needs if decisions[need].verdict in ("run", "may run")]
+            if decision.verdict == "skip" and uncertain:
+                decision = Decision("may run", [f"{uncertain[0]} may publish other outputs"], decision.dependencies)
+            decisions[step.name] = decision
+            success = self.state.last_success(step.name)
+            if success is not None:
+                outputs[step.name] = success.get("outputs", {})
+        return decisions
+
+
+def is_on(raw: RawConfig, key: str) -> bool:
+    """Whether a truth value is set, in any spelling that validation takes."""
+    return str(raw.get(key)).lower() == "true"
+
+
+def as_packed(dependencies: Mapping[str, str], packed: Mapping[str, str]) -> dict[str, str]:
+    """The dependencies of a step that built images, with the files as they were when they were packed.
+
+    An edit between the decision and the packing that is taken back afterwards would else count as deployed.
+    """
+    if not packed:
+        return dict(dependencies)
+    kept = {name: digest for name, digest in dependencies.items() if not name.startswith(("file:", "mode:", "link:"))}
+    return {**kept, **packed}
+
+
+def adopt_hash_format(state: dict[str, Any]) -> None:
+    """Note this command's hash format in a state document; records made with another one are marked with theirs.
+
+    So a run that is cut off after it does not take the hashes of steps that it did not reach for its own.
+    """
+    if state.get("hash_format") == HASH_FORMAT:
+        return
+    for record in state["steps"].values():
+        for success in (record, record.get("last_completed") or {}):
+            if "dependency_hash" in success:
+                success.setdefault("hash_format", state.get("hash_format"))
+    state["hash_format"] = HASH_FORMAT
+
+
+def _begin_secrets_digest(raw: RawConfig, salt: str) -> Callable[[], str | None]:
+    """Begin one slow hash over all secrets of the configuration, beside the reading of files.
+
+    Returns:
+        A function that waits for it; its result is None where there are no secrets.
+    """
+    secrets = secret_values(raw)
+    if not secrets:
+        return lambda: None
+    hasher = Hasher(raw, salt)
+    done = allocate_lock()
+    done.acquire()
+
+    def work() -> None:
+        try:
+            hasher.scrypt(canonical(secrets))
+        finally:
+            done.release()
+
+    def wait() -> str:
+        done.acquire()
+        return hasher.scrypt(canonical(secrets))  # which remembers
+
+    start_new_thread(work, ())
+    return wait
+
+
+def validity_digest(raw: RawConfig, secrets_digest: str | None) -> str:
+    """What a configuration was when it was found valid: its values, the interpreter and the modules that validate.
+
+    Which values came out of the environment is part of it: an empty one is text, while null is none at all.
+    """
+    values = [raw.values, sorted(map(list, raw.from_environment), key=repr)]
+    parts = [canonical(_without(values[0], secret_values(raw))), canonical(values[1]), str(secrets_digest).encode()]
+    parts.append(str(sys.hexversion).encode())
+    for name in VALIDATORS:
+        try:
+            with open(os.path.join(TOOL_ROOT, "draftgenie_azure", f"{name}.py"), "rb") as file:
+                parts.append(file.read())
+        except OSError as error:
+            raise DeployerError(f"cannot read the command's own {name}.py: {error.strerror}") from error
+    return sha256(b"\n".join(sha256(part).encode() for part in parts))
+
+
+def _without(value: Any, hidden: Mapping[str, Any], key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _without(item, hidden, f"{key}.{name}" if key else str(name)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without(item, hidden, f"{key}.{index}") for index, item in enumerate(value)]
+    return None if key in hidden else value

@@ -1,0 +1,433 @@
+"""What a step depends on, as names with a SHA-256 each, and the hash over them.
+
+Everything here works on the values as read from the files, so that a run in which nothing changed needs no validation
+library and no SDK. The names are part of what is hashed: two values that change places are seen.
+
+    file:<path>         content of a file of the application, relative to the build context
+    mode:<path>         `x` or `-`: whether its owner may execute it
+    link:<path>         the text of a symbolic link
+    tool:<path>         content of one of the command's own modules, relative to the command
+    config:<key>        a value as read, as JSON with sorted keys and no spaces; `null` where absent
+    secret:<key>        the same, by scrypt with the state's salt
+    output:<step>       outputs of a step it needs, as JSON in the same form
+
+A step's hash is SHA-256 over the lines `<name>=<hash>`, sorted bytewise and joined by newlines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+from draftgenie_azure.changes import placeholder_dependencies as references
+from draftgenie_azure.config.raw import is_secret_key
+from draftgenie_azure.errors import BuildError, DeployerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from draftgenie_azure.build_context.context import Context, Tree
+    from draftgenie_azure.config.raw import RawConfig
+
+HASH_FORMAT = 1
+TOOL_ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+INFRASTRUCTURE, APPLICATION = "infrastructure", "application"
+_SHARE = ("type", "account_name", "account_key", "share_name")
+_ATTEMPTS = 3
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_TREES: dict[str, Tree] = {}  # by root: a run decides up to three times, within a moment
+_SCRYPTS: dict[tuple[str, bytes], str] = {}  # by salt and secret: a run decides twice, and each costs 10 ms
+# The table itself, the ids and API versions, and the defaults of whatever the configuration leaves out.
+COMMON_TOOLS = (
+    "deployer.py",
+    "draftgenie_azure/arm/ids.py",
+    "draftgenie_azure/config/validated/naming.py",
+    "draftgenie_azure/config/validated/schema.py",
+)
+
+
+class Step:
+    """One row of the table of steps.
+
+    Attributes:
+        name: as `--force-step` takes it; its method is `_step_<name>`.
+        title: what it does, for people.
+        needs: steps whose outputs it reads or whose effect it relies on.
+        config: configuration keys and sections that it reads.
+        services: service kind (or `None` for all) -> keys of a service that it reads.
+        tools: modules that make what it sends.
+        images: whether it depends on the services that are built, and the files that their Dockerfiles ship.
+        storages: whether it depends on the file shares that services mount.
+        variables: how far it depends on the variables of services and migrations, and on what their placeholders stand
+            for: `all` of the services, those that become a `secret`, those of the services with `migrations`, or no
+            more than the `databases` that they need.
+    """
+
+    __slots__ = ("config", "images", "name", "needs", "services", "storages", "title", "tools", "variables")
+
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        *,
+        needs: tuple[str, ...] = (),
+        config: tuple[str, ...] = (),
+        services: tuple[str | None, tuple[str, ...]] | None = None,
+        tools: tuple[str, ...] = (),
+        images: bool = False,
+        storages: bool = False,
+        variables: str | None = None,
+    ) -> None:
+        self.name = name
+        self.title = title
+        self.needs = needs
+        self.config = config
+        self.services = services
+        self.tools = (*COMMON_TOOLS, *tools)
+        self.images = images
+        self.storages = storages
+        self.variables = variables
+
+
+class Hasher:
+    """Hashes the dependencies of steps; each file and value once, however many steps share it.
+
+    Args:
+        raw: the configuration as read.
+        salt: the state's salt, in hex.
+        exclude: absolute paths of the command's own files, which are in no build context.
+
+    Attributes:
+        known_secrets: `secret:` lines that are still true, since no secret changed; none unless they are set.
+    """
+
+    def __init__(self, raw: RawConfig, salt: str, *, exclude: tuple[str, ...] = ()) -> None:
+        self.raw = raw
+        self.known_secrets: Mapping[str, str] = {}
+        self._salt = salt
+        self._exclude = exclude
+        self._tools: dict[str, str] = {}
+        self._tree: Tree | None = None
+        self._contexts: dict[str, Context] = {}
+        self._shipped: dict[str, str] | None = None
+
+    def read_ahead(self, steps: Iterable[Step]) -> None:
+        """Hash the files that steps depend on; what is wrong with one is told when its step is decided."""
+        try:
+            for step in steps:
+                for path in step.tools:
+                    self._tool(path)
+                if step.images:
+                    self._files(step)
+        except DeployerError:
+            return
+
+    def dependencies(self, step: Step, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """Every dependency of a step, by name.
+
+        Args:
+            outputs: of the steps that it needs, by step; those that are not known yet are left out.
+
+        Raises:
+            DeployerError: a file that it depends on cannot be read.
+        """
+        lines = {f"tool:{path}": self._tool(path) for path in step.tools}
+        for key, value in self._values(step):
+            lines[name_of(key)] = self.hash(key, value)
+        if step.images:
+            lines.update(self._files(step))
+        for need in step.needs:
+            if need in outputs:
+                lines[f"output:{need}"] = sha256(canonical(outputs[need]))
+        return lines
+
+    def services(self, kind: str | None) -> list[str]:
+        """Keys of the services of a kind; of all where it is None."""
+        services = self._section("services")
+        return [
+            key
+            for key, service in services.items()
+            if service is not None and (kind is None or kind_of(self._section("services", key)) == kind)
+        ]
+
+    def built(self) -> list[str]:
+        """Keys of the services that are built from a Dockerfile."""
+        return [key for key in self.services(APPLICATION) if not self._section("services", key).get("image")]
+
+    def context(self, service: str) -> Context:
+        """The build context of a service's image."""
+        if service not in self._contexts:
+            build_context = os.path.expanduser(str(self.raw.get("docker.build_context") or "."))
+            root = os.path.join(self.raw.directory, build_context)
+            self._tree = self._tree or _tree_of(root)
+            described = self._section("services", service)
+            dockerfile = described.get("dockerfile") or self._section("docker", "dockerfiles").get(service)
+            target = described.get("target")
+            self._contexts[service] = self._tree.context(
+                str(dockerfile or "Dockerfile"),
+                target=str(target) if target else None,
+                exclude=self._exclude,
+                every_stage=True,  # the registry's builder makes the stages that are not needed, too (Azure/acr#721)
+            )
+        return self._contexts[service]
+
+    # --- values ---
+
+    def _values(self, step: Step) -> Iterator[tuple[str, Any]]:
+        for key in step.config:
+            yield from self._leaves(key)
+        if step.services is not None:
+            kind, keys = step.services
+            for service in self.services(kind):
+                for key in keys:
+                    yield from self._leaves(f"services.{service}.{key}")
+        if step.images:
+            for service in self.built():
+                for key in ("name", "dockerfile", "target", "build_args"):
+                    yield from self._leaves(f"services.{service}.{key}")
+                if not self._section("services", service).get("dockerfile"):
+                    yield from self._leaves(f"docker.dockerfiles.{service}")
+        if step.storages:
+            for service in self.services(None):
+                if self._section("services", service, "volume").get("type") == "azure_file":
+                    for key in ("name", *(f"volume.{part}" for part in _SHARE)):
+                        yield from self._leaves(f"services.{service}.{key}")
+        if step.variables == "databases":
+            yield from self._databases()
+        elif step.variables is not None:
+            yield from self._variables(step.variables)
+
+    def _leaves(self, key: str) -> Iterator[tuple[str, Any]]:
+        """The values at and below a key, or null. What is null or empty is as good as absent, but for a secret."""
+        found = False
+        for name, value in leaves(key, self.raw.get(key)):
+            if value != {} and (value is not None or key == "secrets"):
+                found = True
+                yield name, value
+        if not found:
+            yield key, None
+
+    def _owners(self) -> list[_Owner]:
+        """All that has variables: the services, then the migrations, by position."""
+        owners = [_Owner(("services", key), key, self._section("services", key)) for key in self.services(None)]
+        migrations = self.raw.get("migrations")
+        for index, item in enumerate(migrations if isinstance(migrations, list) else ()):
+            if isinstance(item, dict):
+                owners.append(_Owner(("migrations", index), str(item.get("service")), item))
+        return owners
+
+    def _databases(self) -> Iterator[tuple[str, Any]]:
+        """Who needs a database in the server, and which: its own name unless it says."""
+        if self.raw.get("postgresql") is None:
+            return
+        for owner in self._owners():
+            names = {name for _, _, value in self._own_variables(owner) for name in references.names(value)}
+            if owner.values.get("database") or any(name.startswith("postgresql.") for name in names):
+                yield f"{owner.dotted}.database", owner.values.get("database")
+                if owner.is_migration:
+                    yield f"{owner.dotted}.service", owner.values.get("service")
+
+    def _variables(self, which: str) -> Iterator[tuple[str, Any]]:
+        """Variables with what their placeholders stand for, as far as `Step.variables` says."""
+        owners = self._owners()
+        migrated = {owner.service for owner in owners if owner.is_migration}
+        for owner in owners:
+            if owner.is_migration and which == "all":
+                continue
+            if not owner.is_migration and which == "migrations":
+                if owner.service not in migrated:
+                    continue
+                for key in ("image", "cpu", "memory", "database"):
+                    yield f"{owner.dotted}.{key}", owner.values.get(key)
+            if which == "all":
+                yield f"{owner.dotted}.name", owner.values.get("name")
+            if owner.is_migration:
+                # What it inherits is made anew where its database is another one.
+                for key, value in owner.values.items():
+                    wanted = key in ("service", "database") or which == "migrations"
+                    if wanted and value is not None and key not in ("environment", "secrets"):
+                        yield f"{owner.dotted}.{key}", value
+            for section, name, value in self._own_variables(owner):
+                names = references.names(value)
+                secret = section == "secrets" or any(map(references.is_secret, names))
+                if which == "secret" and not secret:
+                    continue
+                yield f"{owner.dotted}.{section}.{name}", value
+                if which == "secret" or not secret:  # else what is sent is the secret's name, which says no value
+                    yield from self._behind(owner, names)
+
+    def _behind(self, owner: _Owner, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        """What names stand for in the variables of a service or migration."""
+        for name in sorted(names):
+            if name in references.DATABASE_NAMES:
+                yield f"{owner.dotted}.database", owner.values.get("database")
+            for key in references.keys(name):
+                yield key, self.raw.get(key)
+
+    def _own_variables(self, owner: _Owner) -> Iterator[tuple[str, str, Any]]:
+        """Section, name and value of variables. Null is none at all, but for a `${NAME}` that is empty."""
+        for section in ("environment", "secrets"):
+            variables = owner.values.get(section)
+            for name, value in variables.items() if isinstance(variables, dict) else ():
+                if value is not None:
+                    yield section, name, value
+                elif (*owner.key, section, name) in self.raw.from_environment:
+                    yield section, name, ""
+
+    def hash(self, key: str, value: Any) -> str:
+        """The hash of a value, slow and salted where it may be a secret."""
+        if not is_secret_key(key) or value is None:
+            return sha256(canonical(value))
+        known = self.known_secrets.get(name_of(key))
+        return known if known is not None else self.scrypt(canonical(value))
+
+    def scrypt(self, data: bytes) -> str:
+        """The slow, salted hash of a secret, in hex."""
+        key = (self._salt, data)
+        if key not in _SCRYPTS:
+            salt = bytes.fromhex(self._salt)
+            _SCRYPTS[key] = hashlib.scrypt(data, salt=salt, n=2**12, r=8, p=1, dklen=32).hex()
+        return _SCRYPTS[key]
+
+    def _section(self, *keys: str) -> dict[str, Any]:
+        value: Any = self.raw.values
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value if isinstance(value, dict) else {}
+
+    # --- files ---
+
+    def _tool(self, path: str) -> str:
+        if path not in self._tools:
+            try:
+                with open(os.path.join(TOOL_ROOT, path), "rb") as file:
+                    self._tools[path] = sha256(file.read())
+            except OSError as error:
+                raise DeployerError(f"cannot read the command's own {path}: {error.strerror}") from error
+        return self._tools[path]
+
+    def _files(self, step: Step) -> dict[str, str]:
+        """What all images are built from, seen at one moment: what changes meanwhile is hashed again."""
+        if self._shipped is not None:
+            return self._shipped
+        for _ in range(_ATTEMPTS):
+            lines: dict[str, str] = {}
+            for service in self.built():
+                try:
+                    lines.update(self.context(service).dependencies())
+                except DeployerError as error:
+                    error.message = f"{step.name}: {service}: {error.message}"
+                    error.args = (error.message,)
+                    raise
+            changed = self._tree.changed() if self._tree else None
+            if changed is None:
+                self._shipped = lines
+                return lines
+            self._tree = None
+            self._contexts.clear()
+        raise BuildError(
+            f"{step.name}: {changed} changes while it is hashed",
+            hint="Wait until whatever writes it is done, or put it into .dockerignore.",
+        )
+
+
+def _tree_of(root: str) -> Tree:
+    """A tree of that folder; the one that this process has, where nothing in it moved since."""
+    from draftgenie_azure.build_context.context import Tree
+
+    tree = _TREES.get(root)
+    if tree is None or not tree.is_current():
+        tree = _TREES[root] = Tree(root)
+    return tree
+
+
+class _Owner:
+    """A service or a migration, with the variables that it has of its own.
+
+    Attributes:
+        key: its place in the configuration.
+        service: the service's key; of a migration the one that it belongs to.
+        values: as read.
+    """
+
+    __slots__ = ("dotted", "is_migration", "key", "service", "values")
+
+    def __init__(self, key: tuple[str | int, ...], service: str, values: dict[str, Any]) -> None:
+        self.key = key
+        self.dotted = ".".join(map(str, key))
+        self.is_migration = key[0] == "migrations"
+        self.service = service
+        self.values = values
+
+
+def name_of(key: str) -> str:
+    """The name of the dependency on a value: one line for every key, and no two keys share one."""
+    if "\\" in key or not key.isprintable():
+        from draftgenie_azure.build_context.context import escape
+
+        key = escape(key)
+    return f"secret:{key}" if is_secret_key(key) else f"config:{key}"
+
+
+def kind_of(service: Mapping[str, Any]) -> str:
+    """Infrastructure where there is an image, else application, unless the service says."""
+    return str(service.get("kind") or (INFRASTRUCTURE if service.get("image") else APPLICATION))
+
+
+def step_hash(dependencies: Mapping[str, str]) -> str:
+    """The hash over all dependencies of a step."""
+    lines = sorted(f"{name}={value}".encode("utf-8", "surrogateescape") for name, value in dependencies.items())
+    return sha256(b"\n".join(lines))
+
+
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Each dependency that changed, appeared or vanished, in words; a value that is null is not there."""
+    words = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if new is None or (new == NULL and old is not None):
+            words.append(f"{name} is gone")
+        elif old in (None, NULL):
+            words.append(f"{name} is new")
+        else:
+            words.append(f"{name} changed")
+    return words
+
+
+def canonical(value: Any) -> bytes:
+    """A value as JSON with sorted keys, no spaces, UTF-8."""
+    return _json(value).encode("utf-8", "surrogateescape")
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 in lower-case hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+NULL = sha256(b"null")
+
+
+def leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The values below a key, by dotted key; lists whole, an absent key as itself with None."""
+    if isinstance(value, dict) and value:
+        for name, below in value.items():
+            yield from leaves(f"{key}.{name}", below)
+    else:
+        yield key, value
+
+
+def secret_values(raw: RawConfig) -> dict[str, Any]:
+    """Every value of the configuration that may be a secret, by dotted key."""
+    found: dict[str, Any] = {}
+    for section, value in raw.values.items():
+        if isinstance(value, list):
+            for index, item in enumerate(value):
+                found |= {key: leaf for key, leaf in leaves(f"{section}.{index}", item) if is_secret_key(key)}
+        else:
+            found |= {key: leaf for key, leaf in leaves(str(section), value) if is_secret_key(key)}
+    return found

@@ -1,0 +1,188 @@
+"""From `config.yaml` to a validated configuration, with all faults at once.
+
+`read` is cheap and is all that a run needs in which nothing changed; `validate` imports pydantic.
+"""
+
+from __future__ import annotations
+
+import os
+
+from draftgenie_azure.errors import ConfigError, Fault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from draftgenie_azure.config.validated.schema import Config
+
+Key = tuple["str | int", ...]
+
+
+class RawConfig:
+    """The values of the files, overlays and `${}` applied, before defaults and coercion.
+
+    Attributes:
+        values: the root mapping.
+        paths: the files, absolute, in the order given.
+        directory: the directory of the first file, absolute. State, context and relative paths count from it.
+        variables: every `${NAME}` that was asked for, with its value, or None where it was not set.
+        from_environment: paths of the values in which a `${NAME}` stood; such a value is never shown.
+        warnings: what a person should know although it is no fault.
+    """
+
+    __slots__ = ("_places", "directory", "from_environment", "paths", "values", "variables", "warnings")
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.values: dict[str, Any] = {}
+        self.paths = [os.path.abspath(path) for path in paths]
+        self.directory = os.path.dirname(self.paths[0])
+        self.variables: dict[str, str | None] = {}
+        self.from_environment: set[Key] = set()
+        self.warnings: list[str] = []
+        self._places: dict[Key, tuple[str, int]] = {(): (paths[0], 1)}
+
+    def get(self, dotted_key: str) -> Any:
+        """The value at `section.key`, or None where there is none. Keys may hold dots themselves (`tags.a.b`)."""
+        return _walk(self.values, dotted_key.split("."))
+
+    def at(self, key: Key) -> Any:
+        """The value at a path of keys and list positions, or None."""
+        value: Any = self.values
+        for part in key:
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
+    def place(self, key: Key) -> tuple[str, int]:
+        """The file, as it was given, and the line of a key, or of the nearest key above it that is there."""
+        while key not in self._places:
+            key = key[:-1]
+        return self._places[key]
+
+    def hides(self, key: Key) -> bool:
+        """Whether the value at the key, or one below it, must not be shown."""
+        count = len(key)
+        return is_secret_key(".".join(map(str, key))) or any(
+            place[:count] == key or key[: len(place)] == place for place in self.from_environment
+        )
+
+
+def read(paths: Sequence[str], environ: Mapping[str, str]) -> RawConfig:
+    """Read the files and lay each over those before it: mappings key by key, everything else whole.
+
+    Args:
+        paths: one or more files.
+        environ: where `${NAME}` is looked up.
+
+    Raises:
+        ConfigError: with the faults of all files.
+    """
+    from draftgenie_azure.config.yaml_reader import read_document
+
+    paths = [os.fspath(path) for path in paths]
+    if not paths:
+        raise ConfigError([Fault("no configuration file was given")])
+    raw = RawConfig(paths)
+    faults: list[Fault] = []
+    for path in paths:
+        try:
+            document = read_document(path, environ)
+        except ConfigError as error:
+            faults.extend(error.faults)
+            continue
+        raw.variables.update(document.variables)
+        places = {key: (path, line) for key, line in document.lines.items()}
+        _forget(raw, _overlay(raw.values, document.values, ()))
+        raw._places.update(places)
+        raw.from_environment.update(document.from_environment)
+    if faults:
+        raise ConfigError(faults)
+    return raw
+
+
+def validate(raw: RawConfig) -> Config:
+    """Check everything and fill in the defaults.
+
+    Raises:
+        ConfigError: with every fault: unknown keys, values, names that Azure would refuse, references to what is not
+            there, placeholders. No fault shows a secret, or a value from the environment.
+    """
+    from draftgenie_azure.config.validated.rules import build
+
+    return build(raw)
+
+
+def load(paths: Sequence[str], environ: Mapping[str, str] | None = None) -> Config:
+    """Read and validate.
+
+    Args:
+        paths: one or more files, later ones over earlier ones.
+        environ: where `${NAME}` is looked up; the process's own environment unless given.
+
+    Raises:
+        ConfigError: as `read` and `validate` do.
+    """
+    return validate(read(paths, os.environ if environ is None else environ))
+
+
+def is_secret_key(dotted: str) -> bool:
+    """Whether a secret may stand at a dotted key, so that its value is neither shown nor hashed without a salt.
+
+    They are `secrets.*`, `services.*.secrets.*`, `migrations.*.secrets.*`, `postgresql.admin_password`,
+    `mongodb.connection_url`, `services.*.volume.account_key` and `services.*.build_args.*.value`.
+    """
+    parts = dotted.split(".")
+    if dotted in ("postgresql.admin_password", "mongodb.connection_url"):
+        return True
+    if parts[0] == "secrets":
+        return len(parts) > 1
+    if len(parts) > 3 and parts[0] in ("services", "migrations") and parts[2] == "secrets":
+        return True
+    if parts[0] != "services" or len(parts) < 4:
+        return False
+    if parts[2:] == ["volume", "account_key"]:
+        return True
+    return parts[2] == "build_args" and len(parts) > 4 and parts[-1] == "value"
+
+
+def _walk(value: Any, parts: list[str]) -> Any:
+    if not parts:
+        return value
+    if not isinstance(value, dict):
+        return None
+    for count in range(1, len(parts) + 1):
+        name = ".".join(parts[:count])
+        if name in value and (found := _walk(value[name], parts[count:])) is not None:
+            return found
+    return None
+
+
+def _overlay(base: dict[str, Any], over: dict[str, Any], key: Key) -> list[Key]:
+    """Lay `over` on `base`; return the keys that were replaced whole."""
+    replaced: list[Key] = []
+    for name, value in over.items():
+        place = (*key, name)
+        current = base.get(name)
+        if isinstance(current, dict) and isinstance(value, dict):
+            replaced.extend(_overlay(current, value, place))
+        else:
+            if name in base:
+                replaced.append(place)
+            base[name] = value
+    return replaced
+
+
+def _forget(raw: RawConfig, keys: list[Key]) -> None:
+    """Drop what is known of the places of values that a later file replaced."""
+    gone = set(keys)
+    if not gone:
+        return
+
+    def kept(place: Key) -> bool:
+        return not any(place[:count] in gone for count in range(1, len(place) + 1))
+
+    raw._places = {place: where for place, where in raw._places.items() if kept(place)}
+    raw.from_environment = {place for place in raw.from_environment if kept(place)}

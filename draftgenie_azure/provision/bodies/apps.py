@@ -1,0 +1,283 @@
+"""Bodies of the Container Apps environment, its apps and its jobs."""
+
+from __future__ import annotations
+
+from draftgenie_azure.provision.bodies.foundation import tagged
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from draftgenie_azure.config.validated.schema import Config, Migration, Service
+    from draftgenie_azure.config.validated.secret_plan import Variable
+
+# A template variable that changes with the secrets a service uses: a changed secret by itself makes no new revision
+# (learn.microsoft.com/azure/container-apps/manage-secrets).
+SECRETS_VERSION = "SECRETS_VERSION"
+
+
+class Setting:
+    """What every app and job of one deployment shares.
+
+    Args:
+        environment_id: id of the managed environment.
+        identity_id: id of the user-assigned identity.
+        login_server: the registry's address; None without a registry.
+        vault_uri: the vault's address with a slash at the end; None without a vault.
+    """
+
+    __slots__ = ("environment_id", "identity_id", "login_server", "vault_uri")
+
+    def __init__(
+        self, *, environment_id: str, identity_id: str, login_server: str | None, vault_uri: str | None
+    ) -> None:
+        self.environment_id = environment_id
+        self.identity_id = identity_id
+        self.login_server = login_server
+        self.vault_uri = vault_uri
+
+
+def environment(config: Config) -> dict[str, Any]:
+    """A workload-profiles environment with logs by Azure Monitor.
+
+    The log-analytics destination, which wants the workspace's key, is legacy since August 2026
+    (github.com/microsoft/azure-container-apps/issues/1812).
+    """
+    assert config.container_apps is not None
+    return {
+        "location": config.location("container_apps"),
+        "tags": tagged(config),
+        "properties": {
+            "appLogsConfiguration": {"destination": "azure-monitor"},
+            "workloadProfiles": [{"name": "Consumption", "workloadProfileType": "Consumption"}],
+            "zoneRedundant": config.container_apps.zone_redundant,
+        },
+    }
+
+
+def storage(service: Service) -> dict[str, Any]:
+    """A file share made known to the environment; its key is in the body and never given back."""
+    volume = service.volume
+    assert volume is not None
+    return {
+        "properties": {
+            "azureFile": {
+                "accountName": volume.account_name,
+                "accountKey": volume.account_key,
+                "shareName": volume.share_name,
+                "accessMode": "ReadWrite",
+            }
+        }
+    }
+
+
+def container_app(
+    config: Config,
+    service: Service,
+    setting: Setting,
+    *,
+    image: str,
+    variables: Sequence[Variable],
+    values: Mapping[str, str],
+    secrets_version: str | None,
+) -> dict[str, Any]:
+    """The whole app: the three steps that touch apps send this same body.
+
+    Args:
+        image: reference by digest, or a public image's name.
+        variables: the service's environment, sorted by name; each a text or a vault secret's name.
+        values: what placeholders stand for.
+        secrets_version: a hash over the versions of the secrets used; None without secrets.
+    """
+    template: dict[str, Any] = {
+        "containers": [_app_container(service, image, variables, values, secrets_version)],
+        "scale": {
+            "minReplicas": service.min_replicas,
+            "maxReplicas": service.max_replicas,
+            "rules": _scale_rules(service),
+        },
+    }
+    if service.volume is not None:
+        template["volumes"] = [_volume(service)]
+    configuration: dict[str, Any] = {
+        "activeRevisionsMode": "Single",
+        "registries": _registries(service.image, setting),
+        "secrets": _secret_references(variables, setting),
+    }
+    if service.ingress != "none":
+        configuration["ingress"] = _ingress(service)
+    return {
+        "location": config.location("container_apps"),
+        "tags": tagged(config),
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": {setting.identity_id: {}}},
+        "properties": {
+            "environmentId": setting.environment_id,
+            "workloadProfileName": "Consumption",
+            "configuration": configuration,
+            "template": template,
+        },
+    }
+
+
+def migration_job(
+    config: Config,
+    migration: Migration,
+    service: Service,
+    setting: Setting,
+    *,
+    image: str,
+    variables: Sequence[Variable],
+    values: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> dict[str, Any]:
+    """A job that is started by hand, runs the migration once and tries no second time by itself."""
+    container: dict[str, Any] = {
+        "name": "migration",
+        "image": image,
+        "command": _in_directory(migration),
+        "resources": {"cpu": service.cpu, "memory": service.memory},
+        "env": _environment(variables, values, None),
+    }
+    return {
+        "location": config.location("container_apps"),
+        "tags": tagged(config, **tags),
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": {setting.identity_id: {}}},
+        "properties": {
+            "environmentId": setting.environment_id,
+            "workloadProfileName": "Consumption",
+            "configuration": {
+                "triggerType": "Manual",
+                "replicaTimeout": migration.timeout_seconds,
+                "replicaRetryLimit": 0,
+                "manualTriggerConfig": {"parallelism": 1, "replicaCompletionCount": 1},
+                "registries": _registries(service.image, setting),
+                "secrets": _secret_references(variables, setting),
+            },
+            "template": {"containers": [container]},
+        },
+    }
+
+
+def _app_container(
+    service: Service,
+    image: str,
+    variables: Sequence[Variable],
+    values: Mapping[str, str],
+    secrets_version: str | None,
+) -> dict[str, Any]:
+    container: dict[str, Any] = {
+        "name": service.name,
+        "image": image,
+        "resources": {"cpu": service.cpu, "memory": service.memory},
+        "env": _environment(variables, values, secrets_version),
+        "probes": _probes(service),
+    }
+    if service.command:
+        container["command"] = list(service.command)
+    if service.args:
+        container["args"] = list(service.args)
+    if service.volume is not None:
+        container["volumeMounts"] = [{"volumeName": "data", "mountPath": service.volume.mount_path}]
+    return container
+
+
+def _environment(
+    variables: Sequence[Variable], values: Mapping[str, str], secrets_version: str | None
+) -> list[dict[str, Any]]:
+    from draftgenie_azure.config.placeholders import render
+
+    entries: list[dict[str, Any]] = []
+    for variable in variables:
+        if variable.secret is not None:
+            entries.append({"name": variable.name, "secretRef": variable.secret})
+        else:
+            entries.append({"name": variable.name, "value": render(variable.template or "", values)})
+    if secrets_version is not None:
+        entries.append({"name": SECRETS_VERSION, "value": secrets_version})
+    return entries
+
+
+def _secret_references(variables: Sequence[Variable], setting: Setting) -> list[dict[str, Any]]:
+    names = sorted({variable.secret for variable in variables if variable.secret is not None})
+    return [
+        {"name": name, "keyVaultUrl": f"{setting.vault_uri}secrets/{name}", "identity": setting.identity_id}
+        for name in names
+    ]
+
+
+def _registries(public_image: str | None, setting: Setting) -> list[dict[str, Any]]:
+    if public_image is not None or setting.login_server is None:
+        return []
+    return [{"server": setting.login_server, "identity": setting.identity_id}]
+
+
+def _ingress(service: Service) -> dict[str, Any]:
+    ingress: dict[str, Any] = {
+        "external": service.ingress == "external",
+        "targetPort": service.port,
+        "transport": service.transport,
+    }
+    if service.transport == "tcp":
+        ingress["exposedPort"] = service.exposed_port
+    else:
+        ingress["allowInsecure"] = service.allow_insecure
+        ingress["traffic"] = [{"latestRevision": True, "weight": 100}]
+    if service.additional_ports:
+        ingress["additionalPortMappings"] = [
+            {"external": False, "targetPort": port, "exposedPort": port} for port in service.additional_ports
+        ]
+    return ingress
+
+
+def _probes(service: Service) -> list[dict[str, Any]]:
+    """A startup probe that gives the app `startup_seconds`, then readiness and liveness."""
+    if service.port is None:
+        return []
+    if service.health_path and service.transport != "tcp":
+        check: dict[str, Any] = {"httpGet": {"path": service.health_path, "port": service.port, "scheme": "HTTP"}}
+    else:
+        check = {"tcpSocket": {"port": service.port}}
+    # failureThreshold is 10 at most, so the period carries the budget (azure-mgmt-appcontainers, ContainerAppProbe).
+    period = min(240, max(1, -(-service.startup_seconds // 10)))
+    return [
+        {"type": "Startup", **check, "periodSeconds": period, "failureThreshold": 10, "timeoutSeconds": 5},
+        {"type": "Readiness", **check, "periodSeconds": 10, "failureThreshold": 3, "timeoutSeconds": 5},
+        {"type": "Liveness", **check, "periodSeconds": 30, "failureThreshold": 3, "timeoutSeconds": 5},
+    ]
+
+
+def _scale_rules(service: Service) -> list[dict[str, Any]]:
+    scale = service.scale
+    if scale is None:
+        return []
+    rules: list[dict[str, Any]] = []
+    if scale.http_concurrent_requests:
+        rules.append(
+            {"name": "http", "http": {"metadata": {"concurrentRequests": str(scale.http_concurrent_requests)}}}
+        )
+    if scale.tcp_concurrent_connections:
+        rules.append(
+            {"name": "tcp", "tcp": {"metadata": {"concurrentConnections": str(scale.tcp_concurrent_connections)}}}
+        )
+    for rule in scale.rules:
+        metadata = {key: str(value) for key, value in rule.metadata.items()}
+        if rule.type in ("http", "tcp"):
+            rules.append({"name": rule.name, rule.type: {"metadata": metadata}})
+        else:
+            rules.append({"name": rule.name, "custom": {"type": rule.type, "metadata": metadata}})
+    return rules
+
+
+def _volume(service: Service) -> dict[str, Any]:
+    assert service.volume is not None
+    if service.volume.type == "azure_file":
+        return {"name": "data", "storageType": "AzureFile", "storageName": service.name}
+    return {"name": "data", "storageType": "EmptyDir"}
+
+
+def _in_directory(migration: Migration) -> list[str]:
+    """The command, run in its directory: a job has no working directory of its own."""
+    if not migration.working_directory:
+        return list(migration.command)
+    return ["/bin/sh", "-c", 'cd "$0" && exec "$@"', migration.working_directory, *migration.command]

@@ -1,0 +1,244 @@
+"""PostgreSQL with its password, firewall and databases, and Redis."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.client import Resource, incarnation
+from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.provision.bodies import stores
+from draftgenie_azure.run.schedule import side_by_side
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+    from typing import Any
+
+    from draftgenie_azure.arm.client import Arm
+    from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.provision.vault import Vault
+    from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.state.resource_records import Journal
+
+STEP = "create_databases"
+PASSWORD = "postgresql-admin-password"
+SERVER_TYPE = "Microsoft.DBforPostgreSQL/flexibleServers"
+CLUSTER_TYPE = "Microsoft.Cache/redisEnterprise"
+OLDER_TYPE = "Microsoft.Cache/redis"
+SSL_PORT = 6380  # of the older product
+PASSWORD_PATH = ("properties.administratorLoginPassword", "properties.createMode")
+
+
+class Databases:
+    """What keeps the application's data.
+
+    The password is made once and is in the vault before the server exists. The state remembers the vault's version
+    that the server is known to have; only where that is not the current one, the vault's value is sent to the server.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        arm: Arm,
+        journal: Journal,
+        control: RunControl,
+        scope: ids.Scope,
+        logger: logging.Logger,
+        warn: Callable[[str], None],
+        *,
+        adopt: bool = False,
+    ) -> None:
+        self._config = config
+        self._arm = arm
+        self._journal = journal
+        self._control = control
+        self._scope = scope
+        self._logger = logger
+        self._warn = warn
+        self._adopt = adopt
+
+    def ensure(self, vault: Vault | None) -> dict[str, Any]:
+        """Have server and Redis as wanted; what takes long goes side by side.
+
+        Returns:
+            `{"postgresql": {…}, "redis": {…}}`, each only where it is configured: hosts, ports, login, the password's
+            version in the vault, incarnations.
+        """
+        branches: dict[str, Callable[[], dict[str, Any]]] = {}
+        if self._config.postgresql is not None:
+            assert vault is not None
+            branches["postgresql"] = partial(self._postgresql, vault)
+        if self._config.redis is not None:
+            branches["redis"] = self._redis
+        results = side_by_side(list(branches.values()), width=self._control.parallelism)
+        return dict(zip(branches, results, strict=True))
+
+    # --- PostgreSQL ---
+
+    def _postgresql(self, vault: Vault) -> dict[str, Any]:
+        version = self._password_version(vault)
+        server = self._server(vault)
+        (live,) = self._arm.ensure([server], step=STEP)
+        self._agree_on_password(vault, version)
+        self._children(server.id)
+        properties = live["properties"]
+        return {
+            "id": server.id,
+            "host": properties["fullyQualifiedDomainName"],
+            "port": 5432,
+            "login": properties["administratorLogin"],
+            "password_version": version,
+            "databases": self._config.databases(),
+            "incarnation": incarnation(live),
+        }
+
+    def _password_version(self, vault: Vault) -> str:
+        """Have the password in the vault; its version there."""
+        assert self._config.postgresql is not None
+        given = self._config.postgresql.admin_password
+        return vault.ensure_given(PASSWORD, given) if given else vault.ensure_generated(PASSWORD)
+
+    def _server(self, vault: Vault) -> Resource:
+        """The server as wanted: whole where there is none, else only what may change."""
+        postgresql = self._config.postgresql
+        assert postgresql is not None
+        server_id = self._scope.resource(SERVER_TYPE, postgresql.server_name)
+        self._arm.take_up(server_id)
+        live = self._arm.read(server_id)
+        if live is None:
+            body = stores.postgresql_server(self._config, postgresql.login, vault.value(PASSWORD))
+            return Resource("postgresql_server", server_id, body, write_only=PASSWORD_PATH, incarnation=True)
+        changes = stores.postgresql_changes(self._config)
+        self._check_changes(live, changes)
+        return Resource("postgresql_server", server_id, {}, changes=changes, incarnation=True)
+
+    def _check_changes(self, live: dict[str, Any], changes: dict[str, Any]) -> None:
+        """Refuse what Azure would refuse after minutes; go up in version where that is asked for."""
+        postgresql = self._config.postgresql
+        assert postgresql is not None
+        there = str(live.get("location", "")).replace(" ", "").lower()
+        wanted = self._config.location("postgres_server")
+        if there and there != wanted:
+            raise DeployerError(
+                f"the server {postgresql.server_name} is in {there}, the configuration says {wanted}",
+                hint="A server cannot move: give it a new postgresql.server_name, or put the region back.",
+            )
+        properties = live.get("properties", {})
+        size = (properties.get("storage") or {}).get("storageSizeGB", 0)
+        if postgresql.storage_size < size:
+            raise DeployerError(
+                f"the server {postgresql.server_name} has {size} GB; it cannot shrink to {postgresql.storage_size}",
+                hint=f"Set postgresql.storage_size to {size} or more.",
+            )
+        version = str(properties.get("version", postgresql.version))
+        if int(postgresql.version) < int(version):
+            raise DeployerError(
+                f"the server {postgresql.server_name} has version {version}; it cannot go back to {postgresql.version}",
+                hint=f"Set postgresql.version to {version}.",
+            )
+        if postgresql.version != version:
+            changes["properties"]["version"] = postgresql.version
+        login = str(properties.get("administratorLogin", postgresql.login))
+        if login != postgresql.login:
+            self._warn(f"the server's login is {login} and stays so; postgresql.admin_user says {postgresql.login}")
+
+    def _agree_on_password(self, vault: Vault, version: str) -> None:
+        """Server and vault agree when this returns.
+
+        Only doubt sends anything: another version than recorded, or none recorded because a run was cut off between.
+        """
+        record = self._journal.resources["postgresql_server"]
+        if record.get("password_version") == version:
+            return
+        # A server that this run made has this run's password; one whose creation was begun by another run, or whose
+        # answer was lost, may have an older one.
+        if not self._arm.created("postgresql_server"):
+            self._logger.info("the server's password may not be the vault's: sending it once more")
+            body = {"properties": {"administratorLoginPassword": vault.value(PASSWORD)}}
+            self._arm.send(record["id"], body, method="PATCH")
+            self._arm.wait(record["id"])
+        self._journal.note("postgresql_server", password_version=version)
+
+    def _children(self, server_id: str) -> None:
+        """A server does one thing at a time, so its children come one after another."""
+        assert self._config.postgresql is not None
+        children = []
+        if self._config.postgresql.extensions:
+            body = stores.postgresql_extensions(sorted(self._config.postgresql.extensions))
+            children.append(("postgresql_extensions", f"{server_id}/configurations/azure.extensions", body))
+        rule = f"{server_id}/firewallRules/allow-azure"
+        children.append(("postgresql_firewall/allow-azure", rule, stores.postgresql_azure_rule()))
+        for name in self._config.databases():
+            database = f"{server_id}/databases/{name}"
+            children.append((f"postgresql_database/{name}", database, stores.postgresql_database()))
+        for key, child_id, body in children:
+            self._arm.ensure([Resource(key, child_id, body)], step=STEP)
+        if not self._journal.resources["postgresql_server"].get("created"):
+            self._close_to_the_world(server_id)
+
+    def _close_to_the_world(self, server_id: str) -> None:
+        """A rule of somebody else that admits every address: deleted with --adopt, else left, with a warning."""
+        version = ids.API_VERSIONS["Microsoft.DBforPostgreSQL/flexibleServers/firewallRules"]
+        for rule in list(self._arm.listing(f"{server_id}/firewallRules", api_version=version)):
+            properties = rule["properties"]
+            if (properties["startIpAddress"], properties["endIpAddress"]) != ("0.0.0.0", "255.255.255.255"):
+                continue
+            if self._adopt:
+                self._warn(f"the firewall rule {rule['name']}, which admitted every address, is deleted")
+                self._arm.delete(str(rule["id"]))
+            else:
+                self._warn(f"the firewall rule {rule['name']} admits every address; it is left so (--adopt closes it)")
+
+    # --- Redis ---
+
+    def _cluster(self) -> Resource:
+        assert self._config.redis is not None
+        body = stores.managed_redis(self._config)
+        # A PUT over a cluster may recreate it (REST reference of redisenterprise); high availability is fixed.
+        changes = {key: body[key] for key in ("tags", "sku")}
+        changes["properties"] = {"minimumTlsVersion": "1.2", "publicNetworkAccess": "Enabled"}
+        cluster_id = self._scope.resource(CLUSTER_TYPE, self._config.redis.name)
+        return Resource(
+            "redis",
+            cluster_id,
+            body,
+            changes=changes,
+            incarnation=True,
+            settled="resourceState",
+            # Azure refuses to change it (github.com/Azure-Samples/ai-hub-gateway-solution-accelerator/issues/108).
+            stillborn=("resourceState", "CreateFailed"),
+        )
+
+    def _older_redis(self) -> Resource:
+        assert self._config.redis is not None
+        self._warn(
+            f"redis.sku {self._config.redis.sku} is Azure Cache for Redis, which is retired on 2028-09-30 and closed "
+            "to new tenants; Azure Managed Redis (Balanced_B0 and the like) takes its place"
+        )
+        body = stores.older_redis(self._config)
+        redis_id = self._scope.resource(OLDER_TYPE, self._config.redis.name)
+        return Resource("redis", redis_id, body, incarnation=True)
+
+    def _redis(self) -> dict[str, Any]:
+        assert self._config.redis is not None
+        redis = self._cluster() if self._config.redis.managed else self._older_redis()
+        (live,) = self._arm.ensure([redis], step=STEP)
+        outputs: dict[str, Any] = {
+            "id": redis.id,
+            "host": live["properties"]["hostName"],
+            "port": SSL_PORT,
+            "keys_of": redis.id,
+            "incarnation": incarnation(live),
+        }
+        if ids.resource_type(redis.id) == CLUSTER_TYPE:
+            body = stores.managed_redis_database(self._config)
+            fixed = ("port", "clusteringPolicy")
+            changes = {"properties": {key: value for key, value in body["properties"].items() if key not in fixed}}
+            database = Resource(
+                "redis_database", f"{redis.id}/databases/default", body, changes=changes, settled="resourceState"
+            )
+            (live_database,) = self._arm.ensure([database], step=STEP)
+            outputs |= {"port": live_database["properties"]["port"], "keys_of": database.id}
+        return outputs

@@ -1,0 +1,252 @@
+"""Migrations as manually triggered Container Apps jobs: each content runs once.
+
+A job is named after its content, so what has run is told by its executions. Before one starts, other jobs of the same
+migration and database are deleted: going back to an earlier content runs it again.
+"""
+
+from __future__ import annotations
+
+import time
+
+from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.replies import member
+from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.run.control import pace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Sequence
+    from typing import Any
+
+    from draftgenie_azure.arm.client import Arm, Resource
+    from draftgenie_azure.arm.transport import Reply, Wire
+    from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.state.resource_records import Journal
+
+STEP = "run_migrations"
+MIGRATION_TAG = "draftgenie-migration"
+EXECUTIONS = "/executions/"
+LOOK = 3.0  # seconds in which an execution shows whose start was not answered
+SHOWN_WITHIN = 5 * 60.0  # seconds in which one shows whose start was accepted
+UNSEEN = 60.0  # seconds in which an execution may be missing: it may not be listed yet
+SLACK = 15 * 60.0  # seconds on top of a job's own time-out: to find a place and pull the image
+_VERSION = ids.API_VERSIONS["Microsoft.App/jobs"]
+_GOING = frozenset({"running", "processing", "unknown", ""})
+
+
+def job_name(migration: str, content: str) -> str:
+    """`<migration>-<8 digits of its content>`, within the 32 characters of a job's name."""
+    return f"{migration[:23].rstrip('-')}-{content[:8]}"
+
+
+class Migrations:
+    """Runs migrations, each at most once per content."""
+
+    def __init__(
+        self, arm: Arm, journal: Journal, control: RunControl, wire: Wire, logger: logging.Logger
+    ) -> None:
+        self._arm = arm
+        self._journal = journal
+        self._control = control
+        self._wire = wire
+        self._logger = logger
+
+    def run(self, job: Resource, group: str, *, force: bool) -> str:
+        """Have a migration run; the name of its job.
+
+        Args:
+            job: the job as it is wanted.
+            group: id of the resource group.
+            force: run it whatever has run. What a cut-off run began is taken up all the same: nobody has seen its
+                outcome, and it may be this very force that began it.
+
+        Raises:
+            DeployerError: it failed; the end of its log is in the message.
+            AzureError: Azure refused, or it is not known how it ended.
+        """
+        self._delete_others(job, group)
+        self._arm.ensure([job], step=STEP)
+        if self._arm.created(job.key):
+            self._forget_executions(job.id)
+        name = ids.last_name(job.id)
+        listed = self._executions(job)
+        execution = self._begun(job, listed)
+        if execution is None:
+            if not force and self._succeeded(job, listed):
+                self._logger.info("%s: this content has run already", job.key)
+                return name
+            execution = self._start(job, [_name(item) for item in listed])
+        self._await(job, execution)
+        return name
+
+    # --- jobs ---
+
+    def _delete_others(self, job: Resource, group: str) -> None:
+        """Delete the jobs that earlier contents of this migration left."""
+        wanted = job.body["tags"][MIGRATION_TAG]
+        for other in self._arm.listing(f"{group}/providers/Microsoft.App/jobs", api_version=_VERSION):
+            other_id = member(other, "id", of="list of jobs")
+            tagged = (other.get("tags") or {}).get(MIGRATION_TAG) == wanted
+            if tagged and ids.last_name(other_id).lower() != ids.last_name(job.id).lower():
+                self._logger.info("%s: deleting the job of an earlier content, %s", job.key, ids.last_name(other_id))
+                self._arm.delete(other_id, api_version=_VERSION)
+        earlier = self._journal.resources.get(job.key)
+        if earlier is not None and str(earlier["id"]).lower() != job.id.lower():
+            self._forget_executions(earlier["id"])
+        self._journal.replaced(job.key, job.id)
+
+    def _forget_executions(self, job_id: str) -> None:
+        """Forget the executions of a job that is gone: they went with it."""
+        for operation in self._recorded(job_id):
+            self._journal.operation_ended(operation)
+
+    # --- executions ---
+
+    def _recorded(self, job_id: str) -> list[str]:
+        """Recorded operations that are executions of a job; a copy, since other threads begin and end theirs."""
+        return [one for one in list(self._journal.operations) if one.startswith(job_id + EXECUTIONS)]
+
+    def _executions(self, job: Resource) -> list[dict[str, Any]]:
+        return list(self._arm.listing(f"{job.id}/executions", api_version=_VERSION))
+
+    def _begun(self, job: Resource, listed: Sequence[dict[str, Any]]) -> str | None:
+        """An execution that a cut-off run began, and whose outcome nobody has seen: it may have ended meanwhile."""
+        for operation in self._recorded(job.id):
+            return str(self._journal.operations[operation]["url"])
+        before = self._journal.resources[job.key].get("starting")
+        for item in listed:
+            if _status(item).lower() in _GOING or (before is not None and _name(item) not in before):
+                return _name(item)
+        return None
+
+    def _succeeded(self, job: Resource, listed: Sequence[dict[str, Any]]) -> bool:
+        """Whether this content has run: recorded, or listed; Azure keeps only recent executions."""
+        if self._journal.resources[job.key].get("succeeded"):
+            return True
+        return any(_status(item).lower() == "succeeded" for item in listed)
+
+    def _start(self, job: Resource, before: list[str]) -> str:
+        """Start the job; the execution's name.
+
+        A start has no key that would tell it from a second one, so where it was not answered the executions are looked
+        up first. One is listed at once (recorded traffic of Azure/azure-cli); where none shows up, none was begun.
+        """
+        self._journal.note(job.key, starting=before)
+        began, attempt = time.monotonic(), 0
+        while True:
+            attempt += 1
+            try:
+                reply = self._arm.act(f"{job.id}/start", api_version=_VERSION, repeatable=False)
+            except AzureError as error:
+                if not error.passing:
+                    raise
+                self._logger.info("%s; looking for what it began", error.message)
+                pause = max(LOOK, self._wire.pause(attempt, error.retry_after))
+                in_vain = time.monotonic() - began + pause > self._wire.budget
+                found = self._begun_since(job, before, LOOK if in_vain else pause)
+                if found is not None:
+                    return found
+                if in_vain:
+                    raise
+            else:
+                return self._accepted(job, before, reply)
+
+    def _accepted(self, job: Resource, before: list[str], reply: Reply) -> str:
+        """The execution that an accepted start began. Whatever the answer lacks, it is not sent again.
+
+        The answer is 200 with the name, or 202 with `Location` (learn.microsoft.com, REST reference, jobs/start).
+
+        Raises:
+            AzureError: no execution shows up.
+        """
+        if isinstance(reply.body, dict) and reply.body.get("name"):
+            return _name(reply.body)
+        location = reply.headers.get("Location")
+        if location:
+            self._journal.operation_started(job.id, "location", location)
+            self._arm.wait(job.id)
+        found = self._begun_since(job, before, SHOWN_WITHIN)
+        if found is None:
+            raise AzureError(
+                f"{job.key}: Azure took the start of {ids.last_name(job.id)}, but shows no execution of it",
+                hint="Look at the job's execution history in the portal. The next run takes up what shows there by "
+                "then; where nothing does, it starts the job again.",
+            )
+        return found
+
+    def _begun_since(self, job: Resource, before: Sequence[str], seconds: float) -> str | None:
+        """An execution that was not there before, looked for during some time."""
+        began = time.monotonic()
+        while True:
+            for item in self._executions(job):
+                if _name(item) not in before:
+                    return _name(item)
+            left = began + seconds - time.monotonic()
+            if left <= 0:
+                return None
+            self._control.wait(min(max(0.5, pace(began)), left))
+
+    def _await(self, job: Resource, execution: str) -> None:
+        """Wait for an execution, and record how it ended.
+
+        Its name is recorded first, so that the next run takes up the wait where this one is cut off.
+
+        Raises:
+            DeployerError: it failed; the end of its log is in the message.
+            AzureError: it is gone, or does not end.
+        """
+        operation = f"{job.id}{EXECUTIONS}{execution}"
+        if operation not in self._journal.operations:
+            self._journal.operation_started(operation, "execution", execution)
+        status = self._end(job, execution)
+        succeeded = (status or "").lower() == "succeeded"
+        self._journal.note(job.key, starting=None, **({"succeeded": execution} if succeeded else {}))
+        self._journal.operation_ended(operation)
+        if status is None:
+            raise AzureError(
+                f"{job.key}: the execution {execution} is gone; how it ended is not known",
+                hint="Look at the database. The next run starts the migration once more.",
+            )
+        if not succeeded:
+            from draftgenie_azure.provision.container_logs import job_log
+
+            log = job_log(self._arm, self._wire, job.id, execution)
+            raise DeployerError(
+                f"{job.key}: the migration ended as {status} ({execution}).\n{log}",
+                hint="Mend it, then run again; or start it once more with --force-step run_migrations.",
+            )
+
+    def _end(self, job: Resource, execution: str) -> str | None:
+        """How an execution ended, once it has; None where there is no such execution.
+
+        Raises:
+            AzureError: it goes on for longer than its job allows.
+        """
+        began = seen = time.monotonic()
+        limit = float(job.body["properties"]["configuration"]["replicaTimeout"]) + SLACK
+        while True:
+            live = self._arm.read(f"{job.id}{EXECUTIONS}{execution}", api_version=_VERSION)
+            now = time.monotonic()
+            if live is not None:
+                seen = now
+                if _status(live).lower() not in _GOING:
+                    return _status(live)
+            elif now - seen > UNSEEN:
+                return None
+            if now - began > limit:
+                raise AzureError(
+                    f"{job.key}: the execution {execution} has not ended after {(now - began) / 60:.0f} minutes",
+                    hint="Run again: the wait is taken up. To give it up, stop it in the portal: job "
+                    f"{ids.last_name(job.id)}, execution history.",
+                )
+            self._control.wait(pace(began))
+
+
+def _name(execution: dict[str, Any]) -> str:
+    return member(execution, "name", of="execution of a job")
+
+
+def _status(execution: dict[str, Any]) -> str:
+    """What Azure says of an execution; '' where it says nothing yet."""
+    return str((execution.get("properties") or {}).get("status") or "")

@@ -1,0 +1,198 @@
+"""Asks Azure beforehand what would otherwise fail after minutes: providers, regions, rights and names."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import time
+
+from draftgenie_azure.arm import ids
+from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.run.control import pace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Iterator
+    from typing import Any
+
+    from draftgenie_azure.arm.client import Arm
+    from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.run.control import RunControl
+
+PROVIDERS_VERSION = "2025-04-01"
+ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
+REGISTRATION_WAIT = 300.0  # seconds; it goes region by region, and creating need not wait for all of them
+
+
+class Prerequisites:
+    """The checks of the first step; each finds all that is wrong of its kind.
+
+    Args:
+        claims: what the token says of the signed-in principal.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        arm: Arm,
+        scope: ids.Scope,
+        control: RunControl,
+        claims: dict[str, Any],
+        logger: logging.Logger,
+    ) -> None:
+        self._config = config
+        self._arm = arm
+        self._scope = scope
+        self._control = control
+        self._claims = claims
+        self._logger = logger
+
+    def check(self) -> None:
+        """Register providers, and raise with every problem that was found.
+
+        Raises:
+            DeployerError: with all problems.
+        """
+        problems = [*self._builder(), *self._regions()]
+        self._register()
+        problems += [*self._rights(), *self._names()]
+        if problems:
+            raise DeployerError("\n".join(problems), hint="Nothing was made yet. Correct this, then run again.")
+
+    def _namespaces(self) -> list[str]:
+        config = self._config
+        wanted = {"Microsoft.ManagedIdentity"}
+        if config.monitoring:
+            wanted |= {"Microsoft.OperationalInsights", "Microsoft.Insights"}
+        if config.container_registry:
+            wanted.add("Microsoft.ContainerRegistry")
+        if config.key_vault:
+            wanted.add("Microsoft.KeyVault")
+        if config.postgresql:
+            wanted.add("Microsoft.DBforPostgreSQL")
+        if config.redis:
+            wanted.add("Microsoft.Cache")
+        if config.container_apps:
+            wanted.add("Microsoft.App")
+        return sorted(wanted)
+
+    def _register(self) -> None:
+        """Have every resource provider registered; all are asked for before the first is waited for."""
+        waiting = []
+        for namespace in self._namespaces():
+            path = f"{self._scope.subscription}/providers/{namespace}"
+            live = self._arm.read(path, api_version=PROVIDERS_VERSION) or {}
+            if live.get("registrationState") != "Registered":
+                self._logger.info("registering the resource provider %s", namespace)
+                self._arm.act(f"{path}/register", api_version=PROVIDERS_VERSION)
+                waiting.append(path)
+        began = time.monotonic()
+        while waiting and time.monotonic() - began < REGISTRATION_WAIT:
+            waiting = [path for path in waiting if not self._registered(path)]
+            if waiting:
+                self._control.wait(pace(began))
+
+    def _registered(self, path: str) -> bool:
+        live = self._arm.read(path, api_version=PROVIDERS_VERSION) or {}
+        return live.get("registrationState") == "Registered"
+
+    def _builder(self) -> Iterator[str]:
+        if self._config.docker.builder != "acr":
+            yield "docker.builder: docker is not offered by this version; acr builds in the registry, without Docker"
+
+    def _regions(self) -> Iterator[str]:
+        version = ids.API_VERSIONS["Microsoft.Resources/subscriptions"]
+        locations = self._arm.listing(f"{self._scope.subscription}/locations", api_version=version)
+        known = {item["name"] for item in locations}
+        kinds = ("resource_group", "key_vault", "log_analytics", "postgres_server", "redis", "container_apps")
+        for region in sorted({self._config.location(kind) for kind in kinds}):
+            if known and region not in known:
+                near = difflib.get_close_matches(region, known, 1, 0.6)
+                yield f"the region {region} is not offered to this subscription" + (
+                    f"; did you mean {near[0]}?" if near else ""
+                )
+
+    def _rights(self) -> Iterator[str]:
+        """Whether roles may be assigned: Contributor may not, and the first assignment comes within a minute."""
+        version = ids.API_VERSIONS["Microsoft.Authorization/permissions"]
+        if self._arm.read(self._scope.group) is not None:
+            path = f"{self._scope.group}/providers/Microsoft.Authorization/permissions"
+            permissions = list(self._arm.listing(path, api_version=version))
+        else:
+            permissions = self._permissions_of_subscription()
+        if permissions and not any(_allows(permission, ASSIGN_ROLES) for permission in permissions):
+            yield (
+                f"the signed-in principal {self._claims.get('oid', '')} may not assign roles ({ASSIGN_ROLES}): it "
+                "needs Owner, User Access Administrator or Role Based Access Control Administrator"
+            )
+
+    def _permissions_of_subscription(self) -> list[dict[str, Any]]:
+        """Permissions of the principal's roles on the subscription; empty where they may not be read.
+
+        ARM lists the caller's permissions for a group only, and the group is not there yet.
+        """
+        object_id = self._claims.get("oid")
+        if not object_id:
+            return []
+        path = f"{self._scope.subscription}/providers/Microsoft.Authorization/roleAssignments"
+        version = ids.API_VERSIONS["Microsoft.Authorization/roleAssignments"]
+        permissions: list[dict[str, Any]] = []
+        try:
+            for assignment in self._arm.listing(path, api_version=version, **{"$filter": f"assignedTo('{object_id}')"}):
+                role = self._arm.read(
+                    assignment["properties"]["roleDefinitionId"],
+                    api_version=ids.API_VERSIONS["Microsoft.Authorization/roleDefinitions"],
+                )
+                permissions += (role or {}).get("properties", {}).get("permissions", [])
+        except AzureError as error:
+            if error.status != 403:
+                raise
+            self._logger.info("the roles of the signed-in principal may not be read; going on without")
+            return []
+        return permissions
+
+    def _names(self) -> Iterator[str]:
+        """World-wide names that are taken, unless by what is already ours."""
+        config, subscription = self._config, self._scope.subscription
+        checks = []
+        if config.container_registry:
+            type_ = "Microsoft.ContainerRegistry/registries"
+            where = f"{subscription}/providers/Microsoft.ContainerRegistry/checkNameAvailability"
+            checks.append((type_, config.container_registry.name, where, "container_registry.name"))
+        if config.key_vault:
+            where = f"{subscription}/providers/Microsoft.KeyVault/checkNameAvailability"
+            checks.append(("Microsoft.KeyVault/vaults", config.key_vault.name, where, "key_vault.name"))
+        if config.postgresql:
+            type_ = "Microsoft.DBforPostgreSQL/flexibleServers"
+            location = config.location("postgres_server")
+            where = f"{subscription}/providers/Microsoft.DBforPostgreSQL/locations/{location}/checkNameAvailability"
+            checks.append((type_, config.postgresql.server_name, where, "postgresql.server_name"))
+        for type_, name, where, key in checks:
+            if self._arm.read(self._scope.resource(type_, name)) is not None:
+                continue  # ours: it would be told to be taken
+            answer = self._arm.act(where, api_version=ids.API_VERSIONS[type_], body={"name": name, "type": type_}).body
+            if not answer.get("nameAvailable", True) and not self._is_ours_deleted(type_, name):
+                yield f"{key}: the name {name} is not free: {answer.get('message') or answer.get('reason')}"
+
+    def _is_ours_deleted(self, type_: str, name: str) -> bool:
+        """Whether a vault's name is held by a deleted vault of ours, which is recovered later."""
+        if type_ != "Microsoft.KeyVault/vaults":
+            return False
+        location = self._config.location("key_vault")
+        path = f"{self._scope.subscription}/providers/Microsoft.KeyVault/locations/{location}/deletedVaults/{name}"
+        try:
+            deleted = self._arm.read(path, api_version=ids.API_VERSIONS[type_])
+        except AzureError as error:
+            if error.status != 403:
+                raise
+            return False
+        ours = self._scope.resource(type_, name).lower()
+        return deleted is not None and str(deleted["properties"]["vaultId"]).lower() == ours
+
+
+def _allows(permission: dict[str, Any], action: str) -> bool:
+    def matches(patterns: list[str]) -> bool:
+        return any(fnmatch.fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
+
+    return matches(permission.get("actions") or []) and not matches(permission.get("notActions") or [])

@@ -1,0 +1,205 @@
+"""The application's secrets: given, generated or composed, put in the vault one at a time, never kept by value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import string
+import time
+
+from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.client import Resource
+from draftgenie_azure.config.placeholders import names, render
+from draftgenie_azure.config.validated.secret_plan import is_secret_name, vault_name_of
+from draftgenie_azure.errors import AzureError
+from draftgenie_azure.provision.bodies import foundation, stores
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Mapping
+
+    from draftgenie_azure.arm.client import Arm
+    from draftgenie_azure.arm.transport import Wire
+    from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.state.resource_records import Journal
+
+GENERATED_LENGTH = 32
+DATA_PLANE_VERSION = "7.4"
+NO_STEP = ""
+SECRETS_USER = "Key Vault Secrets User"
+
+
+def slow_digest(value: str, salt: str) -> str:
+    """scrypt (n=2^12, r=8, p=1, 32 bytes) in hex: what the state keeps instead of a secret."""
+    return hashlib.scrypt(
+        value.encode("utf-8", "surrogateescape"), salt=bytes.fromhex(salt), n=2**12, r=8, p=1, dklen=32
+    ).hex()
+
+
+def generate() -> str:
+    """A new secret of letters and digits, which fits into a URL and satisfies PostgreSQL's rule of three classes."""
+    alphabet = string.ascii_letters + string.digits
+    while True:
+        value = "".join(secrets.choice(alphabet) for _ in range(GENERATED_LENGTH))
+        if any(c.islower() for c in value) and any(c.isupper() for c in value) and any(c.isdigit() for c in value):
+            return value
+
+
+class Vault:
+    """Secrets of one vault: written by ARM, read (where it cannot be helped) by the data plane.
+
+    Args:
+        vault_id: the vault's resource id.
+        vault_uri: its address, with a slash at the end.
+        principal: object id and principal type of whoever runs this, for the one role it may need.
+        scope: of the configured resource group.
+    """
+
+    def __init__(
+        self,
+        *,
+        arm: Arm,
+        wire: Wire,
+        journal: Journal,
+        control: RunControl,
+        logger: logging.Logger,
+        scope: ids.Scope,
+        vault_id: str,
+        vault_uri: str,
+        principal: tuple[str, str],
+    ) -> None:
+        self._arm = arm
+        self._wire = wire
+        self._journal = journal
+        self._control = control
+        self._logger = logger
+        self._scope = scope
+        self.id = vault_id
+        self.uri = vault_uri
+        self._principal = principal
+        self._values: dict[str, str] = {}
+
+    def version(self, name: str) -> str | None:
+        """The current version of a secret, or None where there is no such secret."""
+        live = self._arm.read(f"{self.id}/secrets/{name}")
+        if live is None:
+            return None
+        return ids.last_name(str(live["properties"]["secretUriWithVersion"]))
+
+    def ensure_given(self, name: str, value: str) -> str:
+        """Have the vault hold `value`; returns the secret's version. Sends nothing where it surely does already."""
+        self._values[name] = value
+        digest = slow_digest(value, self._journal.salt)
+        return self._ensure(name, digest, lambda: value, generated=False)
+
+    def ensure_generated(self, name: str) -> str:
+        """Have the vault hold some value, made once; one that is there is kept, whoever made it."""
+        current = self.version(name)
+        if current is None:
+            return self._put(name, generate(), None, generated=True)
+        self._record(name, None, current, generated=True)
+        return current
+
+    def ensure_composed(self, name: str, template: str, plain: Mapping[str, str], versions: Mapping[str, str]) -> str:
+        """Have the vault hold a text in which other secrets stand.
+
+        Args:
+            template: the text with `{{ names }}`.
+            plain: what the names stand for that are no secrets.
+            versions: vault secret -> its version.
+        """
+        used = names(template)
+        parts = {key: vault_name_of(key) for key in used if is_secret_name(key)}
+        basis = {
+            "template": template,
+            "plain": {key: plain[key] for key in sorted(used) if key not in parts},
+            "versions": {key: versions[parts[key]] for key in sorted(used) if key in parts},
+        }
+        digest = hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
+
+        def compose() -> str:
+            values = {key: self.value(parts[key]) if key in parts else plain[key] for key in used}
+            return render(template, values)
+
+        return self._ensure(name, digest, compose, generated=False)
+
+    def value(self, name: str) -> str:
+        """A secret's value: the one this run put or was given, else read from the vault.
+
+        Raises:
+            AzureError: it may not be read, and the role for that could not be given; the message names the role.
+        """
+        if name not in self._values:
+            self._values[name] = self._read(name)
+        return self._values[name]
+
+    def _ensure(self, name: str, digest: str, value: Callable[[], str], *, generated: bool) -> str:
+        current = self.version(name)
+        record = self._journal.secrets.get(name, {})
+        if current is not None and record.get("digest") == digest and record.get("version") == current:
+            return current
+        return self._put(name, value(), digest, generated=generated)
+
+    def _put(self, name: str, value: str, digest: str | None, *, generated: bool) -> str:
+        """Write a value and record its version. The same value again makes no new one.
+
+        Source: github.com/Azure/azure-resource-manager-schemas/issues/1494 (the Key Vault team).
+        """
+        self._values[name] = value
+        digest = digest or slow_digest(value, self._journal.salt)
+        reply = self._arm.send(f"{self.id}/secrets/{name}", stores.vault_secret(value, digest))
+        version = ids.last_name(str(reply.body["properties"]["secretUriWithVersion"]))
+        self._record(name, digest, version, generated=generated)
+        return version
+
+    def _record(self, name: str, digest: str | None, version: str, *, generated: bool) -> None:
+        old = self._journal.secrets.get(name)
+        new = {"digest": digest or (old or {}).get("digest"), "version": version, "generated": generated}
+        if old != new:
+            self._journal.secret_stored(name, new)
+
+    def _read(self, name: str) -> str:
+        url = f"{self.uri}secrets/{name}"
+        params = {"api-version": DATA_PLANE_VERSION}
+        scope = self._wire.endpoints.vault_scope
+        reply = self._wire.other("GET", url, scope=scope, params=params, accept=(403,))
+        if reply.status == 403:
+            self._check_roles_count(name)
+            role = self._take_role()
+            began = time.monotonic()
+            while reply.status == 403 and time.monotonic() - began < 600 and self._arm.any_young([role]):
+                self._control.tell(f"{ids.last_name(self.id)}: the role '{SECRETS_USER}' is not effective yet")
+                self._control.wait(min(20.0, max(0.5, (time.monotonic() - began) / 2)))
+                reply = self._wire.other("GET", url, scope=scope, params=params, accept=(403,))
+        if reply.status == 403:
+            raise AzureError(
+                f"the secret {name} may not be read from {self.uri}",
+                code="Forbidden",
+                status=403,
+                hint=f"Give yourself the role '{SECRETS_USER}' on the vault, then run again.",
+            )
+        return str(reply.body["value"])
+
+    def _check_roles_count(self, name: str) -> None:
+        """A vault that goes by access policies does not look at roles: none is worth waiting for."""
+        live = self._arm.read(self.id)
+        if live is None or live["properties"].get("enableRbacAuthorization") is True:
+            return
+        raise AzureError(
+            f"the secret {name} may not be read: the vault {ids.last_name(self.id)} goes by access policies",
+            code="Forbidden",
+            status=403,
+            hint="Run with --adopt, which has it go by roles; or give yourself an access policy to get secrets.",
+        )
+
+    def _take_role(self) -> str:
+        """Give whoever runs this the role that reading needs; returns the assignment's id."""
+        object_id, kind = self._principal
+        role = self._scope.role_assignment(self.id, object_id, SECRETS_USER)
+        self._logger.warning("taking the role '%s' on %s, to compose secrets", SECRETS_USER, ids.last_name(self.id))
+        body = foundation.role_assignment(self._scope.role_definition(SECRETS_USER), object_id, kind)
+        wanted = Resource("role/deployer-secrets", role, body, can_change=False)
+        self._arm.ensure([wanted], step=NO_STEP)  # it stays, whatever a step ensures next time
+        return role

@@ -1,0 +1,186 @@
+"""Runs what can run together: steps by their needs, and the parts of a step side by side.
+
+Threads, since steps block in SDK calls; daemon threads, since an interrupted run does not wait for them.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from graphlib import TopologicalSorter
+from queue import Empty, SimpleQueue
+
+from draftgenie_azure.errors import DeployerError, DeploymentError, StopRequested
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeVar
+
+    from draftgenie_azure.run.control import RunControl
+
+    T = TypeVar("T")
+
+HEARTBEAT = 30.0  # seconds between two times that somebody may be told what still runs
+GRACE = 1.5  # seconds that running steps have to notice a stop; what they wait for goes on without us
+
+
+def run_by_needs(
+    needs: Mapping[str, Sequence[str]],
+    work: Callable[[str], None],
+    *,
+    width: int,
+    durations: Mapping[str, float],
+    control: RunControl,
+    still_running: Callable[[str], None] = lambda name: None,
+) -> dict[str, BaseException]:
+    """Run each name as soon as what it needs has succeeded, the longest road first.
+
+    Args:
+        needs: name -> names that must have succeeded before; in an order that respects itself.
+        work: does one; called in a thread of its own.
+        width: how many at once; 1 runs them in the order given.
+        durations: seconds that each is expected to take.
+        control: a stop ends the waiting; what still runs then is abandoned after a moment.
+        still_running: called every `HEARTBEAT` seconds with each name that runs then.
+
+    Returns:
+        name -> what it raised, for those that failed. What needs one of them did not run; everything else did.
+
+    Raises:
+        StopRequested: a stop was asked for.
+    """
+    ended: SimpleQueue[tuple[str, BaseException | None] | None] = SimpleQueue()
+    control.on_stop = lambda: ended.put(None)
+    order = _priorities(needs, durations, width)
+    sorter = TopologicalSorter({name: list(before) for name, before in needs.items()})
+    sorter.prepare()
+    ready: list[tuple[float, str]] = []
+    failures: dict[str, BaseException] = {}
+    running: set[str] = set()
+
+    def one(name: str) -> None:
+        try:
+            work(name)
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits, whatever it is
+            ended.put((name, error))
+        else:
+            ended.put((name, None))
+
+    beat = time.monotonic() + HEARTBEAT
+    while True:
+        for name in sorter.get_ready():
+            heapq.heappush(ready, (order[name], name))
+        while ready and len(running) < width and not control.stopping:
+            _, name = heapq.heappop(ready)
+            running.add(name)
+            threading.Thread(target=one, args=(name,), name=name, daemon=True).start()
+        if not running:
+            break
+        try:
+            message = ended.get(timeout=max(0.0, beat - time.monotonic()))
+        except Empty:
+            beat += HEARTBEAT
+            for name in sorted(running):
+                still_running(name)
+            continue
+        if message is None:
+            _drain(ended, running)
+            raise StopRequested
+        name, error = message
+        running.discard(name)
+        if error is None:
+            sorter.done(name)
+        elif isinstance(error, StopRequested):
+            _drain(ended, running)
+            raise StopRequested
+        else:
+            failures[name] = error
+    control.check()
+    return failures
+
+
+def side_by_side(tasks: Sequence[Callable[[], T]], *, width: int) -> list[T]:
+    """Call functions at the same time, at most `width` at once.
+
+    Returns:
+        Their results, in order.
+
+    Raises:
+        what they raised, after all have ended: none is cut off half-way. Several failures are raised together; a stop,
+            or a fault of the program, is raised before them.
+    """
+    waiting: SimpleQueue[int] = SimpleQueue()
+    for number in range(len(tasks)):
+        waiting.put(number)
+    results: dict[int, T] = {}
+    errors: dict[int, BaseException] = {}
+
+    def worker() -> None:
+        while True:
+            try:
+                number = waiting.get_nowait()
+            except Empty:
+                return
+            try:
+                results[number] = tasks[number]()
+            except DeployerError as error:
+                errors[number] = error
+            except BaseException as error:  # noqa: BLE001 - raised again by the caller
+                errors[number] = error
+                return
+
+    if min(width, len(tasks)) <= 1:
+        worker()
+    else:
+        name = threading.current_thread().name  # of the step, by which lines of output and log are told apart
+        threads = [threading.Thread(target=worker, name=name, daemon=True) for _ in range(min(width, len(tasks)))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    if errors:
+        raise together([errors[number] for number in sorted(errors)])
+    return [results[number] for number in range(len(tasks))]
+
+
+def together(errors: Sequence[BaseException]) -> BaseException:
+    """What to raise for one or more errors: a stop first, then a fault of the program, then all failures.
+
+    What several of them say in the same words, such as that the lock is lost, is said once.
+    """
+    faults = [error for error in errors if not isinstance(error, DeployerError)]
+    if faults:
+        return next((error for error in faults if isinstance(error, StopRequested)), faults[0])
+    failures = [part for error in errors if isinstance(error, DeployerError) for part in parts(error)]
+    told = list({(failure.message, failure.hint): failure for failure in failures}.values())
+    return told[0] if len(told) == 1 else DeploymentError(told)
+
+
+def parts(error: DeployerError) -> list[DeployerError]:
+    """The failures that were raised together, or the one."""
+    return error.errors if isinstance(error, DeploymentError) else [error]
+
+
+def _priorities(needs: Mapping[str, Sequence[str]], durations: Mapping[str, float], width: int) -> dict[str, float]:
+    """Smaller is sooner: the longest road from a name to the end, or its place in the list where only one runs."""
+    if width == 1:
+        return {name: float(number) for number, name in enumerate(needs)}
+    road: dict[str, float] = {}
+    for name in reversed(list(needs)):
+        beyond = max((road[other] for other in road if name in needs[other]), default=0.0)
+        road[name] = durations.get(name, 0.0) + beyond
+    return {name: -length for name, length in road.items()}
+
+
+def _drain(ended: SimpleQueue[tuple[str, BaseException | None] | None], running: set[str]) -> None:
+    """Give what runs a moment to notice the stop and record where it is."""
+    deadline = time.monotonic() + GRACE
+    while running and (left := deadline - time.monotonic()) > 0:
+        try:
+            message = ended.get(timeout=left)
+        except Empty:
+            return
+        if message is not None:
+            running.discard(message[0])

@@ -1,0 +1,220 @@
+"""The form of the state document: bytes to a checked document and back. Knows no storage and no configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from draftgenie_azure.changes.dependencies import HASH_FORMAT
+from draftgenie_azure.errors import StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    Document = dict[str, Any]
+
+STATE_VERSION = "1.0"
+STATUSES = ("running", "completed", "failed")
+# What a key of each kind of record must be, where it is there; keys that are not listed may be anything.
+_TEXT, _NUMBER, _OBJECT, _LIST = (str,), (int, float), (dict,), (list,)
+_OPTIONAL_TEXT = (str, type(None))
+_DOCUMENT: Mapping[str, tuple[type, ...]] = {
+    "version": _TEXT, "lineage": _TEXT, "serial": (int,), "salt": _TEXT, "hash_format": (int,), "last_updated": _TEXT,
+    "target": _OBJECT, "steps": _OBJECT, "resources": _OBJECT, "secrets": _OBJECT, "operations": _OBJECT,
+    "secrets_digest": _OPTIONAL_TEXT, "validated": _OPTIONAL_TEXT, "forced": _LIST,
+}
+_STEP: Mapping[str, tuple[type, ...]] = {
+    "status": _TEXT, "timestamp": _TEXT, "started_at": _TEXT, "duration_seconds": _NUMBER, "dependency_hash": _TEXT,
+    "dependencies": _OBJECT, "outputs": _OBJECT, "metadata": _OBJECT, "error": _TEXT, "last_completed": _OBJECT,
+}
+_RESOURCE: Mapping[str, tuple[type, ...]] = {
+    "id": _TEXT, "name": _TEXT, "api_version": _TEXT, "step": _TEXT, "created": (bool,), "orphaned": (bool,),
+    "body": _TEXT,
+}
+_SECRET: Mapping[str, tuple[type, ...]] = {"digest": _OPTIONAL_TEXT, "version": _TEXT, "generated": (bool,)}
+_OPERATION: Mapping[str, tuple[type, ...]] = {"kind": _TEXT, "url": _TEXT, "started_at": _TEXT}
+# What a record cannot do without.
+_NEEDED = {"document": ("version", "lineage", "serial", "salt"), "resource": ("id", "name", "api_version", "step"),
+           "operation": ("kind", "url")}
+
+
+class EarlierStateError(StateError):
+    """The document is one of the earlier deployment script, with passwords in it."""
+
+
+def empty(*, lineage: str | None = None, salt: str | None = None, serial: int = 0) -> Document:
+    """A document in which nothing is deployed.
+
+    Args:
+        lineage: of a state that it goes on from; a new one unless given. The same for `salt` and `serial`.
+    """
+    return {
+        "version": STATE_VERSION,
+        "lineage": lineage or os.urandom(16).hex(),
+        "serial": serial,
+        "salt": salt or os.urandom(16).hex(),
+        "hash_format": HASH_FORMAT,
+        "target": {},
+        "steps": {},
+        "resources": {},
+        "secrets": {},
+        "secrets_digest": None,
+        "validated": None,
+        "operations": {},
+        "forced": [],
+    }
+
+
+def dump(document: Mapping[str, Any]) -> bytes:
+    """The document as it is stored: sorted keys, two spaces, a newline at the end."""
+    text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:
+        # A path that is no UTF-8 has lone surrogates, which only an escape can write.
+        return json.dumps(document, sort_keys=True, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def copy_for_keeping(document: Mapping[str, Any]) -> bytes:
+    """The document as a copy of earlier states is stored: without operations, whose addresses are signed."""
+    return dump({**document, "operations": {}})
+
+
+def parse(data: bytes, where: str) -> Document:
+    """The document in the bytes, complete and with the right types inside.
+
+    Args:
+        where: the place of the bytes, for messages.
+
+    Raises:
+        EarlierStateError: it is the earlier script's.
+        StateError: it is empty, torn, foreign, of another version, or wrong inside.
+    """
+    state = _json(data, where)
+    if not isinstance(state, dict):
+        raise StateError(f"{where} is no state of this command")
+    if "lineage" not in state:
+        if "completed_steps" in state or ("version" in state and "steps" in state):
+            raise EarlierStateError(f"{where} is the state of the earlier script, with passwords in it")
+        raise StateError(f"{where} is no state of this command")
+    version = state.get("version")
+    if version != STATE_VERSION:
+        raise StateError(f"the state {where} has version {version!r:.40}, this command knows {STATE_VERSION!r}")
+    fault = _fault(state)
+    if fault:
+        raise StateError(f"the state {where}: {json.dumps(fault)[1:-1]} is not what it should be")
+    return empty(lineage=state["lineage"], salt=state["salt"]) | state
+
+
+def _json(data: bytes, where: str) -> Any:
+    if not data.strip():
+        raise StateError(f"the state {where} is empty")
+    try:
+        found = json.loads(data, parse_constant=_refuse, parse_float=_finite)
+        if b"\xed" in data or b"\\ud" in data.lower():
+            # Halves of characters: only those that stand for a byte of a file's name can be written and hashed again.
+            json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
+        return found
+    except RecursionError:
+        raise StateError(f"the state {where} is no JSON of ours: nested too deeply") from None
+    except ValueError as error:
+        raise StateError(f"the state {where} is no JSON: {error}") from error
+
+
+def salvage(data: bytes | None) -> dict[str, Any]:
+    """Lineage, salt and serial of a document that may be unusable otherwise, as far as they can be read."""
+    try:
+        state = _json(data or b"", "")
+    except StateError:
+        return {}
+    if not isinstance(state, dict):
+        return {}
+    found = {}
+    if isinstance(state.get("lineage"), str) and state["lineage"]:
+        found["lineage"] = state["lineage"]
+    if _is_salt(state.get("salt")):
+        found["salt"] = state["salt"]
+    if type(state.get("serial")) is int and state["serial"] >= 0:
+        found["serial"] = state["serial"]
+    return found
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"the number {text} is too large")
+    return number
+
+
+def _is_salt(value: object) -> bool:
+    if not isinstance(value, str) or len(value) < 16 or not value.isascii():
+        return False
+    try:
+        return len(bytes.fromhex(value)) * 2 == len(value)
+    except ValueError:
+        return False
+
+
+def _fault(state: Document) -> str | None:
+    """The first thing that is not what it should be, by its path."""
+    wrong = _wrong(state, _DOCUMENT, _NEEDED["document"])
+    if wrong:
+        return wrong
+    if not state["lineage"]:
+        return "lineage"
+    if state["serial"] < 0:
+        return "serial"
+    if not _is_salt(state["salt"]):
+        return "salt"
+    for key, value in state.get("target", {}).items():
+        if not isinstance(value, str):
+            return f"target.{key}"
+    for name, record in state.get("steps", {}).items():
+        wrong = _wrong_step(record)
+        if wrong is not None:
+            return f"steps.{name}.{wrong}".rstrip(".")
+    kinds = (("resources", _RESOURCE, "resource"), ("secrets", _SECRET, ""), ("operations", _OPERATION, "operation"))
+    for section, types, kind in kinds:
+        for name, record in state.get(section, {}).items():
+            wrong = _wrong(record, types, _NEEDED.get(kind, ()))
+            if wrong is not None:
+                return f"{section}.{name}.{wrong}".rstrip(".")
+    return None
+
+
+def _wrong(record: Any, types: Mapping[str, tuple[type, ...]], needed: tuple[str, ...] = ()) -> str | None:
+    """The first key that is missing or of a wrong type; an empty text where the record itself is; else None."""
+    if type(record) is not dict:
+        return ""
+    for key, kinds in types.items():
+        if key in record and type(record[key]) not in kinds:
+            return key
+    return next((key for key in needed if key not in record), None)
+
+
+def _wrong_step(record: Any) -> str | None:
+    wrong = _wrong(record, _STEP, ("status",))
+    if wrong is not None:
+        return wrong
+    if record["status"] not in STATUSES:
+        return "status"
+    for success in (record, record.get("last_completed")):
+        if success is None:
+            continue
+        wrong = _wrong(success, _STEP)
+        if wrong is not None:
+            return wrong
+        if "dependency_hash" not in success and (success is not record or record["status"] == "completed"):
+            return "dependency_hash"
+        if not all(type(line) is str for line in success.get("dependencies", {}).values()):
+            return "dependencies"
+    reasons = record.get("metadata", {}).get("reasons", [])
+    if type(reasons) is not list or not all(type(reason) is str for reason in reasons):
+        return "metadata.reasons"
+    return None

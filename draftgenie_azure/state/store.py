@@ -1,0 +1,435 @@
+"""How the state document is kept: its lock, copies of earlier ones, and a rescue file where it cannot be saved."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from draftgenie_azure.errors import LockLostError, StateError
+from draftgenie_azure.state import document as state_document
+from draftgenie_azure.state.local_file import put_aside
+from draftgenie_azure.state.step_records import StepRecords
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from draftgenie_azure.state.local_file import Backend, Lock
+    from draftgenie_azure.state.lock import Holder
+
+KEPT_COPIES = 10
+EARLIER_NAMES = (".azure-deployment-state-v1.json", ".azure-deployment-state.json")
+COMMAND = "deploy-azure_v1.py"
+_SECTIONS = ("steps", "resources", "secrets", "operations")
+
+
+class StateStore(StepRecords):
+    """A document in a backend.
+
+    Args:
+        backend: where its bytes and its lock are.
+        state_file: the local path of the state; rescue files are called after it, and lie beside it.
+        config_paths: for the commands that messages name.
+        tolerant: a document that cannot be used is noted in `fault` and not raised.
+
+    Attributes:
+        state: the document; an empty one where there is none yet.
+        found: whether there is one already.
+        fault: why what is stored cannot be used.
+        failure: why the document could not be saved, and where it is instead.
+        earlier: paths of states of the earlier script, where there is none of ours.
+        notices: what a person should know of what was done.
+    """
+
+    def __init__(
+        self, backend: Backend, state_file: str, config_paths: Sequence[str] = (), *, tolerant: bool = False
+    ) -> None:
+        super().__init__()
+        self._backend = backend
+        self.state_file = state_file
+        self._config_paths = config_paths
+        self._tolerant = tolerant
+        self._lock: Lock | None = None
+        self._is_over = False
+        self.failure: StateError | None = None
+        self._rescue_suffix = f"rescue-{stamp()}-{os.getpid()}.json"
+        self._stored: bytes | None = None
+        self._is_kept = False
+        self.found = False
+        self.fault: StateError | None = None
+        self.earlier: list[str] = []
+        self.notices: list[str] = []
+
+    @property
+    def where(self) -> str:
+        """The place of the state, for people."""
+        return self._backend.where
+
+    # --- loading ---
+
+    def loaded(self, data: bytes | None) -> dict[str, Any]:
+        """The document in the bytes that are stored. Nothing but no state at all is taken for a first deployment.
+
+        Raises:
+            StateError: with the last good copy, and the command that puts it back.
+        """
+        self.found, self.fault, self.earlier, self._is_kept = False, None, [], False
+        self._stored = data
+        if data is None:
+            self.earlier = self._earlier_files()
+            return state_document.empty()
+        try:
+            state = state_document.parse(data, self.where)
+        except state_document.EarlierStateError:
+            self.earlier = [self.where]
+            return state_document.empty()
+        except StateError as error:
+            error.hint = self._way_back()
+            if not self._tolerant:
+                raise
+            self.fault = error
+            return state_document.empty(**self._salvaged())
+        self.found = True
+        return state
+
+    def _earlier_files(self) -> list[str]:
+        """States of the earlier script, which looks in the working directory, under both its names."""
+        directories = dict.fromkeys((os.path.dirname(self.state_file), os.getcwd()))
+        found = []
+        for path in (os.path.join(directory, name) for directory in directories for name in EARLIER_NAMES):
+            try:
+                with open(path, "rb") as file:
+                    state_document.parse(file.read(), path)
+            except state_document.EarlierStateError:
+                found.append(path)
+            except (OSError, StateError):
+                continue
+        return found
+
+    def _salvaged(self) -> dict[str, Any]:
+        """Lineage, salt and the highest serial of what is there and of the last good copy."""
+        found = state_document.salvage(self._stored)
+        copy = self._last_good_copy()
+        if copy is None:
+            return found
+        kept = {key: copy[1][key] for key in ("lineage", "salt", "serial")}
+        return kept | found | {"serial": max(kept["serial"], found.get("serial", 0))}
+
+    def _last_good_copy(self) -> tuple[str, dict[str, Any]] | None:
+        for name in self._backend.copies():
+            try:
+                return name, state_document.parse(self._backend.load_copy(name) or b"", name)
+            except StateError:
+                continue
+        return None
+
+    def _way_back(self) -> str:
+        """How to go on from a state that cannot be used."""
+        copy = self._last_good_copy()
+        if copy is None:
+            return (
+                "No copy of an earlier state is kept. To put this one aside and look at everything anew: "
+                f"{self.command('--reset-state')}, then {self.command('--adopt')}"
+            )
+        name, document = copy
+        return (
+            f"The last good copy is {name} (serial {document['serial']}, {document.get('last_updated')}). "
+            f"Put it back: {self.command('--restore-state', name)}"
+        )
+
+    def command(self, *arguments: str) -> str:
+        """The command line that calls this command with the same configuration."""
+        import shlex
+
+        program = sys.argv[0] if os.path.basename(sys.argv[0]) == COMMAND else COMMAND
+        words = ["python", program]
+        for path in self._config_paths:
+            near = os.path.relpath(path)
+            words += ["--config", path if near.startswith("..") else near]
+        return shlex.join([*words, *arguments])
+
+    # --- lock ---
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether this object took the lock."""
+        return self._lock is not None
+
+    def lock_held(self) -> bool:
+        """Whether the lock is surely still ours; a run that took none has none to lose."""
+        return not self._is_over and (self._lock is None or self._lock.held())
+
+    def lock(
+        self, *, timeout: float = 0.0, tell: Callable[[str], None] = lambda text: None, first: bytes | None = None
+    ) -> None:
+        """Take the lock and load again what may have changed since.
+
+        Args:
+            timeout: seconds to wait for another run's lock.
+            tell: gets a line that names whom is waited for.
+            first: what to store where there is nothing and the lock needs something to hold on to.
+
+        Raises:
+            StateLockedError: another run holds it.
+            StateError: it cannot be locked, or what is there now cannot be used.
+        """
+        from draftgenie_azure.state.lock import Holder, Waiting
+
+        waiting = Waiting(timeout, tell, self._instead_of_waiting)
+        if first is None:
+            first = state_document.dump(self.state | {"serial": self.state["serial"] + 1})
+        self._is_over, self.failure = False, None
+        self._lock = self._backend.lock(Holder.this_process().dump(), waiting=waiting, first=first)
+        try:
+            self.state = self._load_state()
+        except BaseException:  # whatever it is, a Ctrl-C included: nobody would give the lock back
+            self.unlock()
+            raise
+
+    def _load_state(self) -> dict[str, Any]:
+        return self.loaded(self._backend.load())
+
+    def _instead_of_waiting(self, holder: Holder) -> str:
+        wait = f"Wait for it: {self.command('--lock-timeout', '10m')}"
+        if self._backend.breakable:
+            return f"{wait}\n        or, if that run is dead, break its lock: {self.command('--force-unlock')}"
+        return f"{wait}\n        or end it: {holder.kill_command}"
+
+    def unlock(self) -> None:
+        """Let go of the lock. What is saved later, by a thread that was left behind, is refused."""
+        if self._lock is not None:
+            with self.mutex:
+                self._is_over = True
+            self._lock.release()
+            self._lock = None
+
+    def locked(self, **how: Any) -> Locked:
+        """The lock for the length of a `with` block; takes what `lock` takes."""
+        return Locked(self, how)
+
+    def holder(self) -> Holder | None:
+        """Who holds the lock, as far as that can be read; None where nobody does."""
+        from draftgenie_azure.state.lock import Holder
+
+        said = self._backend.holder()
+        return None if said is None else Holder.parse(said)
+
+    @property
+    def is_breakable(self) -> bool:
+        """Whether a live holder's lock can be broken."""
+        return self._backend.breakable
+
+    def break_lock(self) -> None:
+        """Take the lock from whoever holds it."""
+        self._backend.break_lock()
+
+    # --- saving ---
+
+    def store(self) -> None:
+        """Write the document, and where that fails, to a rescue file instead.
+
+        From the first failure on, only the rescue file is written: it alone is whole then.
+
+        Raises:
+            StateError: with the command that puts the rescue file back.
+        """
+        if self._is_over:
+            raise LockLostError("the run is over; nothing more is saved")
+        if self.earlier:
+            self.put_earlier_aside()
+        data = state_document.dump(self.state)
+        try:
+            if self.failure is not None:
+                raise StateError(f"the state {self.where} could not be saved before")
+            if not self.lock_held():
+                raise LockLostError(f"the lock on the state {self.where} is lost: another run may have taken it")
+            self._keep_copy()
+            self._backend.save(data)
+        except StateError as error:
+            self._rescue(data, error)
+            self.failure = self.failure or error
+            raise
+        self._stored = data
+
+    def _keep_copy(self) -> None:
+        """Before a run's first change: keep what it found."""
+        if self._is_kept or not self.found or self._stored is None:
+            return
+        document = state_document.parse(self._stored, self.where)
+        when = str(document.get("last_updated", "")).replace("-", "").replace(":", "")
+        name = f"{document['serial']:08d}.{when if when.isalnum() else 'undated'}.json"
+        self._backend.keep(name, state_document.copy_for_keeping(document), KEPT_COPIES)
+        self._is_kept = True
+
+    def _rescue(self, data: bytes, error: StateError) -> None:
+        """Have the document in some file, and the error say where."""
+        if not self._is_worth_rescuing():
+            return
+        from draftgenie_azure.state import emergency_file as rescue
+
+        places = rescue.places(self.state_file)
+        path = rescue.write(data, self.state_file, self._rescue_suffix, places)
+        if path is None:
+            error.message += f"\nit could be saved nowhere else either (tried {', '.join(places)})"
+            error.hint = "Make room in one of these directories, then run again: what was done is looked at anew."
+            return
+        error.message += f"\nwhat this run did is in {path}"
+        error.hint = f"When that is mended, put it back: {self.command('--restore-state', path)}"
+
+    def _is_worth_rescuing(self) -> bool:
+        """Whether the document says more than what is stored."""
+        try:
+            stored = state_document.parse(self._stored or b"", "")
+        except StateError:
+            stored = state_document.empty()
+        return any(self.state.get(section) != stored.get(section) for section in _SECTIONS)
+
+    def check_rescued(self) -> None:
+        """Refuse to go on while a rescue file says more than the state.
+
+        Raises:
+            StateError: with the command that puts it back.
+        """
+        from draftgenie_azure.state import emergency_file as rescue
+
+        for path in rescue.found(self.state_file):
+            try:
+                with open(path, "rb") as file:
+                    document = state_document.parse(file.read(), path)
+            except (OSError, StateError):
+                continue
+            if document["lineage"] == self.state["lineage"] and document["serial"] > self.state["serial"]:
+                raise StateError(
+                    f"an earlier run could not save the state; what it did is in {path} "
+                    f"(serial {document['serial']}, the state has {self.state['serial']})",
+                    hint=f"Put it back: {self.command('--restore-state', path)} (or delete that file).",
+                )
+
+    # --- putting aside, back and elsewhere ---
+
+    def put_earlier_aside(self) -> None:
+        """Put the earlier script's states aside; what exists in Azure is taken over by looking at it."""
+        for path in self.earlier:
+            suffix = f"earlier-{stamp()}"
+            if os.path.isfile(path):
+                aside = put_aside(path, suffix)
+            else:
+                aside = self._backend.aside(suffix, self._stored or b"")
+            self.notices.append(
+                f"{path} is the state of the earlier script, with passwords in it; it is now {aside}, readable for its "
+                "owner alone. What exists in Azure is taken over. Delete that file when nothing needs it any more."
+            )
+        if self.earlier:
+            self.earlier = []
+            self._stored = self._backend.load()
+
+    def put_aside(self, suffix: str) -> str | None:
+        """Keep a dated copy of what is stored; its place, or None where nothing is."""
+        if self._stored is None:
+            return None
+        data = self._stored
+        if self.found:
+            data = state_document.copy_for_keeping(state_document.parse(data, self.where))
+        return self._backend.aside(f"{suffix}-{stamp()}", data)
+
+    def read_copy(self, name: str) -> dict[str, Any]:
+        """The document in a file, or in a copy of an earlier state.
+
+        Raises:
+            StateError: there is none, or it cannot be used.
+        """
+        data = None
+        if os.path.isfile(name):
+            try:
+                with open(name, "rb") as file:
+                    data = file.read()
+            except OSError as error:
+                raise StateError(f"{name} cannot be read: {error.strerror}") from error
+        else:
+            data = self._backend.load_copy(name)
+        if data is None:
+            copies = self._backend.copies()
+            known = "\n        ".join(["Copies of earlier states:", *copies]) if copies else None
+            raise StateError(f"there is no {name}", hint=known)
+        return state_document.parse(data, name)
+
+    def restore(self, document: dict[str, Any], *, adopt: bool = False) -> str | None:
+        """Put an earlier document in the place of what is stored; needs the lock.
+
+        Args:
+            adopt: even in the place of another lineage's.
+
+        Returns:
+            where what was stored is now, where it could not be used; else None, it is among the copies.
+
+        Raises:
+            StateError: what is stored looks after something else.
+        """
+        if self.found and self.state["lineage"] != document["lineage"] and not self._is_bare() and not adopt:
+            raise StateError(
+                f"the state {self.where} has another lineage ({self.state['lineage']}) than the copy "
+                f"({document['lineage']}): it looks after something else",
+                hint="Look at both with --status. To replace it all the same, add --adopt.",
+            )
+        aside = self.put_aside("bad") if self.fault is not None or self.earlier else None
+        serial = max(self.state["serial"], document["serial"])
+        self.state = document | {"serial": serial}
+        self.save()
+        return aside
+
+    def _is_bare(self) -> bool:
+        """Whether the document says nothing that could be lost."""
+        return not any(self.state.get(section) for section in _SECTIONS)
+
+    def take_from(self, source: StateStore) -> str | None:
+        """Move another store's document here; both are locked.
+
+        Returns:
+            where the source's bytes are now.
+
+        Raises:
+            StateError: what is stored here is another lineage's, or newer.
+        """
+        if self.found and self.state["lineage"] != source.state["lineage"] and not self._is_bare():
+            raise StateError(
+                f"there is another state already in {self.where}: its lineage is {self.state['lineage']}, that of "
+                f"{source.where} {source.state['lineage']}",
+                hint="Give one of them another name (advanced.state_file, advanced.state_blob_name).",
+            )
+        same = self.found and self.state["lineage"] == source.state["lineage"]
+        if same and self.state["serial"] > source.state["serial"]:
+            raise StateError(
+                f"the state in {self.where} is newer (serial {self.state['serial']}) than {source.where} "
+                f"(serial {source.state['serial']})",
+                hint=f"Use it as it is (AZURE_STATE_STORAGE); {source.where} is out of date.",
+            )
+        self.state = source.state
+        data = state_document.dump(source.state)
+        if data != self._stored:
+            self._keep_copy()
+            self._backend.save(data)
+            self._stored = data
+        aside = source.put_aside("moved")
+        source._backend.delete()
+        return aside
+
+
+class Locked:
+    """Holds a store's lock for the length of a block; contextlib costs the no-op run a millisecond."""
+
+    def __init__(self, store: StateStore, how: dict[str, Any]) -> None:
+        self._store = store
+        self._how = how
+
+    def __enter__(self) -> None:
+        self._store.lock(**self._how)
+
+    def __exit__(self, *_: object) -> None:
+        self._store.unlock()
+
+
+def stamp() -> str:
+    """The time as names of files have it."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
