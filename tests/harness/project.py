@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ROOT / "deploy-azure_v1.py"
 STATE = ".azure-deployment-state-v1.json"
 SHARED = ROOT.parent / "shared"

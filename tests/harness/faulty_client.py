@@ -1,6 +1,6 @@
 """Runs the command with a fault on this side of the network at one of its requests.
 
-    python tests/faulty_client.py '{"method": "PUT", "address": "…", "skip": 0, "kind": "time-out"}' ARGUMENT…
+    python tests/harness/faulty_client.py '{"method": "PUT", "address": "…", "skip": 0, "kind": "time-out"}' ARGUMENT…
 
 `address` is a shell pattern for host and path. `time-out` waits for the answer for next to no time, so that the request
 is sent and done and its answer comes too late; `no-name` closes the connections and has the next name not be found.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from draftgenie_azure.arm import transport as wire  # noqa: E402 - found by the line above

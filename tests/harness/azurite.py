@@ -1,7 +1,7 @@
 """Azurite, Microsoft's storage emulator, for tests and benchmarks: installed once from npm, started on a free port.
 
 It needs Node and npm. Where they are missing, what needs it is skipped with a reason; with CI set in the environment,
-their absence is a failure. `python tests/azurite.py` installs it.
+their absence is a failure. `python tests/harness/azurite.py` installs it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Repeats a deployment once for each of its requests with something going wrong there, and looks at what comes out.
 
-    python tests/sweep.py [--part 1/8] [--only 503,drop-after] [--at /jobs/] [--sample N]
+    python tests/harness/sweep.py [--part 1/8] [--only 503,drop-after] [--at /jobs/] [--sample N]
 
 prints one line per case that went wrong and the count of all, after Ctrl-C those so far. The suite runs a sample
 (`test_sweep.py`).
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 
 from project import ROOT, Project  # noqa: E402 - found by the line above
 
@@ -207,7 +207,7 @@ def attempt(directory: Path, expected: dict[str, Any], point: Point, kind: str) 
 def _with_fault(project: Project, point: Point, kind: str) -> Verdict:
     wrong = []
     if kind in NEAR:
-        done = project.run(point.near_fault(kind), program=str(ROOT / "tests" / "faulty_client.py"))
+        done = project.run(point.near_fault(kind), program=str(ROOT / "tests/harness/faulty_client.py"))
         met = MET in done.err
     else:
         done = project.run(*project.faults(point.fault(kind)))

@@ -12,7 +12,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_tables_of_the_readme_are_current() -> None:
-    """Steps, flags and configuration keys come from the code: run `python tests/readme.py`."""
+    """Steps, flags and configuration keys come from the code: run `python tests/harness/readme.py`."""
     assert filled(README) == README
 
 

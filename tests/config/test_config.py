@@ -19,7 +19,7 @@ from draftgenie_azure.config.raw import RawConfig, is_secret_key, load, read
 from draftgenie_azure.config.validated.schema import SCHEMA_FILE, Config, json_schema, schema_text
 from draftgenie_azure.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "config.yaml"
 
 GOOD = """\

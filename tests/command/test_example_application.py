@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent / "examples" / "draftgenie"
+ROOT = Path(__file__).resolve().parents[2] / "examples" / "draftgenie"
 JS_HEALTH = ("/api/v1/health", "/api/v1/health/ready", "/api/v1/health/live")
 PY_HEALTH = ("/health", "/health/ready", "/health/live")
 

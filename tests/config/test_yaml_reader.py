@@ -339,7 +339,7 @@ def test_a_name_from_the_environment_is_never_a_key_or_structure() -> None:
 
 
 def test_the_reader_imports_nothing_that_the_shortest_run_cannot_afford() -> None:
-    root = str(Path(__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     program = (
         f"import sys; sys.path.insert(0, {root!r}); from draftgenie_azure.config.yaml_reader import read_document;"
         "read_document('c', {}, b'a: [1, {b: c}]');"

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from azurite import Azurite
-from project import COMMAND, STATE, Project
+from project import COMMAND, ROOT, STATE, Project
 
-DRIVER = Path(__file__).with_name("state_driver.py")
+DRIVER = ROOT / "tests/harness/state_driver.py"
 
 
 def drive(azurite: Azurite | None, *arguments: str, timeout: float = 110) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from draftgenie_azure.build_context import context as module
 from draftgenie_azure.build_context.context import Context, PackResult, Tree, content_tag, escape
 from draftgenie_azure.errors import BuildError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ALL = "FROM scratch\nCOPY . /\n"
 EXAMPLE = ROOT / "examples" / "draftgenie"
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has none of these")

@@ -1,6 +1,6 @@
 """Something goes wrong at a request: the deployment completes, or stops with a message and the next run completes it.
 
-A sample of all combinations of requests and faults; `python tests/sweep.py` runs every one.
+A sample of all combinations of requests and faults; `python tests/harness/sweep.py` runs every one.
 """
 
 from __future__ import annotations

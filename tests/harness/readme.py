@@ -1,4 +1,4 @@
-"""The README's tables, made from the code: `python tests/readme.py` writes them, a test compares them."""
+"""The README's tables, made from the code: `python tests/harness/readme.py` writes them, a test compares them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 
