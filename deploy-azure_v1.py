@@ -96,7 +96,7 @@ class StateManager(StateStore):
         tolerant: a state that cannot be used is noted in `fault` and not raised.
 
     Attributes:
-        state: the document; see the README for its form.
+        state: the document; docs/state.md describes its form.
         storage_type: `local` or `blob`.
         found: whether there was a state already.
     """

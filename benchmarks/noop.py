@@ -5,7 +5,7 @@
 
 Everything is measured in turn within one run, since machines are noisy: read the ratios, which are medians of pairs.
 Every byte of every file is read and hashed by this command and by sha256sum; git and doit trust modification times.
-`--readme` puts the table into the README.
+`--document` puts the table into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15, help="runs of each kind; the median is shown")
-    parser.add_argument("--readme", action="store_true", help="put the table into the README")
+    parser.add_argument("--document", action="store_true", help="put the table into docs/performance.md")
     args = parser.parse_args()
     results = {}
     for title in SIZES:
@@ -191,12 +191,12 @@ def main() -> None:
         f"`sha256sum` plus the time for none."
     )
     print(f"\n{text}")
-    if args.readme:
-        readme = ROOT / "README.md"
-        before, marker, after = readme.read_text(encoding="utf-8").partition("<!-- output: benchmark -->\n")
-        assert marker, "the README has no place for the table"
+    if args.document:
+        document = ROOT / "docs/performance.md"
+        before, marker, after = document.read_text(encoding="utf-8").partition("<!-- output: benchmark -->\n")
+        assert marker, "the document has no place for the table"
         rest = after[after.index("\n## ") :] if "\n## " in after else ""
-        readme.write_text(f"{before}{marker}{text}\n{rest}", encoding="utf-8")
+        document.write_text(f"{before}{marker}{text}\n{rest}", encoding="utf-8")
 
 
 if __name__ == "__main__":

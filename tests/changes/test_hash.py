@@ -1,6 +1,6 @@
 """The dependency hash: computed again by a few lines that share nothing with the command, and held by its properties.
 
-What is hashed stands in the README, "How it decides"; the lines here follow it word for word.
+What is hashed stands in docs/how-it-decides.md; the lines here follow it word for word.
 """
 
 from __future__ import annotations

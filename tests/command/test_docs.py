@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import importlib
 import re
+from pathlib import Path
 
+import pytest
+from document_tables import COMMAND, CONFIGURATION, filled
 from project import ROOT
-from readme import filled
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
-def test_tables_of_the_readme_are_current() -> None:
-    """Steps, flags and configuration keys come from the code: run `python tests/harness/readme.py`."""
-    assert filled(README) == README
+@pytest.mark.parametrize("document", [COMMAND, CONFIGURATION], ids=lambda path: path.stem)
+def test_tables_are_current(document: Path) -> None:
+    """Steps, flags and configuration keys come from the code: run `python tests/harness/document_tables.py`."""
+    text = document.read_text(encoding="utf-8")
+
+    assert filled(text) == text
 
 
-def test_exit_codes_of_the_readme_are_those_of_the_command() -> None:
+def test_exit_codes_of_the_documents_are_those_of_the_command() -> None:
     """Every code that the command knows, and no other."""
     command = importlib.import_module("deploy-azure_v1")
-    section = README.split("## Exit codes")[1].split("##")[0]
+    section = COMMAND.read_text(encoding="utf-8").split("## Exit codes")[1].split("##")[0]
 
     codes = {int(code) for code in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)}
 
@@ -35,3 +41,31 @@ def test_files_that_the_readme_names_exist() -> None:
 
     assert names
     assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_resolve(document: Path) -> None:
+    """Files and headings that a document points to are there."""
+    text = document.read_text(encoding="utf-8")
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = target.partition("#")
+        if "://" in path:
+            continue
+        file = (document.parent / path).resolve() if path else document
+        if not file.exists() or (anchor and anchor not in _anchors(file)):
+            broken.append(target)
+
+    assert not broken
+
+
+def _anchors(document: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_document_is_in_the_readme() -> None:
+    """Nobody finds a page that nothing leads to."""
+    linked = set(re.findall(r"\(docs/([\w-]+\.md)\)", README))
+
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} == linked
