@@ -55,6 +55,12 @@ if TYPE_CHECKING:
         def load_copy(self, name: str) -> bytes | None:
             """The bytes of a copy, or None where there is none."""
 
+        def read_companion(self, name: str) -> bytes | None:
+            """A document that lies beside the state (`history`, `baseline`), or None where there is none."""
+
+        def write_companion(self, name: str, data: bytes | None) -> None:
+            """Replace such a document, all or nothing, or remove it; only the holder of the lock does."""
+
         def lock(self, holder: bytes, *, waiting: Waiting, first: bytes) -> Lock:
             """Take the lock. StateLockedError where another one holds it.
 
@@ -234,6 +240,30 @@ class LocalBackend:
     def load_copy(self, name: str) -> bytes | None:
         """The bytes of any file."""
         return read_file(name)
+
+    # --- documents beside the state ---
+
+    def read_companion(self, name: str) -> bytes | None:
+        """The bytes of `<state file>.<name>`, or None where there is no such file."""
+        return read_file(beside(self.path, name))
+
+    def write_companion(self, name: str, data: bytes | None) -> None:
+        """Replace `<state file>.<name>`; None removes it.
+
+        Raises:
+            StateError: it cannot be written; the old one is as it was.
+        """
+        path = beside(self.path, name)
+        try:
+            if data is not None:
+                write_whole(path, data)
+            elif os.path.lexists(path):
+                os.unlink(path)
+                _flush_directory(os.path.dirname(path))
+        except OSError as error:
+            raise StateError(
+                f"{path} cannot be written: {error.strerror}", hint="Make room, or the directory writable."
+            ) from error
 
     # --- lock ---
 

@@ -94,6 +94,15 @@ class MemoryBackend:
     def load_copy(self, name: str) -> bytes | None:
         return self._place.blobs.get(name)
 
+    def read_companion(self, name: str) -> bytes | None:
+        return self._place.blobs.get(f"companion/{name}")
+
+    def write_companion(self, name: str, data: bytes | None) -> None:
+        if data is None:
+            self._place.blobs.pop(f"companion/{name}", None)
+        else:
+            self._place.blobs[f"companion/{name}"] = data
+
     def lock(self, holder: bytes, *, waiting: Waiting, first: bytes) -> MemoryLock:
         lock = MemoryLock(self._place)
         while True:

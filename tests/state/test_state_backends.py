@@ -161,6 +161,20 @@ def test_only_the_last_copies_are_kept(opened: Open) -> None:
     assert opened().load_copy("no-such-copy") is None
 
 
+def test_documents_beside_the_state_are_replaced_read_and_removed(opened: Open) -> None:
+    """History and baseline lie in the same storage; without one there is None."""
+    one, other = opened(), opened()
+
+    assert one.read_companion("history") is None
+    one.write_companion("history", b"1")
+    one.write_companion("history", b"2")
+    assert other.read_companion("history") == b"2"
+    assert other.read_companion("baseline") is None
+    one.write_companion("history", None)
+    one.write_companion("history", None)
+    assert other.read_companion("history") is None
+
+
 def test_putting_aside_overwrites_nothing(opened: Open) -> None:
     """Two resets within a second have two files."""
     backend = opened()

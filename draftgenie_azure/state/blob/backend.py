@@ -214,6 +214,26 @@ class BlobBackend:
         found = self._read(self._container.get_blob_client(name))
         return None if found is None else found[0]
 
+    # --- documents beside the state ---
+
+    def read_companion(self, name: str) -> bytes | None:
+        """The bytes of the blob `<name of the state>.<name>`, or None where there is none."""
+        found = self._read(self._container.get_blob_client(f"{self._name}.{name}"))
+        return None if found is None else found[0]
+
+    def write_companion(self, name: str, data: bytes | None) -> None:
+        """Replace that blob; None removes it. The state's lease keeps other runs from writing it."""
+        blob = self._container.get_blob_client(f"{self._name}.{name}")
+        try:
+            if data is not None:
+                self._write(blob, data, overwrite=True)
+            else:
+                self._patiently("deleted", blob.delete_blob)
+        except ResourceNotFoundError:
+            pass  # it is gone, or was never there
+        except HttpResponseError as error:
+            raise self._failure("saved", error) from error
+
     # --- lock ---
 
     def lock(self, holder: bytes, *, waiting: Waiting, first: bytes) -> Lock:
