@@ -47,6 +47,10 @@ _SHAPE = (
     "transport", "exposed_port", "allow_insecure", "health_path", "startup_seconds", "command", "args",
     "volume.type", "volume.mount_path", "scale",
 )
+_CONTEXT = tuple(
+    f"draftgenie_azure/build_context/{name}.py"
+    for name in ("context", "dockerfile", "dockerignore", "hashing", "listing", "names", "packing")
+)
 _FOUNDATION = "draftgenie_azure/provision/bodies/foundation.py"
 _STORES = "draftgenie_azure/provision/bodies/stores.py"
 _VARIABLES = (
@@ -130,7 +134,7 @@ STEPS: tuple[Step, ...] = (
         images=True,
         tools=(
             "draftgenie_azure/provision/images.py",
-            *(f"draftgenie_azure/build_context/{name}.py" for name in ("context", "dockerfile", "dockerignore")),
+            *_CONTEXT,
         ),
     ),
     Step(

@@ -366,7 +366,7 @@ class _Owner:
 def name_of(key: str) -> str:
     """The name of the dependency on a value: one line for every key, and no two keys share one."""
     if "\\" in key or not key.isprintable():
-        from draftgenie_azure.build_context.context import escape
+        from draftgenie_azure.build_context.names import escape
 
         key = escape(key)
     return f"secret:{key}" if is_secret_key(key) else f"config:{key}"

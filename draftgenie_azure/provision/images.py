@@ -11,7 +11,8 @@ from functools import partial
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.replies import member
-from draftgenie_azure.build_context.context import content_tag
+from draftgenie_azure.build_context.hashing import content_tag
+from draftgenie_azure.build_context.packing import pack
 from draftgenie_azure.errors import AzureError, BuildError
 from draftgenie_azure.run.control import pace
 from draftgenie_azure.run.schedule import side_by_side
@@ -162,7 +163,7 @@ class RegistryBuilder:
             archive.truncate()
             context = request.context()
             hashed = context.dependencies()
-            packed = context.pack(archive)
+            packed = pack(context, archive)
             if packed.dependencies == hashed and self._fits(packed.dependencies):
                 self.packed |= packed.dependencies
                 archive.seek(0)

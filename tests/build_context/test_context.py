@@ -22,8 +22,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draftgenie_azure.build_context import context as module
-from draftgenie_azure.build_context.context import Context, PackResult, Tree, content_tag, escape
+from draftgenie_azure.build_context import listing
+from draftgenie_azure.build_context.context import Context, Tree
+from draftgenie_azure.build_context.hashing import content_tag
+from draftgenie_azure.build_context.names import escape
+from draftgenie_azure.build_context.packing import PackResult, pack
 from draftgenie_azure.errors import BuildError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +58,7 @@ def names(root: Path, **options: object) -> list[str]:
 
 def packed(context: Context) -> tuple[PackResult, bytes]:
     out = io.BytesIO()
-    return context.pack(out), out.getvalue()
+    return pack(context, out), out.getvalue()
 
 
 def members(data: bytes) -> dict[str, tarfile.TarInfo]:
@@ -839,7 +842,7 @@ def test_the_pack_is_normalised(tmp_path: Path) -> None:
 def test_the_pack_to_a_path_is_the_same(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     target = tmp_path_factory.mktemp("out") / "context.tar.gz"
 
-    result = Context(str(tree), "Dockerfile").pack(target)
+    result = pack(Context(str(tree), "Dockerfile"), target)
 
     other, data = packed(Context(str(tree), "Dockerfile"))
     assert target.read_bytes() == data
@@ -851,7 +854,7 @@ def test_other_tools_read_the_pack(tmp_path: Path, tmp_path_factory: pytest.Temp
         pytest.skip("there is no tar")
     make(tmp_path, {"a/é": "1", "b": "x" * 70_000, "/".join(["d" * 90] * 3): "deep"})
     out = tmp_path_factory.mktemp("out")
-    Context(str(tmp_path), "Dockerfile").pack(out / "context.tar.gz")
+    pack(Context(str(tmp_path), "Dockerfile"), out / "context.tar.gz")
 
     subprocess.run(["tar", "xzf", "context.tar.gz"], cwd=out, check=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
 
@@ -874,7 +877,7 @@ def test_many_files_are_hashed_by_two_threads_with_the_same_result(
 ) -> None:
     make(tmp_path, {f"{index}": str(index) for index in range(60)})
     expected = hashes(tmp_path)
-    monkeypatch.setattr(module, "_MANY", 10)
+    monkeypatch.setattr(listing, "_MANY", 10)
     before = threading.active_count()
 
     assert hashes(tmp_path) == expected
@@ -897,10 +900,11 @@ def test_two_gigabytes_in_constant_memory(tmp_path: Path) -> None:
     code = (
         "import os, resource, sys\n"
         "from draftgenie_azure.build_context.context import Context\n"
+        "from draftgenie_azure.build_context.packing import pack\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "context = Context(sys.argv[1], 'Dockerfile')\n"
         "hashed = context.dependencies()\n"
-        "assert context.pack(os.devnull).dependencies == hashed\n"
+        "assert pack(context, os.devnull).dependencies == hashed\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
 

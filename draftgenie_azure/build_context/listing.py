@@ -1,0 +1,238 @@
+"""What lies in the folder that build contexts are taken from: listed and hashed once.
+
+Links are never followed; named pipes, sockets and devices are not listed and never opened.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from draftgenie_azure.build_context.dockerignore import Matcher
+from draftgenie_azure.build_context.hashing import hash_file, is_executable, stamp, stamp_of, unreadable
+from draftgenie_azure.build_context.names import UTF_8, as_utf_8
+from draftgenie_azure.errors import BuildError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NEVER = frozenset(
+    {
+        *(".git", ".hg", ".svn", ".bzr", ".venv"),  # as the Azure CLI does
+        *(".azure-deployment-history", ".azure-emulator", "azure-deployment.log", "azure-deployment-summary.md"),
+    }
+)
+NEVER_BEGINNING = (".azure-deployment-state", "azure-deployment-v1.log")
+
+_RACY = 100_000_000  # nanoseconds; the clocks of file systems go in steps
+_MANY = 1000  # files from which a second thread pays
+
+
+class Entry:
+    """One thing that is shipped.
+
+    Attributes:
+        path: relative to the context, with slashes.
+        kind: `file`, `link`, or `directory` for one that is empty.
+        executable: whether its owner may execute it; always so on Windows, as Docker ships it.
+        target: the text of a link, else empty.
+    """
+
+    __slots__ = ("executable", "kind", "path", "target")
+
+    def __init__(self, path: str, kind: str, *, executable: bool = False, target: str = "") -> None:
+        self.path = path
+        self.kind = kind
+        self.executable = executable
+        self.target = target
+
+    def __repr__(self) -> str:
+        return f"Entry({self.path!r}, {self.kind!r}, executable={self.executable}, target={self.target!r})"
+
+
+class Listing:
+    """A folder that build contexts are taken from, listed and hashed once however many contexts share it.
+
+    It remembers what it saw: make one for each run, or ask `is_current` before. Not for several threads at once.
+
+    Args:
+        root: the folder.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
+        self._prefix = os.path.join(self.root, "")
+        self._listings: dict[str, list[tuple[str, str]]] = {}
+        self._kept: dict[tuple[str, ...], dict[str, list[tuple[str, str, bool]]]] = {}
+        self._matchers: dict[tuple[str, ...], tuple[Matcher, dict[str, tuple[bool, ...]]]] = {}
+        self._files: dict[str, tuple[str, bool]] = {}
+        self._targets: dict[str, str] = {}
+        self._texts: dict[str, bytes | None] = {}
+        self._stamps: dict[str, int | None] = {}
+        self._settled = 0  # so many of them were looked at once more
+        self._began = time.time_ns()
+
+    def is_current(self) -> bool:
+        """Whether what it remembers is surely what is there.
+
+        As git does, what changed shortly before it was seen is not trusted: a second change may have the same stamp.
+        """
+        newest = max((stamp for stamp in self._stamps.values() if stamp is not None), default=0)
+        self._settled = 0
+        return newest < self._began - _RACY and self.changed() is None
+
+    def changed(self) -> str | None:
+        """The first thing, by its name on this machine, that changed while others were listed or hashed here.
+
+        Each file is seen at a moment of its own. Only if none of them moved since are they what was there at once: a
+        `git checkout` in the middle of hashing would else show half of one commit and half of another.
+        """
+        if self._settled < len(self._stamps):
+            for absolute, seen in self._stamps.items():
+                if stamp(absolute) != seen:
+                    return absolute
+            self._settled = len(self._stamps)
+        return None
+
+    def absolute(self, path: str) -> str:
+        """Where `path`, relative to the root and with slashes, is on this machine."""
+        if UTF_8:
+            return self._prefix + path  # os.path.join costs half a millisecond for 700 files
+        return self._prefix + os.fsdecode(path.encode("utf-8", "surrogateescape"))
+
+    def listing(self, directory: str) -> list[tuple[str, str]]:
+        """Path and kind of what a directory holds and Docker can ship.
+
+        Args:
+            directory: relative to the root, with slashes; empty for the root itself.
+
+        Raises:
+            BuildError: it cannot be read.
+        """
+        found = self._listings.get(directory)
+        if found is None:
+            found = []
+            above = directory + "/" if directory else ""
+            absolute = self.absolute(directory) if directory else self.root
+            self._stamps[absolute] = stamp(absolute)
+            try:
+                with os.scandir(absolute) as entries:
+                    for entry in entries:
+                        name = entry.name if UTF_8 else as_utf_8(entry.name)
+                        if name in NEVER or name.startswith(NEVER_BEGINNING):
+                            continue
+                        if entry.is_symlink():
+                            found.append((above + name, "link"))
+                        elif entry.is_file(follow_symlinks=False):
+                            found.append((above + name, "file"))
+                        elif entry.is_dir(follow_symlinks=False):
+                            found.append((above + name, "directory"))
+            except OSError as error:
+                raise unreadable(directory or self.root, error) from error
+            self._listings[directory] = found
+        return found
+
+    def kept(self, directory: str, lines: tuple[str, ...]) -> list[tuple[str, str, bool]]:
+        """Path, kind and "ignored" of what an ignore file leaves in a directory.
+
+        An ignored directory is in it, marked, if something below it may be kept.
+
+        Args:
+            directory: relative to the root, with slashes; empty for the root itself. Those above it come first.
+            lines: the ignore file's patterns.
+        """
+        cache = self._kept.setdefault(lines, {})
+        found = cache.get(directory)
+        if found is None:
+            matcher, states = self._matcher(lines)
+            state = matcher.top
+            if directory:
+                state = states[directory] = matcher.below(directory, states[os.path.dirname(directory)])
+            found = []
+            for path, kind in self.listing(directory):
+                if not matcher.ignored_in(path, state):
+                    found.append((path, kind, False))
+                elif kind == "directory" and not matcher.can_skip_directory(path):
+                    found.append((path, kind, True))
+            cache[directory] = found
+        return found
+
+    def _matcher(self, lines: tuple[str, ...]) -> tuple[Matcher, dict[str, tuple[bool, ...]]]:
+        """The matcher of an ignore file's patterns, and its state in the directories that were listed."""
+        if lines not in self._matchers:
+            matcher = Matcher(lines)
+            self._matchers[lines] = matcher, {"": matcher.top}
+        return self._matchers[lines]
+
+    def digests(self, paths: Iterable[str]) -> dict[str, tuple[str, bool]]:
+        """SHA-256 and executable bit of files; each is read once, whoever asks.
+
+        Args:
+            paths: relative to the root, with slashes.
+
+        Raises:
+            BuildError: a file cannot be read, or does not stop changing.
+        """
+        missing = [path for path in paths if path not in self._files]
+        if len(missing) < _MANY:
+            for path in missing:
+                self._hash(path)
+        else:
+            self._hash_in_two_threads(missing)
+        return self._files
+
+    def _hash(self, path: str) -> None:
+        absolute = self.absolute(path)
+        digest, status = hash_file(absolute, path)
+        self._files[path] = digest, is_executable(status.st_mode)
+        self._stamps[absolute] = stamp_of(status)
+
+    def _hash_in_two_threads(self, paths: list[str]) -> None:
+        import threading
+
+        failures: list[BuildError] = []
+
+        def work(part: list[str]) -> None:
+            try:
+                for path in part:
+                    if failures:
+                        return
+                    self._hash(path)
+            except BuildError as error:
+                failures.append(error)
+
+        helper = threading.Thread(target=work, args=(paths[1::2],), daemon=True)
+        helper.start()
+        work(paths[::2])
+        helper.join()
+        if failures:
+            raise failures[0]
+
+    def target(self, path: str) -> str:
+        """The text of a link."""
+        text = self._targets.get(path)
+        if text is None:
+            try:
+                text = os.readlink(self.absolute(path))
+                text = text if UTF_8 else as_utf_8(text)
+            except OSError as error:
+                raise unreadable(path, error) from error
+            self._targets[path] = text
+        return text
+
+    def text(self, absolute: str, name: str) -> bytes | None:
+        """The bytes of a Dockerfile or ignore file, through links; None where there is none."""
+        if absolute not in self._texts:
+            parts: list[bytes] = []
+            try:
+                _, status = hash_file(absolute, name, follow=True, keep=parts)
+            except BuildError as error:
+                if not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+                    raise
+                self._texts[absolute] = self._stamps[absolute] = None
+            else:
+                self._texts[absolute] = b"".join(parts)
+                if not os.path.islink(absolute):
+                    self._stamps[absolute] = stamp_of(status)
+        return self._texts[absolute]

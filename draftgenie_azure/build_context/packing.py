@@ -1,0 +1,155 @@
+"""A build context as tar.gz: in constant memory, and the same bytes for the same content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+import zlib
+
+from draftgenie_azure.build_context.hashing import BLOCK, is_executable, note_file, note_other, open_file, unreadable
+from draftgenie_azure.build_context.names import as_bytes, escape
+from draftgenie_azure.errors import BuildError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from draftgenie_azure.build_context.context import Context
+
+    class Writer(Protocol):
+        """Where a pack goes: anything with a `write` for bytes."""
+
+        def write(self, data: bytes, /) -> object:
+            """Take the bytes."""
+
+
+class PackResult:
+    """What was packed.
+
+    Attributes:
+        sha256: of the tar before compression, in lower-case hex, so that it does not depend on the zlib at hand.
+        size: bytes written, compressed.
+        dependencies: as `Context.dependencies()`, but of the bytes that went into the pack.
+    """
+
+    __slots__ = ("dependencies", "sha256", "size")
+
+    def __init__(self, sha256: str, size: int, dependencies: dict[str, str]) -> None:
+        self.sha256 = sha256
+        self.size = size
+        self.dependencies = dependencies
+
+
+def pack(context: Context, destination: str | os.PathLike[str] | Writer) -> PackResult:
+    """Write a context as tar.gz, in constant memory and the same for the same content.
+
+    All is listed and read anew, so that the result can be compared with what was hashed before.
+
+    Args:
+        context: what is packed.
+        destination: a path, or an object with `write`.
+
+    Returns:
+        Hash, size, and the dependencies of the very bytes that were packed.
+
+    Raises:
+        BuildError: something cannot be read, or changed while it was packed.
+    """
+    if isinstance(destination, (str, os.PathLike)):
+        with open(destination, "wb") as file:
+            return pack(context, file)
+    return _pack(context.anew(), destination)
+
+class _Archive:
+    """A tar.gz that is written piece by piece: no list of members is kept, and time, owner and names are left out."""
+
+    def __init__(self, destination: Writer) -> None:
+        self._destination = destination
+        self._compressor = zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: with a gzip header, its time 0
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def header(self, path: str, kind: str, *, size: int = 0, mode: int = 0o644, target: str = "") -> None:
+        member = tarfile.TarInfo(path)
+        member.size = size
+        member.mode = mode
+        member.linkname = target
+        member.type = {"file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "directory": tarfile.DIRTYPE}[kind]
+        # PAX, for names that are long, not ASCII, or not even UTF-8.
+        self.write(member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+
+    def write(self, data: bytes) -> None:
+        self._hash.update(data)
+        self._out(self._compressor.compress(data))
+
+    def pad(self, size: int) -> None:
+        self.write(bytes(-size % 512))
+
+    def close(self) -> str:
+        self.write(bytes(1024))
+        self._out(self._compressor.flush())
+        return self._hash.hexdigest()
+
+    def _out(self, data: bytes) -> None:
+        if data:
+            self._destination.write(data)
+            self.size += len(data)
+
+
+def _pack(context: Context, destination: Writer) -> PackResult:
+    archive = _Archive(destination)
+    dependencies: dict[str, str] = {}
+    extras = {in_pack: data for _, in_pack, data in context.extras()}
+    entries = {entry.path: entry for entry in context.files()}
+    for path in sorted({*extras, *entries}, key=as_bytes):
+        entry = entries.get(path)
+        if entry is not None and entry.kind != "file":
+            note_other(dependencies, entry)
+        data = extras.get(path)
+        if data is not None:  # a Dockerfile or ignore file that is a link is packed as a file
+            executable = entry is not None and entry.kind == "file" and entry.executable
+            archive.header(path, "file", size=len(data), mode=0o755 if executable else 0o644)
+            archive.write(data)
+            archive.pad(len(data))
+            if entry is not None and entry.kind == "file":
+                note_file(dependencies, path, hashlib.sha256(data).hexdigest(), executable)
+        elif entry is not None and entry.kind == "file":
+            note_file(dependencies, path, *_pack_file(archive, context.tree.absolute(path), path))
+        elif entry is not None and entry.kind == "link":
+            archive.header(path, "link", mode=0o777, target=entry.target)
+        else:
+            archive.header(path, "directory", mode=0o755)
+    for name, _, data in context.extras():
+        dependencies.setdefault("file:" + escape(name), hashlib.sha256(data).hexdigest())
+    digest = archive.close()
+    return PackResult(digest, archive.size, dependencies)
+
+
+def _pack_file(archive: _Archive, absolute: str, name: str) -> tuple[str, bool]:
+    """Pack a file; what was packed is hashed, and a file that does not hold still is an error."""
+    descriptor, before = open_file(absolute, name)
+    digest = hashlib.sha256()
+    count = 0
+    try:
+        executable = is_executable(before.st_mode)
+        archive.header(name, "file", size=before.st_size, mode=0o755 if executable else 0o644)
+        while count < before.st_size:
+            block = os.read(descriptor, BLOCK)
+            if not block:
+                break
+            digest.update(block)
+            archive.write(block)
+            count += len(block)
+        after = os.fstat(descriptor)
+    except OSError as error:
+        raise unreadable(name, error) from error
+    finally:
+        os.close(descriptor)
+    if count != before.st_size or after.st_size != count or after.st_mtime_ns != before.st_mtime_ns:
+        raise BuildError(
+            f"cannot pack {escape(name)}: it changed while it was packed",
+            hint="Wait until whatever writes it is done, and run again.",
+        )
+    archive.pad(count)
+    return digest.hexdigest(), executable
