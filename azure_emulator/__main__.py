@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .certificates import Certificates
-from .clock import stamp
-from .faults import BadFault
-from .lockfile import ALREADY_RUNS, LockFile, Taken, read_lock
-from .server import Server
-from .world import World
+from azure_emulator.core.clock import stamp
+from azure_emulator.core.faults import BadFault
+from azure_emulator.core.world import World
+from azure_emulator.front.certificates import Certificates
+from azure_emulator.front.server import Server
+from azure_emulator.lockfile import ALREADY_RUNS, LockFile, Taken, read_lock
 
 _GRACE = 2.0
 """How long after the last client has gone an attached emulator lives on."""

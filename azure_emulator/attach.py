@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from .lockfile import ALREADY_RUNS, read_lock
+from azure_emulator.lockfile import ALREADY_RUNS, read_lock
 
 _PATIENCE = 15.0
 _PACKAGES = Path(__file__).resolve().parents[1]

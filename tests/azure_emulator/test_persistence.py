@@ -17,7 +17,7 @@ from azure.core.exceptions import AzureError
 from emulator_client import SECRETS_OFFICER, AzureClient, Json
 
 from azure_emulator.attach import Attached, attach
-from azure_emulator.store import Store
+from azure_emulator.core.store import Store
 
 ROUNDS = 6
 IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"

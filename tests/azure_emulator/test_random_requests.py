@@ -19,9 +19,9 @@ from emulator_client import NAMESPACES, SECRETS_OFFICER, environment_body
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from azure_emulator.certificates import Certificates
-from azure_emulator.server import Server
-from azure_emulator.world import World
+from azure_emulator.core.world import World
+from azure_emulator.front.certificates import Certificates
+from azure_emulator.front.server import Server
 
 Json = dict[str, Any]
 PER_EXAMPLE = 20
@@ -364,7 +364,7 @@ def test_json_that_no_answer_could_repeat_is_refused(target: Target, body: bytes
 def test_a_handlers_own_fault_answers_500_logs_its_traceback_and_undoes_what_it_changed(
     target: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from azure_emulator import hosts
+    from azure_emulator.front import hosts
 
     target.refill()
     whole = hosts.handle

@@ -18,7 +18,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest
 from emulator_client import SECRETS_OFFICER, AzureClient, Json
 
-from azure_emulator.versions import ACTION_VERSIONS, VERSIONS, canonical_type, region
+from azure_emulator.core.versions import ACTION_VERSIONS, VERSIONS, canonical_type, region
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 RECORDINGS = SHARED / "azure-recordings"

@@ -1,0 +1,98 @@
+"""The request that a handler gets and the response that it gives."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core.errors import Refusal
+
+if TYPE_CHECKING:
+    from azure_emulator.core.roles import Principal
+
+Json = dict[str, Any]
+
+
+_DEEPEST = 64
+
+
+def _finite(text: str) -> float:
+    """A number that JSON can say again."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number")
+    return value
+
+
+def _check_text(body: bytes, value: Any) -> None:
+    """No half of a surrogate pair, which no answer could repeat, and no deeper nesting than services take."""
+    if b"\\u" in body:
+        json.dumps(value, ensure_ascii=False).encode()
+    depth = most = 0
+    if body.count(b"{") + body.count(b"[") > _DEEPEST:
+        for sign in body:
+            depth += (sign in b"{[") - (sign in b"}]")
+            most = max(most, depth)
+        if most > _DEEPEST:
+            raise ValueError(f"The reader's MaxDepth of {_DEEPEST} has been exceeded.")
+
+
+@dataclass
+class Request:
+    """One HTTP request; header and query names are in lower case."""
+
+    method: str
+    host: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes = b""
+    principal: Principal | None = None
+    fail_operation: str | None = None
+    """Set by a fault: the operation that this request starts ends as Failed with this code."""
+
+    @property
+    def api_version(self) -> str:
+        return self.query.get("api-version", "")
+
+    def json(self) -> Json:
+        """The body as a JSON object, or a refusal as ARM words it."""
+        if not self.body.strip():
+            return {}
+        try:
+            value = json.loads(self.body, parse_float=_finite, parse_constant=_finite)
+            _check_text(self.body, value)
+        except (ValueError, RecursionError) as error:
+            raise Refusal(
+                400,
+                "InvalidRequestContent",
+                f"The request content was invalid and could not be deserialized: '{error}'.",
+            ) from error
+        if not isinstance(value, dict):
+            raise Refusal(
+                400,
+                "InvalidRequestContent",
+                "The request content was invalid and could not be deserialized: 'A JSON object was expected.'.",
+            )
+        return value
+
+
+@dataclass
+class Response:
+    """A status, a body (dict or list: JSON; str: text; bytes: as they are; None: empty) and headers."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str | None = None
+
+    def encoded(self) -> bytes:
+        if self.body is None:
+            return b""
+        if isinstance(self.body, bytes):
+            return self.body
+        if isinstance(self.body, str) and self.content_type is not None:
+            return self.body.encode()
+        return json.dumps(self.body, separators=(",", ":"), ensure_ascii=False).encode()

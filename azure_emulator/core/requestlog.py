@@ -1,0 +1,103 @@
+"""The request log: one JSON object a line, secret values in bodies replaced by text."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import parse_qsl
+
+from azure_emulator.core.clock import stamp
+from azure_emulator.core.messages import Request
+
+HIDDEN = "***"
+_SECRET_KEYS = {
+    "administratorloginpassword",
+    "accountkey",
+    "sharedkey",
+    "client_secret",
+    "client_assertion",
+    "access_token",
+    "refresh_token",
+    "password",
+    "accountorkey",
+}
+
+
+def masked(value: Any, path: tuple[str, ...] = ()) -> Any:
+    """A copy of a body with its secret values hidden."""
+    if isinstance(value, list):
+        return [masked(item, path) for item in value]
+    if not isinstance(value, dict):
+        return value
+    secret_argument = value.get("isSecret") is True
+    in_secrets = bool(path) and path[-1].lower() == "secrets"
+    result = {}
+    for key, item in value.items():
+        name = key.lower()
+        hide = name in _SECRET_KEYS or (name == "value" and (secret_argument or in_secrets))
+        result[key] = HIDDEN if hide and isinstance(item, str) else masked(item, (*path, key))
+    return result
+
+
+def _is_secret_write(request: Request) -> bool:
+    path = request.path.lower()
+    if request.host.endswith(".vault.azure.net"):
+        return path.startswith("/secrets/")
+    return "/microsoft.keyvault/vaults/" in path and "/secrets/" in path
+
+
+def loggable(request: Request) -> Any:
+    """The request's body as the log shows it."""
+    if not request.body:
+        return None
+    kind = request.headers.get("content-type", "")
+    if "x-www-form-urlencoded" in kind:
+        return masked(dict(parse_qsl(request.body.decode("utf-8", "replace"))))
+    try:
+        body = json.loads(request.body)
+    except ValueError:
+        return f"{len(request.body)} bytes"
+    body = masked(body)
+    if _is_secret_write(request) and isinstance(body, dict):
+        if "value" in body:
+            body["value"] = HIDDEN
+        if isinstance(body.get("properties"), dict) and "value" in body["properties"]:
+            body["properties"]["value"] = HIDDEN
+    return body
+
+
+class RequestLog:
+    """Appends to `requests.jsonl` and keeps the latest lines in memory for the control address."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._lock = Lock()
+        self._recent: deque[dict[str, Any]] = deque(maxlen=20_000)
+        self._descriptor: int | None = None
+        if path is not None:
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def write(self, request: Request, status: int | None, moment: float) -> None:
+        """`status` is None for a reply that was dropped."""
+        line = {
+            "time": stamp(moment),
+            "method": request.method,
+            "host": request.host,
+            "path": request.path,
+            "api_version": request.api_version or None,
+            "status": status,
+            "client_request_id": request.headers.get("x-ms-client-request-id"),
+            "body": loggable(request),
+        }
+        with self._lock:
+            self._recent.append(line)
+            if self._descriptor is not None:
+                text = json.dumps(line, ensure_ascii=False) + "\n"
+                os.write(self._descriptor, text.encode(errors="backslashreplace"))
+
+    def recent(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return list(self._recent)

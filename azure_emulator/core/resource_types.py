@@ -1,0 +1,174 @@
+"""What all resource types share: how they are found, shown, listed, made and deleted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core.clock import stamp
+from azure_emulator.core.errors import Refusal, gateway, resource_not_found
+from azure_emulator.core.messages import Request, Response
+from azure_emulator.core.store import Resource
+from azure_emulator.core.versions import REGIONS, region
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ResourceId:
+    """A parsed resource id. `scope` is what comes before the last `/providers/`, `parent` the id one level up."""
+
+    id: str
+    subscription: str
+    group: str
+    scope: str
+    type: str
+    name: str
+
+    @property
+    def parent(self) -> str:
+        """The id of the resource that this one is a child of, or "" for a top-level resource."""
+        head = self.id.rsplit("/", 2)[0]
+        return head if self.type.count("/") > 1 else ""
+
+
+@dataclass
+class Call:
+    """One request to one resource type: `existing` is the stored resource, `rest` the path after its id."""
+
+    world: World
+    request: Request
+    target: ResourceId
+    existing: Resource | None
+    rest: tuple[str, ...] = ()
+
+    def must_exist(self) -> Resource:
+        if self.existing is None:
+            raise resource_not_found(self.target.type, self.target.name, self.target.group)
+        return self.existing
+
+    @property
+    def now(self) -> float:
+        return self.world.clock.now()
+
+    def poll_path(self, kind: str, location: str | None = None) -> str:
+        """A status or result address of the provider, in a region."""
+        namespace = self.target.type.split("/")[0]
+        place = location or region(
+            str((self.existing.body if self.existing else self.request.json()).get("location", ""))
+        )
+        return f"/subscriptions/{self.target.subscription}/providers/{namespace}/locations/{place}/{kind}/{{id}}"
+
+
+def system_data(call: Call, zone: str = "Z", created: str | None = None, digits: int = 7) -> Json:
+    who = call.request.principal.client_id if call.request.principal else ""
+    now = stamp(call.now, zone=zone, digits=digits)
+    return {
+        "createdBy": who,
+        "createdByType": "Application",
+        "createdAt": created or now,
+        "lastModifiedBy": who,
+        "lastModifiedByType": "Application",
+        "lastModifiedAt": now,
+    }
+
+
+def display_location(location: str) -> str:
+    return REGIONS.get(region(location) or "", location)
+
+
+class ResourceType:
+    """A type that ARM routes to. Subclasses say what they do; what they leave out answers 405."""
+
+    type: str
+    tracked = True
+    """Has location and tags, and appears in listings of resources."""
+    extension = False
+    """Sits under any scope (role assignments, locks, diagnostic settings)."""
+    name_pattern = r".+"
+    name_error = ("InvalidResourceName", "The resource name '{name}' is invalid.")
+    listed_with: tuple[str, ...] = ()
+    """Which further keys the listings of resources show: sku, kind, identity, systemData, …"""
+    location_needed = True
+    stored = True
+    """False for what is computed: its `get` is called although the store has no such resource."""
+
+    def put(self, call: Call) -> Response:
+        raise method_not_allowed(call)
+
+    def patch(self, call: Call) -> Response:
+        raise method_not_allowed(call)
+
+    def delete(self, call: Call) -> Response:
+        raise method_not_allowed(call)
+
+    def get(self, call: Call) -> Response:
+        return Response(200, self.shown(call.world, call.must_exist()))
+
+    def list(self, call: Call, scope: str) -> Response:
+        found = call.world.store.of_type(self.type, scope)
+        return Response(200, {"value": [self.shown(call.world, item) for item in found]})
+
+    def act(self, call: Call, action: str) -> Response:
+        """A POST (or GET) of something below the resource; `call.rest` holds the path."""
+        handler = self.actions().get(action)
+        if handler is None:
+            raise gateway(
+                404,
+                "InvalidResourceType" if call.request.method == "GET" else "NotFound",
+                f"The resource type or action '{'/'.join(call.rest)}' could not be found in the namespace "
+                f"'{self.type.split('/')[0]}' for api version '{call.request.api_version}'.",
+            )
+        return handler(call)
+
+    def actions(self) -> dict[str, Callable[[Call], Response]]:
+        return {}
+
+    def shown(self, world: World, resource: Resource) -> Json:
+        """What GET answers."""
+        return resource.body
+
+    def removed(self, world: World, resource: Resource) -> None:
+        """Called when the resource goes, also when its group does: what stays behind is kept here."""
+
+    def check_name(self, call: Call) -> None:
+        if not re.fullmatch(self.name_pattern, call.target.name):
+            code, message = self.name_error
+            raise Refusal(400, code, message.format(name=call.target.name))
+
+    def missing_error(self, call: Call) -> Refusal:
+        return resource_not_found(self.type, call.target.name, call.target.group)
+
+
+def method_not_allowed(call: Call) -> Refusal:
+    return gateway(
+        405,
+        "HttpMethodNotSupported",
+        f"The HTTP method '{call.request.method}' is not supported at scope '{call.target.type}'.",
+    )
+
+
+REGISTRY: dict[str, ResourceType] = {}
+"""All resource types by lower-case name; filled by `register`."""
+
+
+def register(*types: ResourceType) -> None:
+    for item in types:
+        REGISTRY[item.type.lower()] = item
+
+
+def delete_now(world: World, resource_id: str) -> None:
+    """Takes a resource away with all below it; each type keeps what Azure keeps (deleted vaults, workspaces)."""
+    below = sorted(world.store.below(resource_id), key=lambda item: -len(item.id))
+    found = world.store.get(resource_id)
+    for resource in [*below, *([found] if found is not None else [])]:
+        kind = REGISTRY.get(resource.type.lower())
+        if kind is not None:
+            kind.removed(world, resource)
+        world.store.drop(resource.id)
+    world.operations.forget(resource_id)

@@ -1,0 +1,247 @@
+"""Everything a handler needs: identity, clock, store, operations, roles, faults and settings, in one object."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock, RLock
+from typing import Any
+
+from azure_emulator.core.clock import Clock, stamp
+from azure_emulator.core.durations import SECONDS
+from azure_emulator.core.faults import Faults
+from azure_emulator.core.operations import Operations
+from azure_emulator.core.requestlog import RequestLog
+from azure_emulator.core.roles import ASSIGNMENT, OWNER, Principal, Roles
+from azure_emulator.core.store import Resource, SecretFile, Store, write_private
+
+Json = dict[str, Any]
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+_IMAGE_KEYS: dict[str, type | tuple[type, ...]] = {
+    "port": int,
+    "requires": list,
+    "exit_code": int,
+    "log": (str, list),
+    "health": dict,
+    "ready_after": (int, float),
+    "job": dict,
+}
+
+
+def _checked_images(declared: Any) -> dict[str, Json]:
+    """Declared behaviour by pattern of the repository's name, or a ValueError that says what is wrong."""
+    if not isinstance(declared, Mapping):
+        raise ValueError("images: a mapping of patterns is expected")
+    for pattern, behaviour in declared.items():
+        if not isinstance(behaviour, Mapping):
+            raise ValueError(f"images: {pattern}: a mapping is expected")
+        for key, value in behaviour.items():
+            if key not in _IMAGE_KEYS:
+                raise ValueError(f"images: {pattern}: unknown key {key!r}; known are {', '.join(_IMAGE_KEYS)}")
+            if not isinstance(value, _IMAGE_KEYS[key]) or isinstance(value, bool):
+                raise ValueError(f"images: {pattern}: {key} has the wrong type ({value!r})")
+    return {str(pattern): dict(behaviour) for pattern, behaviour in declared.items()}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who this Azure is; made once and kept in `emulator.json`."""
+
+    id: str
+    tenant_id: str
+    subscription_id: str
+    client_id: str
+    object_id: str
+    client_secret: str
+
+    @classmethod
+    def load(cls, directory: Path, read_only: bool) -> Identity:
+        path = directory / "emulator.json"
+        if path.exists():
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        identity = cls(
+            id=_new_id(),
+            tenant_id=_new_id(),
+            subscription_id=_new_id(),
+            client_id=_new_id(),
+            object_id=_new_id(),
+            client_secret=secrets.token_urlsafe(30),
+        )
+        if not read_only:
+            write_private(path, json.dumps(identity.__dict__, indent=2))
+        return identity
+
+
+class World:
+    """One Azure: a tenant, a subscription and all that is in them.
+
+    `lock` is held while a request is handled, so handlers need not think of each other.
+    """
+
+    def __init__(self, directory: Path, *, read_only: bool = False, scale: float = 0.0) -> None:
+        self.directory = directory
+        self.read_only = read_only
+        self.lock = RLock()
+        self.scale = scale
+        self.images: dict[str, Json] = {}
+        self.tasks_allowed = True
+        self.identity = Identity.load(directory, read_only)
+        self.store = Store(directory / "store", read_only)
+        self.secrets = SecretFile(directory / "vault.json", read_only)
+        self.faults = Faults(directory / "faults.json", read_only)
+        self.log = RequestLog(None if read_only else directory / "requests.jsonl")
+        self.clock = Clock(float((self.store.record("meta", "clock") or {}).get("offset", 0.0)))
+        self.operations = Operations(self)
+        self.roles = Roles(self)
+        self.uploads: dict[str, dict[str, bytes]] = {}
+        """Blocks of blobs that are being uploaded, by blob path; forgotten when the emulator ends, as Azure forgets
+        uncommitted blocks."""
+        self.app_secrets: dict[str, dict[str, str]] = {}
+        """Secrets given to apps by value, in memory only: on disk they may stand nowhere but in vault.json."""
+        self._busy: set[str] = set()
+        self._busy_lock = Lock()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """A new subscription: the first principal owns it, and nothing is registered."""
+        if self.store.record("meta", "made") is None:
+            self.store.set("meta", "made", {"at": self.clock.now()})
+            self.assign_role(self.identity.object_id, OWNER, self.subscription)
+            self.store.commit()
+
+    @property
+    def subscription(self) -> str:
+        return f"/subscriptions/{self.identity.subscription_id}"
+
+    def commit(self) -> None:
+        """What the request changed goes to disk, all or nothing of it."""
+        self.store.commit()
+        self.secrets.flush()
+
+    # Time
+
+    def seconds(self, what: str, kind: str) -> float:
+        """How long some work takes here: Azure's typical duration times the scale."""
+        return SECONDS[what, kind] * self.scale
+
+    def retry_after(self, seconds: float) -> dict[str, str]:
+        """A Retry-After of whole seconds as Azure sends, scaled; none where it would round to nothing, because an
+        azure-core client takes 0 for its default of 30 seconds."""
+        scaled = round(seconds * self.scale)
+        return {"Retry-After": str(scaled)} if scaled >= 1 else {}
+
+    # Principals and roles
+
+    def principals(self) -> dict[str, Json]:
+        """Logins by client id: {secret, object_id}."""
+        first = self.identity
+        known: dict[str, Json] = {first.client_id: {"secret": first.client_secret, "object_id": first.object_id}}
+        known.update(self.store.records("principal"))
+        return known
+
+    def assign_role(self, object_id: str, role: str, scope: str) -> Resource:
+        """An assignment made outside ARM (by whoever set the subscription up); in force at once."""
+        name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}{object_id}{role}"))
+        properties = {
+            "roleDefinitionId": f"{self.subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}",
+            "principalId": object_id,
+            "principalType": "ServicePrincipal",
+            "scope": scope,
+            "condition": None,
+            "conditionVersion": None,
+            "createdOn": stamp(self.clock.now()),
+            "updatedOn": stamp(self.clock.now()),
+            "createdBy": self.identity.object_id,
+            "updatedBy": self.identity.object_id,
+            "delegatedManagedIdentityResourceId": None,
+            "description": None,
+        }
+        body: Json = {
+            "properties": properties,
+            "id": f"{scope}/providers/{ASSIGNMENT}/{name}",
+            "type": ASSIGNMENT,
+            "name": name,
+        }
+        return self.store.put(Resource(body["id"], ASSIGNMENT, body, self.clock.now(), {"effective": 0.0}))
+
+    def is_allowed(self, principal: Principal, action: str, scope: str, *, data: bool = False) -> bool:
+        return self.roles.allowed(principal.object_id, action, scope, data=data)
+
+    # Values that the service mints: they stay the same without being stored
+
+    def derived(self, *parts: str) -> bytes:
+        return hmac.new(self.identity.client_secret.encode(), "\0".join(parts).encode(), hashlib.sha256).digest()
+
+    def derived_key(self, *parts: str) -> str:
+        return base64.b64encode(self.derived(*parts)).decode()
+
+    def derived_uuid(self, *parts: str) -> str:
+        return str(uuid.UUID(bytes=self.derived(*parts)[:16], version=4))
+
+    def derived_word(self, length: int, *parts: str) -> str:
+        alphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
+        return "".join(alphabet[byte % 36] for byte in self.derived(*parts)[:length])
+
+    # Writes that exclude each other
+
+    def begin_exclusive(self, name: str) -> bool:
+        """False if a write to the same thing is still being handled."""
+        with self._busy_lock:
+            if name in self._busy:
+                return False
+            self._busy.add(name)
+            return True
+
+    def end_exclusive(self, name: str) -> None:
+        with self._busy_lock:
+            self._busy.discard(name)
+
+    # Settings
+
+    def adjust(self, settings: Mapping[str, Any]) -> None:
+        """Takes what the control address or an attaching client sets."""
+        if settings.get("scale") is not None:
+            self.scale = float(settings["scale"])
+        if settings.get("images") is not None:
+            self.images = _checked_images(settings["images"])
+        if settings.get("tasks_allowed") is not None:
+            self.tasks_allowed = bool(settings["tasks_allowed"])
+
+    def reset(self) -> None:
+        """Back to an empty subscription with the same identity."""
+        self.store.reset()
+        self.secrets.reset()
+        self.faults.forget()
+        self.uploads.clear()
+        self.app_secrets.clear()
+        shutil.rmtree(self.directory / "blobs", ignore_errors=True)
+        self.clock.offset = 0.0
+        self._prepare()
+
+    def keep_clock(self) -> None:
+        self.store.set("meta", "clock", {"offset": self.clock.offset})
+
+    def vanish(self, resource_id: str) -> bool:
+        """A resource and all below it are gone at once, without trace: for tests."""
+        found = self.store.get(resource_id)
+        for resource in self.store.below(resource_id):
+            self.store.drop(resource.id)
+            self.secrets.forget(resource.key)
+        if found is not None:
+            self.store.drop(found.id)
+            self.secrets.forget(found.key)
+            self.operations.forget(found.id)
+        return found is not None

@@ -1,0 +1,142 @@
+"""The control address: plain HTTP on the same port, for tests and for whoever attaches."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core.clock import stamp
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.faults import BadFault
+from azure_emulator.core.messages import Request, Response
+from azure_emulator.services.postgresql.servers import has_password
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+Json = dict[str, Any]
+
+
+def info(world: World, address: str) -> Json:
+    identity = world.identity
+    return {
+        "emulator_id": identity.id,
+        "tenant_id": identity.tenant_id,
+        "subscription_id": identity.subscription_id,
+        "client_id": identity.client_id,
+        "object_id": identity.object_id,
+        "proxy": address,
+        "control": address,
+        "ca_file": str(world.directory / "ca.pem"),
+        "directory": str(world.directory),
+        "read_only": world.read_only,
+        "scale": world.scale,
+        "pid": os.getpid(),
+    }
+
+
+def _clock(world: World, request: Request) -> Response:
+    if request.method == "POST":
+        sent = request.json()
+        if "advance" in sent:
+            world.clock.advance(float(sent["advance"]))
+        if "set" in sent:
+            world.clock.set(float(sent["set"]))
+        world.keep_clock()
+    return Response(200, {"now": world.clock.now(), "time": stamp(world.clock.now()), "offset": world.clock.offset})
+
+
+def _faults(world: World, request: Request) -> Response:
+    if request.method == "DELETE":
+        world.faults.forget()
+    if request.method == "POST":
+        sent = request.json()
+        try:
+            world.faults.add(sent.get("faults", []))
+        except BadFault as error:
+            raise Refusal(400, "BadFault", str(error)) from error
+    return Response(200, {"faults": world.faults.report()})
+
+
+def _settings(world: World, request: Request) -> Response:
+    sent = request.json()
+    unknown = set(sent) - {"scale", "images", "faults", "tasks_allowed"}
+    if unknown:
+        raise Refusal(400, "BadSetting", f"unknown settings: {', '.join(sorted(unknown))}")
+    try:
+        if "faults" in sent:
+            world.faults.declare(sent["faults"])
+        world.adjust(sent)
+    except (BadFault, ValueError, TypeError) as error:
+        raise Refusal(400, "BadSetting", str(error)) from error
+    return Response(200, {"scale": world.scale, "images": world.images, "tasks_allowed": world.tasks_allowed})
+
+
+def _reset(world: World, request: Request) -> Response:
+    world.reset()
+    return Response(200, {})
+
+
+def _requests(world: World, request: Request) -> Response:
+    return Response(200, {"requests": world.log.recent()})
+
+
+def _delete(world: World, request: Request) -> Response:
+    return Response(200, {"deleted": world.vanish(str(request.json().get("id", "")))})
+
+
+def _principals(world: World, request: Request) -> Response:
+    """Another login: {client_id?, secret?, roles: [{role, scope?}]}; roles by id, in force at once."""
+    sent = request.json()
+    client = str(sent.get("client_id") or uuid.uuid4())
+    secret = str(sent.get("secret") or sent.get("client_secret") or uuid.uuid4())
+    object_id = str(sent.get("object_id") or uuid.uuid4())
+    world.store.set("principal", client, {"secret": secret, "object_id": object_id})
+    for role in sent.get("roles", []):
+        entry = {"role": role} if isinstance(role, str) else role
+        world.assign_role(object_id, entry["role"], entry.get("scope", world.subscription))
+    return Response(200, {"client_id": client, "client_secret": secret, "object_id": object_id})
+
+
+def _password(world: World, request: Request) -> Response:
+    """Whether a password is a PostgreSQL server's: {id, password}. The server's own is known as a hash only."""
+    sent = request.json()
+    server = world.store.get(str(sent.get("id", "")))
+    matches = server is not None and has_password(world, server, str(sent.get("password", "")))
+    return Response(200, {"matches": matches})
+
+
+_PATHS: dict[str, Callable[[World, Request], Response]] = {
+    "/control/clock": _clock,
+    "/control/faults": _faults,
+    "/control/settings": _settings,
+    "/control/reset": _reset,
+    "/control/requests": _requests,
+    "/control/delete": _delete,
+    "/control/principals": _principals,
+    "/control/password": _password,
+}
+
+
+def handle(world: World, address: str, request: Request) -> Response:
+    with world.lock:
+        try:
+            if request.path == "/control/info":
+                return Response(200, info(world, address))
+            if request.path not in _PATHS:
+                raise Refusal(
+                    404,
+                    "NotFound",
+                    f"no control address {request.path}; there are /control/info, /control/hold, {', '.join(_PATHS)}",
+                )
+            return _PATHS[request.path](world, request)
+        except Refusal as refusal:
+            return Response(refusal.status, refusal.body())
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            # What was sent has another shape than this address takes.
+            error_body = {"code": "BadRequest", "message": f"{request.path}: {type(error).__name__}: {error}"}
+            return Response(400, {"error": error_body})
+        finally:
+            world.commit()

@@ -1,0 +1,89 @@
+"""From the name a client asked for to the service that answers under it, and who the client is."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.messages import Request, Response
+from azure_emulator.front import routes
+from azure_emulator.services.app import ingress, streams
+from azure_emulator.services.keyvault import data_plane as keyvault_data
+from azure_emulator.services.login import graph, tokens
+from azure_emulator.services.registry import builds
+from azure_emulator.services.registry import data_plane as registry_data
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+ARM = "management.azure.com"
+LOGINS = ("login.microsoftonline.com", "login.windows.net")
+
+
+def is_arm(host: str) -> bool:
+    return host == ARM
+
+
+def is_served(world: World, host: str) -> bool:
+    """Names that exist: Azure's fixed ones, and those of vaults, registries and environments that were made. Any other
+    name would not resolve in Azure either."""
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host):
+        return False
+    if host in (ARM, graph.HOST) or host in LOGINS:
+        return True
+    if host.endswith(".vault.azure.net"):
+        return keyvault_data.vault_of(world, host) is not None
+    if host.endswith(".azurecr.io"):
+        return registry_data.registry_of(world, host) is not None
+    if host.endswith(".blob.core.windows.net"):
+        return builds.is_build_storage(host)
+    if host.endswith(".azurecontainerapps.dev"):
+        return streams.is_stream_host(host)
+    return host.endswith(".azurecontainerapps.io") and ingress.environment_of(world, host) is not None
+
+
+def authenticate(world: World, request: Request) -> None:
+    """Sets the request's principal. ARM and streams want a token for ARM; other hosts check for themselves."""
+    if is_arm(request.host):
+        request.principal = tokens.arm_principal(world, request)
+
+
+def handle(world: World, request: Request) -> Response:
+    host = request.host
+    if host == ARM:
+        return routes.handle(world, request)
+    if host in LOGINS:
+        return tokens.handle(world, request)
+    if host == graph.HOST:
+        return graph.handle(world, request)
+    if host.endswith(".vault.azure.net"):
+        return keyvault_data.handle(world, request)
+    if host.endswith(".azurecr.io"):
+        return registry_data.handle(world, request)
+    if host.endswith(".blob.core.windows.net"):
+        return builds.handle_blob(world, request)
+    if host.endswith(".azurecontainerapps.dev"):
+        return streams.handle(world, request)
+    return ingress.handle(world, request)
+
+
+def refused(request: Request, refusal: Refusal) -> Response:
+    """An error as the service sends it; ARM's own say so in a header."""
+    headers = dict(refusal.headers)
+    if is_arm(request.host) and refusal.gateway:
+        headers["x-ms-failure-cause"] = "gateway"
+    return Response(refusal.status, None if request.method == "HEAD" else refusal.body(), headers)
+
+
+def written_vault(request: Request) -> str | None:
+    """The id of the vault that a request writes through ARM: such writes exclude each other
+    (github.com/Azure/bicep issue 3113)."""
+    if not is_arm(request.host) or request.method not in ("PUT", "PATCH", "DELETE"):
+        return None
+    match = re.match(
+        r"(/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.keyvault/vaults/[^/]+)"
+        r"(/secrets/[^/]+)?$",
+        request.path.lower(),
+    )
+    return match[1] if match else None

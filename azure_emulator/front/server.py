@@ -1,0 +1,381 @@
+"""Sockets: one loopback port that is a CONNECT proxy, ends TLS for Azure's names, and answers control requests."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import string
+import sys
+import time
+import traceback
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.faults import Fault
+from azure_emulator.core.messages import Request, Response
+from azure_emulator.core.world import World
+from azure_emulator.front import control, hosts
+from azure_emulator.front.certificates import Certificates
+
+_VAULT_WRITE_SECONDS = 0.005
+
+
+class Holders:
+    """Counts the clients that hold the emulator; it may end when the last one has been gone for a while."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._count = 0
+        self._changed = time.monotonic()
+        self.ever = False
+
+    def enter(self) -> None:
+        with self._lock:
+            self._count += 1
+            self._changed = time.monotonic()
+            self.ever = True
+
+    def leave(self) -> None:
+        with self._lock:
+            self._count -= 1
+            self._changed = time.monotonic()
+
+    def idle_seconds(self) -> float:
+        with self._lock:
+            return 0.0 if self._count else time.monotonic() - self._changed
+
+
+class Server(ThreadingHTTPServer):
+    """The listening socket; each connection has a thread, in which its TLS handshake is done, too."""
+
+    daemon_threads = True
+    request_queue_size = 256
+    allow_reuse_address = True
+
+    def __init__(self, world: World, certificates: Certificates, port: int = 0) -> None:
+        self.world = world
+        self.certificates = certificates
+        self.holders = Holders()
+        super().__init__(("127.0.0.1", port), Handler)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is nobody's error; anything else goes to the log with its traceback."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError, ssl.SSLError)):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection: first plain (control, CONNECT), then inside the tunnel the requests to one host."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet a reply: with the default each header line waits for the client's delayed ACK
+    disable_nagle_algorithm = True
+    timeout = 300
+    server: Server
+    tunnel = ""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing on standard error: requests.jsonl has them."""
+
+    def do_CONNECT(self) -> None:
+        host, _, port = self.path.partition(":")
+        host = host.lower()
+        with self.server.world.lock:
+            served = port == "443" and hosts.is_served(self.server.world, host)
+        if self.tunnel or not served:
+            self._reply(
+                Response(
+                    403,
+                    f"The Azure emulator does not serve '{self.path}': only names of Azure "
+                    "that exist here, on port 443.\n",
+                    content_type="text/plain",
+                )
+            )
+            self.close_connection = True
+            return
+        self.send_response_only(200, "Connection established")
+        self.end_headers()
+        self.wfile.flush()
+        self._start_tls(host)
+        self.tunnel = host
+        self.close_connection = False
+
+    def _start_tls(self, host: str) -> None:
+        context = self.server.certificates.context(host)
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        self.connection = context.wrap_socket(self.connection, server_side=True)
+        self.rfile = self.connection.makefile("rb", -1)
+        self.wfile = self.connection.makefile("wb", -1)
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            if isinstance(self.connection, ssl.SSLSocket):
+                self.connection.close()
+
+    def _any(self) -> None:
+        if self.tunnel:
+            self._azure()
+        elif self.path.startswith("/control/"):
+            self._control()
+        else:
+            self._reply(
+                Response(
+                    403, "The Azure emulator answers over HTTPS only, through CONNECT.\n", content_type="text/plain"
+                )
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        """`do_GET`, `do_PUT` and every other method, known or not: which are served is the service's matter."""
+        if name.startswith("do_"):
+            return self._any
+        raise AttributeError(name)
+
+    # Control
+
+    def _control(self) -> None:
+        if self.path == "/control/hold":
+            self._hold()
+            return
+        try:
+            request = self._read("")
+        except Refusal as refusal:
+            self.close_connection = True
+            self._reply(Response(refusal.status, refusal.body()))
+            return
+        self._reply(control.handle(self.server.world, self.server.address, request))
+
+    def _hold(self) -> None:
+        """Keeps the connection until the client lets go of it; the kernel closes it when the client is killed."""
+        self.server.holders.enter()
+        try:
+            self._reply(Response(200, {"emulator_id": self.server.world.identity.id}))
+            self.connection.settimeout(None)
+            while self.connection.recv(1024):
+                pass
+        except OSError:
+            pass  # a reset is a way of letting go, too
+        finally:
+            self.server.holders.leave()
+            self.close_connection = True
+
+    # Azure
+
+    def _read(self, host: str) -> Request:
+        length = _size(self.headers.get("Content-Length") or "0", 10)
+        if length:
+            self._acknowledge()
+        body = self.rfile.read(length) if length else b""
+        if "chunked" in (self.headers.get("Transfer-Encoding") or "").lower():
+            body = self._read_chunks()
+        try:
+            parts = urlsplit(self.path)
+        except ValueError as error:
+            raise _bad_request(str(error)) from error
+        query = {key.lower(): value for key, value in parse_qsl(parts.query, keep_blank_values=True)}
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        path = "/" + "/".join(part for part in parts.path.split("/") if part)
+        if parts.path.endswith("/") and path != "/" and not hosts.is_arm(host):
+            path += "/"
+        return Request(self.command, host, unquote(path) if hosts.is_arm(host) else path, query, headers, body)
+
+    def _acknowledge(self) -> None:
+        """Acknowledges the headers now. urllib3 leaves Nagle's algorithm on towards a proxy and sends the body in a
+        packet of its own, which would wait 40 ms for the kernel's delayed ACK (measured: 44 ms a PUT, else 1)."""
+        quick = getattr(socket, "TCP_QUICKACK", None)  # Linux only
+        if quick is not None:
+            self.connection.setsockopt(socket.IPPROTO_TCP, quick, 1)
+
+    def _read_chunks(self) -> bytes:
+        body = b""
+        while True:
+            size = _size(self.rfile.readline().split(b";")[0].decode("latin-1"), 16)
+            chunk = self.rfile.read(size)
+            self.rfile.readline()
+            if size == 0:
+                return body
+            body += chunk
+
+    def _azure(self) -> None:
+        world = self.server.world
+        try:
+            request = self._read(self.tunnel)
+        except Refusal as refusal:
+            self.close_connection = True
+            self._reply(Response(refusal.status, refusal.body()))
+            return
+        response, drop = answer(world, request)
+        if not drop:
+            _common_headers(world, request, response)
+        world.log.write(request, None if drop else response.status, world.clock.now())
+        if drop:
+            self.close_connection = True
+            return
+        self._reply(response)
+
+    def _reply(self, response: Response) -> None:
+        content = response.encoded()
+        self.send_response_only(response.status)
+        headers = dict(response.headers)
+        if content and "Content-Type" not in headers:
+            headers["Content-Type"] = response.content_type or "application/json; charset=utf-8"
+        if response.status not in (204, 304) or content:
+            headers.setdefault("Content-Length", str(len(content)))
+        for name, value in headers.items():
+            self.send_header(name, value if value.isascii() else quote(value, safe=string.printable))
+        self.send_header("Date", self.date_time_string())
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+        self.wfile.flush()
+
+
+_LARGEST = 2**31
+
+
+def _bad_request(message: str) -> Refusal:
+    return Refusal(400, "BadRequest", f"The request could not be read: {message}")
+
+
+def _size(text: str, base: int) -> int:
+    try:
+        size = int(text.strip(), base)
+    except ValueError as error:
+        raise _bad_request(f"'{text[:40]}' is no length") from error
+    if not 0 <= size <= _LARGEST:
+        raise _bad_request(f"{size} is no length that is taken")
+    return size
+
+
+def answer(world: World, request: Request) -> tuple[Response, bool]:
+    """The response, and whether the connection is to be dropped instead of sending it.
+
+    A fault comes after authentication and before the handler; `drop: after` does the work and loses the reply.
+    """
+    try:
+        with world.lock:
+            hosts.authenticate(world, request)
+        fault = world.faults.meet(request.method, request.host, request.path)
+        if fault is not None:
+            if fault.drop == "before":
+                return Response(), True
+            if fault.status is not None:
+                return _faulty(fault), False
+            request.fail_operation = fault.fail
+        return _handled(world, request), fault is not None and fault.drop == "after"
+    except Refusal as refusal:
+        return hosts.refused(request, refusal), False
+
+
+def _handled(world: World, request: Request) -> Response:
+    vault = hosts.written_vault(request)
+    if vault is None:
+        return _locked(world, request)
+    if not world.begin_exclusive(vault):
+        raise Refusal(
+            409,
+            "ConflictError",
+            f"A conflict occurred: the vault '{vault.rsplit('/', 1)[1]}' changed from the point the operation "
+            "began. Please serialize the operations and retry.",
+        )
+    try:
+        # A write takes a while, so that two at once do meet.
+        time.sleep(max(_VAULT_WRITE_SECONDS, world.seconds("vault", "write")))
+        return _locked(world, request)
+    finally:
+        world.end_exclusive(vault)
+
+
+def _locked(world: World, request: Request) -> Response:
+    with world.lock:
+        try:
+            world.operations.settle()
+            world.commit()
+            response = hosts.handle(world, request)
+            world.commit()
+            return response
+        except Refusal as refusal:
+            world.store.rollback(request.path)
+            return hosts.refused(request, refusal)
+        except Exception:  # noqa: BLE001 - the last resort, for the reason below
+            # A fault of the emulator's own must not drop the connection, of which a client could not tell the cause,
+            # nor leave half of a change: whatever it is, it is logged, undone and answered as Azure answers its own.
+            world.store.reload()
+            return _internal_error()
+
+
+def _internal_error() -> Response:
+    """500 in ARM's envelope; the traceback goes to standard error, which is emulator.log."""
+    sys.stderr.write(traceback.format_exc())
+    sys.stderr.flush()
+    error = {"code": "InternalServerError", "message": "Internal server error occurred. See emulator.log."}
+    return Response(500, {"error": error}, {"x-ms-failure-cause": "service"})
+
+
+def _faulty(fault: Fault) -> Response:
+    assert fault.status is not None
+    body = {"error": {"code": fault.code, "message": fault.message}}
+    wish = fault.retry_after
+    if wish is None:
+        return Response(fault.status, body, {})
+    return Response(fault.status, body, {"Retry-After": wish if isinstance(wish, str) else str(round(wish))})
+
+
+def _carries_operation(request: Request) -> bool:
+    """On writes, actions and polls of most services; not on groups, listings and an app's GET (recorded traffic)."""
+    path = request.path.lower()
+    polls = re.search(r"/\w*operation(status|statuses|results?)?/[^/]+$", path) is not None
+    return "/providers/" in path and (request.method != "GET" or polls or "/revisions" in path)
+
+
+_REMAINING = {
+    "GET": "reads",
+    "HEAD": "reads",
+    "PUT": "writes",
+    "PATCH": "writes",
+    "POST": "writes",
+    "DELETE": "deletes",
+}
+
+
+def _common_headers(world: World, request: Request, response: Response) -> None:
+    """Request and correlation ids, and what is left of the caller's allowance (recorded traffic)."""
+    headers = response.headers
+    own = str(uuid.uuid4())
+    headers.setdefault("x-ms-request-id", own)
+    if not hosts.is_arm(request.host):
+        return
+    headers.setdefault("x-ms-correlation-request-id", request.headers.get("x-ms-correlation-request-id", own))
+    if request.principal is not None and _carries_operation(request):
+        headers.setdefault(
+            "x-ms-operation-identifier",
+            f"tenantId={world.identity.tenant_id},objectId={request.principal.object_id}/eastus2/{own}",
+        )
+    client = request.headers.get("x-ms-client-request-id")
+    if client and request.headers.get("x-ms-return-client-request-id", "").lower() == "true":
+        headers["x-ms-client-request-id"] = client
+    if headers.get("x-ms-failure-cause") == "gateway":
+        return
+    path = request.path.lower()
+    if "/providers/microsoft.app/" in path and request.method in ("PUT", "PATCH"):
+        headers["x-ms-ratelimit-remaining-subscription-resource-requests"] = "799"
+        return
+    if path in ("/subscriptions", "/tenants"):
+        headers["x-ms-ratelimit-remaining-tenant-reads"] = "249"
+        return
+    kind = _REMAINING.get(request.method, "writes")
+    if path.endswith("/microsoft.containerregistry/checknameavailability"):
+        kind = "reads"
+    few, many = ("1099", "16499") if kind == "reads" else ("799", "11999")
+    headers[f"x-ms-ratelimit-remaining-subscription-{kind}"] = few
+    headers[f"x-ms-ratelimit-remaining-subscription-global-{kind}"] = many

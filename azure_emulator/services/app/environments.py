@@ -1,0 +1,550 @@
+"""Container Apps environments and their storages."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core import rules
+from azure_emulator.core.clock import stamp
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.messages import Response
+from azure_emulator.core.operations import FINALS, effect
+from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register, system_data
+from azure_emulator.core.store import Resource
+from azure_emulator.core.versions import region
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+Json = dict[str, Any]
+ENVIRONMENT = "Microsoft.App/managedEnvironments"
+STORAGE = f"{ENVIRONMENT}/storages"
+APP, JOB = "Microsoft.App/containerApps", "Microsoft.App/jobs"
+_ADJECTIVES = (
+    "agreeable",
+    "black",
+    "brave",
+    "calm",
+    "gray",
+    "happy",
+    "icy",
+    "jolly",
+    "kind",
+    "lively",
+    "mango",
+    "nice",
+    "orange",
+    "proud",
+    "red",
+    "salmon",
+    "thankful",
+    "white",
+    "witty",
+    "yellow",
+)
+_NOUNS = (
+    "beach",
+    "bush",
+    "cliff",
+    "coast",
+    "desert",
+    "field",
+    "flower",
+    "forest",
+    "glacier",
+    "ground",
+    "hill",
+    "island",
+    "meadow",
+    "mushroom",
+    "ocean",
+    "plant",
+    "river",
+    "rock",
+    "sand",
+    "sea",
+    "sky",
+    "stone",
+    "tree",
+    "water",
+    "wave",
+)
+_ANYTHING = rules.Map(rules.Anything())
+_RULE: Json = {
+    **rules.TRACKED,
+    "kind": rules.Text(),
+    "identity": rules.IDENTITY,
+    "properties!": {
+        "appLogsConfiguration": {
+            "destination": rules.OneOf("azure-monitor", "log-analytics", "none", ""),
+            "logAnalyticsConfiguration": {
+                "customerId": rules.Text(),
+                "sharedKey": rules.Text(),
+                "dynamicJsonColumns": rules.Flag(),
+            },
+        },
+        "workloadProfiles": [
+            {
+                "name!": rules.Text(),
+                "workloadProfileType!": rules.Text(),
+                "minimumCount": rules.Whole(),
+                "maximumCount": rules.Whole(),
+                "enableFips": rules.READ_ONLY,
+            }
+        ],
+        "zoneRedundant": rules.Flag(),
+        "vnetConfiguration": {
+            "internal": rules.Flag(),
+            "infrastructureSubnetId": rules.Text(),
+            "dockerBridgeCidr": rules.Text(),
+            "platformReservedCidr": rules.Text(),
+            "platformReservedDnsIP": rules.Text(),
+        },
+        "daprAIInstrumentationKey": rules.Text(),
+        "daprAIConnectionString": rules.Text(),
+        "infrastructureResourceGroup": rules.Text(),
+        "customDomainConfiguration": _ANYTHING,
+        "ingressConfiguration": _ANYTHING,
+        "peerAuthentication": {"mtls": {"enabled": rules.Flag()}},
+        "peerTrafficConfiguration": {"encryption": {"enabled": rules.Flag()}},
+        "publicNetworkAccess": rules.OneOf("Enabled", "Disabled"),
+        "kedaConfiguration": rules.READ_ONLY,
+        "openTelemetryConfiguration": rules.READ_ONLY,
+        "appInsightsConfiguration": rules.READ_ONLY,
+        "daprConfiguration": rules.READ_ONLY,
+        **rules.read_only(
+            "provisioningState",
+            "defaultDomain",
+            "staticIp",
+            "deploymentErrors",
+            "eventStreamEndpoint",
+            "privateEndpointConnections",
+            "privateLinkDefaultDomain",
+        ),
+    },
+}
+_STAGES = ("Waiting", "InitializationInProgress", "InfrastructureSetupInProgress")
+
+
+class Environments(ResourceType):
+    """PUT 201 with Azure-AsyncOperation and the whole body; on an existing one 201 where something changes, else 200;
+    PATCH 202 with Location, or 200; DELETE 202 (recorded traffic of Azure/azure-cli)."""
+
+    type = ENVIRONMENT
+    name_pattern = r"(?!.*--)[A-Za-z](?:[A-Za-z0-9-]{0,58}[A-Za-z0-9])"
+    name_error = (
+        "ManagedEnvironmentInvalidName",
+        "Invalid ManagedEnvironment name '{name}'. A name must consist of "
+        "alphanumeric characters or '-', start with an alphabetic character, "
+        "and end with an alphanumeric character and cannot have '--'. The "
+        "length must not be more than 60 characters.",
+    )
+    listed_with = ("tags", "systemData")
+
+    def put(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        self._check(body["properties"])
+        if call.existing is not None:
+            return self._change(call, call.existing, body, patch=False)
+        shown = self._new(call, body)
+        call.world.store.put(Resource(call.target.id, ENVIRONMENT, shown, call.now))
+        operation = self._start(call, "environment.ready", "create", region(body["location"]) or "")
+        return Response(201, _at_version(shown, call.request.api_version), self._headers(call, operation))
+
+    def _check(self, sent: Json) -> None:
+        logs = sent.get("appLogsConfiguration") or {}
+        analytics = logs.get("logAnalyticsConfiguration") or {}
+        if logs.get("destination") == "log-analytics" and not (
+            analytics.get("customerId") and analytics.get("sharedKey")
+        ):
+            raise Refusal(
+                400,
+                "InvalidRequestParameterWithDetails",
+                "LogAnalyticsConfiguration is invalid. Must provide a valid LogAnalyticsConfiguration: customerId "
+                "and sharedKey.",
+            )
+        profiles = [profile["name"].lower() for profile in sent.get("workloadProfiles") or []]
+        if len(profiles) != len(set(profiles)):
+            raise Refusal(400, "InvalidWorkloadProfileName", "The names of workload profiles must be unique.")
+        for profile in sent.get("workloadProfiles") or []:
+            if (profile["workloadProfileType"] == "Consumption") != (profile["name"] == "Consumption"):
+                raise Refusal(
+                    400,
+                    "InvalidWorkloadProfileName",
+                    "The Consumption workload profile must be named 'Consumption', and only it.",
+                )
+        if sent.get("zoneRedundant") and not (sent.get("vnetConfiguration") or {}).get("infrastructureSubnetId"):
+            raise Refusal(
+                400, "ZoneRedundancyRequiresVnet", "A zone redundant environment needs an infrastructure subnet."
+            )
+
+    def _start(self, call: Call, kind: str, work: str, place: str, final: str = "environment") -> Json:
+        return call.world.operations.start(
+            kind,
+            call.target.id,
+            seconds=call.world.seconds("environment", work),
+            request=call.request,
+            style="app",
+            final=final,
+            status_path=call.poll_path("managedEnvironmentOperationStatuses", place),
+            result_path=call.poll_path("managedEnvironmentOperationResults", place),
+        )
+
+    def _headers(self, call: Call, operation: Json) -> dict[str, str]:
+        return {
+            **call.world.operations.headers(operation, status=True, pace=15),
+            "x-ms-async-operation-timeout": "PT15M",
+        }
+
+    def _new(self, call: Call, body: Json) -> Json:
+        sent, place = body["properties"], region(body["location"]) or ""
+        # A new environment of an old name is at another address.
+        seed = hashlib.sha256(f"{call.target.id.lower()}{call.now}".encode()).digest()
+        word = _ADJECTIVES[seed[0] % len(_ADJECTIVES)] + _NOUNS[seed[1] % len(_NOUNS)]
+        stream = call.target.id.replace("/providers/Microsoft.App", "")
+        profiles = (
+            [
+                {"workloadProfileType": item["workloadProfileType"], "name": item["name"], "enableFips": False, **item}
+                for item in sent["workloadProfiles"]
+            ]
+            if sent.get("workloadProfiles")
+            else None
+        )
+        properties = {
+            "provisioningState": "Waiting",
+            "daprAIInstrumentationKey": None,
+            "daprAIConnectionString": None,
+            "vnetConfiguration": {"internal": False, **sent["vnetConfiguration"]}
+            if sent.get("vnetConfiguration")
+            else None,
+            "defaultDomain": f"{word}-{seed[2:6].hex()}.{place}.azurecontainerapps.io",
+            "staticIp": f"20.{seed[6]}.{seed[7]}.{seed[8]}",
+            "appLogsConfiguration": _logs(sent.get("appLogsConfiguration")),
+            "zoneRedundant": sent.get("zoneRedundant", False),
+            "kedaConfiguration": {"version": "2.17.2"},
+            "daprConfiguration": {"version": "1.13.6-msft.6"},
+            "eventStreamEndpoint": f"https://{place}.azurecontainerapps.dev{stream}/eventstream",
+            "customDomainConfiguration": {
+                "customDomainVerificationId": verification(call.world),
+                "dnsSuffix": None,
+                "certificateKeyVaultProperties": None,
+                "certificateValue": None,
+                "certificatePassword": None,
+                "thumbprint": None,
+                "subjectName": None,
+                "expirationDate": None,
+            },
+            "workloadProfiles": profiles,
+            "infrastructureResourceGroup": sent.get("infrastructureResourceGroup")
+            or _infrastructure(call, sent, place),
+            "peerAuthentication": sent.get("peerAuthentication", {"mtls": {"enabled": False}}),
+            "peerTrafficConfiguration": sent.get("peerTrafficConfiguration", {"encryption": {"enabled": False}}),
+            "publicNetworkAccess": sent.get("publicNetworkAccess", "Enabled"),
+            "ingressConfiguration": sent.get("ingressConfiguration"),
+            "openTelemetryConfiguration": None,
+            "appInsightsConfiguration": None,
+        }
+        return {
+            "id": call.target.id,
+            "name": call.target.name,
+            "type": ENVIRONMENT,
+            "location": display_location(body["location"]),
+            **({"tags": body["tags"]} if "tags" in body else {}),
+            "systemData": system_data(call, zone=""),
+            "properties": properties,
+        }
+
+    def patch(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), _RULE, new=False, patch=True)
+        return self._change(call, call.must_exist(), body, patch=True)
+
+    def _change(self, call: Call, existing: Resource, body: Json, *, patch: bool) -> Response:
+        if call.world.operations.running(existing.id) is not None:
+            raise Refusal(
+                409,
+                "ManagedEnvironmentOperationInProgress",
+                f"Cannot modify managed environment '{existing.name}' because there is another operation in "
+                "progress. Please try again later.",
+            )
+        before = copy.deepcopy(existing.body)
+        sent = dict(body.get("properties") or {})
+        self._refuse_fixed(existing, sent)
+        if "appLogsConfiguration" in sent:
+            sent["appLogsConfiguration"] = _logs(sent["appLogsConfiguration"])
+        if "workloadProfiles" in sent:
+            sent["workloadProfiles"] = [
+                {"enableFips": False, **item} for item in sent["workloadProfiles"] or []
+            ] or None
+        existing.body["properties"] = {
+            **existing.properties,
+            **{key: value for key, value in sent.items() if key != "customDomainConfiguration"},
+        }
+        if not patch or "tags" in body:
+            existing.body.pop("tags", None)
+            if body.get("tags") is not None:
+                existing.body["tags"] = body["tags"]
+        # Any write has a failed environment made anew (github.com/microsoft/azure-container-apps issue 1113).
+        if existing.body == before and existing.properties["provisioningState"] != "Failed":
+            call.world.store.put(existing)
+            return Response(200, self.shown(call.world, existing))
+        existing.body["systemData"] = system_data(call, zone="", created=before["systemData"]["createdAt"])
+        existing.properties["provisioningState"] = "Updating"
+        call.world.store.put(existing)
+        operation = self._start(call, "environment.ready", "update", region(existing.body["location"]) or "")
+        if patch:
+            return Response(202, None, call.world.operations.headers(operation, result=True, pace=15))
+        return Response(201, existing.body, self._headers(call, operation))
+
+    def _refuse_fixed(self, existing: Resource, sent: Json) -> None:
+        if sent.get("workloadProfiles") and existing.properties["workloadProfiles"] is None:
+            raise Refusal(
+                400,
+                "EnvironmentNotEnabledForWorkloadProfiles",
+                "Workload profiles cannot be added to an environment that was made without.",
+            )
+        for name in ("vnetConfiguration", "zoneRedundant", "infrastructureResourceGroup"):
+            if name in sent and not _same(sent[name], existing.properties.get(name)):
+                raise Refusal(
+                    400,
+                    "ManagedEnvironmentPropertyChangeNotAllowed",
+                    f"The property '{name}' of a managed environment cannot be changed.",
+                    target=name,
+                )
+
+    def get(self, call: Call) -> Response:
+        return Response(200, _at_version(self.shown(call.world, call.must_exist()), call.request.api_version))
+
+    def shown(self, world: World, resource: Resource) -> Json:
+        """A new environment goes through three states before Succeeded."""
+        if resource.properties["provisioningState"] != "Waiting":
+            return resource.body
+        total = world.seconds("environment", "create")
+        part = (world.clock.now() - resource.created) / total if total else 0.0
+        state = _STAGES[min(int(part * 3), 2)]
+        return {**resource.body, "properties": {**resource.properties, "provisioningState": state}}
+
+    def delete(self, call: Call) -> Response:
+        existing = call.must_exist()
+        for kind, word in ((APP, "ContainerApps"), (JOB, "Jobs")):
+            inside = [
+                item
+                for item in call.world.store.of_type(kind)
+                if str(item.properties["environmentId"]).lower() == existing.key
+            ]
+            if inside:
+                raise Refusal(
+                    409,
+                    f"ManagedEnvironmentHas{word}",
+                    f"The specified environment {existing.name} cannot be "
+                    f"deleted because it still contains {len(inside)} {word}",
+                )
+        running = call.world.operations.running(existing.id)
+        if running is not None and running["kind"] != "environment.deleted":
+            raise Refusal(
+                409,
+                "ManagedEnvironmentOperationInProgress",
+                f"The environment {existing.name} has another operation in progress.",
+            )
+        existing.properties["provisioningState"] = "ScheduledForDelete"
+        call.world.store.put(existing)
+        operation = running or self._start(
+            call, "environment.deleted", "delete", region(existing.body["location"]) or "", final="none"
+        )
+        return Response(202, None, call.world.operations.headers(operation, result=True, pace=15))
+
+    def actions(self) -> dict[str, Any]:
+        return {
+            "checknameavailability": self._check_name,
+            "getauthtoken": auth_token,
+            "workloadprofilestates": _profile_states,
+        }
+
+    def _check_name(self, call: Call) -> Response:
+        sent = call.request.json()
+        environment = call.must_exist()
+        taken = any(
+            item.name.lower() == str(sent.get("name", "")).lower()
+            for item in call.world.store.of_type(APP)
+            if str(item.properties["environmentId"]).lower() == environment.key
+        )
+        if taken:
+            return Response(
+                200,
+                {
+                    "nameAvailable": False,
+                    "reason": "AlreadyExists",
+                    "message": f"The name '{sent.get('name')}' already exists in the environment.",
+                },
+            )
+        return Response(200, {"nameAvailable": True})
+
+
+_PREVIEW_SINCE = "2025-02-02"
+
+
+def _at_version(body: Json, version: str) -> Json:
+    """Preview versions show more (recorded traffic of Azure/azure-cli-extensions)."""
+    if not version.endswith("-preview") or version < _PREVIEW_SINCE:
+        return body
+    shown: Json = copy.deepcopy(body)
+    properties = shown["properties"]
+    properties |= {"availabilityZones": None, "diskEncryptionConfiguration": None}
+    analytics = properties["appLogsConfiguration"]["logAnalyticsConfiguration"]
+    if analytics is not None:
+        analytics.setdefault("dynamicJsonColumns", False)
+    if properties["vnetConfiguration"] is not None:
+        for name in ("dockerBridgeCidr", "platformReservedCidr", "platformReservedDnsIP"):
+            properties["vnetConfiguration"].setdefault(name, None)
+    return shown
+
+
+def _infrastructure(call: Call, sent: Json, place: str) -> str | None:
+    """The group that the service makes for itself: with a network only (451 of 456 recorded)."""
+    return f"ME_{call.target.name}_{call.target.group}_{place}" if sent.get("vnetConfiguration") else None
+
+
+def _profile_states(call: Call) -> Response:
+    environment = call.must_exist()
+    value = [
+        {
+            "id": f"{environment.id}/workloadProfileStates/{item['name']}",
+            "name": item["name"],
+            "type": item["workloadProfileType"],
+            "properties": dict(item),
+        }
+        for item in environment.properties["workloadProfiles"] or []
+    ]
+    return Response(200, {"value": value})
+
+
+def _same(sent: Any, current: Any) -> bool:
+    if isinstance(sent, dict) and isinstance(current, dict):
+        return all(current.get(key) == value for key, value in sent.items())
+    return bool(sent == current)
+
+
+def auth_token(call: Call) -> Response:
+    """A token for the log and event streams."""
+    from azure_emulator.services.login import tokens
+
+    existing = call.must_exist()
+    who = call.request.principal
+    assert who is not None
+    token = tokens.mint(call.world, who.object_id, who.client_id, "azurecontainerapps.dev", 3600, scope=existing.key)
+    return Response(
+        200,
+        {
+            "id": existing.id,
+            "name": existing.name,
+            "type": existing.type,
+            "location": existing.body["location"],
+            "properties": {"token": token, "expires": stamp(call.now + 3600)},
+        },
+    )
+
+
+def verification(world: World) -> str:
+    return world.derived("domain verification").hex().upper()
+
+
+def _logs(sent: Json | None) -> Json:
+    """The shared key is never given back."""
+    if not sent or not sent.get("destination") or sent["destination"] == "none":
+        return {"destination": None, "logAnalyticsConfiguration": None}
+    analytics = sent.get("logAnalyticsConfiguration")
+    if sent["destination"] != "log-analytics":
+        return {"destination": sent["destination"], "logAnalyticsConfiguration": None}
+    return {
+        "destination": "log-analytics",
+        "logAnalyticsConfiguration": {"customerId": (analytics or {}).get("customerId"), "sharedKey": None},
+    }
+
+
+@effect("environment.ready")
+def _ready(world: World, operation: Json) -> None:
+    environment = world.store.get(operation["resource"])
+    if environment is not None:
+        environment.properties["provisioningState"] = "Failed" if operation["error"] else "Succeeded"
+        world.store.put(environment)
+
+
+@effect("environment.deleted")
+def _deleted(world: World, operation: Json) -> None:
+    if not operation["error"]:
+        delete_now(world, operation["resource"])
+
+
+def _final(world: World, operation: Json) -> Response:
+    found = world.store.get(operation["resource"])
+    return Response(204) if found is None else Response(200, found.body)
+
+
+FINALS["environment"] = _final
+
+
+class Storages(ResourceType):
+    """PUT 200, new too; the account key is never given back; 404 `ManagedEnvironmentStorageNotFound` (recorded)."""
+
+    type = STORAGE
+    tracked = False
+    name_pattern = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
+    name_error = ("ManagedEnvironmentStorageInvalidName", "Invalid storage name '{name}'.")
+    _mode = rules.OneOf("ReadOnly", "ReadWrite")
+    _rule: Json = {
+        **rules.ENVELOPE,
+        "properties!": {
+            "azureFile": {
+                "accountName!": rules.Text(),
+                "accountKey": rules.Text(),
+                "shareName!": rules.Text(),
+                "accessMode!": _mode,
+                "accountKeyVaultProperties": {"identity": rules.Text(), "keyVaultUrl": rules.Text()},
+            },
+            "nfsAzureFile": {"server!": rules.Text(), "shareName!": rules.Text(), "accessMode!": _mode},
+            "deploymentErrors": rules.READ_ONLY,
+            "provisioningState": rules.READ_ONLY,
+        },
+    }
+
+    def put(self, call: Call) -> Response:
+        sent = rules.clean(call.request.json(), self._rule, new=call.existing is None)["properties"]
+        environment = call.world.store.get(call.target.parent)
+        assert environment is not None
+        if len([name for name in ("azureFile", "nfsAzureFile") if name in sent]) != 1:
+            raise Refusal(
+                400, "ManagedEnvironmentStorageInvalid", "Exactly one of azureFile and nfsAzureFile is needed."
+            )
+        if "nfsAzureFile" in sent and not environment.properties["vnetConfiguration"]:
+            raise Refusal(
+                400, "ManagedEnvironmentStorageNfsRequiresVnet", "NFS storage needs an environment with a custom VNet."
+            )
+        if "azureFile" in sent and not (
+            sent["azureFile"].get("accountKey") or sent["azureFile"].get("accountKeyVaultProperties")
+        ):
+            raise Refusal(400, "ManagedEnvironmentStorageAccountKeyRequired", "The account key is required.")
+        kept = {
+            kind: {key: value for key, value in inner.items() if key != "accountKey"} for kind, inner in sent.items()
+        }
+        identifier = call.target.id
+        shown = {
+            "id": identifier,
+            "name": call.target.name,
+            "type": "Microsoft.App/managedenvironments/storages",
+            "properties": kept,
+        }
+        call.world.store.put(Resource(identifier, STORAGE, shown, call.existing.created if call.existing else call.now))
+        return Response(200, shown)
+
+    def delete(self, call: Call) -> Response:
+        call.world.store.drop(call.must_exist().id)
+        return Response(200)
+
+    def missing_error(self, call: Call) -> Refusal:
+        return Refusal(
+            404, "ManagedEnvironmentStorageNotFound", f"ManagedEnvironment Storage '{call.target.name}' was not found."
+        )
+
+
+register(Environments(), Storages())

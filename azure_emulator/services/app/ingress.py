@@ -1,0 +1,56 @@
+"""The addresses of deployed apps: what a client outside the environment gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from azure_emulator.core.messages import Request, Response
+from azure_emulator.core.store import Resource
+from azure_emulator.services.app import revisions, runtime
+from azure_emulator.services.app.environments import APP, ENVIRONMENT
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+
+def environment_of(world: World, host: str) -> Resource | None:
+    for environment in world.store.of_type(ENVIRONMENT):
+        if host.endswith("." + environment.properties["defaultDomain"]):
+            return environment
+    return None
+
+
+def handle(world: World, request: Request) -> Response:
+    """Internal names answer 404 from outside (learn.microsoft.com/azure/container-apps/connect-apps)."""
+    environment = environment_of(world, request.host)
+    if environment is None:
+        return _text(404, "")
+    name = request.host.removesuffix("." + environment.properties["defaultDomain"])
+    app = _app(world, environment, name.split("--")[0])
+    ingress = app.properties["configuration"]["ingress"] if app else None
+    if app is None or not ingress or not ingress["external"] or app.private.get("stopped"):
+        return _text(404, "Error 404 - This Container App is stopped or does not exist.")
+    app.private["last_request"] = world.clock.now()
+    world.store.put(app)
+    revision = revisions.serving(world, app)
+    if "--" in name:
+        revision = next((item for item in app.private["revisions"] if item["name"] == name), None)
+    if revision is None or not revisions.is_ready(world, app, revision):
+        # Recorded: after 240 s; at once here, since nothing is learnt from the wait.
+        return _text(504, "stream timeout")
+    container = revision["template"]["containers"][0]
+    state = runtime.assess(world, app.body, container, ingress)
+    assert state.image is not None
+    status, body = runtime.answer(state.image, request.path, app.name)
+    return Response(status, body, {"Server": "Kestrel"})
+
+
+def _app(world: World, environment: Resource, name: str) -> Resource | None:
+    for app in world.store.of_type(APP):
+        if app.name == name and str(app.properties["environmentId"]).lower() == environment.key:
+            return app
+    return None
+
+
+def _text(status: int, text: str) -> Response:
+    return Response(status, text, content_type="text/plain")

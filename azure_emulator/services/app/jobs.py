@@ -1,0 +1,425 @@
+"""Container Apps jobs and their executions."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core import rules
+from azure_emulator.core.clock import stamp
+from azure_emulator.core.errors import Refusal, gateway
+from azure_emulator.core.messages import Response
+from azure_emulator.core.operations import FINALS, effect
+from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register, system_data
+from azure_emulator.core.store import Resource
+from azure_emulator.core.versions import region
+from azure_emulator.services.app import bodies, runtime
+from azure_emulator.services.app.environments import JOB, auth_token
+from azure_emulator.services.managedidentity.identities import assigned
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+Json = dict[str, Any]
+_ANYTHING = rules.Map(rules.Anything())
+_COUNTS = {"parallelism": rules.Whole(1), "replicaCompletionCount": rules.Whole(1)}
+_RULE: Json = {
+    **rules.TRACKED,
+    "identity": rules.IDENTITY,
+    "extendedLocation": _ANYTHING,
+    "properties!": {
+        "environmentId": rules.Text(),
+        "workloadProfileName": rules.Text(),
+        "configuration": {
+            "triggerType!": rules.OneOf("Manual", "Schedule", "Event"),
+            "replicaTimeout!": rules.Whole(1),
+            "replicaRetryLimit": rules.Whole(0),
+            "manualTriggerConfig": _COUNTS,
+            "scheduleTriggerConfig": {"cronExpression!": rules.Text(), **_COUNTS},
+            "eventTriggerConfig": _ANYTHING,
+            "registries": bodies.REGISTRIES,
+            "secrets": bodies.SECRETS,
+            "identitySettings": bodies.IDENTITY_SETTINGS,
+            "dapr": rules.Anything(),
+        },
+        "template": {
+            "containers": bodies.CONTAINERS,
+            "initContainers": bodies.INIT_CONTAINERS,
+            "volumes": bodies.VOLUMES,
+        },
+        **rules.read_only("provisioningState", "outboundIpAddresses", "eventStreamEndpoint", "runningState"),
+    },
+}
+_CONFIGURATION: Json = {
+    "secrets": None,
+    "triggerType": "Manual",
+    "replicaTimeout": 1800,
+    "replicaRetryLimit": 0,
+    "manualTriggerConfig": None,
+    "scheduleTriggerConfig": None,
+    "eventTriggerConfig": None,
+    "registries": None,
+    "identitySettings": [],
+    "dapr": None,
+}
+_OVERRIDE: Json = {
+    "containers": bodies.INIT_CONTAINERS,
+    "initContainers": bodies.INIT_CONTAINERS,
+}
+_EXECUTIONS_KEPT = 100
+
+
+class Jobs(ResourceType):
+    """PUT 201 always; PATCH 202 with Location only; DELETE 202; start 200 (recorded traffic of Azure/azure-cli)."""
+
+    type = JOB
+    name_pattern = bodies.NAME
+    name_error = (
+        "JobInvalidName",
+        "Invalid Job name '{name}'. A name must consist of lower case alphanumeric characters or "
+        "'-', start with an alphabetic character, and end with an alphanumeric character and "
+        "cannot have '--'. The length must not be more than 32 characters.",
+    )
+    listed_with = ("identity", "systemData", "tags")
+
+    def put(self, call: Call) -> Response:
+        self._refuse_running(call)
+        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        return self._apply(call, body, patch=False)
+
+    def patch(self, call: Call) -> Response:
+        existing = call.must_exist()
+        self._refuse_running(call)
+        sent = rules.clean(call.request.json(), _RULE, new=False, patch=True)
+        base: Json = {key: existing.body[key] for key in ("location", "tags", "identity") if key in existing.body}
+        kept = existing.properties
+        base["properties"] = {
+            "environmentId": kept["environmentId"],
+            "workloadProfileName": kept["workloadProfileName"],
+            "configuration": {
+                key: value
+                for key, value in {**kept["configuration"], "secrets": existing.private["secrets"]}.items()
+                if value
+            },
+            "template": {key: value for key, value in kept["template"].items() if value is not None},
+        }
+        return self._apply(call, rules.merge(base, sent), patch=True)
+
+    def _refuse_running(self, call: Call) -> None:
+        if call.existing is not None and call.world.operations.running(call.existing.id) is not None:
+            raise Refusal(
+                409,
+                "ContainerAppsJobOperationInProgress",
+                f"Cannot modify the job '{call.target.name}' because there is active provisioning in progress.",
+            )
+
+    def _apply(self, call: Call, body: Json, *, patch: bool) -> Response:
+        world, properties = call.world, body["properties"]
+        environment = bodies.environment_of(call, properties)
+        configuration, template = dict(properties.get("configuration") or {}), dict(properties.get("template") or {})
+        secrets = bodies.given(configuration.get("secrets"))
+        if call.existing is not None:
+            known = {item["name"] for item in call.existing.private["secrets"]}
+            secrets = [
+                {**item, "value": "***"} if item["name"] in known and not {"value", "keyVaultUrl"} & set(item) else item
+                for item in secrets
+            ]
+        self._check(call, body, configuration, template, secrets, environment)
+        identifier = call.target.id
+        stream = f"{world.subscription}/resourceGroups/{call.target.group}/containerApps/{call.target.name}/eventstream"
+        place = region(environment.body["location"]) or ""
+        shown: Json = {
+            "id": identifier,
+            "name": call.target.name,
+            "type": JOB,
+            "location": display_location(body["location"]),
+            **({"tags": body["tags"]} if body.get("tags") else {}),
+            "systemData": system_data(
+                call, created=None if call.existing is None else call.existing.body["systemData"]["createdAt"]
+            ),
+            "properties": {
+                "provisioningState": "InProgress",
+                "environmentId": environment.id,
+                "workloadProfileName": bodies.check_workload_profile(
+                    environment, properties.get("workloadProfileName")
+                ),
+                "configuration": {**_CONFIGURATION, **configuration, "secrets": bodies.shown_secrets(secrets)},
+                "template": {"containers": [], "initContainers": None, "volumes": None, **template},
+                "eventStreamEndpoint": f"https://{place}.azurecontainerapps.dev{stream}",
+            },
+            "identity": assigned(world, body.get("identity"), identifier.lower()),
+        }
+        private = dict(call.existing.private) if call.existing else {"executions": []}
+        resource = Resource(identifier, JOB, shown, call.existing.created if call.existing else call.now, private)
+        resource.private["secrets"] = bodies.keep_values(world, resource.key, secrets)
+        world.store.put(resource)
+        operation = world.operations.start(
+            "job.ready",
+            identifier,
+            seconds=world.seconds("job", "update" if patch else "provision"),
+            request=call.request,
+            style="app",
+            final="job",
+            status_path=call.poll_path("containerappsjobOperationStatuses", place),
+            result_path=call.poll_path("containerappsjobOperationResults", place),
+        )
+        if patch:
+            return Response(202, None, world.operations.headers(operation, result=True, pace=15))
+        headers = world.operations.headers(operation, status=True, pace=15)
+        return Response(
+            201, _echo(shown, call.request.api_version), {**headers, "x-ms-async-operation-timeout": "PT15M"}
+        )
+
+    def _check(
+        self, call: Call, body: Json, configuration: Json, template: Json, secrets: list[Json], environment: Resource
+    ) -> None:
+        wanted = {"Manual": "manualTriggerConfig", "Schedule": "scheduleTriggerConfig", "Event": "eventTriggerConfig"}
+        trigger = configuration.get("triggerType")
+        if trigger is None:
+            raise bodies.refuse("ContainerAppsJobInvalidConfiguration", "The triggerType is required.")
+        if not configuration.get(wanted[trigger]):
+            raise bodies.refuse(
+                "ContainerAppsJobInvalidTriggerConfig",
+                f"{wanted[trigger]} is required for the trigger type '{trigger}'.",
+            )
+        bodies.check_identities(call, body)
+        bodies.check_secrets(call, body, secrets)
+        names = {item["name"] for item in secrets}
+        bodies.check_registries(call, body, configuration.get("registries") or [], names)
+        bodies.check_template(call, template, names, environment, probes=False)
+
+    def delete(self, call: Call) -> Response:
+        existing = call.must_exist()
+        place = region(existing.body["location"]) or ""
+        running = call.world.operations.running(existing.id)
+        if running is not None and running["kind"] != "job.deleted":
+            raise Refusal(
+                409, "ContainerAppsJobOperationInProgress", f"The job '{existing.name}' is being provisioned."
+            )
+        existing.properties["provisioningState"] = "Deleting"
+        call.world.store.put(existing)
+        operation = running or call.world.operations.start(
+            "job.deleted",
+            existing.id,
+            seconds=call.world.seconds("job", "delete"),
+            request=call.request,
+            style="app",
+            final="none",
+            result_path=call.poll_path("containerappsjobOperationResults", place),
+        )
+        return Response(202, None, call.world.operations.headers(operation, result=True, pace=15))
+
+    def shown(self, world: World, resource: Resource) -> Json:
+        body: Json = json.loads(json.dumps(resource.body))
+        for name in ("createdAt", "lastModifiedAt"):
+            body["systemData"][name] = body["systemData"][name].rstrip("Z")
+        body["properties"]["template"] = bodies.with_resources(body["properties"]["template"])
+        return body
+
+    def actions(self) -> dict[str, Any]:
+        return {
+            "start": self._start,
+            "stop": self._stop,
+            "executions": self._executions,
+            "listsecrets": self._secrets,
+            "getauthtoken": auth_token,
+        }
+
+    def _secrets(self, call: Call) -> Response:
+        existing = call.must_exist()
+        return Response(200, bodies.secret_values(call.world, existing.key, existing.private["secrets"]))
+
+    def _start(self, call: Call) -> Response:
+        """Each POST begins one more execution; there is no key that would make it one."""
+        job, world = call.must_exist(), call.world
+        if job.properties["provisioningState"] != "Succeeded":
+            raise Refusal(409, "ContainerAppsJobOperationInProgress", f"The job '{job.name}' is being provisioned.")
+        override = rules.clean(call.request.json(), _OVERRIDE, new=False) if call.request.body.strip() else {}
+        name = f"{job.name}-{world.derived_word(7, job.key, str(call.now), str(len(job.private['executions'])))}"
+        template = {"containers": override.get("containers") or job.properties["template"]["containers"]}
+        execution = {"name": name, "started": call.now, "template": template, "stopped": None}
+        job.private["executions"] = [*job.private["executions"], execution][-_EXECUTIONS_KEPT:]
+        world.store.put(job)
+        return Response(200, {"id": f"{job.id}/executions/{name}", "name": name})
+
+    def _find(self, job: Resource, name: str) -> Json:
+        for execution in job.private["executions"]:
+            if execution["name"].lower() == name.lower():
+                found: Json = execution
+                return found
+        raise Refusal(
+            404, "ContainerAppsJobExecutionNotFound", f"The execution '{name}' of job '{job.name}' was not found."
+        )
+
+    def _executions(self, call: Call) -> Response:
+        """`executions[/{e}[/stop | /replicas]]`."""
+        job, rest = call.must_exist(), call.rest[1:]
+        if not rest:
+            return Response(
+                200, {"value": [shown_execution(call.world, job, item) for item in job.private["executions"]]}
+            )
+        execution = self._find(job, rest[0])
+        if len(rest) == 1 and call.request.method == "GET":
+            return Response(200, shown_execution(call.world, job, execution))
+        if rest[1:] and rest[1].lower() == "stop":
+            return self._stop_one(call, job, execution)
+        if rest[1:] and rest[1].lower() == "replicas":
+            return Response(200, {"value": [shown_replica(call.world, job, execution)]})
+        raise gateway(404, "NotFound", f"'{'/'.join(call.rest)}' was not found.")
+
+    def _stop_one(self, call: Call, job: Resource, execution: Json) -> Response:
+        if execution_status(call.world, job, execution)[0] == "Running":
+            execution["stopped"] = call.now
+            call.world.store.put(job)
+        return Response(200)
+
+    def _stop(self, call: Call) -> Response:
+        """One: 200, empty; all: 200 with the list as it was (recorded)."""
+        job = call.must_exist()
+        if len(call.rest) > 1:
+            return self._stop_one(call, job, self._find(job, call.rest[1]))
+        running = [
+            item for item in job.private["executions"] if execution_status(call.world, job, item)[0] == "Running"
+        ]
+        before = [shown_execution(call.world, job, item) for item in running]
+        for item in running:
+            item["stopped"] = call.now
+        call.world.store.put(job)
+        return Response(200, {"value": before})
+
+
+def _echo(shown: Json, version: str) -> Json:
+    """The answer to PUT; preview versions say more (recorded traffic of Azure/azure-cli-extensions)."""
+    body: Json = json.loads(json.dumps(shown))
+    preview = version.endswith("-preview")
+    if preview:
+        body["properties"]["runningStatus"] = "Ready"
+    for container in body["properties"]["template"]["containers"]:
+        if container.get("resources"):
+            container["resources"] = bodies.sized(container["resources"])
+        if preview:
+            container["imageType"] = "ContainerImage"
+    return body
+
+
+def execution_status(world: World, job: Resource, execution: Json) -> tuple[str, runtime.Assessment | None]:
+    """Running until its time has come, then by what its container did. The result is kept once it is known."""
+    if execution["stopped"] is not None:
+        return "Stopped", None
+    state = runtime.assess(world, job.body, execution["template"]["containers"][0], None)
+    if "result" not in execution:
+        if world.clock.now() < execution["started"] + world.seconds("job", "execution"):
+            return "Running", state
+        declared = state.image.job if state.image else {}
+        failed = not state.ready or bool(declared.get("exit_code"))
+        if state.state == "pulling" and world.clock.now() < execution["started"] + _timeout(world, job):
+            return "Running", state
+        execution["result"] = "Failed" if failed else "Succeeded"
+        world.store.put(job)
+    return str(execution["result"]), state
+
+
+def _timeout(world: World, job: Resource) -> float:
+    return float(job.properties["configuration"]["replicaTimeout"]) * world.scale
+
+
+def execution_log(world: World, job: Resource, execution: Json) -> list[str]:
+    status, state = execution_status(world, job, execution)
+    if state is None or state.state == "pulling":
+        return []
+    declared = state.image.job if state.image else {}
+    if "log" in declared:
+        return declared["log"] if isinstance(declared["log"], list) else str(declared["log"]).splitlines()
+    return state.log if not state.ready else [f"{job.name} {status.lower()}"]
+
+
+def shown_execution(world: World, job: Resource, execution: Json) -> Json:
+    status, _ = execution_status(world, job, execution)
+    properties: Json = {"status": status, "startTime": stamp(execution["started"], digits=0, zone="+00:00")}
+    if status in ("Succeeded", "Failed"):
+        end = execution["started"] + world.seconds("job", "execution")
+        properties["endTime"] = stamp(end, digits=0, zone="+00:00")
+    containers = [
+        {
+            **item,
+            "imageType": "ContainerImage",
+            "resources": {**(item.get("resources") or {"cpu": 0.5, "memory": "1Gi"}), "ephemeralStorage": ""},
+        }
+        for item in execution["template"]["containers"]
+    ]
+    properties["template"] = {"containers": containers, "initContainers": []}
+    return {
+        "id": f"{job.id}/executions/{execution['name']}",
+        "name": execution["name"],
+        "type": "Microsoft.App/jobs/executions",
+        "properties": properties,
+    }
+
+
+def shown_replica(world: World, job: Resource, execution: Json) -> Json:
+    status, state = execution_status(world, job, execution)
+    name = f"{execution['name']}-{world.derived_word(5, execution['name'])}"
+    place, container = region(job.body["location"]), execution["template"]["containers"][0]["name"]
+    path = (
+        f"{world.subscription}/resourceGroups/{job.id.split('/')[4]}/jobs/{job.name}/executions/{execution['name']}/"
+        f"replicas/{name}/containers/{container}"
+    )
+    code = (
+        0
+        if status == "Succeeded"
+        else (
+            state.exit_code
+            if state and not state.ready
+            else int((state.image.job if state and state.image else {}).get("exit_code", 1))
+        )
+    )
+    running = status == "Running"
+    details = (
+        ""
+        if running
+        else f"Container is terminated with exit code {code}, reason: {'Completed' if code == 0 else 'Error'}."
+    )
+    return {
+        "id": f"{job.id}/executions/{execution['name']}/replicas/{name}",
+        "name": name,
+        "type": "Microsoft.App/jobs/executions/replicas",
+        "properties": {
+            "createdTime": stamp(execution["started"], digits=0),
+            "runningState": "Running" if running else "NotRunning",
+            "containers": [
+                {
+                    "name": container,
+                    "ready": running,
+                    "started": True,
+                    "restartCount": 0,
+                    "runningState": "Running" if running else "Terminated",
+                    "runningStateDetails": details,
+                    "logStreamEndpoint": f"https://{place}.azurecontainerapps.dev{path}/logstream",
+                }
+            ],
+            "initContainers": [],
+        },
+    }
+
+
+@effect("job.ready")
+def _ready(world: World, operation: Json) -> None:
+    job = world.store.get(operation["resource"])
+    if job is not None:
+        job.properties["provisioningState"] = "Failed" if operation["error"] else "Succeeded"
+        world.store.put(job)
+
+
+@effect("job.deleted")
+def _deleted(world: World, operation: Json) -> None:
+    if not operation["error"]:
+        delete_now(world, operation["resource"])
+
+
+def _final(world: World, operation: Json) -> Response:
+    found = world.store.get(operation["resource"])
+    return Response(204) if found is None else Response(200, Jobs().shown(world, found))
+
+
+FINALS["job"] = _final
+register(Jobs())

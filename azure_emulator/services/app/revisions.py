@@ -1,0 +1,421 @@
+"""Revisions and replicas of a container app: how they are named, and what state they are in at this moment."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core.clock import stamp
+from azure_emulator.core.errors import Refusal, gateway
+from azure_emulator.core.messages import Response
+from azure_emulator.core.resource_types import Call
+from azure_emulator.core.store import Resource
+from azure_emulator.core.versions import region
+from azure_emulator.services.app import bodies, runtime
+from azure_emulator.services.app.runtime import Assessment
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+Json = dict[str, Any]
+SCALE: Json = {"minReplicas": None, "maxReplicas": 10, "cooldownPeriod": 300, "pollingInterval": 30, "rules": None}
+"""What GET shows where the template says nothing."""
+_AWAKE = 30.0
+"""An app at zero replicas that was asked for something runs at least that long, whatever the scale."""
+
+
+def wanted(app: Resource, template: Json) -> bool:
+    """Whether this template makes a new revision: only a change in it does."""
+    revisions = app.private["revisions"]
+    if not revisions:
+        return True
+    suffix = template.get("revisionSuffix")
+    other_suffix = bool(suffix) and revisions[-1]["name"] != f"{app.name}--{suffix}"
+    return other_suffix or _normal(revisions[-1]["template"]) != _normal(template)
+
+
+def _normal(template: Json) -> str:
+    """The template with its defaults, so that what GET shows equals what was sent."""
+    filled = {**bodies.with_resources(template), "scale": {**SCALE, **(template.get("scale") or {})}}
+    filled.pop("revisionSuffix", None)
+    return json.dumps(_without_empty(filled), sort_keys=True)
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_empty(item) for key, item in value.items() if item not in (None, [], {}, "")}
+    return [_without_empty(item) for item in value] if isinstance(value, list) else value
+
+
+def check_suffix(call: Call, template: Json) -> None:
+    """A suffix that was used cannot come again."""
+    suffix = template.get("revisionSuffix")
+    if not suffix:
+        return
+    name = f"{call.target.name}--{suffix}"
+    if not re.fullmatch(r"[a-z0-9](?!.*-{2})([-a-z0-9]*[a-z0-9])?", suffix) or len(name) > 54:
+        raise bodies.bad_field("template.revisionSuffix", f'Invalid value: "{suffix}"')
+    if call.existing is not None and wanted(call.existing, template) and name in call.existing.private.get("used", []):
+        raise bodies.bad_field(
+            "template.revisionsuffix", f'Invalid value: "{suffix}": revision with suffix {suffix} already exists.'
+        )
+
+
+def make(world: World, app: Resource, moment: float) -> Json:
+    """The first without suffix is named by chance, later ones by number (`<app>--0000001`)."""
+    suffix = app.private["template"].get("revisionSuffix")
+    if not suffix:
+        number = app.private["made"]
+        suffix = f"{number:07d}" if number else world.derived_word(7, app.key, str(app.created))
+    revision = {
+        "name": f"{app.name}--{suffix}",
+        "created": moment,
+        "template": app.private["template"],
+        "active": True,
+        "restarts": 0,
+        "restarted": moment,
+    }
+    app.private["made"] += 1
+    app.private.setdefault("used", []).append(revision["name"])
+    app.private["revisions"].append(revision)
+    world.store.put(app)
+    return revision
+
+
+def _containers_state(world: World, app: Resource, revision: Json) -> Assessment:
+    ingress = app.properties["configuration"]["ingress"]
+    first = None
+    for number, container in enumerate(revision["template"]["containers"]):
+        state = runtime.assess(world, app.body, container, ingress if number == 0 else None)
+        if not state.ready:
+            return state
+        first = first or state
+    assert first is not None
+    return first
+
+
+def latest_state(world: World, app: Resource) -> Assessment | None:
+    revisions = app.private["revisions"]
+    return _containers_state(world, app, revisions[-1]) if revisions else None
+
+
+def settled(world: World, revision: Json, state: Assessment) -> bool:
+    """Whether it has had the time to get ready, or to be seen failing."""
+    wait = world.seconds("app", "ready") + (state.image.ready_after if state.image else 0.0)
+    return float(revision["restarted"]) + wait <= world.clock.now()
+
+
+def is_ready(world: World, app: Resource, revision: Json) -> bool:
+    state = _containers_state(world, app, revision)
+    return state.ready and settled(world, revision, state)
+
+
+def latest_names(world: World, app: Resource) -> tuple[str | None, str | None]:
+    """Latest revision and latest ready one: the second lags behind, also after Succeeded."""
+    revisions = app.private["revisions"]
+    if not revisions:
+        return None, None
+    ready = app.private.get("ready")
+    for revision in reversed(revisions):
+        if revision["name"] == ready:
+            break
+        if is_ready(world, app, revision):
+            ready = revision["name"]
+            app.private["ready"] = ready
+            world.store.put(app)
+            break
+    return revisions[-1]["name"], ready
+
+
+def serving(world: World, app: Resource) -> Json | None:
+    """The revision that traffic goes to: in single mode the latest ready one."""
+    _, ready = latest_names(world, app)
+    return next((item for item in app.private["revisions"] if item["name"] == ready), None)
+
+
+def is_active(app: Resource, revision: Json, ready: str | None) -> bool:
+    if not revision["active"] or app.private.get("stopped"):
+        return False
+    if app.properties["configuration"]["activeRevisionsMode"] != "Single":
+        return True
+    return revision is app.private["revisions"][-1] or revision["name"] == ready
+
+
+# Shown
+
+
+def _scale(revision: Json) -> tuple[int, int]:
+    scale = revision["template"].get("scale") or {}
+    return scale.get("minReplicas", 0) or 0, scale.get("maxReplicas", 10) or 10
+
+
+def awake(world: World, app: Resource, revision: Json) -> bool:
+    least, _ = _scale(revision)
+    cooldown = max(world.seconds("app", "cooldown"), _AWAKE)
+    since = app.private["last_request"]
+    fresh = revision["created"] + world.seconds("app", "cooldown") > world.clock.now()
+    return least > 0 or fresh or bool(since + cooldown > world.clock.now())
+
+
+def _running_state(world: World, app: Resource, revision: Json, active: bool, state: Assessment) -> Json:
+    """provisioningState, runningState, details, healthState and replicas, in the words that were recorded."""
+    if not active:
+        return {"provisioningState": "Deprovisioned", "runningState": "Stopped", "healthState": "None", "replicas": 0}
+    operation = world.operations.running(app.id)
+    if operation is not None and revision is app.private["revisions"][-1] and state.ready:
+        return {"provisioningState": "Provisioning", "runningState": "Processing", "healthState": "None", "replicas": 0}
+    least, most = _scale(revision)
+    if not settled(world, revision, state):
+        return {
+            "provisioningState": "Provisioned",
+            "runningState": "Activating",
+            "healthState": "None",
+            "replicas": max(least, 1),
+            **({"runningStateDetails": state.details} if state.state == "wrong port" else {}),
+        }
+    if state.ready:
+        if not awake(world, app, revision):
+            return {
+                "provisioningState": "Provisioned",
+                "runningState": "ScaledToZero",
+                "healthState": "Healthy",
+                "replicas": 0,
+            }
+        word = "RunningAtMaxScale" if most == max(least, 1) else "Running"
+        return {
+            "provisioningState": "Provisioned",
+            "runningState": word,
+            "healthState": "Healthy",
+            "replicas": max(least, 1),
+        }
+    if state.state == "wrong port":
+        return {
+            "provisioningState": "Provisioned",
+            "runningState": "ActivationFailed",
+            "healthState": "None",
+            "replicas": 0,
+            "runningStateDetails": state.details,
+        }
+    if state.state == "pulling":
+        return {
+            "provisioningState": "Provisioned",
+            "runningState": "Activating",
+            "healthState": "None",
+            "replicas": max(least, 1),
+            "runningStateDetails": state.details,
+        }
+    return {
+        "provisioningState": "Failed",
+        "runningState": "Failed",
+        "healthState": "Unhealthy",
+        "replicas": max(least, 1),
+        "runningStateDetails": state.details,
+    }
+
+
+def shown_revision(world: World, app: Resource, revision: Json) -> Json:
+    latest, ready = latest_names(world, app)
+    active = is_active(app, revision, ready)
+    state = _containers_state(world, app, revision)
+    environment = world.store.get(app.properties["environmentId"])
+    domain = environment.properties["defaultDomain"] if environment else "gone"
+    ingress = app.properties["configuration"]["ingress"]
+    template = bodies.with_resources(
+        {
+            "revisionSuffix": None,
+            "terminationGracePeriodSeconds": None,
+            "initContainers": None,
+            "volumes": None,
+            "serviceBinds": None,
+            **revision["template"],
+        }
+    )
+    # Less is filled in than in the app's GET (recorded).
+    nothing = {**SCALE, "cooldownPeriod": None, "pollingInterval": None}
+    template["scale"] = {**nothing, **(template.get("scale") or {})}
+    template["scale"]["rules"] = template["scale"]["rules"] or None
+    for container in template["containers"]:
+        container.setdefault("probes", [])
+    weight = 100 if active and revision["name"] == (ready or latest) else 0
+    properties: Json = {
+        "createdTime": stamp(revision["created"], digits=0, zone="+00:00"),
+        **({"fqdn": bodies.fqdn(revision["name"], domain, ingress["external"])} if ingress else {}),
+        "template": template,
+        "active": active,
+        "trafficWeight": weight,
+        **_running_state(world, app, revision, active, state),
+    }
+    base = app.id.replace("/containerapps/", "/containerApps/")
+    return {
+        "id": f"{base}/revisions/{revision['name']}",
+        "name": revision["name"],
+        "type": "Microsoft.App/containerapps/revisions",
+        "properties": properties,
+    }
+
+
+def replica_name(world: World, revision: Json, number: int = 0) -> str:
+    name = revision["name"]
+    return (
+        f"{name}-{world.derived_word(9, 'replicaset', name)}-"
+        f"{world.derived_word(5, 'replica', name, str(number), str(revision['restarted']))}"
+    )
+
+
+def shown_replicas(world: World, app: Resource, revision: Json) -> list[Json]:
+    shown = shown_revision(world, app, revision)["properties"]
+    count = shown["replicas"]
+    if shown["runningState"] == "ActivationFailed":
+        count = max(_scale(revision)[0], 1)
+    return [_replica(world, app, revision, number, shown) for number in range(count)]
+
+
+def _replica(world: World, app: Resource, revision: Json, number: int, shown: Json) -> Json:
+    name = replica_name(world, revision, number)
+    place, group = region(app.body["location"]), app.id.split("/")[4]
+    path = (
+        f"{world.subscription}/resourceGroups/{group}/containerApps/{app.name}/revisions/{revision['name']}/replicas/{name}"
+        "/containers/"
+    )
+    base = app.id.replace("/containerapps/", "/containerApps/")
+    ingress = app.properties["configuration"]["ingress"]
+    containers = []
+    for index, container in enumerate(revision["template"]["containers"]):
+        state = runtime.assess(world, app.body, container, ingress if index == 0 else None)
+        containers.append(
+            {
+                "name": container["name"],
+                **_container_id(world, name, container["name"], _container_state(world, revision, state)),
+                "logStreamEndpoint": f"https://{place}.azurecontainerapps.dev{path}{container['name']}/logstream",
+                "execEndpoint": f"wss://{place}.azurecontainerapps.dev{path}{container['name']}/exec",
+            }
+        )
+    running = all(item["runningState"] == "Running" for item in containers)
+    return {
+        "id": f"{base}/revisions/{revision['name']}/replicas/{name}",
+        "name": name,
+        "type": "Microsoft.App/containerapps/revisions/replicas",
+        "properties": {
+            "createdTime": stamp(revision["restarted"], digits=0),
+            "runningState": "Running" if running else "NotRunning",
+            "runningStateDetails": "",
+            "containers": containers,
+            "initContainers": _transition(world, app, path, running),
+        },
+    }
+
+
+def _container_id(world: World, replica: str, container: str, state: Json) -> Json:
+    """A container that still waits for its image has no id."""
+    if state["runningState"] == "Waiting":
+        return state
+    return {"containerId": f"containerd://{world.derived_word(32, replica, container)}", **state}
+
+
+def _transition(world: World, app: Resource, path: str, running: bool) -> list[Json]:
+    """The init container that nobody asked for: it fetches tokens of the app's identity (recorded)."""
+    if running or app.body["identity"]["type"] == "None":
+        return []
+    name = f"identity-service-{world.derived(app.key).hex()[:8]}-transition"
+    place = region(app.body["location"])
+    return [
+        {
+            "name": name,
+            "ready": False,
+            "started": False,
+            "restartCount": 0,
+            "runningState": "Waiting",
+            "runningStateDetails": "Container is waiting with reason: PullingImage on legion.",
+            "logStreamEndpoint": f"https://{place}.azurecontainerapps.dev{path}{name}/logstream",
+            "execEndpoint": f"wss://{place}.azurecontainerapps.dev{path}{name}/exec",
+        }
+    ]
+
+
+def _container_state(world: World, revision: Json, state: Assessment) -> Json:
+    if state.state == "pulling":
+        return {
+            "ready": False,
+            "started": False,
+            "restartCount": 0,
+            "runningState": "Waiting",
+            "runningStateDetails": f"Container is waiting with reason: {state.reason}. {state.details}",
+        }
+    if not settled(world, revision, state):
+        return {
+            "ready": False,
+            "started": False,
+            "restartCount": 0,
+            "runningState": "Waiting",
+            "runningStateDetails": "Container is waiting with reason: PullingImage on legion.",
+        }
+    if state.state in ("crashing", "unhealthy"):
+        # Restarted with growing pauses, 10 s at first, at most 5 minutes.
+        age = world.clock.now() - revision["restarted"]
+        restarts = 1 + sum(1 for wait in (10, 30, 70, 150, 310, 610, 910) if age > wait)
+        return {
+            "ready": False,
+            "started": state.state == "unhealthy",
+            "restartCount": restarts,
+            "runningState": "Terminated",
+            "runningStateDetails": f"Container is terminated with exit code {state.exit_code}, "
+            f"reason: {state.reason}. Last state: CrashLoopBackOff.",
+        }
+    started = stamp(revision["restarted"], digits=0)
+    return {
+        "ready": state.ready,
+        "started": True,
+        "restartCount": revision["restarts"],
+        "runningState": "Running",
+        "runningStateDetails": f"Container started at: {started}.",
+    }
+
+
+# Routes below an app
+
+
+def find(app: Resource, name: str) -> Json:
+    for revision in app.private["revisions"]:
+        if revision["name"].lower() == name.lower():
+            found: Json = revision
+            return found
+    raise Refusal(
+        404, "ContainerAppRevisionNotFound", f"The revision '{name}' of container app '{app.name}' was not found."
+    )
+
+
+def act(call: Call) -> Response:
+    """`revisions[/{r}[/replicas[/{x}] | /restart | /activate | /deactivate]]`."""
+    app, world = call.must_exist(), call.world
+    rest = call.rest[1:]
+    if not rest:
+        return Response(200, {"value": [shown_revision(world, app, item) for item in app.private["revisions"]]})
+    revision = find(app, rest[0])
+    if len(rest) == 1 and call.request.method == "GET":
+        return Response(200, shown_revision(world, app, revision))
+    word = rest[1].lower() if len(rest) > 1 else ""
+    if word == "replicas" and call.request.method == "GET":
+        replicas = shown_replicas(world, app, revision)
+        if len(rest) == 2:
+            return Response(200, {"value": replicas})
+        for replica in replicas:
+            if replica["name"].lower() == rest[2].lower():
+                return Response(200, replica)
+        raise Refusal(404, "ContainerAppReplicaNotFound", f"The replica '{rest[2]}' was not found.")
+    if call.request.method == "POST" and word in ("restart", "activate", "deactivate"):
+        return _change(call, app, revision, word)
+    raise gateway(404, "NotFound", f"'{'/'.join(call.rest)}' was not found.")
+
+
+def _change(call: Call, app: Resource, revision: Json, word: str) -> Response:
+    """200 with a JSON string (recorded)."""
+    if word == "restart":
+        revision["restarted"] = call.now
+    else:
+        revision["active"] = word == "activate"
+    call.world.store.put(app)
+    return Response(
+        200,
+        {"restart": "Restart succeeded", "activate": "Activate succeeded", "deactivate": "Deactivate succeeded"}[word],
+    )

@@ -1,0 +1,223 @@
+"""A vault's own address: secrets by the data plane, with its bearer challenge and role check."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.messages import Request, Response
+from azure_emulator.core.roles import Principal
+from azure_emulator.core.store import Resource
+from azure_emulator.services.keyvault import deleted_secrets, vault_secrets, vaults
+from azure_emulator.services.keyvault.vault_secrets import Wanted
+from azure_emulator.services.login import tokens
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+Json = dict[str, Any]
+_VERSIONS = re.compile(r"7\.[4-9]|\d{4}-\d\d-\d\d(-preview)?")
+_SERVICE_HEADERS = {"x-ms-keyvault-service-version": "1.9.2064.1"}
+
+
+def vault_of(world: World, host: str) -> Resource | None:
+    return vaults.find(world, host.split(".")[0])
+
+
+def handle(world: World, request: Request) -> Response:
+    vault = vault_of(world, request.host)
+    if vault is None:
+        raise Refusal(404, "VaultNotFound", f"The vault of {request.host} was not found.")
+    principal = _principal(world, request)
+    if not _VERSIONS.fullmatch(request.api_version):
+        raise Refusal(
+            400,
+            "BadParameter",
+            f"The specified version ({request.api_version or 'none'}) is not recognized. "
+            "Consider using the latest supported version (7.6).",
+        )
+    parts = [part for part in request.path.split("/") if part]
+    if parts and parts[0].lower() == "deletedsecrets":
+        return _deleted(world, request, principal, vault, parts)
+    if not parts or parts[0].lower() != "secrets":
+        raise Refusal(404, "NotFound", "The requested path is not served.")
+    if len(parts) == 1 and request.method == "GET":
+        _check(world, request, principal, vault, "readMetadata")
+        return Response(
+            200,
+            {"value": [_item(vault, item) for item in _secrets(world, vault)], "nextLink": None},
+            dict(_SERVICE_HEADERS),
+        )
+    if len(parts) == 2 and request.method == "PUT":
+        _check(world, request, principal, vault, "setSecret", parts[1])
+        return _put(world, request, vault, parts[1])
+    if len(parts) == 2 and request.method == "DELETE":
+        _check(world, request, principal, vault, "delete", parts[1])
+        return deleted_secrets.delete(world, vault, parts[1], _item)
+    if len(parts) == 3 and parts[2].lower() == "versions" and request.method == "GET":
+        _check(world, request, principal, vault, "readMetadata", parts[1])
+        return _versions(world, vault, parts[1])
+    if len(parts) in (2, 3) and request.method == "GET":
+        _check(world, request, principal, vault, "getSecret", parts[1])
+        return _get(world, vault, parts[1], parts[2] if len(parts) == 3 else "")
+    raise Refusal(405, "HttpMethodNotSupported", f"The method {request.method} is not served here.")
+
+
+def _deleted(world: World, request: Request, principal: Principal, vault: Resource, parts: list[str]) -> Response:
+    method, name = request.method, parts[1] if len(parts) > 1 else ""
+    if method == "GET" and len(parts) <= 2:
+        _check(world, request, principal, vault, "readMetadata", name)
+        if not name:
+            return deleted_secrets.listed(world, vault, _item)
+        return deleted_secrets.read(world, vault, name, _item)
+    if method == "DELETE" and len(parts) == 2:
+        _check(world, request, principal, vault, "purge", name)
+        return deleted_secrets.purge(world, vault, name)
+    if method == "POST" and len(parts) == 3 and parts[2].lower() == "recover":
+        _check(world, request, principal, vault, "recover", name)
+        return deleted_secrets.recover(world, vault, name, _item)
+    raise Refusal(405, "HttpMethodNotSupported", f"The method {method} is not served here.")
+
+
+def _principal(world: World, request: Request) -> Principal:
+    """Without a token 401 and where to get one; the resource is the vault service's."""
+    token = tokens.bearer(request)
+    challenge = {
+        "WWW-Authenticate": f'Bearer authorization="{tokens.LOGIN}/{world.identity.tenant_id}", '
+        'resource="https://vault.azure.net"',
+        **_SERVICE_HEADERS,
+    }
+    if token is None:
+        raise Refusal(401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.", headers=challenge)
+    claims = tokens.read(world, token)
+    if claims is None:
+        raise Refusal(401, "Unauthorized", "AKV10032: Invalid issuer or signature.", headers=challenge)
+    if str(claims["aud"]).rstrip("/") != "https://vault.azure.net":
+        raise Refusal(
+            401,
+            "Unauthorized",
+            f"AKV10022: Invalid audience. Expected https://vault.azure.net, found: {claims['aud']}.",
+            headers=challenge,
+        )
+    if claims["exp"] < world.clock.now():
+        raise Refusal(401, "Unauthorized", "AKV10001: Token is expired.", headers=challenge)
+    return tokens.principal_of(claims)
+
+
+def may_get(world: World, object_id: str, vault: Resource, name: str) -> bool:
+    """Whether a principal may read a secret's value, by role or by access policy."""
+    return _allowed(world, object_id, vault, "getSecret", name)
+
+
+_POLICY_WORDS = {
+    "getSecret": "get",
+    "readMetadata": "list",
+    "setSecret": "set",
+    "delete": "delete",
+    "purge": "purge",
+    "recover": "recover",
+}
+
+
+def _action(what: str) -> str:
+    return f"Microsoft.KeyVault/vaults/secrets/{what}" + ("" if what == "delete" else "/action")
+
+
+def _allowed(world: World, object_id: str, vault: Resource, what: str, name: str) -> bool:
+    if vault.properties["enableRbacAuthorization"]:
+        scope = f"{vault.id}/secrets/{name}" if name else vault.id
+        return world.roles.allowed(object_id, _action(what), scope, data=True)
+    word = _POLICY_WORDS[what]
+    return any(
+        policy["objectId"].lower() == object_id.lower()
+        and {word, "all"} & {item.lower() for item in policy["permissions"].get("secrets", [])}
+        for policy in vault.properties["accessPolicies"]
+    )
+
+
+def _check(world: World, request: Request, principal: Principal, vault: Resource, what: str, name: str = "") -> None:
+    if _allowed(world, principal.object_id, vault, what, name):
+        return
+    resource = vault.id.lower() + (f"/secrets/{name}" if name else "")
+    message = (
+        "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
+        "definitions were changed recently, please observe propagation time.\r\nCaller: "
+        f"appid={principal.client_id};oid={principal.object_id};iss=https://sts.windows.net/"
+        f"{world.identity.tenant_id}/\r\nAction: '{_action(what)}'\r\nResource: "
+        f"'{resource}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null \r\nVault: "
+        f"{vault.name};location={vault.body['location']}\r\n"
+    )
+    inner = "ForbiddenByRbac" if vault.properties["enableRbacAuthorization"] else "AccessDenied"
+    error = {"code": "Forbidden", "message": message, "innererror": {"code": inner}}
+    raise Refusal(403, "Forbidden", message, shape="raw", extra={"error": error}, headers=dict(_SERVICE_HEADERS))
+
+
+def _secrets(world: World, vault: Resource) -> list[Resource]:
+    return sorted(world.store.of_type(vault_secrets.SECRET, vault.id), key=lambda item: item.name)
+
+
+def _attributes(vault: Resource, secret: Resource) -> Json:
+    days = vault.properties["softDeleteRetentionInDays"]
+    return {
+        **secret.properties["attributes"],
+        "recoveryLevel": "Recoverable" if vault.properties.get("enablePurgeProtection") else "Recoverable+Purgeable",
+        "recoverableDays": days,
+    }
+
+
+def _item(vault: Resource, secret: Resource) -> Json:
+    item = {"id": secret.properties["secretUri"], "attributes": _attributes(vault, secret)}
+    if secret.body.get("tags"):
+        item["tags"] = secret.body["tags"]
+    if "contentType" in secret.properties:
+        item["contentType"] = secret.properties["contentType"]
+    return item
+
+
+def _bundle(world: World, vault: Resource, secret: Resource, version: str) -> Response:
+    value = world.secrets.value(vault.key, secret.name.lower(), version)
+    body = {"value": value, **_item(vault, secret), "id": f"{secret.properties['secretUri']}/{version}"}
+    return Response(200, body, dict(_SERVICE_HEADERS))
+
+
+def _get(world: World, vault: Resource, name: str, version: str) -> Response:
+    secret = world.store.get(f"{vault.id}/secrets/{name}")
+    known = [item["version"] for item in secret.private["versions"]] if secret else []
+    if secret is None or (version and version not in known):
+        raise Refusal(
+            404,
+            "SecretNotFound",
+            f"A secret with (name/id) {name}{'/' + version if version else ''} was not "
+            "found in this key vault. If you recently deleted this secret you may be "
+            "able to recover it using the correct recovery command. For help resolving "
+            "this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182",
+        )
+    if not secret.private["attributes"].get("enabled", True):
+        raise Refusal(403, "Forbidden", "Operation get is not allowed on a disabled secret.")
+    return _bundle(world, vault, secret, version or secret.private["version"])
+
+
+def _put(world: World, request: Request, vault: Resource, name: str) -> Response:
+    if not re.fullmatch(vault_secrets.Secrets.name_pattern, name):
+        raise Refusal(400, "BadParameter", f"The request URI contains an invalid name: {name}")
+    body = request.json()
+    if not isinstance(body.get("value"), str):
+        raise Refusal(400, "BadParameter", "Property value is required.")
+    wanted = Wanted(body["value"], body.get("contentType"), body.get("attributes"), body.get("tags"))
+    secret = vault_secrets.keep(world, vault, name, wanted, always=True)
+    return _bundle(world, vault, secret, secret.private["version"])
+
+
+def _versions(world: World, vault: Resource, name: str) -> Response:
+    secret = world.store.get(f"{vault.id}/secrets/{name}")
+    if secret is None:
+        return Response(200, {"value": [], "nextLink": None}, dict(_SERVICE_HEADERS))
+    value = [
+        {
+            "id": f"{secret.properties['secretUri']}/{item['version']}",
+            "attributes": {**_attributes(vault, secret), "created": item["created"], "updated": item["created"]},
+        }
+        for item in secret.private["versions"]
+    ]
+    return Response(200, {"value": value, "nextLink": None}, dict(_SERVICE_HEADERS))

@@ -1,0 +1,183 @@
+"""Secrets of a vault: by ARM, and what the vault's own address needs to read and write them."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core import rules
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.messages import Response
+from azure_emulator.core.resource_types import Call, ResourceType, register
+from azure_emulator.core.store import Resource
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+Json = dict[str, Any]
+SECRET = "Microsoft.KeyVault/vaults/secrets"
+_MOST_BYTES, _MOST_TAGS = 25 * 1024, 15
+_SECRET_RULE: Json = {
+    **rules.ENVELOPE,
+    "location": rules.READ_ONLY,
+    "tags": rules.Map(rules.Text(most=512)),
+    "properties!": {
+        "value": rules.Text(),
+        "contentType": rules.Text(),
+        "attributes": {
+            "enabled": rules.Flag(),
+            "nbf": rules.Whole(),
+            "exp": rules.Whole(),
+            "created": rules.READ_ONLY,
+            "updated": rules.READ_ONLY,
+        },
+        "secretUri": rules.READ_ONLY,
+        "secretUriWithVersion": rules.READ_ONLY,
+    },
+}
+
+
+@dataclass
+class Wanted:
+    """What a write says of a secret; None where it says nothing."""
+
+    value: str | None
+    content_type: str | None
+    attributes: Json | None
+    tags: Json | None
+
+    def over(self, existing: Resource) -> Wanted:
+        """As a PATCH means it: what it does not name stays."""
+        return Wanted(
+            self.value,
+            self.content_type if self.content_type is not None else existing.properties.get("contentType"),
+            {**existing.private["attributes"], **(self.attributes or {})},
+            self.tags if self.tags is not None else existing.body.get("tags"),
+        )
+
+
+class Secrets(ResourceType):
+    """PUT 201, then 200. The same value and attributes make no new version
+    (github.com/Azure/azure-resource-manager-schemas issue 1494); the value is never given back; no DELETE."""
+
+    type = SECRET
+    tracked = False
+    name_pattern = r"[0-9A-Za-z-]{1,127}"
+    name_error = ("BadRequest", "The secret name '{name}' is invalid: letters, digits and hyphens only.")
+
+    def put(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), _SECRET_RULE, new=call.existing is None, code="BadRequest")
+        if "value" not in body["properties"]:
+            raise Refusal(400, "BadRequest", "The property 'properties.value' is required.")
+        secret = _write(call, body)
+        return Response(200 if call.existing else 201, secret.body)
+
+    def patch(self, call: Call) -> Response:
+        call.must_exist()
+        body = rules.clean(call.request.json(), _SECRET_RULE, new=False, patch=True, code="BadRequest")
+        return Response(200, _write(call, body, patch=True).body)
+
+    def removed(self, world: World, resource: Resource) -> None:
+        world.store.set(
+            "removed secret",
+            resource.key,
+            {
+                "id": resource.id,
+                "type": resource.type,
+                "body": resource.body,
+                "created": resource.created,
+                "private": resource.private,
+            },
+        )
+
+
+def _write(call: Call, body: Json, *, patch: bool = False) -> Resource:
+    vault = call.world.store.get(call.target.parent)
+    assert vault is not None
+    sent = body.get("properties") or {}
+    wanted = Wanted(sent.get("value"), sent.get("contentType"), sent.get("attributes"), body.get("tags"))
+    if patch:
+        wanted = wanted.over(call.must_exist())
+    return keep(call.world, vault, call.target.name, wanted)
+
+
+HELD = "deleted secret"
+"""The kind of the records of deleted secrets."""
+
+
+def key_of(vault: Resource, name: str) -> str:
+    return f"{vault.key}/secrets/{name.lower()}"
+
+
+def held(world: World, vault: Resource, name: str) -> Json | None:
+    """The record of a deleted secret that holds this name."""
+    record = world.store.record(HELD, key_of(vault, name))
+    if record is not None and record["purge"] <= world.clock.now():
+        world.store.set(HELD, key_of(vault, name), None)
+        world.secrets.forget(vault.key, name.lower())
+        return None
+    return record
+
+
+def keep(world: World, vault: Resource, name: str, wanted: Wanted, *, always: bool = False) -> Resource:
+    """Stores a secret; a new version unless value and attributes are those of the current one (`always`: the data
+    plane's way)."""
+    if wanted.value is not None and len(wanted.value.encode()) > _MOST_BYTES:
+        raise Refusal(400, "BadParameter", "The secret value exceeds the maximum size of 25k.")
+    if len(wanted.tags or {}) > _MOST_TAGS:
+        raise Refusal(400, "BadParameter", f"A secret may have at most {_MOST_TAGS} tags.")
+    if held(world, vault, name) is not None:
+        raise Refusal(
+            409,
+            "Conflict",
+            f"Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this "
+            "state, the secret can only be recovered or purged.",
+        )
+    identifier = f"{vault.id}/secrets/{name}"
+    existing = world.store.get(identifier)
+    private = _versions(world, vault, name, wanted, existing, always=always)
+    uri = f"{vault.properties['vaultUri']}secrets/{name}"
+    times = {"created": private["created"], "updated": int(world.clock.now())}
+    properties: Json = {
+        "attributes": {**private["attributes"], **times},
+        "secretUri": uri,
+        "secretUriWithVersion": f"{uri}/{private['version']}",
+    }
+    if wanted.content_type is not None:
+        properties["contentType"] = wanted.content_type
+    shown = {
+        "id": identifier,
+        "name": name,
+        "type": SECRET,
+        "location": vault.body["location"],
+        "tags": wanted.tags or {},
+        "properties": properties,
+    }
+    created = existing.created if existing else world.clock.now()
+    return world.store.put(Resource(identifier, SECRET, shown, created, private))
+
+
+def _versions(
+    world: World, vault: Resource, name: str, wanted: Wanted, existing: Resource | None, *, always: bool
+) -> Json:
+    """The secret's versions afterwards. Values go to vault.json only; the store has a salted digest of the current."""
+    current = existing.private if existing else {}
+    attributes = {"enabled": True, **(wanted.attributes or {})}
+    digest = current.get("digest")
+    if wanted.value is not None:
+        salted = f"{vault.key}{name.lower()}{world.identity.client_secret}{wanted.value}"
+        digest = hashlib.sha256(salted.encode()).hexdigest()
+    if current and not always and digest == current["digest"] and attributes == current["attributes"]:
+        return dict(current)
+    version, created = uuid.uuid4().hex, int(world.clock.now())
+    value = wanted.value
+    if value is None:
+        value = world.secrets.value(vault.key, name.lower(), current["version"])
+    world.secrets.keep(vault.key, name.lower(), version, value or "")
+    versions = [*current.get("versions", []), {"version": version, "created": created}]
+    return {"digest": digest, "version": version, "attributes": attributes, "created": created, "versions": versions}
+
+
+register(Secrets())

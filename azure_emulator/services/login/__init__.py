@@ -1,0 +1,1 @@
+"""Microsoft Entra ID and Graph, as far as clients need them."""

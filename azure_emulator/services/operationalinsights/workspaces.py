@@ -1,0 +1,278 @@
+"""Log Analytics workspaces."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core import rules
+from azure_emulator.core.clock import stamp
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.messages import Response
+from azure_emulator.core.operations import ARM, FINALS, effect
+from azure_emulator.core.resource_types import Call, ResourceType, delete_now, register
+from azure_emulator.core.store import Resource
+from azure_emulator.core.versions import region
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+Json = dict[str, Any]
+WORKSPACE = "Microsoft.OperationalInsights/workspaces"
+_KEEP_DELETED = 14 * 86400
+_OWN_API = "2015-11-01-preview"
+"""The version in the workspace's status addresses, whatever the request's was (recorded)."""
+_ACCESS = rules.OneOf("Enabled", "Disabled", "SecuredByPerimeter")
+_RULE: Json = {
+    **rules.TRACKED,
+    "etag": rules.Text(),
+    "identity": rules.IDENTITY,
+    "properties": {
+        "sku": {
+            "name!": rules.OneOf(
+                "Free", "Standard", "Premium", "PerNode", "PerGB2018", "Standalone", "CapacityReservation", "LACluster"
+            ),
+            "capacityReservationLevel": rules.Whole(),
+            "lastSkuUpdate": rules.READ_ONLY,
+        },
+        "retentionInDays": rules.Whole(),
+        "workspaceCapping": {
+            "dailyQuotaGb": rules.Number(),
+            "quotaNextResetTime": rules.READ_ONLY,
+            "dataIngestionStatus": rules.READ_ONLY,
+        },
+        "publicNetworkAccessForIngestion": _ACCESS,
+        "publicNetworkAccessForQuery": _ACCESS,
+        "forceCmkForQuery": rules.Flag(),
+        "features": rules.Map(rules.Anything()),
+        "defaultDataCollectionRuleResourceId": rules.Text(),
+        "replication": rules.Map(rules.Anything()),
+        "failover": rules.Map(rules.Anything()),
+        "provisioningState": rules.READ_ONLY,
+        "customerId": rules.READ_ONLY,
+        "createdDate": rules.READ_ONLY,
+        "modifiedDate": rules.READ_ONLY,
+        "privateLinkScopedResources": rules.READ_ONLY,
+    },
+}
+
+
+class Workspaces(ResourceType):
+    """PUT 201 with both headers (Location is the workspace itself), existing 200; DELETE 200, with force 202 since
+    2026. A deleted one is kept 14 days and comes back with its properties when made again."""
+
+    type = WORKSPACE
+    name_pattern = r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]"
+    name_error = (
+        "InvalidResourceName",
+        "Workspace name '{name}' is invalid: 4 to 63 letters, digits or hyphens, no hyphen at either end.",
+    )
+    listed_with = ("tags",)
+
+    def put(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        _check_retention(body)
+        if call.existing is not None:
+            return self._update(call, call.existing, body)
+        kept = call.world.store.record("deleted workspace", call.target.id.lower())
+        state = "Creating"
+        if (
+            kept is not None
+            and call.now < kept["until"]
+            and region(kept["body"]["location"]) == region(body["location"])
+        ):
+            shown, state = dict(kept["body"]), "Restoring"
+            call.world.store.set("deleted workspace", call.target.id.lower(), None)
+        else:
+            shown = self._fresh(call, body)
+        shown["properties"] = {**shown["properties"], "provisioningState": state, "modifiedDate": stamp(call.now)}
+        shown["etag"] = f'"{uuid.uuid4()}"'
+        resource = call.world.store.put(Resource(call.target.id, WORKSPACE, shown, call.now))
+        operation = self._start(call, "workspace.ready", "create")
+        # Before 2025-02-01 the address of the resource alone (recorded traffic of Azure/azure-cli).
+        headers = call.world.operations.headers(operation, status=call.request.api_version >= "2025-02-01")
+        headers["Location"] = f"{ARM}{resource.id}?api-version={call.request.api_version}"
+        return Response(201, shown, headers)
+
+    def _fresh(self, call: Call, body: Json) -> Json:
+        sent, now = body.get("properties", {}), stamp(call.now)
+        sku = {**sent.get("sku", {"name": "PerGB2018"}), "lastSkuUpdate": now}
+        features = {
+            "legacy": 0,
+            "searchVersion": 1,
+            "enableLogAccessUsingOnlyResourcePermissions": True,
+            **sent.get("features", {}),
+        }
+        properties = {
+            "customerId": str(uuid.uuid4()),
+            "provisioningState": "Creating",
+            "sku": sku,
+            "retentionInDays": sent.get("retentionInDays", 30),
+            "features": features,
+            "workspaceCapping": {
+                "dailyQuotaGb": -1.0,
+                "quotaNextResetTime": stamp(call.now + 43200, digits=0),
+                "dataIngestionStatus": "RespectQuota",
+                **sent.get("workspaceCapping", {}),
+            },
+            "publicNetworkAccessForIngestion": sent.get("publicNetworkAccessForIngestion", "Enabled"),
+            "publicNetworkAccessForQuery": sent.get("publicNetworkAccessForQuery", "Enabled"),
+            "createdDate": now,
+            "modifiedDate": now,
+        }
+        if "forceCmkForQuery" in sent:
+            properties["forceCmkForQuery"] = sent["forceCmkForQuery"]
+        return {
+            "properties": properties,
+            "location": body["location"],
+            **({"tags": body["tags"]} if "tags" in body else {}),
+            "id": call.target.id,
+            "name": call.target.name,
+            "type": WORKSPACE,
+        }
+
+    def _change(self, call: Call, existing: Resource, body: Json) -> None:
+        sent = dict(body.get("properties") or {})
+        sku = sent.pop("sku", None)
+        existing.body["properties"] = rules.update(existing.properties, sent)
+        if sku and sku["name"] != existing.properties["sku"]["name"]:
+            existing.properties["sku"] = {**sku, "lastSkuUpdate": stamp(call.now)}
+        existing.properties["modifiedDate"] = stamp(call.now)
+        existing.body["etag"] = f'"{uuid.uuid4()}"'
+        if "tags" in body:
+            existing.body["tags"] = body["tags"] or {}
+
+    def _update(self, call: Call, existing: Resource, body: Json) -> Response:
+        self._change(call, existing, body)
+        existing.properties["provisioningState"] = "Updating"
+        call.world.store.put(existing)
+        operation = self._start(call, "workspace.ready", "create")
+        return Response(200, existing.body, call.world.operations.headers(operation, status=True, result=True))
+
+    def patch(self, call: Call) -> Response:
+        existing = call.must_exist()
+        body = rules.clean(call.request.json(), _RULE, new=False, patch=True)
+        _check_retention(body)
+        self._change(call, existing, body)
+        call.world.store.put(existing)
+        return Response(200, existing.body)
+
+    def _start(self, call: Call, kind: str, work: str) -> Json:
+        return call.world.operations.start(
+            kind,
+            call.target.id,
+            seconds=call.world.seconds("workspace", work),
+            request=call.request,
+            style="workspace",
+            version=_OWN_API,
+            final="workspace",
+            status_path=call.poll_path("operationstatuses"),
+            result_path=f"{call.target.id}/operationresults/{{id}}",
+        )
+
+    def delete(self, call: Call) -> Response:
+        existing = call.must_exist()
+        if call.request.query.get("force", "").lower() == "true":
+            operation = self._start(call, "workspace.forced", "delete")
+            return Response(202, None, call.world.operations.headers(operation, status=True, result=True, pace=20))
+        delete_now(call.world, existing.id)
+        return Response(200)
+
+    def removed(self, world: World, resource: Resource) -> None:
+        if not resource.private.get("forced"):
+            world.store.set(
+                "deleted workspace", resource.key, {"body": resource.body, "until": world.clock.now() + _KEEP_DELETED}
+            )
+
+    def actions(self) -> dict[str, Any]:
+        return {"sharedkeys": self._shared_keys, "listkeys": self._shared_keys}
+
+    def _shared_keys(self, call: Call) -> Response:
+        existing = call.must_exist()
+        made = str(existing.properties["customerId"])
+        return Response(
+            200,
+            {
+                "primarySharedKey": call.world.derived_key("workspace", made, "primary"),
+                "secondarySharedKey": call.world.derived_key("workspace", made, "secondary"),
+            },
+        )
+
+
+def _check_retention(body: Json) -> None:
+    """Which days a pricing tier takes: learn.microsoft.com/azure/azure-monitor/logs/data-retention-configure."""
+    properties = body.get("properties") or {}
+    days = properties.get("retentionInDays")
+    if days is not None and not (days in (-1, 7) or 30 <= days <= 730):
+        raise Refusal(
+            400,
+            "InvalidParameter",
+            f"'RetentionInDays' property doesn't match the SKU limits: {days}. Operation Id: '{uuid.uuid4().hex}'",
+            target="properties.retentionInDays",
+        )
+
+
+@effect("workspace.ready")
+def _ready(world: World, operation: Json) -> None:
+    workspace = world.store.get(operation["resource"])
+    if workspace is not None:
+        workspace.properties["provisioningState"] = "Failed" if operation["error"] else "Succeeded"
+        world.store.put(workspace)
+
+
+@effect("workspace.forced")
+def _forced(world: World, operation: Json) -> None:
+    workspace = world.store.get(operation["resource"])
+    if workspace is not None and not operation["error"]:
+        workspace.private["forced"] = True
+        delete_now(world, workspace.id)
+
+
+def _final(world: World, operation: Json) -> Response:
+    found = world.store.get(operation["resource"])
+    return Response(200, None if found is None else found.body)
+
+
+def list_deleted(world: World, request: Any, segments: list[str]) -> Response:
+    group = f"{world.subscription}/".lower()
+    if segments[2].lower() == "resourcegroups":
+        group += f"resourcegroups/{segments[3]}/".lower()
+    return Response(
+        200,
+        {
+            "value": [
+                {**record["body"], "properties": {**record["body"]["properties"], "provisioningState": "Succeeded"}}
+                for key, record in world.store.records("deleted workspace")
+                if key.startswith(group) and record["until"] > world.clock.now()
+            ]
+        },
+    )
+
+
+FINALS["workspace"] = _final
+register(Workspaces())
+
+PATHS = [
+    (
+        "GET",
+        (
+            "subscriptions",
+            "*",
+            "resourcegroups",
+            "*",
+            "providers",
+            "microsoft.operationalinsights",
+            "deletedworkspaces",
+        ),
+        list_deleted,
+        "Microsoft.OperationalInsights/deletedWorkspaces",
+        "",
+    ),
+    (
+        "GET",
+        ("subscriptions", "*", "providers", "microsoft.operationalinsights", "deletedworkspaces"),
+        list_deleted,
+        "Microsoft.OperationalInsights/deletedWorkspaces",
+        "",
+    ),
+]

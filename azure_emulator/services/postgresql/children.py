@@ -1,0 +1,249 @@
+"""Databases, firewall rules and configurations of a PostgreSQL server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core import rules
+from azure_emulator.core.errors import Refusal, resource_not_found
+from azure_emulator.core.messages import Response
+from azure_emulator.core.operations import effect
+from azure_emulator.core.resource_types import Call, ResourceType, register
+from azure_emulator.core.store import Resource
+from azure_emulator.core.versions import region
+from azure_emulator.services.postgresql.servers import CONFIGURATION, SERVER, Problem, accept, invalid, refuse_busy
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+Json = dict[str, Any]
+DATABASE, RULE = f"{SERVER}/databases", f"{SERVER}/firewallRules"
+
+
+class _Child(ResourceType):
+    """Databases, firewall rules and configurations: 202 with both headers, one after another per server."""
+
+    tracked = False
+    work = ""
+    word = ""
+    pace = 10.0
+    rule: Json = {}
+
+    def _server(self, call: Call) -> Resource:
+        server = call.world.store.get(call.target.parent)
+        if server is None:
+            raise resource_not_found(SERVER, call.target.parent.rsplit("/", 1)[1], call.target.group)
+        return server
+
+    def _write(self, call: Call, body: Json, error: Problem | None, current: Json) -> Response:
+        server = self._server(call)
+        refuse_busy(call, server.id)
+        if server.properties["state"] != "Ready" and error is None:
+            raise Refusal(409, "ServerNotReady", f"Server '{server.name}' is in state '{server.properties['state']}'.")
+        shown = {
+            "properties": current | (body.get("properties") or {}),
+            "id": call.target.id,
+            "name": call.target.name,
+            "type": self.type,
+        }
+        return accept(
+            call,
+            self.word.replace("*", "Upsert"),
+            "postgresql.child",
+            self.work,
+            pace=self.pace,
+            error=error,
+            location=region(server.body["location"]) or "",
+            server=server.id,
+            shown=shown,
+        )
+
+    def delete(self, call: Call) -> Response:
+        server = self._server(call)
+        existing = call.must_exist()
+        refuse_busy(call, server.id)
+        return accept(
+            call,
+            self.word.replace("*", "Drop"),
+            "postgresql.dropped",
+            self.work,
+            pace=self.pace,
+            error=None,
+            location=region(server.body["location"]) or "",
+            server=server.id,
+            dropped=existing.id,
+        )
+
+
+@effect("postgresql.child")
+def _child_written(world: World, operation: Json) -> None:
+    shown = operation["details"]["shown"]
+    if not operation["error"] and world.store.get(operation["resource"]) is not None:
+        existing = world.store.get(shown["id"])
+        world.store.put(
+            Resource(shown["id"], shown["type"], shown, existing.created if existing else operation["ends"])
+        )
+
+
+class Databases(_Child):
+    type = DATABASE
+    work, word = "database", "*ServerDatabaseManagementOperation"
+    name_pattern = r"[a-zA-Z_][\w-]{0,62}"
+    name_error = ("InvalidDatabaseName", "The database name '{name}' is invalid.")
+    rule: Json = {**rules.ENVELOPE, "properties": {"charset": rules.Text(), "collation": rules.Text()}}
+
+    def put(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), self.rule, new=call.existing is None)
+        sent = {"charset": "UTF8", "collation": "en_US.utf8", **(body.get("properties") or {})}
+        sent["charset"] = sent["charset"].upper()
+        error = None
+        if call.existing is not None and sent != call.existing.properties:
+            error = (
+                "DatabaseAlreadyExists",
+                f"The database '{call.target.name}' exists with another charset or collation.",
+            )
+        return self._write(call, {"properties": sent}, error, {})
+
+    def list(self, call: Call, scope: str) -> Response:
+        answer = super().list(call, scope)
+        for name in ("azure_maintenance", "azure_sys", "postgres"):
+            answer.body["value"].append(
+                {
+                    "properties": {"charset": "UTF8", "collation": "en_US.utf8"},
+                    "id": f"{scope}/databases/{name}",
+                    "name": name,
+                    "type": self.type,
+                }
+            )
+        return answer
+
+
+class FirewallRules(_Child):
+    type = RULE
+    work, word, pace = "firewall rule", "*ServerFirewallRulesManagementOperation", 60.0
+    name_pattern = r"[A-Za-z0-9_-]{1,128}"
+    name_error = ("InvalidFirewallRuleName", "The firewall rule name '{name}' is invalid.")
+    rule: Json = {
+        **rules.ENVELOPE,
+        "properties!": {
+            "startIpAddress!": rules.Text(pattern=r"\d{1,3}(\.\d{1,3}){3}"),
+            "endIpAddress!": rules.Text(pattern=r"\d{1,3}(\.\d{1,3}){3}"),
+        },
+    }
+
+    def put(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), self.rule, new=call.existing is None)
+        first, last = (
+            [int(part) for part in body["properties"][key].split(".")] for key in ("startIpAddress", "endIpAddress")
+        )
+        error = None
+        if first > last or max(first + last) > 255:
+            error = invalid("startIpAddress")
+        server = self._server(call)
+        if server.properties["network"].get("delegatedSubnetResourceId"):
+            error = ("FirewallRulesNotSupported", "Firewall rules are not supported for servers in a virtual network.")
+        return self._write(call, body, error, {})
+
+
+_KNOWN: dict[str, tuple[str, bool, str]] = {
+    "azure.extensions": ("", True, "Set"),
+    "shared_preload_libraries": ("pg_cron,pg_stat_statements", False, "Set"),
+    "max_connections": ("50", False, "Integer"),
+    "lock_timeout": ("0", True, "Integer"),
+    "require_secure_transport": ("on", True, "Boolean"),
+    "log_min_duration_statement": ("-1", True, "Integer"),
+    "statement_timeout": ("0", True, "Integer"),
+    "work_mem": ("4096", True, "Integer"),
+    "timezone": ("UTC", True, "String"),
+    "pgbouncer.enabled": ("false", True, "Boolean"),
+    "idle_in_transaction_session_timeout": ("0", True, "Integer"),
+    "log_connections": ("on", True, "Boolean"),
+    "shared_buffers": ("32768", False, "Integer"),
+    "wal_level": ("replica", False, "Enumeration"),
+}
+
+
+class Configurations(_Child):
+    """Parameters that the server has from the start; static ones wait for a restart."""
+
+    type = CONFIGURATION
+    stored = False
+    work, word = "configuration", "UpdateOrcasServerParameterManagementOperation"
+    rule: Json = {
+        **rules.ENVELOPE,
+        "properties!": {
+            "value": rules.Text(),
+            "source": rules.Text(),
+            **rules.read_only(
+                "description",
+                "defaultValue",
+                "dataType",
+                "allowedValues",
+                "isDynamicConfig",
+                "isReadOnly",
+                "isConfigPendingRestart",
+                "unit",
+                "documentationLink",
+            ),
+        },
+    }
+
+    def _shown(self, call: Call, name: str, server: str) -> Json:
+        default, dynamic, kind = _KNOWN[name]
+        stored = call.world.store.get(f"{server}/configurations/{name}")
+        base = {
+            "value": default,
+            "description": name,
+            "defaultValue": default,
+            "dataType": kind,
+            "allowedValues": ".*",
+            "source": "system-default",
+            "isDynamicConfig": dynamic,
+            "isReadOnly": False,
+            "isConfigPendingRestart": False,
+            "unit": "",
+            "documentationLink": f"https://www.postgresql.org/docs/current/runtime-config.html#{name}",
+        }
+        return {
+            "properties": {**base, **(stored.properties if stored else {})},
+            "id": f"{server}/configurations/{name}",
+            "name": name,
+            "type": self.type,
+        }
+
+    def get(self, call: Call) -> Response:
+        server = self._server(call)
+        if call.target.name.lower() not in _KNOWN:
+            raise self.missing_error(call)
+        return Response(200, self._shown(call, call.target.name.lower(), server.id))
+
+    def list(self, call: Call, scope: str) -> Response:
+        return Response(200, {"value": [self._shown(call, name, scope) for name in _KNOWN]})
+
+    def put(self, call: Call) -> Response:
+        return self._set(call)
+
+    def patch(self, call: Call) -> Response:
+        return self._set(call)
+
+    def _set(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), self.rule, new=False)
+        name = call.target.name.lower()
+        error = None
+        if name not in _KNOWN:
+            error = ("ConfigurationNotExists", f"The configuration '{name}' does not exist for PostgreSQL server.")
+        elif "value" not in body["properties"]:
+            error = invalid("value")
+        pending = name in _KNOWN and not _KNOWN[name][1]
+        sent = {
+            "value": body["properties"].get("value"),
+            "source": body["properties"].get("source", "user-override"),
+            "isConfigPendingRestart": pending,
+        }
+        return self._write(call, {"properties": sent}, error, {})
+
+    def delete(self, call: Call) -> Response:
+        raise Refusal(405, "MethodNotAllowed", "A configuration cannot be deleted.")
+
+
+register(Databases(), FirewallRules(), Configurations())

@@ -1,0 +1,1 @@
+"""Azure Managed Redis and the older Azure Cache for Redis."""

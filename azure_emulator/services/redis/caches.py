@@ -1,0 +1,234 @@
+"""Azure Cache for Redis, the older product."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core import rules
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.messages import Response
+from azure_emulator.core.operations import effect
+from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register
+from azure_emulator.core.store import Resource
+from azure_emulator.services.managedidentity.identities import assigned
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+Json = dict[str, Any]
+REDIS = "Microsoft.Cache/redis"
+_SHOWN_TYPE = "Microsoft.Cache/Redis"
+_SWITCH = rules.OneOf("Enabled", "Disabled")
+_RULE: Json = {
+    **rules.TRACKED,
+    "zones": [rules.Text()],
+    "identity": rules.IDENTITY,
+    "properties!": {
+        "sku": {
+            "name!": rules.OneOf("Basic", "Standard", "Premium"),
+            "family!": rules.OneOf("C", "P"),
+            "capacity!": rules.Whole(0, 6),
+        },
+        "enableNonSslPort": rules.Flag(),
+        "minimumTlsVersion": rules.OneOf("1.0", "1.1", "1.2"),
+        "publicNetworkAccess": _SWITCH,
+        "redisConfiguration": rules.Map(rules.Anything()),
+        "redisVersion": rules.Text(),
+        "tenantSettings": rules.Map(rules.Text()),
+        "shardCount": rules.Whole(),
+        "replicasPerMaster": rules.Whole(),
+        "replicasPerPrimary": rules.Whole(),
+        "subnetId": rules.Text(),
+        "staticIP": rules.Text(),
+        "updateChannel": rules.OneOf("Stable", "Preview"),
+        "disableAccessKeyAuthentication": rules.Flag(),
+        "zonalAllocationPolicy": rules.Text(),
+        **rules.read_only(
+            "provisioningState",
+            "hostName",
+            "port",
+            "sslPort",
+            "accessKeys",
+            "linkedServers",
+            "instances",
+            "privateEndpointConnections",
+        ),
+    },
+}
+
+
+class Caches(ResourceType):
+    """201 with both headers; PATCH 200, or 202 for what takes time; DELETE 202 with Location, whose polls are 202 with
+    `{status: InProgress}` (recorded traffic of Azure/azure-cli)."""
+
+    type = REDIS
+    name_pattern = r"(?=.{1,63}$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*"
+    name_error = ("InvalidRequestBody", "The cache name '{name}' is invalid.")
+    listed_with = ("tags",)
+
+    def put(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        sent = body["properties"]
+        if "sku" not in sent:
+            raise Refusal(
+                400, "InvalidRequestBody", "The property 'properties.sku' is required.", target="properties.sku"
+            )
+        _check_sku(sent["sku"])
+        if call.existing is not None:
+            self._refuse_running(call, call.existing)
+            return self._change(call, call.existing, body, 200)
+        if any(item.name.lower() == call.target.name.lower() for item in call.world.store.of_type(REDIS)):
+            raise Refusal(409, "NameNotAvailable", f"The name '{call.target.name}' is already being used.")
+        identifier = call.target.id.replace("/Microsoft.Cache/redis/", f"/{_SHOWN_TYPE}/")
+        properties = {
+            "provisioningState": "Creating",
+            "redisVersion": "6.0",
+            "sku": sent["sku"],
+            "enableNonSslPort": False,
+            "instances": [{"sslPort": 15000, "isMaster": False, "isPrimary": False}],
+            "publicNetworkAccess": "Enabled",
+            "tenantSettings": {},
+            "accessKeys": None,
+            "hostName": f"{call.target.name.lower()}.redis.cache.windows.net",
+            "port": 6379,
+            "sslPort": 6380,
+            "linkedServers": [],
+            "updateChannel": "Stable",
+            "zonalAllocationPolicy": "NoZones",
+            "disableAccessKeyAuthentication": False,
+            **sent,
+        }
+        properties["redisConfiguration"] = {
+            "maxclients": "256",
+            "maxmemory-reserved": "30",
+            "maxfragmentationmemory-reserved": "30",
+            "maxmemory-delta": "30",
+            **sent.get("redisConfiguration", {}),
+        }
+        shown = {
+            "id": identifier,
+            "location": display_location(body["location"]),
+            "name": call.target.name,
+            "type": _SHOWN_TYPE,
+            "tags": body.get("tags", {}),
+            "properties": properties,
+            **({"identity": assigned(call.world, body["identity"])} if body.get("identity") else {}),
+        }
+        resource = call.world.store.put(Resource(identifier, REDIS, shown, call.now))
+        answer = {**shown, "properties": {**properties, "accessKeys": _keys(call.world, resource)}}
+        return Response(201, answer, self._headers(call, resource, "create"))
+
+    def _headers(self, call: Call, resource: Resource, work: str) -> dict[str, str]:
+        operation = call.world.operations.start(
+            "redis.ready",
+            resource.id,
+            seconds=call.world.seconds("redis", work),
+            request=call.request,
+            style="redis",
+            status_path=call.poll_path("asyncOperations", resource.body["location"]),
+        )
+        # Both are the status's address (recorded traffic of Azure/azure-cli).
+        headers = call.world.operations.headers(operation, status=True, pace=30)
+        return {**headers, "Location": headers["Azure-AsyncOperation"]}
+
+    def _refuse_running(self, call: Call, existing: Resource) -> None:
+        if existing.properties["provisioningState"] != "Succeeded":
+            raise Refusal(
+                409,
+                "Conflict",
+                f"The resource '{existing.id}' is busy processing a previous update request or "
+                "is undergoing system maintenance. As such, it is currently unable to accept "
+                "the update request. Please try again later.",
+            )
+
+    def _change(self, call: Call, existing: Resource, body: Json, status: int) -> Response:
+        sent = body.get("properties") or {}
+        sku = sent.get("sku")
+        if sku is not None:
+            _check_sku(sku)
+            if ("Basic", "Standard", "Premium").index(sku["name"]) < ("Basic", "Standard", "Premium").index(
+                existing.properties["sku"]["name"]
+            ):
+                raise Refusal(
+                    400, "BadRequest", "Scaling down to a lower tier is not supported.", target="properties.sku"
+                )
+        resized = sku is not None and sku != existing.properties["sku"]
+        identity = assigned(call.world, body["identity"]) if body.get("identity") else None
+        slow = resized or (identity is not None and identity != existing.body.get("identity"))
+        existing.body["properties"] = rules.update(existing.properties, sent)
+        if "tags" in body:
+            existing.body["tags"] = body["tags"] or {}
+        if slow:
+            if identity is not None:
+                existing.body["identity"] = identity
+            existing.properties["provisioningState"] = "Scaling" if resized else "UpdatingManagedIdentity"
+            call.world.store.put(existing)
+            return Response(202 if status == 202 else 200, existing.body, self._headers(call, existing, "update"))
+        call.world.store.put(existing)
+        return Response(200, existing.body)
+
+    def patch(self, call: Call) -> Response:
+        existing = call.must_exist()
+        self._refuse_running(call, existing)
+        return self._change(call, existing, rules.clean(call.request.json(), _RULE, new=False, patch=True), 202)
+
+    def delete(self, call: Call) -> Response:
+        existing = call.must_exist()
+        existing.properties["provisioningState"] = "Deleting"
+        call.world.store.put(existing)
+        operation = call.world.operations.start(
+            "redis.deleted",
+            existing.id,
+            seconds=call.world.seconds("redis", "delete"),
+            request=call.request,
+            style="redis",
+            final="redis",
+            pace=30,
+            result_path=call.poll_path("operationresults", existing.body["location"]),
+        )
+        return Response(202, None, call.world.operations.headers(operation, result=True, pace=30))
+
+    def actions(self) -> dict[str, Any]:
+        return {"listkeys": self._list_keys}
+
+    def _list_keys(self, call: Call) -> Response:
+        existing = call.must_exist()
+        if existing.properties["disableAccessKeyAuthentication"]:
+            raise Refusal(400, "BadRequest", "Access key authentication is disabled for this cache.")
+        return Response(200, _keys(call.world, existing))
+
+
+def _check_sku(sku: Json) -> None:
+    if (sku["name"] == "Premium") != (sku["family"] == "P"):
+        raise Refusal(
+            400,
+            "InvalidRequestBody",
+            f"The sku family '{sku['family']}' does not fit the sku '{sku['name']}'.",
+            target="properties.sku.family",
+        )
+
+
+def _keys(world: World, resource: Resource) -> Json:
+    made = (resource.key, str(resource.created))
+    return {
+        "primaryKey": world.derived_key("redis", *made, "primary"),
+        "secondaryKey": world.derived_key("redis", *made, "secondary"),
+    }
+
+
+@effect("redis.ready")
+def _ready(world: World, operation: Json) -> None:
+    found = world.store.get(operation["resource"])
+    if found is not None:
+        found.properties["provisioningState"] = "Failed" if operation["error"] else "Succeeded"
+        found.properties["instances"] = [{"sslPort": 15000, "isMaster": True, "isPrimary": True}]
+        world.store.put(found)
+
+
+@effect("redis.deleted")
+def _deleted(world: World, operation: Json) -> None:
+    if not operation["error"]:
+        delete_now(world, operation["resource"])
+
+
+register(Caches())

@@ -1,0 +1,371 @@
+"""Azure Managed Redis: clusters and their database."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core import rules
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.messages import Response
+from azure_emulator.core.operations import ARM, effect
+from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register
+from azure_emulator.core.store import Resource
+from azure_emulator.core.versions import region
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+Json = dict[str, Any]
+CLUSTER = "Microsoft.Cache/redisEnterprise"
+DATABASE = f"{CLUSTER}/databases"
+SKUS = (
+    [f"Balanced_B{size}" for size in (0, 1, 3, 5, 10, 20, 50, 100, 150, 250, 350, 500, 700, 1000)]
+    + [f"MemoryOptimized_M{size}" for size in (10, 20, 50, 100, 150, 250, 350, 500, 700, 1000, 1500, 2000)]
+    + [f"ComputeOptimized_X{size}" for size in (3, 5, 10, 20, 50, 100, 150, 250, 350, 500, 700)]
+    + [f"FlashOptimized_A{size}" for size in (250, 500, 700, 1000, 1500, 2000, 4500)]
+)
+_SWITCH = rules.OneOf("Enabled", "Disabled")
+_PUBLIC_ACCESS_SINCE = "2025-07-01"
+_RULE: Json = {
+    **rules.TRACKED,
+    "kind": rules.READ_ONLY,
+    "sku!": {"name!": rules.Text(), "capacity": rules.Whole()},
+    "zones": [rules.Text()],
+    "identity": rules.IDENTITY,
+    "properties": {
+        "minimumTlsVersion": rules.OneOf("1.0", "1.1", "1.2"),
+        "highAvailability": _SWITCH,
+        "publicNetworkAccess": _SWITCH,
+        "encryption": rules.Map(rules.Anything()),
+        **rules.read_only(
+            "hostName",
+            "provisioningState",
+            "resourceState",
+            "redundancyMode",
+            "redisVersion",
+            "privateEndpointConnections",
+        ),
+    },
+}
+_DATABASE_RULE: Json = {
+    **rules.ENVELOPE,
+    "properties": {
+        "clientProtocol": rules.OneOf("Encrypted", "Plaintext"),
+        "port": rules.Whole(1, 65535),
+        "clusteringPolicy": rules.OneOf("OSSCluster", "EnterpriseCluster", "NoCluster"),
+        "evictionPolicy": rules.OneOf(
+            "AllKeysLFU",
+            "AllKeysLRU",
+            "AllKeysRandom",
+            "VolatileLRU",
+            "VolatileLFU",
+            "VolatileTTL",
+            "VolatileRandom",
+            "NoEviction",
+        ),
+        "accessKeysAuthentication": _SWITCH,
+        "modules": [{"name!": rules.Text(), "args": rules.Text(), "version": rules.READ_ONLY}],
+        "persistence": rules.Map(rules.Anything()),
+        "geoReplication": rules.Map(rules.Anything()),
+        "deferUpgrade": rules.OneOf("Deferred", "NotDeferred"),
+        **rules.read_only("provisioningState", "resourceState", "redisVersion", "keySpaceNotification"),
+    },
+}
+
+
+def _start(call: Call, resource_id: str, kind: str, work: str, location: str) -> Json:
+    return call.world.operations.start(
+        kind,
+        resource_id,
+        seconds=call.world.seconds("managed redis", work),
+        request=call.request,
+        style="managed redis",
+        word="Pending" if resource_id.count("/") > 8 else "InProgress",  # of a database (recorded)
+        final="none",
+        pace=30,
+        status_path=call.poll_path("operationsStatus", display_location(location)),
+        result_path=f"{resource_id}/operationresults/{{id}}",
+    )
+
+
+def _headers(call: Call, operation: Json, resource_id: str) -> dict[str, str]:
+    """Both headers, though the specification names none; a PUT's Location is the resource itself (recorded)."""
+    headers = call.world.operations.headers(operation, status=True, pace=30)
+    headers["Location"] = f"{ARM}{resource_id}?api-version={call.request.api_version}"
+    return headers
+
+
+def _refuse_running(call: Call, resource_id: str) -> None:
+    if call.world.operations.running(resource_id) is not None:
+        raise Refusal(409, "Conflict", f"Another operation is in progress on '{resource_id.rsplit('/', 1)[1]}'.")
+
+
+class Clusters(ResourceType):
+    """201 with both headers; two state fields; deletion 202 with the whole body (recorded traffic of
+    Azure/azure-cli)."""
+
+    type = CLUSTER
+    name_pattern = r"(?=.{1,60}$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*"
+    name_error = ("InvalidRequestBody", "The cluster name '{name}' is invalid.")
+    listed_with = ("sku", "kind", "tags")
+
+    def put(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        sent = body.get("properties", {})
+        self._check(call, body, sent)
+        if call.existing is not None:
+            _refuse_running(call, call.existing.id)
+            return self._change(call, call.existing, body, 200)
+        if any(item.name.lower() == call.target.name.lower() for item in call.world.store.of_type(CLUSTER)):
+            raise Refusal(409, "NameNotAvailable", f"The name '{call.target.name}' is already in use.")
+        place = region(body["location"]) or ""
+        properties = {
+            "minimumTlsVersion": "1.2",
+            "hostName": f"{call.target.name.lower()}.{place}.redis.azure.net",
+            "provisioningState": "Creating",
+            "resourceState": "Creating",
+            "privateEndpointConnections": [],
+            "highAvailability": "Enabled",
+            **sent,
+        }
+        properties["redundancyMode"] = "LR" if properties["highAvailability"] == "Enabled" else "None"
+        shown = {
+            "location": display_location(body["location"]),
+            "name": call.target.name,
+            "id": call.target.id,
+            "type": CLUSTER,
+            "kind": "v2",
+            "tags": body.get("tags", {}),
+            "sku": {"name": body["sku"]["name"]},
+            "properties": properties,
+            "identity": body.get("identity", {"type": "None"}),
+        }
+        call.world.store.put(Resource(call.target.id, CLUSTER, shown, call.now))
+        operation = _start(call, call.target.id, "managed redis.ready", "create", place)
+        return Response(201, shown, _headers(call, operation, call.target.id))
+
+    def _check(self, call: Call, body: Json, sent: Json) -> None:
+        name = body["sku"]["name"]
+        if name.startswith(("Enterprise_", "EnterpriseFlash_")):
+            raise Refusal(
+                400,
+                "BadRequest",
+                "Creation of new Azure Cache for Redis Enterprise resources is no longer "
+                "supported. Please create Azure Managed Redis instead.",
+            )
+        if name not in SKUS:
+            raise Refusal(
+                400, "InvalidRequestBody", f"The sku '{name}' is not one of {', '.join(SKUS)}.", target="sku.name"
+            )
+        if "capacity" in body["sku"]:
+            raise Refusal(
+                400,
+                "InvalidRequestBody",
+                f"The property 'sku.capacity' must not be given for the sku '{name}'.",
+                target="sku.capacity",
+            )
+        if call.request.api_version >= _PUBLIC_ACCESS_SINCE and "publicNetworkAccess" not in sent:
+            raise Refusal(
+                400,
+                "InvalidRequestBody",
+                "The property 'properties.publicNetworkAccess' is required.",
+                target="properties.publicNetworkAccess",
+            )
+
+    def _change(self, call: Call, existing: Resource, body: Json, status: int) -> Response:
+        sent = body.get("properties") or {}
+        high = sent.get("highAvailability")
+        if high is not None and high != existing.properties["highAvailability"]:
+            raise Refusal(
+                400,
+                "BadRequest",
+                "The property 'highAvailability' cannot be changed after creation.",
+                target="properties.highAvailability",
+            )
+        if existing.properties["resourceState"] != "Running":
+            raise Refusal(409, "Conflict", f"The cluster is in state '{existing.properties['resourceState']}'.")
+        existing.body["properties"] = rules.update(existing.properties, sent)
+        if body.get("sku"):
+            existing.body["sku"] = {"name": body["sku"]["name"]}
+        if "tags" in body:
+            existing.body["tags"] = body["tags"] or {}
+        existing.properties["provisioningState"] = existing.properties["resourceState"] = "Updating"
+        call.world.store.put(existing)
+        operation = _start(call, existing.id, "managed redis.ready", "update", existing.body["location"])
+        headers = (
+            _headers(call, operation, existing.id)
+            if status == 200
+            else call.world.operations.headers(operation, status=True, result=True, pace=30)
+        )
+        return Response(status, existing.body, headers)
+
+    def patch(self, call: Call) -> Response:
+        existing = call.must_exist()
+        _refuse_running(call, existing.id)
+        body = rules.clean(call.request.json(), _RULE, new=False, patch=True)
+        if body.get("sku") and body["sku"].get("name") not in SKUS:
+            raise Refusal(
+                400, "InvalidRequestBody", f"The sku '{body['sku'].get('name')}' is not known.", target="sku.name"
+            )
+        return self._change(call, existing, body, 202)
+
+    def delete(self, call: Call) -> Response:
+        existing = call.must_exist()
+        return _delete(call, existing, "delete", existing.body["location"])
+
+    def actions(self) -> dict[str, Any]:
+        return {"listskusforscaling": lambda call: Response(200, {"skus": [{"name": name} for name in SKUS]})}
+
+
+def _delete(call: Call, existing: Resource, work: str, location: str) -> Response:
+    existing.properties["provisioningState"] = existing.properties["resourceState"] = "Deleting"
+    call.world.store.put(existing)
+    running = call.world.operations.running(existing.id)
+    if running is not None:
+        call.world.operations.cancel(running)
+    operation = _start(call, existing.id, "managed redis.deleted", work, location)
+    return Response(202, existing.body, call.world.operations.headers(operation, status=True, result=True, pace=30))
+
+
+_MOST_WITHOUT_CLUSTER = 20
+"""The number in the name of the largest size of up to 25 GB (24 GB), in every family."""
+
+
+def _check_policy(cluster: Resource, sent: Json) -> None:
+    size = int(re.sub(r"\D", "", cluster.body["sku"]["name"].rpartition("_")[2]))
+    if sent.get("clusteringPolicy") == "NoCluster" and size > _MOST_WITHOUT_CLUSTER:
+        raise Refusal(
+            400,
+            "BadRequest",
+            f"The clustering policy 'NoCluster' is for up to 25 GB, not for the sku '{cluster.body['sku']['name']}'.",
+            target="properties.clusteringPolicy",
+        )
+
+
+class Databases(ResourceType):
+    """One per cluster, named `default`. Since 2025-07-01 access keys are off unless asked for
+    (github.com/hashicorp/terraform issue 37842)."""
+
+    type = DATABASE
+    tracked = False
+    name_pattern = r"(?i:default)"
+    name_error = ("InvalidRequestBody", "The database must be named 'default', not '{name}'.")
+
+    def _cluster(self, call: Call) -> Resource:
+        cluster = call.world.store.get(call.target.parent)
+        assert cluster is not None
+        return cluster
+
+    def put(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), _DATABASE_RULE, new=call.existing is None)
+        sent, cluster = body.get("properties", {}), self._cluster(call)
+        _check_policy(cluster, sent)
+        if cluster.properties["resourceState"] != "Running":
+            raise Refusal(
+                409,
+                "Conflict",
+                f"The cluster '{cluster.name}' is in state '{cluster.properties['resourceState']}', not 'Running'.",
+            )
+        if call.existing is not None:
+            _refuse_running(call, call.existing.id)
+            return self._change(call, call.existing, sent, 200)
+        keys = "Disabled" if call.request.api_version >= _PUBLIC_ACCESS_SINCE else "Enabled"
+        properties = {
+            "clientProtocol": "Encrypted",
+            "port": 10000,
+            "provisioningState": "Creating",
+            "resourceState": "Creating",
+            "clusteringPolicy": "OSSCluster",
+            "evictionPolicy": "VolatileLRU",
+            "keySpaceNotification": "",
+            "deferUpgrade": "NotDeferred",
+            "redisVersion": "7.4",
+            "accessKeysAuthentication": keys,
+            **sent,
+        }
+        shown = {"name": "default", "id": call.target.id, "type": DATABASE, "properties": properties}
+        for module in properties.get("modules") or []:
+            module.setdefault("args", "")
+            module["version"] = "2.6.0"
+        call.world.store.put(Resource(call.target.id, DATABASE, shown, call.now))
+        operation = _start(call, call.target.id, "managed redis.ready", "database", cluster.body["location"])
+        return Response(201, shown, _headers(call, operation, call.target.id))
+
+    def _change(self, call: Call, existing: Resource, sent: Json, status: int) -> Response:
+        current = existing.properties
+        if (
+            "clusteringPolicy" in sent
+            and sent["clusteringPolicy"] != current["clusteringPolicy"]
+            and current["clusteringPolicy"] != "NoCluster"
+        ):
+            raise Refusal(
+                400,
+                "BadRequest",
+                "The property 'clusteringPolicy' cannot be changed.",
+                target="properties.clusteringPolicy",
+            )
+        for name in ("port", "modules"):
+            if name in sent and sent[name] != current.get(name, [] if name == "modules" else None):
+                raise Refusal(
+                    400, "BadRequest", f"The property '{name}' cannot be changed.", target=f"properties.{name}"
+                )
+        existing.body["properties"] = rules.update(current, sent)
+        existing.properties["provisioningState"] = existing.properties["resourceState"] = "Updating"
+        call.world.store.put(existing)
+        operation = _start(call, existing.id, "managed redis.ready", "database", self._cluster(call).body["location"])
+        headers = (
+            _headers(call, operation, existing.id)
+            if status == 200
+            else call.world.operations.headers(operation, status=True, result=True, pace=30)
+        )
+        return Response(status, existing.body, headers)
+
+    def patch(self, call: Call) -> Response:
+        existing = call.must_exist()
+        _refuse_running(call, existing.id)
+        body = rules.clean(call.request.json(), _DATABASE_RULE, new=False, patch=True)
+        return self._change(call, existing, body.get("properties") or {}, 202)
+
+    def delete(self, call: Call) -> Response:
+        return _delete(call, call.must_exist(), "database delete", self._cluster(call).body["location"])
+
+    def actions(self) -> dict[str, Any]:
+        return {"listkeys": self._keys}
+
+    def _keys(self, call: Call) -> Response:
+        existing = call.must_exist()
+        if existing.properties["accessKeysAuthentication"] != "Enabled":
+            raise Refusal(400, "BadRequest", "Access keys authentication is disabled for this database.")
+        made = (existing.key, str(existing.created))
+        return Response(
+            200,
+            {
+                "primaryKey": call.world.derived_key("managed redis", *made, "primary"),
+                "secondaryKey": call.world.derived_key("managed redis", *made, "secondary"),
+            },
+        )
+
+
+@effect("managed redis.ready")
+def _ready(world: World, operation: Json) -> None:
+    found = world.store.get(operation["resource"])
+    if found is not None:
+        failed = operation["error"] is not None
+        creating = found.properties["provisioningState"] == "Creating"
+        found.properties["provisioningState"] = "Failed" if failed else "Succeeded"
+        found.properties["resourceState"] = ("CreateFailed" if creating else "UpdateFailed") if failed else "Running"
+        world.store.put(found)
+
+
+@effect("managed redis.deleted")
+def _deleted(world: World, operation: Json) -> None:
+    found = world.store.get(operation["resource"])
+    if found is not None and operation["error"]:
+        found.properties["provisioningState"], found.properties["resourceState"] = "Failed", "DeleteFailed"
+        world.store.put(found)
+    elif found is not None:
+        delete_now(world, found.id)
+
+
+register(Clusters(), Databases())

@@ -1,0 +1,1 @@
+"""Subscriptions, providers, resource groups and listings."""
