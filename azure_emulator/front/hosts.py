@@ -11,7 +11,7 @@ from azure_emulator.front import routes
 from azure_emulator.services.app import ingress, streams
 from azure_emulator.services.keyvault import data_plane as keyvault_data
 from azure_emulator.services.login import graph, tokens
-from azure_emulator.services.registry import builds
+from azure_emulator.services.registry import build_storage
 from azure_emulator.services.registry import data_plane as registry_data
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def is_served(world: World, host: str) -> bool:
     if host.endswith(".azurecr.io"):
         return registry_data.registry_of(world, host) is not None
     if host.endswith(".blob.core.windows.net"):
-        return builds.is_build_storage(host)
+        return build_storage.is_build_storage(host)
     if host.endswith(".azurecontainerapps.dev"):
         return streams.is_stream_host(host)
     return host.endswith(".azurecontainerapps.io") and ingress.environment_of(world, host) is not None
@@ -62,7 +62,7 @@ def handle(world: World, request: Request) -> Response:
     if host.endswith(".azurecr.io"):
         return registry_data.handle(world, request)
     if host.endswith(".blob.core.windows.net"):
-        return builds.handle_blob(world, request)
+        return build_storage.handle_blob(world, request)
     if host.endswith(".azurecontainerapps.dev"):
         return streams.handle(world, request)
     return ingress.handle(world, request)

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from azure_emulator.services.app import apps, environments, jobs
-from azure_emulator.services.authorization import authorization
-from azure_emulator.services.insights import insights
-from azure_emulator.services.keyvault import vault_secrets, vaults
+from azure_emulator.services.app import apps, environments, jobs, storages
+from azure_emulator.services.authorization import assignments, definitions, locks
+from azure_emulator.services.insights import components, diagnostic_settings
+from azure_emulator.services.keyvault import deleted_vaults, vault_secrets, vaults
 from azure_emulator.services.managedidentity import identities
 from azure_emulator.services.operationalinsights import workspaces
-from azure_emulator.services.postgresql import children, servers
+from azure_emulator.services.postgresql import capabilities, children, servers
 from azure_emulator.services.redis import caches, enterprise
 from azure_emulator.services.registry import builds, registries
-from azure_emulator.services.resources import groups
+from azure_emulator.services.resources import paths
 
 MODULES = (
     apps,
     environments,
+    storages,
     jobs,
-    authorization,
-    builds,
-    registries,
-    groups,
-    insights,
+    assignments,
+    definitions,
+    locks,
+    components,
+    diagnostic_settings,
+    deleted_vaults,
     vaults,
     vault_secrets,
     identities,
     workspaces,
     servers,
     children,
+    capabilities,
     caches,
     enterprise,
+    registries,
+    builds,
+    paths,
 )
 
 FIXED_PATHS = [row for module in MODULES for row in getattr(module, "PATHS", [])]

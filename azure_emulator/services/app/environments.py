@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 ENVIRONMENT = "Microsoft.App/managedEnvironments"
-STORAGE = f"{ENVIRONMENT}/storages"
 APP, JOB = "Microsoft.App/containerApps", "Microsoft.App/jobs"
 _ADJECTIVES = (
     "agreeable",
@@ -484,67 +483,4 @@ def _final(world: World, operation: Json) -> Response:
 FINALS["environment"] = _final
 
 
-class Storages(ResourceType):
-    """PUT 200, new too; the account key is never given back; 404 `ManagedEnvironmentStorageNotFound` (recorded)."""
-
-    type = STORAGE
-    tracked = False
-    name_pattern = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
-    name_error = ("ManagedEnvironmentStorageInvalidName", "Invalid storage name '{name}'.")
-    _mode = rules.OneOf("ReadOnly", "ReadWrite")
-    _rule: Json = {
-        **rules.ENVELOPE,
-        "properties!": {
-            "azureFile": {
-                "accountName!": rules.Text(),
-                "accountKey": rules.Text(),
-                "shareName!": rules.Text(),
-                "accessMode!": _mode,
-                "accountKeyVaultProperties": {"identity": rules.Text(), "keyVaultUrl": rules.Text()},
-            },
-            "nfsAzureFile": {"server!": rules.Text(), "shareName!": rules.Text(), "accessMode!": _mode},
-            "deploymentErrors": rules.READ_ONLY,
-            "provisioningState": rules.READ_ONLY,
-        },
-    }
-
-    def put(self, call: Call) -> Response:
-        sent = rules.clean(call.request.json(), self._rule, new=call.existing is None)["properties"]
-        environment = call.world.store.get(call.target.parent)
-        assert environment is not None
-        if len([name for name in ("azureFile", "nfsAzureFile") if name in sent]) != 1:
-            raise Refusal(
-                400, "ManagedEnvironmentStorageInvalid", "Exactly one of azureFile and nfsAzureFile is needed."
-            )
-        if "nfsAzureFile" in sent and not environment.properties["vnetConfiguration"]:
-            raise Refusal(
-                400, "ManagedEnvironmentStorageNfsRequiresVnet", "NFS storage needs an environment with a custom VNet."
-            )
-        if "azureFile" in sent and not (
-            sent["azureFile"].get("accountKey") or sent["azureFile"].get("accountKeyVaultProperties")
-        ):
-            raise Refusal(400, "ManagedEnvironmentStorageAccountKeyRequired", "The account key is required.")
-        kept = {
-            kind: {key: value for key, value in inner.items() if key != "accountKey"} for kind, inner in sent.items()
-        }
-        identifier = call.target.id
-        shown = {
-            "id": identifier,
-            "name": call.target.name,
-            "type": "Microsoft.App/managedenvironments/storages",
-            "properties": kept,
-        }
-        call.world.store.put(Resource(identifier, STORAGE, shown, call.existing.created if call.existing else call.now))
-        return Response(200, shown)
-
-    def delete(self, call: Call) -> Response:
-        call.world.store.drop(call.must_exist().id)
-        return Response(200)
-
-    def missing_error(self, call: Call) -> Refusal:
-        return Refusal(
-            404, "ManagedEnvironmentStorageNotFound", f"ManagedEnvironment Storage '{call.target.name}' was not found."
-        )
-
-
-register(Environments(), Storages())
+register(Environments())

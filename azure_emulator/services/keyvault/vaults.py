@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from azure_emulator.core import rules
-from azure_emulator.core.clock import stamp
 from azure_emulator.core.errors import Refusal
-from azure_emulator.core.messages import Request, Response
+from azure_emulator.core.messages import Response
 from azure_emulator.core.operations import effect
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, register, system_data
 from azure_emulator.core.store import Resource
@@ -280,12 +279,12 @@ def find(world: World, name: str) -> Resource | None:
 def find_deleted(world: World, name: str) -> Json | None:
     record = world.store.record("deleted vault", name.lower())
     if record is not None and record["purge"] <= world.clock.now():
-        _purge(world, name)
+        purge_now(world, name)
         return None
     return record
 
 
-def _purge(world: World, name: str) -> None:
+def purge_now(world: World, name: str) -> None:
     record = world.store.record("deleted vault", name.lower())
     if record is not None:
         vault_key = record["vault"]["id"].lower()
@@ -294,6 +293,9 @@ def _purge(world: World, name: str) -> None:
             if key.startswith(vault_key + "/"):
                 world.store.set("deleted secret", key, None)
         world.store.set("deleted vault", name.lower(), None)
+
+
+# Deleted vaults
 
 
 @effect("vault.ready")
@@ -307,132 +309,7 @@ def _ready(world: World, operation: Json) -> None:
 @effect("vault.purged")
 def _purged(world: World, operation: Json) -> None:
     if not operation["error"]:
-        _purge(world, operation["resource"])
-
-
-# Deleted vaults
-
-
-def _shown_deleted(world: World, record: Json) -> Json:
-    vault = record["vault"]
-    place = region(vault["body"]["location"])
-    properties = {
-        "vaultId": vault["id"],
-        "location": place,
-        "tags": vault["body"].get("tags", {}),
-        "deletionDate": stamp(record["deleted"], digits=0),
-        "scheduledPurgeDate": stamp(record["purge"], digits=0),
-    }
-    if vault["body"]["properties"].get("enablePurgeProtection"):
-        properties["purgeProtectionEnabled"] = True
-    name = vault["body"]["name"]
-    return {
-        "id": f"{world.subscription}/providers/Microsoft.KeyVault/locations/{place}/deletedVaults/{name}",
-        "name": name,
-        "type": "Microsoft.KeyVault/deletedVaults",
-        "properties": properties,
-    }
-
-
-def _deleted_at(world: World, segments: list[str]) -> Json:
-    record = find_deleted(world, segments[7])
-    if record is None or region(record["vault"]["body"]["location"]) != region(segments[5]):
-        raise Refusal(404, "DeletedVaultNotFound", f"The specified deleted vault '{segments[7]}' does not exist.")
-    return record
-
-
-def get_deleted(world: World, request: Request, segments: list[str]) -> Response:
-    return Response(200, _shown_deleted(world, _deleted_at(world, segments)))
-
-
-def list_deleted(world: World, request: Request, segments: list[str]) -> Response:
-    names = [key for key, _ in world.store.records("deleted vault")]
-    found = [record for record in (find_deleted(world, name) for name in names) if record is not None]
-    return Response(200, {"value": [_shown_deleted(world, record) for record in found]})
-
-
-def list_no_hsms(world: World, request: Request, segments: list[str]) -> Response:
-    return Response(200, {"value": []})
-
-
-def purge(world: World, request: Request, segments: list[str]) -> Response:
-    """202 with Location; 602 to 654 s in most recordings."""
-    record = _deleted_at(world, segments)
-    if record["vault"]["body"]["properties"].get("enablePurgeProtection"):
-        raise Refusal(
-            403,
-            "DeletedVaultPurge",
-            'Operation "purge" is not allowed because purge protection is enabled '
-            "for this vault. Please wait for the vault to be auto purged.",
-        )
-    operation = world.operations.start(
-        "vault.purged",
-        segments[7],
-        seconds=world.seconds("vault", "purge"),
-        request=request,
-        style="vault",
-        final="vault",
-        pace=6,
-        result_path=f"{world.subscription}/providers/Microsoft.KeyVault/locations/"
-        f"{region(segments[5])}/operationResults/{{id}}",
-    )
-    return Response(202, None, world.operations.headers(operation, result=True, pace=6))
-
-
-def check_name(world: World, request: Request, segments: list[str]) -> Response:
-    sent = request.json()
-    name = str(sent.get("name", ""))
-    if sent.get("type") != VAULT:
-        raise Refusal(400, "BadRequest", f"The type must be '{VAULT}'.")
-    import re
-
-    if not re.fullmatch(Vaults.name_pattern, name):
-        return Response(
-            200,
-            {"nameAvailable": False, "reason": "AccountNameInvalid", "message": Vaults.name_error[1].format(name=name)},
-        )
-    if find(world, name) is not None or find_deleted(world, name) is not None:
-        return Response(
-            200,
-            {
-                "nameAvailable": False,
-                "reason": "AlreadyExists",
-                "message": f"The vault name '{name}' is already in use. Vault names are globally unique so "
-                "it is possible that the name is already taken. If you are sure that the vault "
-                "name was not taken then it is possible that a vault with the same name was "
-                "recently deleted but not purged after being placed in a recoverable state.",
-            },
-        )
-    return Response(200, {"nameAvailable": True})
+        purge_now(world, operation["resource"])
 
 
 register(Vaults())
-
-_S = ("subscriptions", "*", "providers", "microsoft.keyvault")
-_DELETED = (*_S, "locations", "*", "deletedvaults", "*")
-PATHS = [
-    (
-        "POST",
-        (*_S, "checknameavailability"),
-        check_name,
-        "Microsoft.KeyVault/checkNameAvailability",
-        "Microsoft.KeyVault/checkNameAvailability/read",
-    ),
-    (
-        "GET",
-        (*_S, "deletedvaults"),
-        list_deleted,
-        "Microsoft.KeyVault/deletedVaults",
-        "Microsoft.KeyVault/deletedVaults/read",
-    ),
-    ("GET", (*_S, "deletedmanagedhsms"), list_no_hsms, "Microsoft.KeyVault/deletedManagedHSMs", ""),
-    ("GET", (*_S, "managedhsms"), list_no_hsms, "Microsoft.KeyVault/managedHSMs", ""),
-    ("GET", _DELETED, get_deleted, "Microsoft.KeyVault/locations", "Microsoft.KeyVault/locations/deletedVaults/read"),
-    (
-        "POST",
-        (*_DELETED, "purge"),
-        purge,
-        "Microsoft.KeyVault/locations",
-        "Microsoft.KeyVault/locations/deletedVaults/purge/action",
-    ),
-]

@@ -11,7 +11,9 @@ from azure_emulator.core.operations import effect
 from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
-from azure_emulator.services.postgresql.servers import CONFIGURATION, SERVER, Problem, accept, invalid, refuse_busy
+from azure_emulator.services.postgresql.checks import Problem, invalid
+from azure_emulator.services.postgresql.operations import accept, refuse_busy
+from azure_emulator.services.postgresql.servers import CONFIGURATION, SERVER
 
 if TYPE_CHECKING:
     from azure_emulator.core.world import World

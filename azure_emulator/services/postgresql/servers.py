@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import TYPE_CHECKING, Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
-from azure_emulator.core.errors import Refusal
-from azure_emulator.core.messages import Request, Response
+from azure_emulator.core.messages import Response
 from azure_emulator.core.operations import effect
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register
 from azure_emulator.core.store import Resource
-from azure_emulator.core.versions import REGIONS, region
+from azure_emulator.core.versions import region
 
 if TYPE_CHECKING:
     from azure_emulator.core.world import World
+from azure_emulator.services.postgresql.checks import (
+    PERFORMANCE,
+    TIER_PAUSE,
+    VERSIONS,
+    Problem,
+    check_login,
+    check_password,
+    check_sku,
+    check_values,
+    invalid,
+)
+from azure_emulator.services.postgresql.operations import accept, refuse_busy
 
 Json = dict[str, Any]
 SERVER = "Microsoft.DBforPostgreSQL/flexibleServers"
 CONFIGURATION = f"{SERVER}/configurations"
-SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4095, 4096, 8192, 16384, 32767)
-VERSIONS = ("11", "12", "13", "14", "15", "16", "17", "18")
-_PERFORMANCE = {
-    32: ("P4", 120),
-    64: ("P6", 240),
-    128: ("P10", 500),
-    256: ("P15", 1100),
-    512: ("P20", 2300),
-    1024: ("P30", 5000),
-    2048: ("P40", 7500),
-    4095: ("P50", 7500),
-    4096: ("P50", 7500),
-    8192: ("P60", 16000),
-    16384: ("P70", 18000),
-    32767: ("P80", 20000),
-}
 _SWITCH = rules.OneOf("Enabled", "Disabled")
 _RULE: Json = {
     **rules.TRACKED,
@@ -93,120 +87,6 @@ _RULE: Json = {
 }
 
 
-# Operations
-
-
-def accept(
-    call: Call,
-    operation_name: str,
-    kind: str,
-    work: str,
-    *,
-    pace: float,
-    error: tuple[str, str] | None,
-    location: str,
-    server: str,
-    **details: Any,
-) -> Response:
-    world = call.world
-    operation = world.operations.start(
-        kind,
-        server,
-        seconds=world.seconds("postgresql", work),
-        request=call.request,
-        style="postgresql",
-        final="empty",
-        error=error,
-        pace=pace,
-        status_path=call.poll_path("azureAsyncOperation", location),
-        result_path=call.poll_path("operationResults", location),
-        **details,
-    )
-    headers = world.operations.headers(operation, status=True, result=True, pace=pace)
-    return Response(202, {"operation": operation_name, "startTime": stamp(call.now, digits=3)}, headers)
-
-
-def refuse_busy(call: Call, server_id: str) -> None:
-    """One operation per server at a time (github.com/Azure/bicep-registry-modules issue 4451)."""
-    if call.world.operations.running(server_id) is not None:
-        raise Refusal(
-            409,
-            "ServerBusy",
-            f"Server '{server_id.rsplit('/', 1)[1]}' is busy with another operation. Please try again later.",
-        )
-
-
-# Checks: each gives what stands in the operation's status
-
-Problem = tuple[str, str]
-_TIER_PAUSE = 12 * 3600
-"""Between two changes of the storage's tier (learn.microsoft.com/azure/postgresql/flexible-server, storage)."""
-
-
-def invalid(parameter: str) -> Problem:
-    return "InvalidParameterValue", f"Invalid value given for parameter {parameter}. Specify a valid parameter value."
-
-
-def _check_sku(sku: Json | None) -> Problem | None:
-    if sku is None:
-        return None
-    series = {"Standard_B": "Burstable", "Standard_D": "GeneralPurpose", "Standard_E": "MemoryOptimized"}
-    tier = next((value for start, value in series.items() if sku.get("name", "").startswith(start)), None)
-    if tier is None:
-        return invalid(f"sku.name: {sku.get('name')}")
-    if tier != sku.get("tier"):
-        return (
-            "ServerEditionIncompatibleWithSkuSize",
-            "The requested server edition is incompatible with requested Sku Size. Please refer "
-            "https://learn.microsoft.com/en-us/azure/postgresql/flexible-server/concepts-compute-storage#compute-tiers-"
-            "vcores-and-server-types.",
-        )
-    return None
-
-
-def check_password(password: str, login: str) -> Problem | None:
-    """8 to 128 characters of three kinds, without the login's name."""
-    kinds = sum(bool(re.search(pattern, password)) for pattern in ("[A-Z]", "[a-z]", "[0-9]", "[^A-Za-z0-9]"))
-    low, name = password.lower(), login.lower()
-    if not 8 <= len(password) <= 128 or kinds < 3 or (name and name in low):
-        return (
-            "PasswordNotComplex",
-            "Password validation failed. The password does not meet policy requirements because "
-            "it is not complex enough.",
-        )
-    return None
-
-
-def _check_login(login: str) -> Problem | None:
-    reserved = {"azure_superuser", "azure_pg_admin", "admin", "administrator", "root", "guest", "public", "sa"}
-    if (
-        not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", login)
-        or login.lower() in reserved
-        or login.lower().startswith("pg_")
-    ):
-        return "AdministratorLoginNotAllowed", f"The administrator login name '{login}' is not allowed."
-    return None
-
-
-def _check_values(properties: Json, sku: Json) -> Problem | None:
-    storage, backup = properties.get("storage") or {}, properties.get("backup") or {}
-    size = storage.get("storageSizeGB")
-    if size is not None and storage.get("type", "") in ("", "Premium_LRS") and size not in SIZES:
-        return invalid(f"storageSizeGB: {size}")
-    days = backup.get("backupRetentionDays")
-    if days is not None and not 7 <= days <= 35:
-        return invalid(f"backupRetentionDays: {days}")
-    if properties.get("version") is not None and properties["version"] not in VERSIONS:
-        return (
-            "ParameterOutOfRange",
-            f"The value of parameter version '{properties['version']}' should be in [{','.join(VERSIONS)}].",
-        )
-    high = (properties.get("highAvailability") or {}).get("mode", "Disabled")
-    if high != "Disabled" and sku.get("tier") == "Burstable":
-        return "", "High availiability not supported for burstable server."
-    return None
-
-
 class Servers(ResourceType):
     """PUT, PATCH, DELETE: 202 with both headers and `{operation, startTime}`; there is no provisioningState, only
     `state`. Recorded traffic of Azure/azure-cli, 2025 and 2026."""
@@ -255,17 +135,17 @@ class Servers(ResourceType):
             return invalid("administratorLogin or administratorLoginPassword")
         if find(call.world, call.target.name) is not None:
             return "ServerNameAlreadyExists", f"Specified server name is already used: {call.target.name}."
-        checks = [_check_sku(body["sku"])]
+        checks = [check_sku(body["sku"])]
         if password_auth:
             login = sent["administratorLogin"]
-            checks += [_check_login(login), check_password(sent["administratorLoginPassword"], login)]
-        checks.append(_check_values(sent, body["sku"]))
+            checks += [check_login(login), check_password(sent["administratorLoginPassword"], login)]
+        checks.append(check_values(sent, body["sku"]))
         return next((item for item in checks if item is not None), None)
 
     def _new(self, call: Call, body: Json) -> Json:
         sent = body["properties"]
         size = sent["storage"].get("storageSizeGB", 32)
-        tier, iops = _PERFORMANCE.get(size, ("", 3000))
+        tier, iops = PERFORMANCE.get(size, ("", 3000))
         high = {"mode": "Disabled", **sent.get("highAvailability", {})}
         private = bool((sent.get("network") or {}).get("delegatedSubnetResourceId"))
         properties = {
@@ -360,7 +240,7 @@ class Servers(ResourceType):
             return "InvalidParameterValue", "Decreasing storage size is not supported."
         tier = (sent.get("storage") or {}).get("tier") or current["storage"]["tier"]
         changed = existing.private.get("tier_changed")
-        if tier != current["storage"]["tier"] and changed is not None and now < changed + _TIER_PAUSE:
+        if tier != current["storage"]["tier"] and changed is not None and now < changed + TIER_PAUSE:
             return "InvalidParameterValue", "The storage tier was changed less than 12 hours ago."
         version = sent.get("version")
         if version is not None and version in VERSIONS and int(version) < int(current["version"]):
@@ -370,9 +250,9 @@ class Servers(ResourceType):
             )
         password = sent.get("administratorLoginPassword")
         checks = [
-            _check_sku({**existing.body["sku"], **body["sku"]} if body.get("sku") else None),
+            check_sku({**existing.body["sku"], **body["sku"]} if body.get("sku") else None),
             check_password(password, current["administratorLogin"] or "") if password is not None else None,
-            _check_values(sent, body.get("sku") or existing.body["sku"]),
+            check_values(sent, body.get("sku") or existing.body["sku"]),
         ]
         return next((item for item in checks if item is not None), None)
 
@@ -460,8 +340,8 @@ def _changed(world: World, operation: Json) -> None:
             server.private["tier_changed"] = operation["ends"]
         server.body["properties"] = rules.update(server.properties, change["properties"])
         storage = server.properties["storage"]
-        if storage["storageSizeGB"] in _PERFORMANCE and "tier" not in (change["properties"].get("storage") or {}):
-            storage["tier"], storage["iops"] = _PERFORMANCE[storage["storageSizeGB"]]
+        if storage["storageSizeGB"] in PERFORMANCE and "tier" not in (change["properties"].get("storage") or {}):
+            storage["tier"], storage["iops"] = PERFORMANCE[storage["storageSizeGB"]]
         if change["sku"]:
             server.body["sku"] = {**server.body["sku"], **change["sku"]}
         if change["tags"] != "kept":
@@ -494,157 +374,4 @@ def _powered(world: World, operation: Json) -> None:
         world.store.put(server)
 
 
-# Location paths
-
-
-def check_name(world: World, request: Request, segments: list[str]) -> Response:
-    sent = request.json()
-    name, kind = str(sent.get("name", "")), str(sent.get("type", ""))
-    answer: Json = {"name": name, "type": kind, "nameAvailable": True, "message": ""}
-    if not re.fullmatch(Servers.name_pattern, name):
-        answer |= {"nameAvailable": False, "reason": "Invalid", "message": Servers.name_error[1].format(name=name)}
-    elif find(world, name) is not None or any(
-        key.endswith(f"/{name.lower()}") for key, _ in world.store.records("server plan")
-    ):
-        answer |= {
-            "nameAvailable": False,
-            "reason": "AlreadyExists",
-            "message": f"Specified server name is already used: {name}.",
-        }
-    return Response(200, answer)
-
-
-_SKUS = {
-    "Burstable": ("Standard_B1ms", "Standard_B2s", "Standard_B2ms", "Standard_B4ms", "Standard_B8ms"),
-    "GeneralPurpose": (
-        "Standard_D2s_v3",
-        "Standard_D4s_v3",
-        "Standard_D2ds_v5",
-        "Standard_D4ds_v5",
-        "Standard_D4ads_v5",
-    ),
-    "MemoryOptimized": ("Standard_E2s_v3", "Standard_E2ds_v4", "Standard_E2ds_v5", "Standard_E4ds_v5"),
-}
-
-
-def capabilities(world: World, request: Request, segments: list[str]) -> Response:
-    """What a region offers: no more of it than deployers look at."""
-    if region(segments[5]) is None:
-        raise Refusal(400, "InvalidLocation", f"The location '{segments[5]}' is not one of {', '.join(REGIONS)}.")
-    versions = [
-        {
-            "supportedFeatures": [],
-            "name": version,
-            "supportedVersionsToUpgrade": [later for later in VERSIONS if int(later) > int(version)],
-        }
-        for version in VERSIONS
-    ]
-    found = {
-        "name": "FlexibleServerCapabilities",
-        "supportedServerEditions": [_edition(tier, names) for tier, names in _SKUS.items()],
-        "supportedServerVersions": versions,
-        "supportedFeatures": [{"name": "FastProvisioning", "status": "Enabled"}],
-        "supportedFastProvisioningEditions": [
-            {
-                "supportedTier": "Burstable",
-                "supportedSku": "standard_b1ms",
-                "supportedStorageGb": 32,
-                "supportedServerVersions": "16",
-                "serverCount": 0,
-            }
-        ],
-        **dict.fromkeys(_CAPABILITIES, "Enabled"),
-        "restricted": "Disabled",
-    }
-    return Response(200, {"value": [found]})
-
-
-_CAPABILITIES = (
-    "fastProvisioningSupported",
-    "geoBackupSupported",
-    "zoneRedundantHaSupported",
-    "zoneRedundantHaAndGeoBackupSupported",
-    "storageAutoGrowthSupported",
-    "onlineResizeSupported",
-    "indexTuningSupported",
-)
-_SSD_V2: Json = {
-    "name": "ManagedDiskV2",
-    "defaultStorageSizeMb": 32768,
-    "supportedStorageMb": [
-        {
-            "supportedIops": 3000,
-            "supportedMaximumIops": 80000,
-            "storageSizeMb": 32768,
-            "maximumStorageSizeMb": 67108864,
-            "supportedThroughput": 125,
-            "supportedMaximumThroughput": 1200,
-            "defaultIopsTier": "None",
-            "supportedIopsTiers": [{"name": "None", "iops": 0}],
-        }
-    ],
-}
-
-
-def _tiers(least: int) -> list[Json]:
-    """The performance tiers that a size of storage can have: its own and every faster one."""
-    return [{"name": name, "iops": iops} for name, iops in _PERFORMANCE.values() if iops >= least]
-
-
-def _edition(tier: str, names: tuple[str, ...]) -> Json:
-    sizes = [
-        {
-            "storageSizeMb": size * 1024,
-            "supportedIops": iops,
-            "defaultIopsTier": name,
-            "supportedIopsTiers": _tiers(iops),
-        }
-        for size, (name, iops) in _PERFORMANCE.items()
-    ]
-    storage = {"name": "ManagedDisk", "defaultStorageSizeMb": 32768, "supportedStorageMb": sizes}
-    skus = [
-        {
-            "name": name,
-            "supportedIops": 640 if tier == "Burstable" else 3200,
-            "vCores": 1 if name == "Standard_B1ms" else int(name.split("_")[1][1]),
-            "supportedMemoryPerVcoreMb": 2048,
-            "supportedZones": ["1", "2", "3"],
-            "supportedHaMode": ["SameZone", "ZoneRedundant"],
-            "supportedFeatures": [],
-        }
-        for name in names
-    ]
-    return {
-        "name": tier,
-        "defaultSkuName": names[0],
-        "supportedStorageEditions": [storage, _SSD_V2],
-        "supportedServerSkus": skus,
-    }
-
-
 register(Servers())
-
-_L = ("subscriptions", "*", "providers", "microsoft.dbforpostgresql", "locations", "*")
-PATHS = [
-    (
-        "POST",
-        (*_L, "checknameavailability"),
-        check_name,
-        "Microsoft.DBforPostgreSQL/locations",
-        "Microsoft.DBforPostgreSQL/locations/checkNameAvailability/action",
-    ),
-    (
-        "POST",
-        ("subscriptions", "*", "providers", "microsoft.dbforpostgresql", "checknameavailability"),
-        check_name,
-        "Microsoft.DBforPostgreSQL/checkNameAvailability",
-        "Microsoft.DBforPostgreSQL/checkNameAvailability/action",
-    ),
-    (
-        "GET",
-        (*_L, "capabilities"),
-        capabilities,
-        "Microsoft.DBforPostgreSQL/locations",
-        "Microsoft.DBforPostgreSQL/locations/capabilities/read",
-    ),
-]

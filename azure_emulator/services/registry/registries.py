@@ -13,6 +13,7 @@ from azure_emulator.core.operations import effect
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, register, system_data
 from azure_emulator.core.store import Resource
 from azure_emulator.services.managedidentity.identities import assigned
+from azure_emulator.services.registry import build_storage, builds
 
 if TYPE_CHECKING:
     from azure_emulator.core.world import World
@@ -162,14 +163,12 @@ class Registries(ResourceType):
         return Response(200)
 
     def actions(self) -> dict[str, Any]:
-        from azure_emulator.services.registry import builds
-
         return {
             "listcredentials": self._credentials,
             "regeneratecredential": self._credentials,
             "listusages": self._usages,
             "tasks": _no_tasks,
-            "listbuildsourceuploadurl": builds.upload_url,
+            "listbuildsourceuploadurl": build_storage.upload_url,
             "schedulerun": builds.schedule_run,
         }
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.errors import Refusal, gateway
-from azure_emulator.core.messages import Request, Response
+from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register
-from azure_emulator.core.roles import ASSIGNMENT, ROLES, Role
+from azure_emulator.core.roles import ASSIGNMENT, ROLES
 from azure_emulator.core.store import Resource
 from azure_emulator.services.managedidentity.identities import IDENTITY
 
 if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+    pass
+from azure_emulator.services.authorization.definitions import DEFINITION
 
 Json = dict[str, Any]
-DEFINITION = "Microsoft.Authorization/roleDefinitions"
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _ASSIGNMENT_RULE: Json = {
     **rules.ENVELOPE,
@@ -176,130 +176,4 @@ def _seen(item: Resource, scope: str, call: Call) -> bool:
     return True
 
 
-class RoleDefinitions(ResourceType):
-    """The built-in roles, the same at every scope."""
-
-    type = DEFINITION
-    tracked = False
-    extension = True
-    stored = False
-
-    def get(self, call: Call) -> Response:
-        return get_definition(call.world, call.request, [call.target.name])
-
-    def list(self, call: Call, scope: str) -> Response:
-        text = call.request.query.get("$filter", "")
-        match = re.search(r"roleName\s+eq\s+'([^']*)'", text, flags=re.IGNORECASE)
-        found = [role for role in ROLES.values() if match is None or role.name.lower() == match[1].lower()]
-        return Response(200, {"value": [definition(call.world, role) for role in found]})
-
-
-def definition(world: World, role: Role) -> Json:
-    return {
-        "properties": {
-            "roleName": role.name,
-            "type": "BuiltInRole",
-            "description": role.name,
-            "assignableScopes": ["/"],
-            "permissions": [
-                {
-                    "actions": list(role.actions),
-                    "notActions": list(role.not_actions),
-                    "dataActions": list(role.data_actions),
-                    "notDataActions": [],
-                }
-            ],
-            "createdOn": "2020-05-19T17:52:46.2349235Z",
-            "updatedOn": "2021-11-11T20:14:30.2542755Z",
-            "createdBy": None,
-            "updatedBy": None,
-        },
-        "id": f"{world.subscription}/providers/{DEFINITION}/{role.id}",
-        "type": DEFINITION,
-        "name": role.id,
-    }
-
-
-def get_definition(world: World, request: Request, segments: list[str]) -> Response:
-    """By its id at the root of the tenant or, through RoleDefinitions, at any scope."""
-    role = ROLES.get(segments[-1].lower())
-    if role is None:
-        raise _no_definition(segments[-1])
-    return Response(200, definition(world, role))
-
-
-def _no_definition(name: str) -> Refusal:
-    return Refusal(
-        404,
-        "RoleDefinitionDoesNotExist",
-        f"The specified role definition with ID '{name.replace('-', '')}' does not exist.",
-    )
-
-
-class Permissions(ResourceType):
-    """What the caller may do at a scope; 404 before the group exists."""
-
-    type = "Microsoft.Authorization/permissions"
-    tracked = False
-    extension = True
-
-    def list(self, call: Call, scope: str) -> Response:
-        principal = call.request.principal
-        roles = call.world.roles.roles(principal.object_id, scope) if principal else []
-        return Response(
-            200,
-            {
-                "value": [
-                    {
-                        "actions": list(role.actions),
-                        "notActions": list(role.not_actions),
-                        "dataActions": list(role.data_actions),
-                        "notDataActions": [],
-                    }
-                    for role in roles
-                ]
-            },
-        )
-
-
-class Locks(ResourceType):
-    """Created with 201, changed with 200, deleted with 200; no systemData (recorded traffic of Azure/azure-cli)."""
-
-    type = "Microsoft.Authorization/locks"
-    tracked = False
-    extension = True
-    _rule: Json = {
-        **rules.ENVELOPE,
-        "properties!": {
-            "level!": rules.OneOf("CanNotDelete", "ReadOnly"),
-            "notes": rules.Text(most=512),
-            "owners": [{"applicationId": rules.Text()}],
-        },
-    }
-
-    def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self._rule, new=call.existing is None)
-        shown = {"properties": body["properties"], "id": call.target.id, "type": self.type, "name": call.target.name}
-        created = call.existing.created if call.existing else call.now
-        call.world.store.put(Resource(call.target.id, self.type, shown, created))
-        return Response(200 if call.existing else 201, shown)
-
-    def delete(self, call: Call) -> Response:
-        if call.existing is None:
-            return Response(204)
-        call.world.store.drop(call.existing.id)
-        return Response(200)
-
-    def missing_error(self, call: Call) -> Refusal:
-        return Refusal(404, "LockNotFound", f"The lock '{call.target.name}' could not be found.")
-
-    def list(self, call: Call, scope: str) -> Response:
-        start = scope.lower().rstrip("/") + "/"
-        return Response(
-            200, {"value": [item.body for item in call.world.store.of_type(self.type) if item.key.startswith(start)]}
-        )
-
-
-register(RoleAssignments(), RoleDefinitions(), Permissions(), Locks())
-
-PATHS = [("GET", ("providers", "microsoft.authorization", "roledefinitions", "*"), get_definition, DEFINITION, "")]
+register(RoleAssignments())

@@ -1,0 +1,57 @@
+"""Management locks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core import rules
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.messages import Response
+from azure_emulator.core.resource_types import Call, ResourceType, register
+from azure_emulator.core.store import Resource
+
+if TYPE_CHECKING:
+    pass
+
+Json = dict[str, Any]
+
+
+class Locks(ResourceType):
+    """Created with 201, changed with 200, deleted with 200; no systemData (recorded traffic of Azure/azure-cli)."""
+
+    type = "Microsoft.Authorization/locks"
+    tracked = False
+    extension = True
+    _rule: Json = {
+        **rules.ENVELOPE,
+        "properties!": {
+            "level!": rules.OneOf("CanNotDelete", "ReadOnly"),
+            "notes": rules.Text(most=512),
+            "owners": [{"applicationId": rules.Text()}],
+        },
+    }
+
+    def put(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), self._rule, new=call.existing is None)
+        shown = {"properties": body["properties"], "id": call.target.id, "type": self.type, "name": call.target.name}
+        created = call.existing.created if call.existing else call.now
+        call.world.store.put(Resource(call.target.id, self.type, shown, created))
+        return Response(200 if call.existing else 201, shown)
+
+    def delete(self, call: Call) -> Response:
+        if call.existing is None:
+            return Response(204)
+        call.world.store.drop(call.existing.id)
+        return Response(200)
+
+    def missing_error(self, call: Call) -> Refusal:
+        return Refusal(404, "LockNotFound", f"The lock '{call.target.name}' could not be found.")
+
+    def list(self, call: Call, scope: str) -> Response:
+        start = scope.lower().rstrip("/") + "/"
+        return Response(
+            200, {"value": [item.body for item in call.world.store.of_type(self.type) if item.key.startswith(start)]}
+        )
+
+
+register(Locks())

@@ -1,0 +1,161 @@
+"""Application Insights components, and diagnostic settings of an environment."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from azure_emulator.core import rules
+from azure_emulator.core.clock import stamp
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.messages import Response
+from azure_emulator.core.resource_types import Call, ResourceType, delete_now, register
+from azure_emulator.core.store import Resource
+from azure_emulator.core.versions import region
+from azure_emulator.services.operationalinsights.workspaces import WORKSPACE
+
+if TYPE_CHECKING:
+    from azure_emulator.core.world import World
+
+Json = dict[str, Any]
+_SWITCH = rules.OneOf("Enabled", "Disabled")
+_RULE: Json = {
+    **rules.TRACKED,
+    "kind!": rules.Text(),
+    "etag": rules.Text(),
+    "properties!": {
+        "Application_Type!": rules.OneOf("web", "other", "ios", "java", "phone", "store"),
+        "Flow_Type": rules.Text(),
+        "Request_Source": rules.Text(),
+        "WorkspaceResourceId": rules.Text(),
+        "RetentionInDays": rules.Whole(),
+        "SamplingPercentage": rules.Number(),
+        "DisableIpMasking": rules.Flag(),
+        "DisableLocalAuth": rules.Flag(),
+        "ImmediatePurgeDataOn30Days": rules.Flag(),
+        "ForceCustomerStorageForProfiler": rules.Flag(),
+        "HockeyAppId": rules.Text(),
+        "IngestionMode": rules.OneOf(
+            "ApplicationInsights", "ApplicationInsightsWithDiagnosticSettings", "LogAnalytics"
+        ),
+        "publicNetworkAccessForIngestion": _SWITCH,
+        "publicNetworkAccessForQuery": _SWITCH,
+        **rules.read_only(
+            "ApplicationId",
+            "AppId",
+            "InstrumentationKey",
+            "ConnectionString",
+            "Name",
+            "CreationDate",
+            "TenantId",
+            "provisioningState",
+            "Ver",
+            "LaMigrationDate",
+            "HockeyAppToken",
+            "PrivateLinkScopedResources",
+        ),
+    },
+}
+
+
+class Components(ResourceType):
+    """PUT 200 also when new; id and type with `microsoft.insights` (28 recorded components of Azure/azure-cli)."""
+
+    type = "Microsoft.Insights/components"
+    name_pattern = r"[^%&\\?/]{0,259}[^%&\\?/ .]"
+    listed_with = ("kind", "tags")
+
+    def put(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        sent = body["properties"]
+        workspace = sent.get("WorkspaceResourceId")
+        if workspace is None and call.request.api_version.endswith("-preview"):
+            # Versions from before the retirement make a workspace of their own (recorded traffic of
+            # Azure/azure-cli-extensions of 2025).
+            return self._store(call, body, sent)
+        if workspace is None:
+            # Classic (workspace-less) resources are retired since 2024-02-29
+            # (learn.microsoft.com/azure/azure-monitor/app/convert-classic-resource).
+            raise Refusal(
+                400,
+                "BadRequest",
+                "WorkspaceResourceId is required: classic Application Insights resources can no longer be created.",
+            )
+        found = call.world.store.get(workspace)
+        if found is None or found.type != WORKSPACE:
+            raise Refusal(400, "BadRequest", f"Workspace '{workspace}' not found.")
+        return self._store(call, body, sent)
+
+    def _store(self, call: Call, body: Json, sent: Json) -> Response:
+        if call.existing is not None:
+            kept = call.existing.properties
+            sent = {**{key: kept[key] for key in ("AppId", "CreationDate")}, **sent}
+        name, identifier = call.target.name, call.target.id.replace("/Microsoft.Insights/", "/microsoft.insights/")
+        properties = {
+            "ApplicationId": name,
+            "AppId": str(uuid.uuid4()),
+            "Flow_Type": "Bluefield",
+            "Request_Source": "rest",
+            "Name": name,
+            "CreationDate": stamp(call.now, zone="+00:00"),
+            "TenantId": call.world.identity.subscription_id,
+            "provisioningState": "Succeeded",
+            "SamplingPercentage": None,
+            "RetentionInDays": 90,
+            "IngestionMode": "LogAnalytics",
+            "publicNetworkAccessForIngestion": "Enabled",
+            "publicNetworkAccessForQuery": "Enabled",
+            "Ver": "v2",
+            **sent,
+        }
+        if "WorkspaceResourceId" not in sent:
+            managed = f"ai_{name.lower()}_{properties['AppId']}_managed"
+            properties["WorkspaceResourceId"] = (
+                f"{call.world.subscription}/resourceGroups/{managed}/providers/{WORKSPACE}/managed-{name}-ws"
+            )
+            properties["IngestionMode"] = "LogAnalytics"
+        if call.existing is not None and call.request.api_version.endswith("-preview"):
+            properties["LaMigrationDate"] = stamp(call.now, zone="+00:00")
+        if call.request.api_version.endswith("-preview"):
+            properties["Retention"] = f"P{properties['RetentionInDays']}D"
+        shown = {
+            "kind": body["kind"],
+            "etag": f'"{uuid.uuid4()}"',
+            "id": identifier,
+            "name": name,
+            "type": "microsoft.insights/components",
+            "location": body["location"],
+            "tags": body.get("tags", {}),
+            "properties": properties,
+        }
+        created = call.existing.created if call.existing else call.now
+        resource = call.world.store.put(Resource(identifier, self.type, shown, created))
+        return Response(200, self.shown(call.world, resource))
+
+    def patch(self, call: Call) -> Response:
+        existing = call.must_exist()
+        body = call.request.json()
+        unknown = set(body) - {"tags"}
+        if unknown:
+            raise Refusal(400, "BadRequest", f"Only tags can be patched, not {', '.join(sorted(unknown))}.")
+        existing.body["tags"] = body.get("tags") or {}
+        call.world.store.put(existing)
+        return Response(200, self.shown(call.world, existing))
+
+    def delete(self, call: Call) -> Response:
+        delete_now(call.world, call.must_exist().id)
+        return Response(200)
+
+    def shown(self, world: World, resource: Resource) -> Json:
+        """The instrumentation key is minted from the AppId and never stored."""
+        place, app = region(resource.body["location"]) or "", resource.properties["AppId"]
+        key = world.derived_uuid("instrumentation", app)
+        connection = (
+            f"InstrumentationKey={key};IngestionEndpoint=https://{place}-0.in.applicationinsights.azure.com/;"
+            f"LiveEndpoint=https://{place}.livediagnostics.monitor.azure.com/;ApplicationId={app}"
+        )
+        properties = {**resource.properties, "InstrumentationKey": key, "ConnectionString": connection}
+        return {**resource.body, "properties": properties}
+
+
+register(Components())
