@@ -49,7 +49,7 @@ _SHAPE = (
 )
 _CONTEXT = tuple(
     f"draftgenie_azure/build_context/{name}.py"
-    for name in ("context", "dockerfile", "dockerignore", "hashing", "listing", "names", "packing")
+    for name in ("context", "dockerfile", "dockerignore", "hashing", "instructions", "listing", "names", "packing")
 )
 _FOUNDATION = "draftgenie_azure/provision/bodies/foundation.py"
 _STORES = "draftgenie_azure/provision/bodies/stores.py"
