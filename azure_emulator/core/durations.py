@@ -52,3 +52,20 @@ SECONDS: dict[tuple[str, str], float] = {
     ("build", "queued"): 5,
     ("build", "run"): 73,
 }
+
+
+class Durations:
+    """Azure's durations times a scale."""
+
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+    def seconds(self, what: str, kind: str) -> float:
+        """How long some work takes here."""
+        return SECONDS[what, kind] * self.scale
+
+    def retry_after(self, seconds: float) -> dict[str, str]:
+        """A Retry-After of whole seconds as Azure sends, scaled; none where it would round to nothing, because an
+        azure-core client takes 0 for its default of 30 seconds."""
+        scaled = round(seconds * self.scale)
+        return {"Retry-After": str(scaled)} if scaled >= 1 else {}

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core.errors import Refusal
-
-if TYPE_CHECKING:
-    from azure_emulator.core.roles import Principal
 
 Json = dict[str, Any]
 
@@ -37,6 +34,14 @@ def _check_text(body: bytes, value: Any) -> None:
             most = max(most, depth)
         if most > _DEEPEST:
             raise ValueError(f"The reader's MaxDepth of {_DEEPEST} has been exceeded.")
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who sends a request."""
+
+    object_id: str
+    client_id: str
 
 
 @dataclass

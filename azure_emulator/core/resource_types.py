@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.errors import Refusal, gateway, resource_not_found
+from azure_emulator.core.lifecycle import Work, answer, begin
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import REGIONS, region
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 
@@ -56,13 +55,20 @@ class Call:
     def now(self) -> float:
         return self.world.clock.now()
 
-    def poll_path(self, kind: str, location: str | None = None) -> str:
-        """A status or result address of the provider, in a region."""
-        namespace = self.target.type.split("/")[0]
-        place = location or region(
-            str((self.existing.body if self.existing else self.request.json()).get("location", ""))
-        )
-        return f"/subscriptions/{self.target.subscription}/providers/{namespace}/locations/{place}/{kind}/{{id}}"
+    @property
+    def place(self) -> str:
+        """The short name of the region that the resource is, or is to be, in."""
+        body = self.existing.body if self.existing else self.request.json()
+        return region(str(body.get("location", ""))) or ""
+
+    def accept(self, work: Work, resource_id: str, body: Any = None, *, place: str = "", **how: Any) -> Response:
+        """Begins the work on a resource and answers as its row says; `how`: see `lifecycle.begin`."""
+        operation = begin(self.world, self.request, work, resource_id, place=place or self.place, **how)
+        return answer(self.world, self.request, work, operation, body)
+
+    def accepted(self, work: Work, operation: Json, body: Any = None) -> Response:
+        """The same answer once more, for work that runs already."""
+        return answer(self.world, self.request, work, operation, body)
 
 
 def system_data(call: Call, zone: str = "Z", created: str | None = None, digits: int = 7) -> Json:
@@ -172,3 +178,13 @@ def delete_now(world: World, resource_id: str) -> None:
             kind.removed(world, resource)
         world.store.drop(resource.id)
     world.operations.forget(resource_id)
+
+
+def tracked(world: World, scope: str) -> list[Resource]:
+    """The top-level resources below a scope, as listings show them."""
+    found = []
+    for resource in world.store.below(scope):
+        kind = REGISTRY.get(resource.type.lower())
+        if kind is not None and kind.tracked and resource.type.count("/") == 1:
+            found.append(resource)
+    return found

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.clock import Clock
+from azure_emulator.core.store import Store
 
 ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
 
@@ -133,14 +133,6 @@ ROLES: dict[str, Role] = dict(
 )
 
 
-@dataclass(frozen=True)
-class Principal:
-    """Who sends a request."""
-
-    object_id: str
-    client_id: str
-
-
 @lru_cache(maxsize=4096)
 def _pattern(action: str) -> re.Pattern[str]:
     return re.compile(re.escape(action).replace(r"\*", ".*") + r"\Z", re.IGNORECASE)
@@ -153,15 +145,16 @@ def matches(patterns: tuple[str, ...], action: str) -> bool:
 class Roles:
     """Reads role assignments out of the store. An assignment works once it has had time to spread."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
 
     def assignments(self, object_id: str, scope: str) -> list[dict[str, Any]]:
         """Properties of the assignments in force for a principal at a scope, inherited ones included."""
-        now = self._world.clock.now()
+        now = self._clock.now()
         target = scope.lower().rstrip("/") + "/"
         found = []
-        for resource in self._world.store.of_type(ASSIGNMENT):
+        for resource in self._store.of_type(ASSIGNMENT):
             properties = resource.properties
             if properties["principalId"].lower() != object_id.lower():
                 continue

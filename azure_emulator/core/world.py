@@ -16,11 +16,12 @@ from threading import Lock, RLock
 from typing import Any
 
 from azure_emulator.core.clock import Clock, stamp
-from azure_emulator.core.durations import SECONDS
+from azure_emulator.core.durations import Durations
 from azure_emulator.core.faults import Faults
+from azure_emulator.core.messages import Principal
 from azure_emulator.core.operations import Operations
 from azure_emulator.core.requestlog import RequestLog
-from azure_emulator.core.roles import ASSIGNMENT, OWNER, Principal, Roles
+from azure_emulator.core.roles import ASSIGNMENT, OWNER, Roles
 from azure_emulator.core.store import Resource, SecretFile, Store, write_private
 
 Json = dict[str, Any]
@@ -95,7 +96,7 @@ class World:
         self.directory = directory
         self.read_only = read_only
         self.lock = RLock()
-        self.scale = scale
+        self.durations = Durations(scale)
         self.images: dict[str, Json] = {}
         self.tasks_allowed = True
         self.identity = Identity.load(directory, read_only)
@@ -104,8 +105,8 @@ class World:
         self.faults = Faults(directory / "faults.json", read_only)
         self.log = RequestLog(None if read_only else directory / "requests.jsonl")
         self.clock = Clock(float((self.store.record("meta", "clock") or {}).get("offset", 0.0)))
-        self.operations = Operations(self)
-        self.roles = Roles(self)
+        self.operations = Operations(self.store, self.clock, self.durations)
+        self.roles = Roles(self.store, self.clock)
         self.uploads: dict[str, dict[str, bytes]] = {}
         """Blocks of blobs that are being uploaded, by blob path; forgotten when the emulator ends, as Azure forgets
         uncommitted blocks."""
@@ -133,15 +134,13 @@ class World:
 
     # Time
 
+    @property
+    def scale(self) -> float:
+        return self.durations.scale
+
     def seconds(self, what: str, kind: str) -> float:
         """How long some work takes here: Azure's typical duration times the scale."""
-        return SECONDS[what, kind] * self.scale
-
-    def retry_after(self, seconds: float) -> dict[str, str]:
-        """A Retry-After of whole seconds as Azure sends, scaled; none where it would round to nothing, because an
-        azure-core client takes 0 for its default of 30 seconds."""
-        scaled = round(seconds * self.scale)
-        return {"Retry-After": str(scaled)} if scaled >= 1 else {}
+        return self.durations.seconds(what, kind)
 
     # Principals and roles
 
@@ -214,7 +213,7 @@ class World:
     def adjust(self, settings: Mapping[str, Any]) -> None:
         """Takes what the control address or an attaching client sets."""
         if settings.get("scale") is not None:
-            self.scale = float(settings["scale"])
+            self.durations.scale = float(settings["scale"])
         if settings.get("images") is not None:
             self.images = _checked_images(settings["images"])
         if settings.get("tasks_allowed") is not None:

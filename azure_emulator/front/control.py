@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.faults import BadFault
 from azure_emulator.core.messages import Request, Response
+from azure_emulator.core.world import World
 from azure_emulator.services.postgresql.servers import has_password
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Request, Response
+from azure_emulator.core.world import World
 from azure_emulator.front import routes
 from azure_emulator.services.app import ingress, streams
 from azure_emulator.services.keyvault import data_plane as keyvault_data
 from azure_emulator.services.login import graph, tokens
 from azure_emulator.services.registry import build_storage
 from azure_emulator.services.registry import data_plane as registry_data
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 ARM = "management.azure.com"
 LOGINS = ("login.microsoftonline.com", "login.windows.net")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise, zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
-from azure_emulator.core import resource_types, rules
+from azure_emulator.core import effects, resource_types, rules
 from azure_emulator.core.errors import (
     Refusal,
     authorization_failed,
@@ -18,11 +19,10 @@ from azure_emulator.core.errors import (
     missing_registration,
     parent_not_found,
     resource_not_found,
-    scope_locked,
 )
+from azure_emulator.core.locks import LOCK, check_locks
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.resource_types import REGISTRY, Call, ResourceId, ResourceType
-from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import (
     ACTION_VERSIONS,
     REGIONS,
@@ -32,12 +32,9 @@ from azure_emulator.core.versions import (
     namespaces,
     region,
 )
+from azure_emulator.core.world import World
 from azure_emulator.services import catalogue
 
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
-
-LOCK = "Microsoft.Authorization/locks"
 ALWAYS_REGISTERED = {"microsoft.resources", "microsoft.authorization"}
 _POLLS = {
     "operationstatuses",
@@ -183,7 +180,7 @@ def _poll(world: World, request: Request, segments: list[str]) -> Response:
         )
         kind = canonical_type(f"{namespace}/locations") or "Microsoft.Resources/operationresults"
         check_version(request, kind)
-    return world.operations.poll(request, segments[-1])
+    return world.operations.poll(request, segments[-1], partial(effects.final, world))
 
 
 # Resources
@@ -341,21 +338,7 @@ def _check_locks(call: Call, kind: ResourceType) -> None:
     (learn.microsoft.com/azure/azure-resource-manager/management/lock-resources)."""
     if kind.type == LOCK:
         return
-    check_locks(call.world, call.target.id, call.request.method)
-
-
-def check_locks(world: World, resource_id: str, method: str) -> None:
-    found = []
-    target = resource_id.lower() + "/"
-    for lock in world.store.of_type(LOCK):
-        scope = lock.id.rsplit("/providers/", 1)[0]
-        above = target.startswith(scope.lower() + "/")
-        below = (scope.lower() + "/").startswith(target)
-        read_only = lock.properties["level"] == "ReadOnly"
-        if (method == "DELETE" and (above or below)) or (read_only and above):
-            found.append(scope)
-    if found:
-        raise scope_locked(resource_id, found, "delete" if method == "DELETE" else "write")
+    check_locks(call.world.store, call.target.id, call.request.method)
 
 
 def _get(call: Call, kind: ResourceType) -> Response:
@@ -424,13 +407,3 @@ _METHODS: dict[str, Callable[[Call, ResourceType], Response]] = {
     "DELETE": _delete,
     "POST": _post,
 }
-
-
-def tracked(world: World, scope: str) -> list[Resource]:
-    """The top-level resources below a scope, as listings show them."""
-    found = []
-    for resource in world.store.below(scope):
-        kind = REGISTRY.get(resource.type.lower())
-        if kind is not None and kind.tracked and resource.type.count("/") == 1:
-            found.append(resource)
-    return found

@@ -10,11 +10,13 @@ import sys
 import time
 import traceback
 import uuid
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from azure_emulator.core import effects
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.faults import Fault
 from azure_emulator.core.messages import Request, Response
@@ -299,7 +301,7 @@ def _handled(world: World, request: Request) -> Response:
 def _locked(world: World, request: Request) -> Response:
     with world.lock:
         try:
-            world.operations.settle()
+            world.operations.settle(partial(effects.finish, world))
             world.commit()
             response = hosts.handle(world, request)
             world.commit()

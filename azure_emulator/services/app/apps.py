@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
+from azure_emulator.core.effects import FINALS, effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
-from azure_emulator.core.operations import FINALS, effect
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register, system_data
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
+from azure_emulator.core.world import World
 from azure_emulator.services.app import bodies, revisions
 from azure_emulator.services.app.environments import APP, auth_token, verification
+from azure_emulator.services.app.lifecycle import APP_DELETE, APP_PATCH, APP_PUT
 from azure_emulator.services.managedidentity.identities import assigned
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 _ANYTHING = rules.Map(rules.Anything())
@@ -230,11 +229,9 @@ class Apps(ResourceType):
         changed = revisions.wanted(resource, template)
         resource.private["template"] = template
         world.store.put(resource)
-        operation = self._start(call, resource, changed, first=first)
-        if patch:
-            return Response(202, None, world.operations.headers(operation, status=True, result=True, pace=15))
-        headers = world.operations.headers(operation, status=True, pace=15)
-        return Response(201, _echo(call, shown), {**headers, "x-ms-async-operation-timeout": "PT15M"})
+        work, body_shown = (APP_PATCH, None) if patch else (APP_PUT, _echo(call, shown))
+        place = region(shown["location"]) or ""
+        return call.accept(work, resource.id, body_shown, place=place, make=changed, first=first)
 
     def _new_body(self, call: Call, body: Json, secrets: list[Json], environment: Resource) -> Json:
         """The app as it is stored: what was sent, in Azure's spelling, with nulls and defaults of the service."""
@@ -309,21 +306,6 @@ class Apps(ResourceType):
         _check_scale(template.get("scale") or {}, configuration.get("ingress"))
         revisions.check_suffix(call, template)
 
-    def _start(self, call: Call, resource: Resource, changed: bool, *, first: bool) -> Json:
-        place = region(resource.body["location"]) or ""
-        return call.world.operations.start(
-            "app.provision",
-            resource.id,
-            seconds=call.world.seconds("app", "provision"),
-            request=call.request,
-            style="app",
-            final="app",
-            make=changed,
-            first=first,
-            status_path=call.poll_path("containerappOperationStatuses", place),
-            result_path=call.poll_path("containerappOperationResults", place),
-        )
-
     def delete(self, call: Call) -> Response:
         existing = call.must_exist()
         running = call.world.operations.running(existing.id)
@@ -336,17 +318,9 @@ class Apps(ResourceType):
             )
         existing.properties["provisioningState"] = "Deleting"
         call.world.store.put(existing)
-        place = region(existing.body["location"]) or ""
-        operation = running or call.world.operations.start(
-            "app.deleted",
-            existing.id,
-            seconds=call.world.seconds("app", "delete"),
-            request=call.request,
-            style="app",
-            final="none",
-            result_path=call.poll_path("containerappOperationResults", place),
-        )
-        return Response(202, None, call.world.operations.headers(operation, result=True, pace=15))
+        if running is not None:
+            return call.accepted(APP_DELETE, running)
+        return call.accept(APP_DELETE, existing.id)
 
     def get(self, call: Call) -> Response:
         return Response(200, _at_version(shown_app(call.world, call.must_exist()), call.request.api_version))

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.errors import Refusal, gateway
 from azure_emulator.core.resource_types import Call
 from azure_emulator.core.versions import region
+from azure_emulator.core.world import World
 from azure_emulator.services.app.environments import ENVIRONMENT
 from azure_emulator.services.app.storages import STORAGE
 from azure_emulator.services.keyvault import data_plane as keyvault_data
 from azure_emulator.services.keyvault import vaults
 from azure_emulator.services.managedidentity.identities import find as find_identity
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 _ANYTHING = rules.Map(rules.Anything())

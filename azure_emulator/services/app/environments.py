@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
+from azure_emulator.core.effects import FINALS, effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
-from azure_emulator.core.operations import FINALS, effect
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register, system_data
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
+from azure_emulator.services.app.lifecycle import (
+    ENVIRONMENT_CHANGE,
+    ENVIRONMENT_DELETE,
+    ENVIRONMENT_PATCH,
+    ENVIRONMENT_PUT,
+)
 
 Json = dict[str, Any]
 ENVIRONMENT = "Microsoft.App/managedEnvironments"
@@ -149,8 +153,7 @@ class Environments(ResourceType):
             return self._change(call, call.existing, body, patch=False)
         shown = self._new(call, body)
         call.world.store.put(Resource(call.target.id, ENVIRONMENT, shown, call.now))
-        operation = self._start(call, "environment.ready", "create", region(body["location"]) or "")
-        return Response(201, _at_version(shown, call.request.api_version), self._headers(call, operation))
+        return call.accept(ENVIRONMENT_PUT, call.target.id, _at_version(shown, call.request.api_version))
 
     def _check(self, sent: Json) -> None:
         logs = sent.get("appLogsConfiguration") or {}
@@ -178,24 +181,6 @@ class Environments(ResourceType):
             raise Refusal(
                 400, "ZoneRedundancyRequiresVnet", "A zone redundant environment needs an infrastructure subnet."
             )
-
-    def _start(self, call: Call, kind: str, work: str, place: str, final: str = "environment") -> Json:
-        return call.world.operations.start(
-            kind,
-            call.target.id,
-            seconds=call.world.seconds("environment", work),
-            request=call.request,
-            style="app",
-            final=final,
-            status_path=call.poll_path("managedEnvironmentOperationStatuses", place),
-            result_path=call.poll_path("managedEnvironmentOperationResults", place),
-        )
-
-    def _headers(self, call: Call, operation: Json) -> dict[str, str]:
-        return {
-            **call.world.operations.headers(operation, status=True, pace=15),
-            "x-ms-async-operation-timeout": "PT15M",
-        }
 
     def _new(self, call: Call, body: Json) -> Json:
         sent, place = body["properties"], region(body["location"]) or ""
@@ -291,10 +276,9 @@ class Environments(ResourceType):
         existing.body["systemData"] = system_data(call, zone="", created=before["systemData"]["createdAt"])
         existing.properties["provisioningState"] = "Updating"
         call.world.store.put(existing)
-        operation = self._start(call, "environment.ready", "update", region(existing.body["location"]) or "")
         if patch:
-            return Response(202, None, call.world.operations.headers(operation, result=True, pace=15))
-        return Response(201, existing.body, self._headers(call, operation))
+            return call.accept(ENVIRONMENT_PATCH, existing.id)
+        return call.accept(ENVIRONMENT_CHANGE, existing.id, existing.body)
 
     def _refuse_fixed(self, existing: Resource, sent: Json) -> None:
         if sent.get("workloadProfiles") and existing.properties["workloadProfiles"] is None:
@@ -348,10 +332,9 @@ class Environments(ResourceType):
             )
         existing.properties["provisioningState"] = "ScheduledForDelete"
         call.world.store.put(existing)
-        operation = running or self._start(
-            call, "environment.deleted", "delete", region(existing.body["location"]) or "", final="none"
-        )
-        return Response(202, None, call.world.operations.headers(operation, result=True, pace=15))
+        if running is not None:
+            return call.accepted(ENVIRONMENT_DELETE, running)
+        return call.accept(ENVIRONMENT_DELETE, existing.id)
 
     def actions(self) -> dict[str, Any]:
         return {

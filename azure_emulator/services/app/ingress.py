@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.store import Resource
+from azure_emulator.core.world import World
 from azure_emulator.services.app import revisions, runtime
 from azure_emulator.services.app.environments import APP, ENVIRONMENT
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 
 def environment_of(world: World, host: str) -> Resource | None:

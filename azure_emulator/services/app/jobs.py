@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
+from azure_emulator.core.effects import FINALS, effect
 from azure_emulator.core.errors import Refusal, gateway
 from azure_emulator.core.messages import Response
-from azure_emulator.core.operations import FINALS, effect
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register, system_data
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
+from azure_emulator.core.world import World
 from azure_emulator.services.app import bodies, runtime
 from azure_emulator.services.app.environments import JOB, auth_token
+from azure_emulator.services.app.lifecycle import JOB_DELETE, JOB_PATCH, JOB_PUT
 from azure_emulator.services.managedidentity.identities import assigned
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 _ANYTHING = rules.Map(rules.Anything())
@@ -153,22 +152,8 @@ class Jobs(ResourceType):
         resource = Resource(identifier, JOB, shown, call.existing.created if call.existing else call.now, private)
         resource.private["secrets"] = bodies.keep_values(world, resource.key, secrets)
         world.store.put(resource)
-        operation = world.operations.start(
-            "job.ready",
-            identifier,
-            seconds=world.seconds("job", "update" if patch else "provision"),
-            request=call.request,
-            style="app",
-            final="job",
-            status_path=call.poll_path("containerappsjobOperationStatuses", place),
-            result_path=call.poll_path("containerappsjobOperationResults", place),
-        )
-        if patch:
-            return Response(202, None, world.operations.headers(operation, result=True, pace=15))
-        headers = world.operations.headers(operation, status=True, pace=15)
-        return Response(
-            201, _echo(shown, call.request.api_version), {**headers, "x-ms-async-operation-timeout": "PT15M"}
-        )
+        work, answer = (JOB_PATCH, None) if patch else (JOB_PUT, _echo(shown, call.request.api_version))
+        return call.accept(work, identifier, answer, place=place)
 
     def _check(
         self, call: Call, body: Json, configuration: Json, template: Json, secrets: list[Json], environment: Resource
@@ -190,7 +175,6 @@ class Jobs(ResourceType):
 
     def delete(self, call: Call) -> Response:
         existing = call.must_exist()
-        place = region(existing.body["location"]) or ""
         running = call.world.operations.running(existing.id)
         if running is not None and running["kind"] != "job.deleted":
             raise Refusal(
@@ -198,16 +182,9 @@ class Jobs(ResourceType):
             )
         existing.properties["provisioningState"] = "Deleting"
         call.world.store.put(existing)
-        operation = running or call.world.operations.start(
-            "job.deleted",
-            existing.id,
-            seconds=call.world.seconds("job", "delete"),
-            request=call.request,
-            style="app",
-            final="none",
-            result_path=call.poll_path("containerappsjobOperationResults", place),
-        )
-        return Response(202, None, call.world.operations.headers(operation, result=True, pace=15))
+        if running is not None:
+            return call.accepted(JOB_DELETE, running)
+        return call.accept(JOB_DELETE, existing.id)
 
     def shown(self, world: World, resource: Resource) -> Json:
         body: Json = json.loads(json.dumps(resource.body))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.errors import Refusal, gateway
@@ -12,11 +12,9 @@ from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
+from azure_emulator.core.world import World
 from azure_emulator.services.app import bodies, runtime
 from azure_emulator.services.app.runtime import Assessment
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 SCALE: Json = {"minReplicas": None, "maxReplicas": 10, "cooldownPeriod": 300, "pollingInterval": 30, "rules": None}

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.store import Resource
+from azure_emulator.core.world import World
 from azure_emulator.services.managedidentity.identities import find as find_identity
 from azure_emulator.services.registry import data_plane as registry_data
 from azure_emulator.services.registry.dockerfile import answers
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 

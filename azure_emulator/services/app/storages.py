@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.store import Resource
-
-if TYPE_CHECKING:
-    pass
 from azure_emulator.services.app.environments import ENVIRONMENT
 
 Json = dict[str, Any]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import REGIONS
+from azure_emulator.core.world import World
 from azure_emulator.services.app import jobs, revisions, runtime
 from azure_emulator.services.app.environments import APP, ENVIRONMENT, JOB
 from azure_emulator.services.login import tokens
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
@@ -12,11 +12,8 @@ from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.roles import ASSIGNMENT, ROLES
 from azure_emulator.core.store import Resource
-from azure_emulator.services.managedidentity.identities import IDENTITY
-
-if TYPE_CHECKING:
-    pass
 from azure_emulator.services.authorization.definitions import DEFINITION
+from azure_emulator.services.managedidentity.identities import IDENTITY
 
 Json = dict[str, Any]
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"

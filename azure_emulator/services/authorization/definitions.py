@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.roles import ROLES, Role
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 DEFINITION = "Microsoft.Authorization/roleDefinitions"

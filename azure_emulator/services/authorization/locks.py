@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.errors import Refusal
+from azure_emulator.core.locks import LOCK
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.store import Resource
-
-if TYPE_CHECKING:
-    pass
 
 Json = dict[str, Any]
 
@@ -19,7 +17,7 @@ Json = dict[str, Any]
 class Locks(ResourceType):
     """Created with 201, changed with 200, deleted with 200; no systemData (recorded traffic of Azure/azure-cli)."""
 
-    type = "Microsoft.Authorization/locks"
+    type = LOCK
     tracked = False
     extension = True
     _rule: Json = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
@@ -12,10 +12,8 @@ from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, register
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
+from azure_emulator.core.world import World
 from azure_emulator.services.operationalinsights.workspaces import WORKSPACE
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 _SWITCH = rules.OneOf("Enabled", "Disabled")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.errors import Refusal
@@ -10,10 +10,8 @@ from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
+from azure_emulator.core.world import World
 from azure_emulator.services.operationalinsights.workspaces import WORKSPACE
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core.errors import Refusal
-from azure_emulator.core.messages import Request, Response
-from azure_emulator.core.roles import Principal
+from azure_emulator.core.messages import Principal, Request, Response
 from azure_emulator.core.store import Resource
+from azure_emulator.core.world import World
 from azure_emulator.services.keyvault import deleted_secrets, vault_secrets, vaults
 from azure_emulator.services.keyvault.vault_secrets import Wanted
 from azure_emulator.services.login import tokens
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 _VERSIONS = re.compile(r"7\.[4-9]|\d{4}-\d\d-\d\d(-preview)?")

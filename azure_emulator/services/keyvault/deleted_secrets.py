@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
 from azure_emulator.core.store import Resource
+from azure_emulator.core.world import World
 from azure_emulator.services.keyvault.vault_secrets import HELD, held, key_of
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 Shown = Callable[[Resource, Resource], Json]

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import Any
 
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.errors import Refusal
+from azure_emulator.core.lifecycle import Work, answer, begin, in_location
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.versions import region
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 from azure_emulator.services.keyvault.vaults import VAULT, Vaults, find, find_deleted
 
 Json = dict[str, Any]
+_PURGE = Work(
+    "vault.purged",
+    ("vault", "purge"),
+    "vault",
+    sends="L",
+    pace=6,
+    result=in_location("Microsoft.KeyVault", "operationResults"),
+    final="vault",
+)
 
 
 def _shown_deleted(world: World, record: Json) -> Json:
@@ -68,18 +77,8 @@ def purge(world: World, request: Request, segments: list[str]) -> Response:
             'Operation "purge" is not allowed because purge protection is enabled '
             "for this vault. Please wait for the vault to be auto purged.",
         )
-    operation = world.operations.start(
-        "vault.purged",
-        segments[7],
-        seconds=world.seconds("vault", "purge"),
-        request=request,
-        style="vault",
-        final="vault",
-        pace=6,
-        result_path=f"{world.subscription}/providers/Microsoft.KeyVault/locations/"
-        f"{region(segments[5])}/operationResults/{{id}}",
-    )
-    return Response(202, None, world.operations.headers(operation, result=True, pace=6))
+    operation = begin(world, request, _PURGE, segments[7], place=region(segments[5]) or "")
+    return answer(world, request, _PURGE, operation)
 
 
 def check_name(world: World, request: Request, segments: list[str]) -> Response:
@@ -87,8 +86,6 @@ def check_name(world: World, request: Request, segments: list[str]) -> Response:
     name = str(sent.get("name", ""))
     if sent.get("type") != VAULT:
         raise Refusal(400, "BadRequest", f"The type must be '{VAULT}'.")
-    import re
-
     if not re.fullmatch(Vaults.name_pattern, name):
         return Response(
             200,

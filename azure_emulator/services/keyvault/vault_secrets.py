@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.store import Resource
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 SECRET = "Microsoft.KeyVault/vaults/secrets"

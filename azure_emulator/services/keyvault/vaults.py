@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
+from azure_emulator.core.effects import effect
 from azure_emulator.core.errors import Refusal
+from azure_emulator.core.lifecycle import Work, begin
 from azure_emulator.core.messages import Response
-from azure_emulator.core.operations import effect
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, register, system_data
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 VAULT = "Microsoft.KeyVault/vaults"
+_CREATE = Work("vault.ready", ("vault", "create"), "vault")
 _RBAC_BY_DEFAULT_SINCE = "2026-02-01"
 _SWITCH = rules.OneOf("Enabled", "Disabled")
 _POLICIES = [
@@ -152,13 +152,7 @@ class Vaults(ResourceType):
             "properties": properties,
         }
         call.world.store.put(Resource(call.target.id, VAULT, shown, call.now))
-        call.world.operations.start(
-            "vault.ready",
-            call.target.id,
-            seconds=call.world.seconds("vault", "create"),
-            request=call.request,
-            style="vault",
-        )
+        begin(call.world, call.request, _CREATE, call.target.id)
         # vaultUri comes without the slash in PUT's answer, with it in GET (recorded traffic of Azure/azure-dev).
         return Response(200, {**shown, "properties": {**properties, "vaultUri": properties["vaultUri"].rstrip("/")}})
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Request, Response
+from azure_emulator.core.world import World
 from azure_emulator.services.login import tokens
 from azure_emulator.services.managedidentity.identities import IDENTITY
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 HOST = "graph.microsoft.com"

@@ -6,15 +6,12 @@ import base64
 import hashlib
 import hmac
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from azure_emulator.core.errors import Refusal, gateway
-from azure_emulator.core.messages import Request, Response
-from azure_emulator.core.roles import Principal
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.messages import Principal, Request, Response
+from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 LOGIN = "https://login.microsoftonline.com"

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, register
 from azure_emulator.core.store import Resource
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"

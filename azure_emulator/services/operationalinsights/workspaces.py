@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
+from azure_emulator.core.effects import FINALS, effect
 from azure_emulator.core.errors import Refusal
+from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Response
-from azure_emulator.core.operations import ARM, FINALS, effect
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, register
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 WORKSPACE = "Microsoft.OperationalInsights/workspaces"
 _KEEP_DELETED = 14 * 86400
 _OWN_API = "2015-11-01-preview"
+_CREATE = Work(
+    "workspace.ready",
+    ("workspace", "create"),
+    "workspace",
+    answers=201,
+    sends="A L=resource",
+    status=in_location("Microsoft.OperationalInsights", "operationstatuses"),
+    result="{resource}/operationresults/{id}",
+    final="workspace",
+    version=_OWN_API,
+)
+_CREATE_BEFORE_2025 = replace(_CREATE, sends="L=resource")
+_UPDATE = replace(_CREATE, answers=200, sends="A L")
+_FORCED_DELETE = replace(
+    _CREATE, effect="workspace.forced", takes=("workspace", "delete"), answers=202, sends="A L", pace=20
+)
 """The version in the workspace's status addresses, whatever the request's was (recorded)."""
 _ACCESS = rules.OneOf("Enabled", "Disabled", "SecuredByPerimeter")
 _RULE: Json = {
@@ -88,11 +104,9 @@ class Workspaces(ResourceType):
         shown["properties"] = {**shown["properties"], "provisioningState": state, "modifiedDate": stamp(call.now)}
         shown["etag"] = f'"{uuid.uuid4()}"'
         resource = call.world.store.put(Resource(call.target.id, WORKSPACE, shown, call.now))
-        operation = self._start(call, "workspace.ready", "create")
         # Before 2025-02-01 the address of the resource alone (recorded traffic of Azure/azure-cli).
-        headers = call.world.operations.headers(operation, status=call.request.api_version >= "2025-02-01")
-        headers["Location"] = f"{ARM}{resource.id}?api-version={call.request.api_version}"
-        return Response(201, shown, headers)
+        work = _CREATE if call.request.api_version >= "2025-02-01" else _CREATE_BEFORE_2025
+        return call.accept(work, resource.id, shown)
 
     def _fresh(self, call: Call, body: Json) -> Json:
         sent, now = body.get("properties", {}), stamp(call.now)
@@ -146,8 +160,7 @@ class Workspaces(ResourceType):
         self._change(call, existing, body)
         existing.properties["provisioningState"] = "Updating"
         call.world.store.put(existing)
-        operation = self._start(call, "workspace.ready", "create")
-        return Response(200, existing.body, call.world.operations.headers(operation, status=True, result=True))
+        return call.accept(_UPDATE, existing.id, existing.body)
 
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
@@ -157,24 +170,10 @@ class Workspaces(ResourceType):
         call.world.store.put(existing)
         return Response(200, existing.body)
 
-    def _start(self, call: Call, kind: str, work: str) -> Json:
-        return call.world.operations.start(
-            kind,
-            call.target.id,
-            seconds=call.world.seconds("workspace", work),
-            request=call.request,
-            style="workspace",
-            version=_OWN_API,
-            final="workspace",
-            status_path=call.poll_path("operationstatuses"),
-            result_path=f"{call.target.id}/operationresults/{{id}}",
-        )
-
     def delete(self, call: Call) -> Response:
         existing = call.must_exist()
         if call.request.query.get("force", "").lower() == "true":
-            operation = self._start(call, "workspace.forced", "delete")
-            return Response(202, None, call.world.operations.headers(operation, status=True, result=True, pace=20))
+            return call.accept(_FORCED_DELETE, existing.id)
         delete_now(call.world, existing.id)
         return Response(200)
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.versions import REGIONS, region
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 from azure_emulator.services.postgresql.checks import PERFORMANCE, VERSIONS
 from azure_emulator.services.postgresql.servers import Servers, find
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from azure_emulator.core import rules
+from azure_emulator.core.effects import effect
 from azure_emulator.core.errors import Refusal, resource_not_found
 from azure_emulator.core.messages import Response
-from azure_emulator.core.operations import effect
 from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.store import Resource
-from azure_emulator.core.versions import region
+from azure_emulator.core.world import World
 from azure_emulator.services.postgresql.checks import Problem, invalid
-from azure_emulator.services.postgresql.operations import accept, refuse_busy
+from azure_emulator.services.postgresql.operations import ServerWork, accept, child, refuse_busy
 from azure_emulator.services.postgresql.servers import CONFIGURATION, SERVER
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 DATABASE, RULE = f"{SERVER}/databases", f"{SERVER}/firewallRules"
@@ -26,9 +24,7 @@ class _Child(ResourceType):
     """Databases, firewall rules and configurations: 202 with both headers, one after another per server."""
 
     tracked = False
-    work = ""
-    word = ""
-    pace = 10.0
+    work: ServerWork
     rule: Json = {}
 
     def _server(self, call: Call) -> Resource:
@@ -49,15 +45,7 @@ class _Child(ResourceType):
             "type": self.type,
         }
         return accept(
-            call,
-            self.word.replace("*", "Upsert"),
-            "postgresql.child",
-            self.work,
-            pace=self.pace,
-            error=error,
-            location=region(server.body["location"]) or "",
-            server=server.id,
-            shown=shown,
+            call, _verb(self.work, "Upsert"), server.id, location=server.body["location"], error=error, shown=shown
         )
 
     def delete(self, call: Call) -> Response:
@@ -66,15 +54,15 @@ class _Child(ResourceType):
         refuse_busy(call, server.id)
         return accept(
             call,
-            self.word.replace("*", "Drop"),
-            "postgresql.dropped",
-            self.work,
-            pace=self.pace,
-            error=None,
-            location=region(server.body["location"]) or "",
-            server=server.id,
+            replace(_verb(self.work, "Drop"), effect="postgresql.dropped"),
+            server.id,
+            location=server.body["location"],
             dropped=existing.id,
         )
+
+
+def _verb(work: ServerWork, verb: str) -> ServerWork:
+    return replace(work, operation=work.operation.replace("*", verb))
 
 
 @effect("postgresql.child")
@@ -89,7 +77,7 @@ def _child_written(world: World, operation: Json) -> None:
 
 class Databases(_Child):
     type = DATABASE
-    work, word = "database", "*ServerDatabaseManagementOperation"
+    work = child("database", "*ServerDatabaseManagementOperation", 10)
     name_pattern = r"[a-zA-Z_][\w-]{0,62}"
     name_error = ("InvalidDatabaseName", "The database name '{name}' is invalid.")
     rule: Json = {**rules.ENVELOPE, "properties": {"charset": rules.Text(), "collation": rules.Text()}}
@@ -122,7 +110,7 @@ class Databases(_Child):
 
 class FirewallRules(_Child):
     type = RULE
-    work, word, pace = "firewall rule", "*ServerFirewallRulesManagementOperation", 60.0
+    work = child("firewall rule", "*ServerFirewallRulesManagementOperation", 60)
     name_pattern = r"[A-Za-z0-9_-]{1,128}"
     name_error = ("InvalidFirewallRuleName", "The firewall rule name '{name}' is invalid.")
     rule: Json = {
@@ -170,7 +158,7 @@ class Configurations(_Child):
 
     type = CONFIGURATION
     stored = False
-    work, word = "configuration", "UpdateOrcasServerParameterManagementOperation"
+    work = child("configuration", "UpdateOrcasServerParameterManagementOperation", 10)
     rule: Json = {
         **rules.ENVELOPE,
         "properties!": {

@@ -1,51 +1,68 @@
-"""A server's operations: one at a time."""
+"""A server's operations: one at a time, all 202 with both headers and the name of the operation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.errors import Refusal
+from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call
+from azure_emulator.core.versions import region
 
-if TYPE_CHECKING:
-    pass
-
-Json = dict[str, Any]
+_NAMESPACE = "Microsoft.DBforPostgreSQL"
 
 
-# Operations
+@dataclass(frozen=True)
+class ServerWork(Work):
+    """`operation` is what the service calls the work."""
+
+    operation: str = ""
+
+
+CREATE = ServerWork(
+    "postgresql.created",
+    ("postgresql", "create"),
+    "postgresql",
+    sends="A L",
+    pace=60,
+    status=in_location(_NAMESPACE, "azureAsyncOperation"),
+    result=in_location(_NAMESPACE, "operationResults"),
+    final="empty",
+    operation="UpsertServerManagementOperationV2",
+)
+CHANGE = replace(CREATE, effect="postgresql.changed", takes=("postgresql", "update"))
+DELETE = replace(
+    CREATE,
+    effect="postgresql.dropped",
+    takes=("postgresql", "delete"),
+    pace=15,
+    operation="DropServerManagementOperation",
+)
+POWER = {
+    word: replace(
+        CREATE,
+        effect="postgresql.power",
+        takes=("postgresql", word.lower()),
+        operation=f"{word}ServerManagementOperation",
+    )
+    for word in ("Restart", "Start", "Stop")
+}
+
+
+def child(kind: str, operation: str, pace: float) -> ServerWork:
+    """The work on a server's database, rule or configuration; `*` in the operation's name stands for its verb."""
+    takes = ("postgresql", kind)
+    return replace(CREATE, effect="postgresql.child", takes=takes, pace=pace, operation=operation)
 
 
 def accept(
-    call: Call,
-    operation_name: str,
-    kind: str,
-    work: str,
-    *,
-    pace: float,
-    error: tuple[str, str] | None,
-    location: str,
-    server: str,
-    **details: Any,
+    call: Call, work: ServerWork, server_id: str, *, location: str, error: tuple[str, str] | None = None, **details: Any
 ) -> Response:
-    world = call.world
-    operation = world.operations.start(
-        kind,
-        server,
-        seconds=world.seconds("postgresql", work),
-        request=call.request,
-        style="postgresql",
-        final="empty",
-        error=error,
-        pace=pace,
-        status_path=call.poll_path("azureAsyncOperation", location),
-        result_path=call.poll_path("operationResults", location),
-        **details,
-    )
-    headers = world.operations.headers(operation, status=True, result=True, pace=pace)
-    return Response(202, {"operation": operation_name, "startTime": stamp(call.now, digits=3)}, headers)
+    body = {"operation": work.operation, "startTime": stamp(call.now, digits=3)}
+    return call.accept(work, server_id, body, place=region(location) or location, error=error, **details)
 
 
 def refuse_busy(call: Call, server_id: str) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
+from azure_emulator.core.effects import effect
 from azure_emulator.core.messages import Response
-from azure_emulator.core.operations import effect
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 from azure_emulator.services.postgresql.checks import (
     PERFORMANCE,
     TIER_PAUSE,
@@ -26,7 +24,7 @@ from azure_emulator.services.postgresql.checks import (
     check_values,
     invalid,
 )
-from azure_emulator.services.postgresql.operations import accept, refuse_busy
+from azure_emulator.services.postgresql.operations import CHANGE, CREATE, DELETE, POWER, accept, refuse_busy
 
 Json = dict[str, Any]
 SERVER = "Microsoft.DBforPostgreSQL/flexibleServers"
@@ -110,16 +108,7 @@ class Servers(ResourceType):
         if error is None:
             assert plan is not None
             call.world.store.set("server plan", call.target.id.lower(), plan)
-        return accept(
-            call,
-            "UpsertServerManagementOperationV2",
-            "postgresql.created",
-            "create",
-            pace=60,
-            error=error,
-            location=place,
-            server=call.target.id,
-        )
+        return accept(call, CREATE, call.target.id, location=place, error=error)
 
     def _creation_error(self, call: Call, body: Json) -> Problem | None:
         sent = body.get("properties", {})
@@ -215,13 +204,10 @@ class Servers(ResourceType):
         password = _password_record(call.world, existing.id, body.get("properties") or {})
         return accept(
             call,
-            "UpsertServerManagementOperationV2",
-            "postgresql.changed",
-            "update",
-            pace=60,
+            CHANGE,
+            existing.id,
+            location=existing.body["location"],
             error=error,
-            location=region(existing.body["location"]) or "",
-            server=existing.id,
             change={"sku": body.get("sku"), "tags": body.get("tags", "kept"), "properties": sent},
             password=password,
         )
@@ -261,17 +247,7 @@ class Servers(ResourceType):
         refuse_busy(call, existing.id)
         existing.properties["state"] = "Dropping"
         call.world.store.put(existing)
-        return accept(
-            call,
-            "DropServerManagementOperation",
-            "postgresql.dropped",
-            "delete",
-            pace=15,
-            error=None,
-            location=existing.body["location"],
-            server=existing.id,
-            dropped=existing.id,
-        )
+        return accept(call, DELETE, existing.id, location=existing.body["location"], dropped=existing.id)
 
     def actions(self) -> dict[str, Any]:
         return {
@@ -285,17 +261,7 @@ class Servers(ResourceType):
         refuse_busy(call, existing.id)
         existing.properties["state"] = meanwhile
         call.world.store.put(existing)
-        return accept(
-            call,
-            f"{word}ServerManagementOperation",
-            "postgresql.power",
-            word.lower(),
-            pace=60,
-            error=None,
-            location=region(existing.body["location"]) or "",
-            server=existing.id,
-            state=afterwards,
-        )
+        return accept(call, POWER[word], existing.id, location=existing.body["location"], state=afterwards)
 
 
 def _password_record(world: World, server_id: str, sent: Json) -> Json:

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from azure_emulator.core import rules
+from azure_emulator.core.effects import effect
 from azure_emulator.core.errors import Refusal
+from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Response
-from azure_emulator.core.operations import effect
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register
 from azure_emulator.core.store import Resource
+from azure_emulator.core.world import World
 from azure_emulator.services.managedidentity.identities import assigned
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 REDIS = "Microsoft.Cache/redis"
 _SHOWN_TYPE = "Microsoft.Cache/Redis"
+# Both headers are the status's address (recorded traffic of Azure/azure-cli).
+_CREATE = Work(
+    "redis.ready",
+    ("redis", "create"),
+    "redis",
+    answers=201,
+    sends="A L=status",
+    pace=30,
+    status=in_location("Microsoft.Cache", "asyncOperations"),
+)
+_CHANGE = replace(_CREATE, takes=("redis", "update"), answers=200)
+_PATCH = replace(_CHANGE, answers=202)
+_DELETE = Work(
+    "redis.deleted",
+    ("redis", "delete"),
+    "redis",
+    sends="L",
+    pace=30,
+    result=in_location("Microsoft.Cache", "operationresults"),
+    final="redis",
+)
 _SWITCH = rules.OneOf("Enabled", "Disabled")
 _RULE: Json = {
     **rules.TRACKED,
@@ -116,20 +137,7 @@ class Caches(ResourceType):
         }
         resource = call.world.store.put(Resource(identifier, REDIS, shown, call.now))
         answer = {**shown, "properties": {**properties, "accessKeys": _keys(call.world, resource)}}
-        return Response(201, answer, self._headers(call, resource, "create"))
-
-    def _headers(self, call: Call, resource: Resource, work: str) -> dict[str, str]:
-        operation = call.world.operations.start(
-            "redis.ready",
-            resource.id,
-            seconds=call.world.seconds("redis", work),
-            request=call.request,
-            style="redis",
-            status_path=call.poll_path("asyncOperations", resource.body["location"]),
-        )
-        # Both are the status's address (recorded traffic of Azure/azure-cli).
-        headers = call.world.operations.headers(operation, status=True, pace=30)
-        return {**headers, "Location": headers["Azure-AsyncOperation"]}
+        return call.accept(_CREATE, resource.id, answer, place=shown["location"])
 
     def _refuse_running(self, call: Call, existing: Resource) -> None:
         if existing.properties["provisioningState"] != "Succeeded":
@@ -163,7 +171,8 @@ class Caches(ResourceType):
                 existing.body["identity"] = identity
             existing.properties["provisioningState"] = "Scaling" if resized else "UpdatingManagedIdentity"
             call.world.store.put(existing)
-            return Response(202 if status == 202 else 200, existing.body, self._headers(call, existing, "update"))
+            work = _PATCH if status == 202 else _CHANGE
+            return call.accept(work, existing.id, existing.body, place=existing.body["location"])
         call.world.store.put(existing)
         return Response(200, existing.body)
 
@@ -176,17 +185,7 @@ class Caches(ResourceType):
         existing = call.must_exist()
         existing.properties["provisioningState"] = "Deleting"
         call.world.store.put(existing)
-        operation = call.world.operations.start(
-            "redis.deleted",
-            existing.id,
-            seconds=call.world.seconds("redis", "delete"),
-            request=call.request,
-            style="redis",
-            final="redis",
-            pace=30,
-            result_path=call.poll_path("operationresults", existing.body["location"]),
-        )
-        return Response(202, None, call.world.operations.headers(operation, result=True, pace=30))
+        return call.accept(_DELETE, existing.id, place=existing.body["location"])
 
     def actions(self) -> dict[str, Any]:
         return {"listkeys": self._list_keys}

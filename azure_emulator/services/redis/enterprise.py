@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from azure_emulator.core import rules
+from azure_emulator.core.effects import effect
 from azure_emulator.core.errors import Refusal
+from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Response
-from azure_emulator.core.operations import ARM, effect
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 CLUSTER = "Microsoft.Cache/redisEnterprise"
@@ -74,26 +74,25 @@ _DATABASE_RULE: Json = {
 }
 
 
-def _start(call: Call, resource_id: str, kind: str, work: str, location: str) -> Json:
-    return call.world.operations.start(
-        kind,
-        resource_id,
-        seconds=call.world.seconds("managed redis", work),
-        request=call.request,
-        style="managed redis",
-        word="Pending" if resource_id.count("/") > 8 else "InProgress",  # of a database (recorded)
-        final="none",
-        pace=30,
-        status_path=call.poll_path("operationsStatus", display_location(location)),
-        result_path=f"{resource_id}/operationresults/{{id}}",
-    )
-
-
-def _headers(call: Call, operation: Json, resource_id: str) -> dict[str, str]:
-    """Both headers, though the specification names none; a PUT's Location is the resource itself (recorded)."""
-    headers = call.world.operations.headers(operation, status=True, pace=30)
-    headers["Location"] = f"{ARM}{resource_id}?api-version={call.request.api_version}"
-    return headers
+# Both headers, though the specification names none; a PUT's Location is the resource itself (recorded).
+_CREATE = Work(
+    "managed redis.ready",
+    ("managed redis", "create"),
+    "managed redis",
+    answers=201,
+    sends="A L=resource",
+    pace=30,
+    status=in_location("Microsoft.Cache", "operationsStatus"),
+    result="{resource}/operationresults/{id}",
+    final="none",
+)
+_CHANGE = replace(_CREATE, takes=("managed redis", "update"), answers=200)
+_PATCH = replace(_CHANGE, answers=202, sends="A L")
+_DELETE = replace(_PATCH, effect="managed redis.deleted", takes=("managed redis", "delete"))
+_DATABASE_CREATE = replace(_CREATE, takes=("managed redis", "database"), word="Pending")
+_DATABASE_CHANGE = replace(_DATABASE_CREATE, answers=200)
+_DATABASE_PATCH = replace(_DATABASE_CHANGE, answers=202, sends="A L")
+_DATABASE_DELETE = replace(_DATABASE_PATCH, effect="managed redis.deleted", takes=("managed redis", "database delete"))
 
 
 def _refuse_running(call: Call, resource_id: str) -> None:
@@ -142,8 +141,7 @@ class Clusters(ResourceType):
             "identity": body.get("identity", {"type": "None"}),
         }
         call.world.store.put(Resource(call.target.id, CLUSTER, shown, call.now))
-        operation = _start(call, call.target.id, "managed redis.ready", "create", place)
-        return Response(201, shown, _headers(call, operation, call.target.id))
+        return call.accept(_CREATE, call.target.id, shown, place=display_location(place))
 
     def _check(self, call: Call, body: Json, sent: Json) -> None:
         name = body["sku"]["name"]
@@ -192,13 +190,8 @@ class Clusters(ResourceType):
             existing.body["tags"] = body["tags"] or {}
         existing.properties["provisioningState"] = existing.properties["resourceState"] = "Updating"
         call.world.store.put(existing)
-        operation = _start(call, existing.id, "managed redis.ready", "update", existing.body["location"])
-        headers = (
-            _headers(call, operation, existing.id)
-            if status == 200
-            else call.world.operations.headers(operation, status=True, result=True, pace=30)
-        )
-        return Response(status, existing.body, headers)
+        work = _CHANGE if status == 200 else _PATCH
+        return call.accept(work, existing.id, existing.body, place=display_location(existing.body["location"]))
 
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
@@ -212,20 +205,19 @@ class Clusters(ResourceType):
 
     def delete(self, call: Call) -> Response:
         existing = call.must_exist()
-        return _delete(call, existing, "delete", existing.body["location"])
+        return _delete(call, existing, _DELETE, existing.body["location"])
 
     def actions(self) -> dict[str, Any]:
         return {"listskusforscaling": lambda call: Response(200, {"skus": [{"name": name} for name in SKUS]})}
 
 
-def _delete(call: Call, existing: Resource, work: str, location: str) -> Response:
+def _delete(call: Call, existing: Resource, work: Work, location: str) -> Response:
     existing.properties["provisioningState"] = existing.properties["resourceState"] = "Deleting"
     call.world.store.put(existing)
     running = call.world.operations.running(existing.id)
     if running is not None:
         call.world.operations.cancel(running)
-    operation = _start(call, existing.id, "managed redis.deleted", work, location)
-    return Response(202, existing.body, call.world.operations.headers(operation, status=True, result=True, pace=30))
+    return call.accept(work, existing.id, existing.body, place=display_location(location))
 
 
 _MOST_WITHOUT_CLUSTER = 20
@@ -289,8 +281,7 @@ class Databases(ResourceType):
             module.setdefault("args", "")
             module["version"] = "2.6.0"
         call.world.store.put(Resource(call.target.id, DATABASE, shown, call.now))
-        operation = _start(call, call.target.id, "managed redis.ready", "database", cluster.body["location"])
-        return Response(201, shown, _headers(call, operation, call.target.id))
+        return call.accept(_DATABASE_CREATE, call.target.id, shown, place=display_location(cluster.body["location"]))
 
     def _change(self, call: Call, existing: Resource, sent: Json, status: int) -> Response:
         current = existing.properties
@@ -313,13 +304,9 @@ class Databases(ResourceType):
         existing.body["properties"] = rules.update(current, sent)
         existing.properties["provisioningState"] = existing.properties["resourceState"] = "Updating"
         call.world.store.put(existing)
-        operation = _start(call, existing.id, "managed redis.ready", "database", self._cluster(call).body["location"])
-        headers = (
-            _headers(call, operation, existing.id)
-            if status == 200
-            else call.world.operations.headers(operation, status=True, result=True, pace=30)
-        )
-        return Response(status, existing.body, headers)
+        work = _DATABASE_CHANGE if status == 200 else _DATABASE_PATCH
+        place = display_location(self._cluster(call).body["location"])
+        return call.accept(work, existing.id, existing.body, place=place)
 
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
@@ -328,7 +315,7 @@ class Databases(ResourceType):
         return self._change(call, existing, body.get("properties") or {}, 202)
 
     def delete(self, call: Call) -> Response:
-        return _delete(call, call.must_exist(), "database delete", self._cluster(call).body["location"])
+        return _delete(call, call.must_exist(), _DATABASE_DELETE, self._cluster(call).body["location"])
 
     def actions(self) -> dict[str, Any]:
         return {"listkeys": self._keys}

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from azure_emulator.core.clock import stamp
@@ -15,9 +15,7 @@ from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.resource_types import Call
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 _UPLOAD_SECONDS, LOG_SECONDS = 3600, 4200

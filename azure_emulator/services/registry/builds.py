@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
+from azure_emulator.core.effects import effect
 from azure_emulator.core.errors import Refusal
+from azure_emulator.core.lifecycle import Work, begin
 from azure_emulator.core.messages import Response
-from azure_emulator.core.operations import effect
 from azure_emulator.core.resource_types import Call, ResourceType, register, system_data
 from azure_emulator.core.store import Resource
-from azure_emulator.services.registry.dockerfile import BuildFailure, Context, build
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 from azure_emulator.services.registry.build_storage import ENDED, LOG_SECONDS, blob_file, blob_path, run_status, signed
+from azure_emulator.services.registry.dockerfile import BuildFailure, Context, build
 
 Json = dict[str, Any]
 RUN = "Microsoft.ContainerRegistry/registries/runs"
 TASK_RUN = "Microsoft.ContainerRegistry/registries/taskRuns"
+_RUN = Work("build.finished", ("build", "run"), "registry")
 _RUN_RULE: Json = {
     "type!": rules.OneOf("DockerBuildRequest"),
     "sourceLocation": rules.Text(),
@@ -116,13 +116,7 @@ def start_run(call: Call, registry: Resource, body: Json) -> Json:
     if call.request.fail_operation is not None:
         run["failure"], run["pushed"] = call.request.fail_operation, []
     world.store.set("run", f"{registry.key}/{identifier}", run)
-    world.operations.start(
-        "build.finished",
-        f"{registry.id}/runs/{identifier}",
-        seconds=queued + takes,
-        request=call.request,
-        style="registry",
-    )
+    begin(world, call.request, _RUN, f"{registry.id}/runs/{identifier}", seconds=queued + takes)
     return run
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.store import Resource
+from azure_emulator.core.world import World
 from azure_emulator.services.login import tokens
 from azure_emulator.services.registry import registries
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 _MEDIA = "application/vnd.docker.distribution.manifest.v2+json"

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
+from azure_emulator.core.effects import effect
 from azure_emulator.core.errors import Refusal, gateway
+from azure_emulator.core.lifecycle import Work
 from azure_emulator.core.messages import Request, Response
-from azure_emulator.core.operations import effect
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, register, system_data
 from azure_emulator.core.store import Resource
+from azure_emulator.core.world import World
 from azure_emulator.services.managedidentity.identities import assigned
 from azure_emulator.services.registry import build_storage, builds
 
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
-
 Json = dict[str, Any]
 REGISTRY_TYPE = "Microsoft.ContainerRegistry/registries"
+_CREATE = Work(
+    "registry.ready",
+    ("registry", "create"),
+    "registry",
+    answers=201,
+    sends="A",
+    pace=10,
+    status="{resource}/operationStatuses/{id}",
+    word="Creating",
+    name="registries-{uuid}",
+)
+_CHANGE = replace(_CREATE, takes=("registry", "update"), word="Updating")
 _STATUS = rules.OneOf("enabled", "disabled")
 _SWITCH = rules.OneOf("Enabled", "Disabled")
 _POLICY_RULES: Json = {
@@ -141,17 +153,7 @@ class Registries(ResourceType):
             return Response(200, resource.body)
         resource.properties["provisioningState"] = state
         call.world.store.put(resource)
-        operation = call.world.operations.start(
-            "registry.ready",
-            resource.id,
-            request=call.request,
-            style="registry",
-            seconds=call.world.seconds("registry", "create" if state == "Creating" else "update"),
-            word=state,
-            status_path=f"{resource.id}/operationStatuses/{{id}}",
-            name=f"registries-{call.world.derived_uuid(resource.id, str(call.now))}",
-        )
-        return Response(201, resource.body, call.world.operations.headers(operation, status=True, pace=10))
+        return call.accept(_CREATE if state == "Creating" else _CHANGE, resource.id, resource.body)
 
     def patch(self, call: Call) -> Response:
         body = rules.clean(call.request.json(), _RULE, new=False, patch=True)

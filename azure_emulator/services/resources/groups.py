@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
-import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import resource_types, rules
+from azure_emulator.core.effects import effect
 from azure_emulator.core.errors import gateway, group_not_found
+from azure_emulator.core.lifecycle import Work, answer, begin
+from azure_emulator.core.locks import check_locks
 from azure_emulator.core.messages import Request, Response
-from azure_emulator.core.operations import effect
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import REGIONS, region
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 GROUP = "Microsoft.Resources/resourceGroups"
+_DELETE = Work(
+    "group.delete",
+    ("group", "delete"),
+    "group",
+    sends="L",
+    pace=15,
+    result="{subscription}/operationresults/{id}",
+    final="empty",
+    name="{hex}",
+)
 _RULE: Json = {
     **rules.ENVELOPE,
     "location!": rules.Text(),
@@ -82,7 +91,7 @@ def put_group(world: World, request: Request, segments: list[str]) -> Response:
         return Response(201, body)
     _refuse_other_location(existing, body["location"])
     _refuse_deleting(existing)
-    _lock_check(world, existing.id, "PUT")
+    check_locks(world.store, existing.id, "PUT")
     existing.body.pop("tags", None)
     existing.body = {**existing.body, **({"tags": body["tags"]} if "tags" in body else {})}
     world.store.put(existing)
@@ -92,7 +101,7 @@ def put_group(world: World, request: Request, segments: list[str]) -> Response:
 def patch_group(world: World, request: Request, segments: list[str]) -> Response:
     group = find_group(world, segments[3])
     _refuse_deleting(group)
-    _lock_check(world, group.id, "PATCH")
+    check_locks(world.store, group.id, "PATCH")
     body = rules.clean(request.json(), _RULE, new=False, patch=True)
     rules.check_tags(body.get("tags"))
     if "tags" in body:
@@ -120,33 +129,18 @@ def _refuse_deleting(group: Resource) -> None:
         )
 
 
-def _lock_check(world: World, resource_id: str, method: str) -> None:
-    from azure_emulator.front.routes import check_locks
-
-    check_locks(world, resource_id, method)
-
-
 def delete_group(world: World, request: Request, segments: list[str]) -> Response:
     """202 and Location; at its end that answers 200 without a body (273 recorded deletions of Azure/azure-dev)."""
     group = find_group(world, segments[3])
-    _lock_check(world, group.id, "DELETE")
+    check_locks(world.store, group.id, "DELETE")
     running = world.operations.running(group.id)
     if running is None:
         environments = world.store.of_type("Microsoft.App/managedEnvironments", group.id)
         kind = "delete with environment" if environments else "delete"
         group.properties["provisioningState"] = "Deleting"
         world.store.put(group)
-        running = world.operations.start(
-            "group.delete",
-            group.id,
-            seconds=world.seconds("group", kind),
-            request=request,
-            style="group",
-            result_path=f"{world.subscription}/operationresults/{{id}}",
-            final="empty",
-            name=uuid.uuid4().hex,
-        )
-    return Response(202, None, world.operations.headers(running, result=True, pace=15))
+        running = begin(world, request, _DELETE, group.id, seconds=world.seconds("group", kind))
+    return answer(world, request, _DELETE, running)
 
 
 @effect("group.delete")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core import resource_types
 from azure_emulator.core.clock import stamp
@@ -12,9 +12,7 @@ from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.operations import ARM
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 from azure_emulator.services.resources.groups import GROUP, find_group
 
 Json = dict[str, Any]
@@ -75,8 +73,6 @@ def _row(world: World, resource: Resource, by_tag: bool, expand: set[str]) -> Js
 
 
 def list_resources(world: World, request: Request, segments: list[str]) -> Response:
-    from azure_emulator.front.routes import tracked
-
     scope = world.subscription
     if len(segments) > 3:
         scope = find_group(world, segments[3]).id
@@ -86,7 +82,7 @@ def list_resources(world: World, request: Request, segments: list[str]) -> Respo
         raise bad_filter(request.query["$filter"])
     expand = {part.strip().lower() for part in request.query.get("$expand", "").split(",")}
     rows = []
-    for resource in tracked(world, scope):
+    for resource in resource_types.tracked(world, scope):
         if _fits(resource, clauses) and may_read(world, request, resource):
             rows.append(_row(world, resource, "tagname" in clauses, expand))
     return paged(world, request, rows)

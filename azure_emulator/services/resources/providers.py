@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure_emulator.core.errors import gateway
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.versions import REGIONS, VERSIONS, namespaces
-
-if TYPE_CHECKING:
-    from azure_emulator.core.world import World
+from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 
