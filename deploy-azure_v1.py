@@ -110,9 +110,9 @@ class StateManager(StateStore):
         tolerant: bool = False,
     ) -> None:
         self._logger = logger
-        self._values, directory, paths = _values_and_paths(config)
+        self._values, self._directory, paths = _values_and_paths(config)
         self.storage_type = storage or self._determine_storage_type()
-        path = os.path.join(directory, str(self._advanced("state_file") or STATE_FILE))
+        path = os.path.join(self._directory, str(self._advanced("state_file") or STATE_FILE))
         super().__init__(self._open_backend(path), path, paths, tolerant=tolerant)
         self.state = self._load_state()
 
@@ -134,7 +134,7 @@ class StateManager(StateStore):
             return LocalBackend(path)
         from draftgenie_azure.state.blob.location import open_blob
 
-        return open_blob(self._values, os.environ)
+        return open_blob(self._values, os.environ, self._directory)
 
     def _load_state(self) -> dict[str, Any]:
         if self.storage_type == "blob":

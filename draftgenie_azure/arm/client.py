@@ -11,9 +11,8 @@ import time
 import uuid
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlsplit
 
-from draftgenie_azure.arm import ids
+from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.arm.diff import differences, fingerprint
 from draftgenie_azure.arm.transport import Spent, busy, error_parts, is_busy, refusal
 from draftgenie_azure.errors import NOT_AZURE, AzureError, OperationFailedError
@@ -127,7 +126,7 @@ class Arm:
             following = reply.body.get("nextLink")
             if not following:
                 return
-            if not self._is_arm(str(following)):
+            if not hosts.is_arm(str(following), self._wire.endpoints):
                 raise AzureError(f"GET {path}: its next page is elsewhere, where our token does not go", hint=NOT_AZURE)
             reply = self._get(following)
 
@@ -439,7 +438,7 @@ class Arm:
             OperationFailedError: it ended as failed or canceled, and is recorded no longer.
             AzureError: it did not end in time, or could not be asked for; it stays recorded.
         """
-        if not self._is_arm(url):
+        if not hosts.is_arm(url, self._wire.endpoints):
             return  # the token goes wherever this address points; the resource's own state is asked instead
         deadline = time.monotonic() + self._longest_wait(resource_id)
         began = time.monotonic()
@@ -561,10 +560,6 @@ class Arm:
     @staticmethod
     def _longest_wait(resource_id: str) -> float:
         return float(_LONGEST_WAIT.get(ids.resource_type(resource_id), _USUAL_WAIT))
-
-    def _is_arm(self, url: str) -> bool:
-        theirs, ours = urlsplit(url), urlsplit(self._wire.endpoints.resource_manager)
-        return theirs.scheme == "https" and theirs.netloc.lower() == ours.netloc.lower()
 
 
 def state_of(live: dict[str, Any]) -> str:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
+from urllib.parse import quote, urlsplit
 
+from azure.core.exceptions import AzureError as SdkError
+from azure.core.exceptions import ClientAuthenticationError
+from azure.core.pipeline import Pipeline
+from azure.core.rest import HttpRequest
+
+from draftgenie_azure.arm import hosts
+from draftgenie_azure.arm.sessions import METADATA_SERVICE, Transport
+from draftgenie_azure.config.clouds import CLOUDS
 from draftgenie_azure.errors import AuthenticationError
 
 TYPE_CHECKING = False
@@ -26,6 +31,18 @@ if TYPE_CHECKING:
 AUDIENCE = "api://AzureADTokenExchange"
 TOKEN_MARGIN = 300.0  # seconds before its end in which a token is renewed
 _GITHUB_PAUSES = (1.0, 3.0)  # seconds before GitHub is asked again
+_PROGRAM_TIMEOUT = 30  # seconds that az or azd may take
+_GIVEN = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")
+_PIPELINES = (
+    "AZURESUBSCRIPTION_TENANT_ID", "AZURESUBSCRIPTION_CLIENT_ID", "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
+    "SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN",
+)  # fmt: skip
+_WORKLOAD = ("AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_ID", "AZURE_TENANT_ID")
+# Variables in which the machine or the runner says where its own tokens come from.
+_TOKEN_ADDRESSES = (
+    "SYSTEM_OIDCREQUESTURI", "IDENTITY_ENDPOINT", "IMDS_ENDPOINT", "MSI_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+)  # fmt: skip
+_KNOWN_AUTHORITIES = frozenset(cloud.authority for cloud in CLOUDS.values())
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AZURE_CLIENT_ID", "AZURE_TENANT_ID")
 
 
@@ -34,42 +51,91 @@ def for_emulator(emulator: Attached, endpoints: Endpoints) -> TokenCredential:
     from azure.identity import ClientSecretCredential
 
     return ClientSecretCredential(
-        emulator.tenant_id,
-        emulator.client_id,
-        emulator.client_secret,
-        authority=endpoints.authority,
-        proxies={"https": emulator.proxy_url},
-        connection_verify=str(emulator.ca_file),
-        use_env_settings=False,
+        emulator.tenant_id, emulator.client_id, emulator.client_secret, **_options(endpoints, {})
     )
 
 
 def for_cloud(endpoints: Endpoints, tenant_id: str, environ: Mapping[str, str] = os.environ) -> TokenCredential:
-    """The credential for a cloud.
+    """The credential for a cloud: for Resource Manager, data planes and state in a blob alike.
 
-    On GitHub Actions an assertion is fetched for each token: one lives five minutes only, and a stored one breaks runs
-    that need a second token later (github.com/Azure/login/issues/180). Elsewhere it is the SDK's own order:
-    environment, workload identity, managed identity, a developer's sign-in.
+    A secret or certificate in the environment comes first. In a job of GitHub Actions or Azure Pipelines, and in a pod
+    with a workload identity, an assertion is fetched for each token: one lives for minutes only, and a stored one
+    breaks runs that need a second token later (github.com/Azure/login/issues/180). Elsewhere it is the SDK's own
+    order: managed identity, then a developer's sign-in (az, azd).
+
+    Raises:
+        ValueError: the environment or the cloud gives a tenant, address or certificate that cannot be one.
     """
-    options: dict[str, object] = {"authority": endpoints.authority}
-    if endpoints.ca_file:
-        options["connection_verify"] = endpoints.ca_file
-    if endpoints.proxy:
-        options["proxies"] = {"https": endpoints.proxy}
-    if all(environ.get(name) for name in _GITHUB) and not environ.get("AZURE_CLIENT_SECRET"):
-        from azure.identity import ClientAssertionCredential
-
-        return ClientAssertionCredential(
-            tenant_id or environ["AZURE_TENANT_ID"],
-            environ["AZURE_CLIENT_ID"],
-            lambda: github_assertion(environ),
-            **options,
-        )
+    options = _options(endpoints, environ)
+    if not any(environ.get(name) for name in _GIVEN):
+        if _has(environ, _GITHUB):
+            return _github(tenant_id, environ, options)
+        if _has(environ, _PIPELINES):
+            return _azure_pipelines(environ, options)
+        if _has(environ, _WORKLOAD):
+            return _workload_identity(environ, options)
     from azure.identity import DefaultAzureCredential
 
     if tenant_id:
         options["additionally_allowed_tenants"] = [tenant_id]
-    return DefaultAzureCredential(**options)
+    return DefaultAzureCredential(
+        exclude_workload_identity_credential=True,  # it would ask another authority than the cloud's
+        process_timeout=_PROGRAM_TIMEOUT,
+        **options,
+    )
+
+
+def _has(environ: Mapping[str, str], names: tuple[str, ...]) -> bool:
+    """Whether all variables have a value; `$(NAME)` is what Azure Pipelines leaves of an undefined one."""
+    return all(environ.get(name) and not environ[name].startswith("$(") for name in names)
+
+
+def _github(tenant_id: str, environ: Mapping[str, str], options: dict[str, Any]) -> TokenCredential:
+    from azure.identity import ClientAssertionCredential
+
+    return ClientAssertionCredential(
+        tenant_id or environ["AZURE_TENANT_ID"],
+        environ["AZURE_CLIENT_ID"],
+        lambda: github_assertion(environ),
+        **options,
+    )
+
+
+def _azure_pipelines(environ: Mapping[str, str], options: dict[str, Any]) -> TokenCredential:
+    """The service connection of the job's task, by the SDK's own credential for it."""
+    from azure.identity import AzurePipelinesCredential
+
+    return AzurePipelinesCredential(
+        tenant_id=environ["AZURESUBSCRIPTION_TENANT_ID"],
+        client_id=environ["AZURESUBSCRIPTION_CLIENT_ID"],
+        service_connection_id=environ["AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"],
+        system_access_token=environ["SYSTEM_ACCESSTOKEN"],
+        **options,
+    )
+
+
+def _workload_identity(environ: Mapping[str, str], options: dict[str, Any]) -> TokenCredential:
+    from azure.identity import WorkloadIdentityCredential
+
+    return WorkloadIdentityCredential(
+        tenant_id=environ["AZURE_TENANT_ID"],
+        client_id=environ["AZURE_CLIENT_ID"],
+        token_file_path=environ["AZURE_FEDERATED_TOKEN_FILE"],
+        **options,
+    )
+
+
+def _options(endpoints: Endpoints, environ: Mapping[str, str]) -> dict[str, Any]:
+    """What every credential goes by: the cloud's token service, proxy and certificates, and no other host."""
+    named = {urlsplit(environ[name]).hostname for name in _TOKEN_ADDRESSES if environ.get(name)}
+
+    def may_send(host: str) -> bool:
+        return host == METADATA_SERVICE or host in named or hosts.is_token_service(host, endpoints.authority)
+
+    options: dict[str, Any] = {"authority": endpoints.authority, "transport": Transport(endpoints, may_send=may_send)}
+    if endpoints.authority not in _KNOWN_AUTHORITIES:
+        options["disable_instance_discovery"] = True  # which asks the public cloud about this one
+    return options
 
 
 def github_assertion(environ: Mapping[str, str]) -> str:
@@ -80,23 +146,37 @@ def github_assertion(environ: Mapping[str, str]) -> str:
     Raises:
         AuthenticationError: GitHub gives none.
     """
-    url = f"{environ['ACTIONS_ID_TOKEN_REQUEST_URL']}&audience={urllib.parse.quote(AUDIENCE)}"
+    url = f"{environ['ACTIONS_ID_TOKEN_REQUEST_URL']}&audience={quote(AUDIENCE)}"
     headers = {"Authorization": f"Bearer {environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the address is the runner's own
     for pause in (*_GITHUB_PAUSES, None):
+        status = 0
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
-                return str(json.load(answer)["value"])
-        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
-            failure = error
-        refused = isinstance(failure, urllib.error.HTTPError) and failure.code < 500 and failure.code != 429
-        if isinstance(failure, urllib.error.HTTPError):
-            failure.close()
+            status, value = _asked_github(url, headers)
+            if value:
+                return value
+            failure = f"it answers {status}" if status != 200 else "its answer has no value"
+        except SdkError as error:
+            failure = str(error.message)
+        refused = 300 <= status < 500 and status != 429
         if refused or pause is None:
             break
         time.sleep(pause)
     hint = "Give the job the permission 'id-token: write'." if refused else "Run the job again: GitHub did not answer."
-    raise AuthenticationError(f"GitHub gives no identity token: {failure}", hint=hint) from failure
+    raise AuthenticationError(f"GitHub gives no identity token: {failure}", hint=hint)
+
+
+def _asked_github(url: str, headers: dict[str, str]) -> tuple[int, str | None]:
+    """Status and value of one answer. The address is the runner's own; a redirect elsewhere is not followed."""
+    # The runner's network, not the cloud's: proxy and certificates are those of the environment.
+    network: Pipeline[Any, Any] = Pipeline(Transport(CLOUDS["AzureCloud"], read=30))
+    with network:
+        answer = network.run(HttpRequest("GET", url, headers=headers)).http_response
+        text = answer.text() if answer.status_code == 200 else ""
+    try:
+        value = json.loads(text)["value"] if text else None
+    except (ValueError, KeyError, TypeError):
+        value = None
+    return answer.status_code, str(value) if value else None
 
 
 class SharedCredential:
@@ -108,7 +188,7 @@ class SharedCredential:
 
     def __init__(self, sign_in: Callable[[], TokenCredential]) -> None:
         self._sign_in = sign_in
-        self._credential = sign_in()
+        self._credential = self._opened()
         self._lock = threading.Lock()
         self._tokens: dict[tuple[str, ...], AccessToken] = {}
 
@@ -117,8 +197,24 @@ class SharedCredential:
         with self._lock:
             token = self._tokens.get(scopes)
             if token is None or more.get("claims") or token.expires_on - time.time() < TOKEN_MARGIN:
-                token = self._tokens[scopes] = self._credential.get_token(*scopes, **more)
+                token = self._tokens[scopes] = self._asked(scopes, more)
             return token
+
+    def _opened(self) -> TokenCredential:
+        try:
+            return self._sign_in()
+        except (ValueError, OSError) as error:  # a tenant, an address or a certificate file that is none
+            raise AuthenticationError(
+                f"the sign-in that the environment describes cannot be used: {error}",
+                hint="Correct the AZURE_… variables, or unset them and sign in with 'az login'.",
+            ) from error
+
+    def _asked(self, scopes: tuple[str, ...], more: dict[str, Any]) -> AccessToken:
+        try:
+            return self._credential.get_token(*scopes, **more)
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            # What a token service answers that is none, as the libraries under the SDK put it.
+            raise ClientAuthenticationError(message=f"{type(error).__name__}: {error}") from error
 
     def forget(self, authorization: str) -> None:
         """Drop a token that Azure did not accept, and the credential, which would hand out the same one again.
@@ -132,4 +228,4 @@ class SharedCredential:
             self._tokens.clear()
             if hasattr(self._credential, "close"):
                 self._credential.close()
-            self._credential = self._sign_in()
+            self._credential = self._opened()

@@ -11,7 +11,6 @@ import json
 import logging
 import math
 import random
-import socket
 import threading
 import time
 import uuid
@@ -23,19 +22,17 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline.policies import (
     BearerTokenCredentialPolicy,
     HeadersPolicy,
-    ProxyPolicy,
     SansIOHTTPPolicy,
     UserAgentPolicy,
 )
-from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.resource.resources import ResourceManagementClient
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
-from urllib3.util.retry import Retry
 
+from draftgenie_azure.arm import hosts
 from draftgenie_azure.arm.credentials import SharedCredential
+from draftgenie_azure.arm.sessions import Transport
 from draftgenie_azure.errors import BUSY_CODES, NOT_AZURE, AuthenticationError, AzureError
 
 TYPE_CHECKING = False
@@ -51,9 +48,6 @@ if TYPE_CHECKING:
     from draftgenie_azure.run.control import RunControl
 
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-CONNECT_TIMEOUT = 20.0
-CONNECTIONS = 32
-READ_TIMEOUT = 90.0  # ARM itself gives a provider 60 s and then answers 504 (azure-resource-manager-rpc)
 SHORTEST_PAUSE = 0.5  # a service that asks for less, or for a time that is past, gets our own pace
 LONGEST_ASKED = 86_400.0  # more seconds than anybody waits; it keeps nonsense from overflowing
 
@@ -109,27 +103,6 @@ class _RequestIds(SansIOHTTPPolicy):  # type: ignore[type-arg]  # the base's par
             headers["x-ms-client-request-id"],
             headers["x-ms-correlation-request-id"],
         )
-
-
-class _Adapter(HTTPAdapter):
-    """A connection for each thread, without Nagle's algorithm, which urllib3 leaves on behind a proxy.
-
-    It holds a request's body back until the headers are acknowledged: 40 ms for each write.
-    """
-
-    _OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
-
-    def __init__(self) -> None:
-        # The loop in `_send` is the only one that sends again.
-        super().__init__(
-            pool_maxsize=CONNECTIONS, max_retries=Retry(total=False, redirect=False, raise_on_status=False)
-        )
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> Any:
-        return super().init_poolmanager(*args, socket_options=self._OPTIONS, **options)
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        return super().proxy_manager_for(proxy, socket_options=self._OPTIONS, **options)
 
 
 class Bucket:
@@ -192,25 +165,34 @@ class Wire:
             base_url=endpoints.resource_manager,
             credential_scopes=[endpoints.audience],
             policies=self._policies(ARMChallengeAuthenticationPolicy(self._credential, endpoints.audience)),
-            transport=self._transport(),
+            transport=Transport(endpoints),
         )
         self._others: dict[str | None, PipelineClient[Any, Any]] = {}
 
     def arm(self, method: str, path: str, **request: Any) -> Reply:
-        """Send to Azure Resource Manager; `path` may be a whole address of it. See `_send` for the arguments."""
+        """Send to Azure Resource Manager; `path` may be a whole address of it. See `_send` for the arguments.
+
+        Raises:
+            AzureError: it is an address of something else, where our token does not go.
+        """
         bucket = self._buckets.get(method, self._buckets["write"])
+        path = hosts.path_of(path, self.endpoints)
         reply = self._send(self._arm.send_request, method, path, bucket=bucket, **request)
         if reply.date is not None:
             self._ahead = reply.date - time.time()
         return reply
 
     def other(self, method: str, url: str, *, scope: str | None, **request: Any) -> Reply:
-        """Send to a data plane with a token for `scope`, or without any where it is None."""
+        """Send to a data plane with a token for `scope`, or without any where it is None.
+
+        Whoever calls this makes the address of names that the configuration gives, or checks it (`arm/hosts.py`).
+        """
         with self._opening:
             client = self._others.get(scope)
             if client is None:
                 policy = BearerTokenCredentialPolicy(self._credential, scope) if scope else None
-                client = PipelineClient(base_url="", policies=self._policies(policy), transport=self._transport())
+                transport = Transport(self.endpoints)
+                client = PipelineClient(base_url="", policies=self._policies(policy), transport=transport)
                 self._others[scope] = client
         return self._send(client.send_request, method, url, **request)
 
@@ -230,27 +212,12 @@ class Wire:
             raise _no_token(error) from error
 
     def _policies(self, authentication: Any) -> list[Any]:
-        proxies = {"https": self.endpoints.proxy} if self.endpoints.proxy else None
         policies = [
             HeadersPolicy(),
             UserAgentPolicy("draftgenie-deployer"),
-            ProxyPolicy(proxies=proxies),
             _RequestIds(self.correlation_id, self._logger),
         ]
         return [*policies, authentication] if authentication is not None else policies
-
-    def _transport(self) -> RequestsTransport:
-        session = requests.Session()
-        # With an address of its own a cloud is reached through its own proxy and CA, whatever the environment says.
-        session.trust_env = self.endpoints.proxy is None and self.endpoints.ca_file is None
-        session.mount("https://", _Adapter())
-        return RequestsTransport(
-            session=session,
-            session_owner=False,
-            connection_verify=self.endpoints.ca_file or True,
-            connection_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-        )
 
     def _send(
         self,

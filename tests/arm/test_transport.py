@@ -22,6 +22,7 @@ from azure.identity import ClientSecretCredential
 from scripted_azure import GROUP, Answer, Request, scripted_azure
 
 from azure_emulator.attach import Attached, attach
+from draftgenie_azure.arm import sessions
 from draftgenie_azure.arm import transport as wires
 from draftgenie_azure.arm.transport import Bucket, Reply, Wire, error_parts
 from draftgenie_azure.config.clouds import CLOUDS
@@ -96,8 +97,8 @@ def wire(
 ) -> Wire:
     """A pipeline that waits for an answer for half a second, and goes on for a few; or for as long as a test says."""
     patience, budget = getattr(request, "param", (0.5, 4.0))
-    monkeypatch.setattr(wires, "READ_TIMEOUT", patience)
-    monkeypatch.setattr(wires, "CONNECT_TIMEOUT", patience)
+    monkeypatch.setattr(sessions, "READ_TIMEOUT", patience)
+    monkeypatch.setattr(sessions, "CONNECT_TIMEOUT", patience)
     ca_file = str(emulator.ca_file)
     credential = ClientSecretCredential(
         emulator.tenant_id,

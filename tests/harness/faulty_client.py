@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from draftgenie_azure.arm import transport as wire  # noqa: E402 - found by the line above
+from draftgenie_azure.arm import sessions  # noqa: E402 - found by the line above
 
 
-class FaultyAdapter(wire._Adapter):
+class FaultyAdapter(sessions._Adapter):
     """Sends as the command does, but for one request."""
 
     fault: dict[str, Any] = json.loads(sys.argv[1])
@@ -37,7 +37,7 @@ class FaultyAdapter(wire._Adapter):
             return super().send(request, **options)
         print("the fault was met", file=sys.stderr)
         if self.fault["kind"] == "time-out":
-            return super().send(request, **{**options, "timeout": (wire.CONNECT_TIMEOUT, 1e-5)})
+            return super().send(request, **{**options, "timeout": (sessions.CONNECT_TIMEOUT, 1e-5)})
         self.close()
         self.here.nameless = True
         try:
@@ -64,7 +64,7 @@ def name_not_found(*arguments: Any, look_up: Any = socket.getaddrinfo, **options
 
 
 if __name__ == "__main__":
-    wire._Adapter = FaultyAdapter  # type: ignore[misc]
+    sessions._Adapter = FaultyAdapter  # type: ignore[misc]
     socket.getaddrinfo = name_not_found
     sys.argv = [str(ROOT / "deploy-azure_v1.py"), *sys.argv[2:]]
     runpy.run_path(sys.argv[0], run_name="__main__")

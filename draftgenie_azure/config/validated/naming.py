@@ -61,6 +61,10 @@ _RULES: dict[str, tuple[str, str]] = {
         r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*",
         "3–63 lower case letters, digits, single hyphens, none at either end",
     ),
+    "blob": (
+        r"(?=.{1,1024}$)(?!.*[\x00-\x1f\x7f\\])(?:[^/]+/){0,253}[^/]*[^/.]",
+        "1–1024 characters without control characters and `\\`, no dot or slash at the end",
+    ),
     "vault_secret": (r"[0-9A-Za-z-]{1,127}", "1–127 letters, digits, `-`, after `_` became `-`"),
     "variable": (r"[A-Za-z_][A-Za-z0-9_.-]*", "letters, digits, `_`, `.`, `-`, the first a letter or `_`"),
     "project": (r"[A-Za-z][A-Za-z0-9_-]{0,40}", "1–41 letters, digits, `-`, `_`, the first a letter"),

@@ -438,7 +438,7 @@ class Advanced(Section):
     state_storage: Literal["local", "blob", "azure"] = "local"
     state_blob_account: Annotated[Text, _rule("storage_account")] | None = None
     state_blob_container: Annotated[Text, _rule("blob_container")] = "deployment-state"
-    state_blob_name: Text = "azure-deployment-state.json"
+    state_blob_name: Annotated[Text, _rule("blob")] = "azure-deployment-state.json"
     state_blob_endpoint: Annotated[Text, Field(pattern=r"^https?://")] | None = None
 
 
@@ -498,22 +498,7 @@ class Config(Section):
     def endpoints(self) -> clouds.Endpoints:
         """Where the cloud's services are."""
         cloud = self.azure.cloud
-        if isinstance(cloud, str):
-            return clouds.CLOUDS[cloud]
-        manager = cloud.resource_manager.rstrip("/")
-        return clouds.Endpoints(
-            name=cloud.name,
-            resource_manager=manager,
-            scope=cloud.audience or f"{manager}/.default",
-            authority=cloud.authority.rstrip("/"),
-            vault_suffix=cloud.vault_suffix.lstrip("."),
-            vault_scope=cloud.vault_scope or f"https://{cloud.vault_suffix.lstrip('.')}/.default",
-            registry_suffix=cloud.registry_suffix.lstrip("."),
-            storage_suffix=cloud.storage_suffix.lstrip("."),
-            postgres_suffix=cloud.postgres_suffix.lstrip("."),
-            ca_file=os.path.join(self.directory, cloud.ca_file) if cloud.ca_file else None,
-            proxy=cloud.proxy,
-        )
+        return clouds.endpoints_of(cloud if isinstance(cloud, str) else cloud.model_dump(), self.directory)
 
     @property
     def is_emulator(self) -> bool:

@@ -333,7 +333,8 @@ class BlobBackend:
     def _failure(self, what: str, error: SdkError) -> StateError:
         """The error for people: no address with a signature, no string to sign."""
         status = getattr(error, "status_code", None)
-        if isinstance(error, HttpResponseError) and status:
+        is_sign_in = isinstance(error, ClientAuthenticationError) and not _code(error)  # the token service's refusal
+        if isinstance(error, HttpResponseError) and status and not is_sign_in:
             text = f"{status} {_code(error)}".strip()
         else:
             text = f"no answer ({type(getattr(error, 'inner_exception', None) or error).__name__})"
@@ -343,8 +344,8 @@ class BlobBackend:
                 "Sign in (az login) with the role 'Storage Blob Data Contributor' on the account, or give a SAS or "
                 "AZURE_STORAGE_CONNECTION_STRING that may read, write, delete, list and create."
             )
-            if not status:
-                text = str(error.message).strip().splitlines()[0]
+            if is_sign_in:
+                text = f"no token: {str(error.message).strip().splitlines()[0]}"
         return StateError(f"the state {self.where} cannot be {what}: {text}", hint=hint)
 
     def _refused(self, what: str, error: HttpResponseError) -> StateError:

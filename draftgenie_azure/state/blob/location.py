@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from azure.core.credentials import AzureSasCredential
+from azure.core.exceptions import ClientAuthenticationError
 from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
-from draftgenie_azure.config.clouds import CLOUDS
+from draftgenie_azure.arm import credentials
+from draftgenie_azure.arm.credentials import SharedCredential
+from draftgenie_azure.arm.sessions import Transport
+from draftgenie_azure.config.clouds import endpoints_of
+from draftgenie_azure.config.validated.naming import name_fault
 from draftgenie_azure.errors import StateError
 from draftgenie_azure.state.blob.backend import API_VERSION, CONNECT, READ, BlobBackend
 
@@ -16,32 +23,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from azure.core.credentials import AccessToken, TokenCredential
 
-def open_blob(values: Mapping[str, Any], environ: Mapping[str, str]) -> BlobBackend:
+    from draftgenie_azure.config.clouds import Endpoints
+
+STORAGE_SCOPE = "https://storage.azure.com/.default"
+
+
+def open_blob(values: Mapping[str, Any], environ: Mapping[str, str], directory: str = "") -> BlobBackend:
     """The backend that configuration and environment mean. Sends nothing.
 
     Args:
         values: of the configuration, which need not be valid.
+        directory: that of the configuration; the path of a cloud's CA file counts from it.
 
     Raises:
-        StateError: nothing says where the blob is.
+        StateError: nothing says where the blob is, or what says it cannot be right.
     """
     advanced, azure = (_section(values, name) for name in ("advanced", "azure"))
     cloud = azure.get("cloud")
-    endpoints = CLOUDS.get(cloud, CLOUDS["AzureCloud"]) if isinstance(cloud, str) else CLOUDS["AzureCloud"]
-    suffix, authority = endpoints.blob_suffix, endpoints.authority
-    if isinstance(cloud, dict):
-        suffix = f"blob.{cloud.get('storage_suffix') or endpoints.storage_suffix}"
-        authority = str(cloud.get("authority") or authority)
-
-    def credential() -> Any:
-        from azure.identity import DefaultAzureCredential
-
-        # AZURE_AUTHORITY_HOST wins where it is set, as it does for every other tool.
-        options = {} if environ.get("AZURE_AUTHORITY_HOST") else {"authority": authority}
-        return DefaultAzureCredential(**options)
-
-    place = BlobPlace(advanced, environ, suffix, credential)
+    endpoints = endpoints_of(cloud if isinstance(cloud, str | dict) else "AzureCloud", directory)
+    sign_in = partial(credentials.for_cloud, endpoints, str(azure.get("tenant_id") or ""), environ)
+    place = BlobPlace(advanced, environ, endpoints, sign_in)
     return BlobBackend(place.client(), place.container, place.name)
 
 
@@ -56,21 +59,29 @@ class BlobPlace:
     Args:
         advanced: the section `advanced` of the configuration.
         environ: AZURE_STORAGE_CONNECTION_STRING and AZURE_STORAGE_SAS_TOKEN are looked up there.
-        suffix: of blob endpoints in the configured cloud, e.g. `blob.core.windows.net`.
-        credential: makes the credential where neither a connection string nor a SAS is given.
+        endpoints: of the configured cloud, with its proxy and certificates.
+        sign_in: makes the credential where neither a connection string nor a SAS is given.
     """
 
     def __init__(
-        self, advanced: Mapping[str, Any], environ: Mapping[str, str], suffix: str, credential: Callable[[], Any]
+        self,
+        advanced: Mapping[str, Any],
+        environ: Mapping[str, str],
+        endpoints: Endpoints,
+        sign_in: Callable[[], TokenCredential],
     ) -> None:
         self.container = str(advanced.get("state_blob_container") or "deployment-state")
         self.name = str(advanced.get("state_blob_name") or "azure-deployment-state.json")
         self._account = str(advanced.get("state_blob_account") or "")
+        check_names(blob_container=self.container, blob=self.name)
+        if self._account:
+            check_names(storage_account=self._account)
+        self._endpoints = endpoints
         self._connection = environ.get("AZURE_STORAGE_CONNECTION_STRING", "")
-        self._credential = credential
+        self._sign_in = sign_in
         endpoint = str(advanced.get("state_blob_endpoint") or "")
         if not endpoint and self._account:
-            endpoint = f"https://{self._account}.{suffix}"
+            endpoint = f"https://{self._account}.{endpoints.blob_suffix}"
         parts = urlsplit(endpoint)
         self._sas = parts.query or environ.get("AZURE_STORAGE_SAS_TOKEN", "").lstrip("?")
         self._endpoint = urlunsplit((parts.scheme, parts.netloc, self._path(parts.path, parts.query), "", ""))
@@ -94,16 +105,13 @@ class BlobPlace:
         options: dict[str, Any] = {
             "api_version": API_VERSION,
             "retry_policy": ExponentialRetry(retry_total=0),
-            "connection_timeout": CONNECT,
-            "read_timeout": READ,
+            "permit_redirects": False,
+            "transport": Transport(self._endpoints, connect=CONNECT, read=READ),
         }
         if self._sas and self._endpoint:
             return BlobServiceClient(self._endpoint, credential=AzureSasCredential(self._sas), **options)
         if self._connection:
-            try:
-                client = BlobServiceClient.from_connection_string(self._connection, **options)
-            except ValueError as error:
-                raise StateError("AZURE_STORAGE_CONNECTION_STRING is not that of a storage account") from error
+            client = self._by_connection_string(options)
             if self._account and client.account_name != self._account:
                 raise StateError(
                     f"AZURE_STORAGE_CONNECTION_STRING is of the account {client.account_name}, "
@@ -121,4 +129,56 @@ class BlobPlace:
                 f"{self._endpoint}: a token travels over https alone",
                 hint="Use an https endpoint, a SAS, or AZURE_STORAGE_CONNECTION_STRING.",
             )
-        return BlobServiceClient(self._endpoint, credential=self._credential(), **options)
+        return BlobServiceClient(self._endpoint, credential=StorageCredential(self._sign_in), **options)
+
+    def _by_connection_string(self, options: dict[str, Any]) -> BlobServiceClient:
+        if self._connection != self._connection.strip() or "\n" in self._connection or "\r" in self._connection:
+            raise StateError(
+                "AZURE_STORAGE_CONNECTION_STRING begins or ends with a blank, or has a line end in it",
+                hint="Set it again without; a shell's $(cat FILE) leaves the last line end out.",
+            )
+        try:
+            return BlobServiceClient.from_connection_string(self._connection, **options)
+        except ValueError as error:
+            raise StateError("AZURE_STORAGE_CONNECTION_STRING is not that of a storage account") from error
+
+
+class StorageCredential:
+    """A credential that signs in when the first token is asked for, and for one audience: storage.
+
+    The storage client would otherwise ask for whatever audience and tenant a challenge names.
+
+    Args:
+        sign_in: makes the credential.
+    """
+
+    def __init__(self, sign_in: Callable[[], TokenCredential]) -> None:
+        self._open = sign_in
+        self._shared: SharedCredential | None = None
+        self._opening = threading.Lock()
+
+    def get_token(self, *scopes: str, **more: Any) -> AccessToken:
+        """A token for storage, in the tenant that is signed in to."""
+        with self._opening:
+            if self._shared is None:
+                self._shared = SharedCredential(self._open)
+        if scopes != (STORAGE_SCOPE,):
+            raise ClientAuthenticationError(message=f"the storage account asks for a token for {scopes}")
+        return self._shared.get_token(*scopes)
+
+
+def check_names(**names: str) -> None:
+    """Refuse names that Azure would refuse, before anything is sent; the configuration may not be validated yet.
+
+    Args:
+        names: kind of name -> the name.
+
+    Raises:
+        StateError: with the rule.
+    """
+    keys = {"storage_account": "account", "blob_container": "container", "blob": "name"}
+    for kind, name in names.items():
+        fault = name_fault(kind, name)
+        if fault is not None:
+            text = f"advanced.state_blob_{keys[kind]} {name!r:.80} {fault}"
+            raise StateError(text, hint="Correct it in the configuration.")

@@ -1,0 +1,105 @@
+"""How everything is sent over HTTP: proxy and certificates from the environment or the cloud; no password file is read.
+
+`requests` takes a password from `~/.netrc` for any host, in place of the token that a request carries, wherever a
+session trusts the environment and has no authentication of its own (psf/requests#3929).
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from azure.core.exceptions import ClientAuthenticationError
+from azure.core.pipeline.transport import RequestsTransport
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.util.retry import Retry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from draftgenie_azure.config.clouds import Endpoints
+
+CONNECT_TIMEOUT = 20.0
+READ_TIMEOUT = 90.0  # ARM itself gives a provider 60 s and then answers 504 (azure-resource-manager-rpc)
+CONNECTIONS = 32
+METADATA_SERVICE = "169.254.169.254"  # of a virtual machine; on any other machine nobody answers there
+METADATA_TIMEOUT = 2.0
+
+
+class _AsItIs(AuthBase):
+    """Leaves the request alone; a session that has this looks for no other authentication."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class _Adapter(HTTPAdapter):
+    """A connection for each thread, without Nagle's algorithm, which urllib3 leaves on behind a proxy.
+
+    It holds a request's body back until the headers are acknowledged: 40 ms for each write.
+    """
+
+    _OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+
+    def __init__(self) -> None:
+        # Whoever sends decides alone whether to send again.
+        super().__init__(
+            pool_maxsize=CONNECTIONS, max_retries=Retry(total=False, redirect=False, raise_on_status=False)
+        )
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> Any:
+        return super().init_poolmanager(*args, socket_options=self._OPTIONS, **options)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        return super().proxy_manager_for(proxy, socket_options=self._OPTIONS, **options)
+
+
+class Transport(RequestsTransport):  # type: ignore[misc]  # the SDK leaves its type open
+    """A session of `requests` for the SDK's pipelines. Redirects are never followed.
+
+    Args:
+        endpoints: the cloud; where it has a proxy or certificates of its own, the environment says nothing.
+        may_send: whether a host is one that the cloud or the environment names; any host unless given.
+        connect: seconds to wait for a connection.
+        read: seconds to wait for an answer.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        *,
+        may_send: Callable[[str], bool] | None = None,
+        connect: float | None = None,
+        read: float | None = None,
+    ) -> None:
+        session = requests.Session()
+        session.auth = _AsItIs()
+        session.trust_env = endpoints.proxy is None and endpoints.ca_file is None
+        if endpoints.proxy:
+            session.proxies = {"https": endpoints.proxy}
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, _Adapter())
+        super().__init__(
+            session=session,
+            connection_verify=endpoints.ca_file or True,
+            connection_timeout=CONNECT_TIMEOUT if connect is None else connect,
+            read_timeout=READ_TIMEOUT if read is None else read,
+        )
+        self._may_send = may_send
+
+    def send(self, request: Any, *, proxies: Any = None, **options: Any) -> Any:
+        """Send a request once.
+
+        Raises:
+            ClientAuthenticationError: its host is named by nobody but an answer.
+        """
+        host = urlsplit(request.url).hostname or ""
+        if self._may_send is not None and not self._may_send(host):
+            raise ClientAuthenticationError(message=f"{host!r} is not a host of this cloud; nothing was sent to it")
+        if host == METADATA_SERVICE:
+            options.setdefault("connection_timeout", METADATA_TIMEOUT)
+        return super().send(request, proxies=proxies, **options)
