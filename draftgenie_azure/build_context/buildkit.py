@@ -1,0 +1,158 @@
+"""What in a Dockerfile only BuildKit can build, and Docker's builder of before it cannot.
+
+Sources: github.com/moby/moby, `builder/dockerfile/dispatchers.go` (what the classic builder refuses), and the reference
+of the Dockerfile format, docs.docker.com/reference/dockerfile (which options and variables came with BuildKit).
+"""
+
+from __future__ import annotations
+
+import re
+
+from draftgenie_azure.build_context.instructions import (
+    OFFICIAL_SYNTAX,
+    Instruction,
+    Undecidable,
+    cut,
+    directives,
+    flags,
+    json_words,
+    read,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+# Options that the classic builder knows; of all others it says that they require BuildKit, or that they are unknown.
+_CLASSIC_OPTIONS = {
+    "ADD": frozenset({"chown"}),
+    "COPY": frozenset({"chown", "from"}),
+    "FROM": frozenset({"platform"}),
+    "HEALTHCHECK": frozenset({"interval", "retries", "start-period", "timeout"}),
+    "RUN": frozenset(),
+}
+# Variables that BuildKit alone sets by itself.
+_AUTOMATIC = frozenset(side + part for side in ("BUILD", "TARGET") for part in ("PLATFORM", "OS", "ARCH", "VARIANT"))
+# Instructions in which the builder, not a shell, puts in the values of variables.
+_EXPANDED = frozenset(
+    {"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
+)
+_VARIABLE = re.compile(r"(?<!\\)\$(?:\{(\w+)([^}]*)\}|(\w+))")
+_ASSIGNMENT = re.compile(r"""(\w+)(=?)(?:"[^"]*"|'[^']*'|[^\s"'])*""")
+_GIT = re.compile(r"git@|(?:https?|ssh|git)://\S+\.git(?:#\S*)?$|git://")
+
+
+class Need:
+    """Something that needs BuildKit.
+
+    Attributes:
+        line: where it stands, from 1.
+        what: in the words of a Dockerfile, such as `RUN --mount`.
+    """
+
+    __slots__ = ("line", "what")
+
+    def __init__(self, line: int, what: str) -> None:
+        self.line = line
+        self.what = what
+
+    def __repr__(self) -> str:
+        return f"Need({self.line}, {self.what!r})"
+
+
+def needs(text: str, *, target: str | None = None, arguments: Collection[str] = ()) -> list[Need]:
+    """Everything in a Dockerfile for which BuildKit is needed, in the order of its lines.
+
+    What stands behind the wanted stage is not built by either builder and does not count. Nor does `# syntax=` with
+    Docker's own syntax: the classic builder takes it for a comment.
+
+    Args:
+        text: the Dockerfile.
+        target: the stage that is wanted; the last by default.
+        arguments: names of the build arguments that are given.
+    """
+    syntax, line = directives(text).get("syntax", ("", 0))
+    if syntax and not OFFICIAL_SYNTAX.match(syntax):
+        return [Need(line, f"# syntax={syntax}")]
+    stages = _Stages(target, arguments)
+    found: list[Need] = []
+    try:
+        for instruction in read(text):
+            if stages.past(instruction):
+                break
+            found += (Need(instruction.line, what) for what in _of(instruction, stages))
+    except Undecidable:
+        pass  # a fault of the Dockerfile, of which either builder says more than could be said here
+    return found
+
+
+class _Stages:
+    """Where in a Dockerfile its reader is, and which variables have a value of their own there."""
+
+    def __init__(self, target: str | None, arguments: Collection[str]) -> None:
+        self._target = (target or "").lower()
+        self._count = 0
+        self._in_target = False
+        self.given = frozenset(arguments)
+        self._global: set[str] = set()
+        self._local: set[str] = set()
+
+    def past(self, instruction: Instruction) -> bool:
+        """Take notice of an instruction; whether it begins a stage behind the wanted one."""
+        if instruction.word != "FROM":
+            return False
+        if self._in_target:
+            return True
+        words = flags(instruction.rest)[1].split()
+        name = words[2].lower() if len(words) == 3 and words[1].upper() == "AS" else ""
+        self._in_target = self._target != "" and self._target in (name, str(self._count))
+        self._count += 1
+        self._local = set()
+        return False
+
+    @property
+    def in_stage(self) -> bool:
+        """Whether the first stage has begun."""
+        return self._count > 0
+
+    def declare(self, name: str) -> None:
+        """A variable gets a value: before the first stage for the lines of FROM, else in its stage."""
+        (self._local if self.in_stage else self._global).add(name)
+
+    def is_missing(self, name: str) -> bool:
+        """Whether a variable has a value only with BuildKit."""
+        return name in _AUTOMATIC and name not in self._global | self._local
+
+
+def _of(instruction: Instruction, stages: _Stages) -> Iterator[str]:
+    word, rest = instruction.word, instruction.rest
+    while word == "ONBUILD":
+        word, rest = cut(rest)
+        word = word.upper()
+    given, arguments = flags(rest)
+    if word in _CLASSIC_OPTIONS:
+        yield from (f"{word} --{name}" for name, _ in given if name not in _CLASSIC_OPTIONS[word])
+    if instruction.heredocs:
+        yield f"{word} {instruction.heredocs[0]} (a here-document)"
+    if word == "ADD" and any(_GIT.match(source) for source in (json_words(arguments) or arguments.split())[:-1]):
+        yield "ADD of a Git repository"
+    if word in _EXPANDED:
+        yield from _of_variables(word, rest, stages)
+    if word == "ARG":
+        yield from _of_declarations(arguments, stages)
+
+
+def _of_variables(word: str, rest: str, stages: _Stages) -> Iterator[str]:
+    for name, operation, bare in _VARIABLE.findall(rest):
+        if operation[:1] in ("#", "%", "/"):
+            yield f"{word} ${{{name}{operation}}}"
+        elif word == "FROM" and not operation and stages.is_missing(name or bare):
+            yield f"FROM with ${name or bare}"
+
+
+def _of_declarations(arguments: str, stages: _Stages) -> Iterator[str]:
+    for name, assigned in _ASSIGNMENT.findall(arguments):
+        if assigned or name in stages.given:
+            stages.declare(name)
+        elif stages.in_stage and stages.is_missing(name):
+            yield f"ARG {name}"
