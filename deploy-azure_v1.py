@@ -38,7 +38,8 @@ import sys
 import time
 from _thread import RLock  # threading itself costs the no-op run half a millisecond
 
-from deployer import STEP_NAMES, STEPS, USUAL_SECONDS, DraftGenieDeployer, step_named
+from deployer import DraftGenieDeployer
+from draftgenie_azure import provision
 from draftgenie_azure.changes.decision import Decider, Decision, adopt_hash_format, as_packed, is_on, validity_digest
 from draftgenie_azure.changes.dependencies import secret_values, step_hash
 from draftgenie_azure.cli import views as report
@@ -50,9 +51,10 @@ from draftgenie_azure.errors import ConfigError, DeployerError, StateError, Stop
 from draftgenie_azure.state import document as state_document
 from draftgenie_azure.state import target as target_module
 from draftgenie_azure.state.local_file import LocalBackend
-from draftgenie_azure.state.resource_records import Journal, now
+from draftgenie_azure.state.resource_records import ResourceRecords, now
 from draftgenie_azure.state.store import StateStore
 from draftgenie_azure.state.target import kept_after_reset
+from draftgenie_azure.steps import STEP_NAMES, STEPS, USUAL_SECONDS, step_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,12 +62,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, NoReturn
 
-    from draftgenie_azure.changes.dependencies import Step
     from draftgenie_azure.cli.views import Reporter
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.local_file import Backend
     from draftgenie_azure.state.store import Locked
+    from draftgenie_azure.steps import Step
 
 VERSION = "1.0.0"
 STATE_FILE = ".azure-deployment-state-v1.json"
@@ -333,7 +335,8 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         """One node of the graph: a step, or what comes before the first."""
         try:
             if name == SIGN_IN:
-                self.connect(Journal(self.state.state, self._save_deployment_state, self.state.mutex), self.control)
+                records = ResourceRecords(self.state.state, self._save_deployment_state, self.state.mutex)
+                self.connect(records, self.control)
                 self._begin()
             else:
                 self.outputs[name] = getattr(self, f"_step_{name}")()
@@ -371,7 +374,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self._check_left_behind()
         if self.adopt:
             close_doors(self.decider, self.state)
-        if self.check_owner(str(self.state.state["lineage"])):
+        if provision.foundation.check_owner(self.session):
             self.decider.live_reasons.setdefault("create_resource_group", []).append("the group is taken over")
         self._find_gone()
         document = self.state.state
@@ -392,11 +395,11 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
     def _target(self) -> dict[str, Any]:
         target = {
             "cloud": self.config.endpoints.name,
-            "subscription_id": str(self.subscription["subscriptionId"]),
+            "subscription_id": self.session.subscription_id,
             "resource_group": self.config.azure.resource_group,
         }
-        if self._emulator is not None:
-            target["emulator"] = self._emulator.emulator_id
+        if self.session.emulator is not None:
+            target["emulator"] = self.session.emulator.emulator_id
         return target
 
     def _check_target(self) -> None:
@@ -441,14 +444,14 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         if not records:
             return
         version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
-        listing = self.arm.listing(f"{self.scope.group}/resources", api_version=version)
+        listing = self.session.arm.listing(f"{self.session.scope.group}/resources", api_version=version)
         listed = {str(item["id"]).lower() for item in listing}
         for key, record in records.items():
             if record.get("failed"):
                 self.decider.live_reasons.setdefault(record["step"], []).append(f"{key} failed")
             if record["id"].lower() in listed:
                 continue
-            if self.arm.read(record["id"], api_version=record["api_version"]) is None:
+            if self.session.arm.read(record["id"], api_version=record["api_version"]) is None:
                 self.decider.live_reasons.setdefault(record["step"], []).append(f"{key} is gone")
 
     # --- one step ---
@@ -465,7 +468,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self.logger.debug("%s runs: %s", step.name, "; ".join(decision.reasons))
         self.state.mark_step_running(step.name, {"reasons": decision.reasons})
         self.control.check()
-        self.journal.begin_step(step.name)
+        self.session.records.begin_step(step.name)
         began = self._began[step.name] = time.monotonic()
         try:
             outputs = body()
@@ -477,10 +480,10 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             self.reporter.step(step.name, "stopped", "the next run takes it up")
             raise
         except Exception as error:  # a fault of the program: the record must not say that the step still runs
-            self._mark_failed(step, self._masked(f"{step.name}: {type(error).__name__}: {error}"))
+            self._mark_failed(step, self.session.mask.masked(f"{step.name}: {type(error).__name__}: {error}"))
             raise
         seconds = round(time.monotonic() - began, 1)
-        self.journal.end_step(step.name)
+        self.session.records.end_step(step.name)
         dependencies = as_packed(decision.dependencies, self.packed) if step.images else decision.dependencies
         self.state.mark_step_completed(
             step.name,
@@ -490,7 +493,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             outputs=outputs,
         )
         self.ran[step.name] = (decision.reasons, seconds)
-        written = sorted(self.arm.written.get(step.name, ()))
+        written = sorted(self.session.arm.written.get(step.name, ()))
         words = f"{duration(seconds)}: {shortened(written)}" if written else duration(seconds)
         self.reporter.step(step.name, "done", words, seconds=seconds, written=written)
         return outputs
@@ -498,12 +501,6 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
     def _mark_failed(self, step: Step, text: str) -> None:
         self.reporter.step(step.name, "failed", text.splitlines()[0], error=text)
         self.state.mark_step_failed(step.name, text)
-
-    def _masked(self, text: str) -> str:
-        """A text that was not written with the state in mind, which holds no secret."""
-        from draftgenie_azure.masking import Masking
-
-        return Masking(secret_values(self.config.raw).values()).masked(text)
 
     def skip_step(self, step: Step, decision: Decision) -> dict[str, Any]:
         """Hand on what the step published when it last ran.

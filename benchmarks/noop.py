@@ -73,7 +73,7 @@ ENVIRONMENT = {
 
 def prepare(directory: Path, files: int, size: int) -> None:
     """A deployed project with so many files more, known to git and to doit as well."""
-    from deployer import STEPS
+    from draftgenie_azure.steps import STEPS
 
     shutil.copy(ROOT / "config.yaml", directory)
     shutil.copytree(ROOT / "examples", directory / "examples", ignore=shutil.ignore_patterns("__pycache__"))

@@ -26,8 +26,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/harness")]
 
 from azurite import Azurite, Missing  # noqa: E402
 
-from deployer import STEP_NAMES  # noqa: E402
 from draftgenie_azure.state import document as state_document  # noqa: E402
+from draftgenie_azure.steps import STEP_NAMES  # noqa: E402
 
 ROUNDS = 30
 HOLDER = (

@@ -30,7 +30,7 @@ from first_and_noop import COMMAND, ROOT, run
 
 sys.path.insert(0, str(ROOT))
 
-from deployer import STEPS
+from draftgenie_azure.steps import STEPS
 
 
 def project(directory: Path, services: int, scale: float) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.arm.transport import Reply, Wire
     from draftgenie_azure.run.control import RunControl
-    from draftgenie_azure.state.resource_records import Journal
+    from draftgenie_azure.state.resource_records import ResourceRecords
 
 INCARNATION_TAG = "incarnation"
 ROLE_IS_YOUNG = 30 * 60  # seconds in which a new role may not be effective yet
@@ -93,9 +93,9 @@ class Resource:
 
 
 class Arm:
-    """Resources of one subscription, through one `Wire`, remembered in one `Journal`."""
+    """Resources of one subscription, through one `Wire`, remembered in one `ResourceRecords`."""
 
-    def __init__(self, wire: Wire, journal: Journal, control: RunControl, logger: logging.Logger) -> None:
+    def __init__(self, wire: Wire, journal: ResourceRecords, control: RunControl, logger: logging.Logger) -> None:
         self._wire = wire
         self._journal = journal
         self._control = control

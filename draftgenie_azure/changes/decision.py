@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Protocol
 
-    from draftgenie_azure.changes.dependencies import Step
     from draftgenie_azure.config.raw import RawConfig
+    from draftgenie_azure.steps import Step
 
     class Records(Protocol):
         """What is asked of the state."""

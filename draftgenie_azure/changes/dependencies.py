@@ -23,6 +23,7 @@ import os
 from draftgenie_azure.changes import placeholder_dependencies as references
 from draftgenie_azure.config.raw import is_secret_key
 from draftgenie_azure.errors import BuildError, DeployerError
+from draftgenie_azure.steps import APPLICATION, INFRASTRUCTURE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,65 +32,15 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.build_context.context import Context, Tree
     from draftgenie_azure.config.raw import RawConfig
+    from draftgenie_azure.steps import Step
 
 HASH_FORMAT = 1
 TOOL_ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-INFRASTRUCTURE, APPLICATION = "infrastructure", "application"
 _SHARE = ("type", "account_name", "account_key", "share_name")
 _ATTEMPTS = 3
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 _TREES: dict[str, Tree] = {}  # by root: a run decides up to three times, within a moment
 _SCRYPTS: dict[tuple[str, bytes], str] = {}  # by salt and secret: a run decides twice, and each costs 10 ms
-# The table itself, the ids and API versions, and the defaults of whatever the configuration leaves out.
-COMMON_TOOLS = (
-    "deployer.py",
-    "draftgenie_azure/arm/ids.py",
-    "draftgenie_azure/config/validated/naming.py",
-    "draftgenie_azure/config/validated/schema.py",
-)
-
-
-class Step:
-    """One row of the table of steps.
-
-    Attributes:
-        name: as `--force-step` takes it; its method is `_step_<name>`.
-        title: what it does, for people.
-        needs: steps whose outputs it reads or whose effect it relies on.
-        config: configuration keys and sections that it reads.
-        services: service kind (or `None` for all) -> keys of a service that it reads.
-        tools: modules that make what it sends.
-        images: whether it depends on the services that are built, and the files that their Dockerfiles ship.
-        storages: whether it depends on the file shares that services mount.
-        variables: how far it depends on the variables of services and migrations, and on what their placeholders stand
-            for: `all` of the services, those that become a `secret`, those of the services with `migrations`, or no
-            more than the `databases` that they need.
-    """
-
-    __slots__ = ("config", "images", "name", "needs", "services", "storages", "title", "tools", "variables")
-
-    def __init__(
-        self,
-        name: str,
-        title: str,
-        *,
-        needs: tuple[str, ...] = (),
-        config: tuple[str, ...] = (),
-        services: tuple[str | None, tuple[str, ...]] | None = None,
-        tools: tuple[str, ...] = (),
-        images: bool = False,
-        storages: bool = False,
-        variables: str | None = None,
-    ) -> None:
-        self.name = name
-        self.title = title
-        self.needs = needs
-        self.config = config
-        self.services = services
-        self.tools = (*COMMON_TOOLS, *tools)
-        self.images = images
-        self.storages = storages
-        self.variables = variables
 
 
 class Hasher:

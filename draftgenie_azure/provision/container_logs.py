@@ -18,7 +18,7 @@ LINES = 20
 _APPS = ids.API_VERSIONS["Microsoft.App/containerApps"]
 
 
-def stream(arm: Arm, wire: Wire, owner_id: str, address: str) -> str:
+def stream(arm: Arm, transport: Wire, owner_id: str, address: str) -> str:
     """The last lines of a log stream, or a line that says why they cannot be had.
 
     Args:
@@ -28,7 +28,7 @@ def stream(arm: Arm, wire: Wire, owner_id: str, address: str) -> str:
     try:
         answer = arm.act(f"{owner_id}/getAuthtoken", api_version=_APPS).body
         token = member(answer, "properties", "token", of="token for the log")
-        reply = wire.other(
+        reply = transport.other(
             "GET",
             address,
             scope=None,
@@ -42,7 +42,7 @@ def stream(arm: Arm, wire: Wire, owner_id: str, address: str) -> str:
     return "\n".join(f"    | {line}" for line in lines[-LINES:]) or "    (it printed nothing)"
 
 
-def job_log(arm: Arm, wire: Wire, job_id: str, execution: str) -> str:
+def job_log(arm: Arm, transport: Wire, job_id: str, execution: str) -> str:
     """The last lines of each container of an execution."""
     texts = []
     try:
@@ -55,5 +55,5 @@ def job_log(arm: Arm, wire: Wire, job_id: str, execution: str) -> str:
             address = container.get("logStreamEndpoint")
             texts.append(f"    {container.get('name')}: {details}")
             if address:
-                texts.append(stream(arm, wire, job_id, address))
+                texts.append(stream(arm, transport, job_id, address))
     return "\n".join(texts) or "    (no replica is left to tell)"

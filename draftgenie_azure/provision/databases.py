@@ -7,20 +7,16 @@ from functools import partial
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource, incarnation
 from draftgenie_azure.errors import DeployerError
-from draftgenie_azure.provision.bodies import stores
+from draftgenie_azure.provision.bodies import databases as bodies
 from draftgenie_azure.run.schedule import side_by_side
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable
     from typing import Any
 
-    from draftgenie_azure.arm.client import Arm
-    from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.provision.vault import Vault
-    from draftgenie_azure.run.control import RunControl
-    from draftgenie_azure.state.resource_records import Journal
+    from draftgenie_azure.session import Session
 
 STEP = "create_databases"
 PASSWORD = "postgresql-admin-password"
@@ -31,6 +27,11 @@ SSL_PORT = 6380  # of the older product
 PASSWORD_PATH = ("properties.administratorLoginPassword", "properties.createMode")
 
 
+def create(session: Session, vault: Vault | None) -> dict[str, Any]:
+    """Ensure what the configuration names of PostgreSQL and Redis; see `Databases.ensure`."""
+    return Databases(session, vault).ensure()
+
+
 class Databases:
     """What keeps the application's data.
 
@@ -38,28 +39,14 @@ class Databases:
     that the server is known to have; only where that is not the current one, the vault's value is sent to the server.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        arm: Arm,
-        journal: Journal,
-        control: RunControl,
-        scope: ids.Scope,
-        logger: logging.Logger,
-        warn: Callable[[str], None],
-        *,
-        adopt: bool = False,
-    ) -> None:
-        self._config = config
-        self._arm = arm
-        self._journal = journal
-        self._control = control
-        self._scope = scope
-        self._logger = logger
-        self._warn = warn
-        self._adopt = adopt
+    def __init__(self, session: Session, vault: Vault | None) -> None:
+        self._session = session
+        self._vault = vault
+        self._config = session.config
+        self._arm = session.arm
+        self._records = session.records
 
-    def ensure(self, vault: Vault | None) -> dict[str, Any]:
+    def ensure(self) -> dict[str, Any]:
         """Have server and Redis as wanted; what takes long goes side by side.
 
         Returns:
@@ -68,11 +55,11 @@ class Databases:
         """
         branches: dict[str, Callable[[], dict[str, Any]]] = {}
         if self._config.postgresql is not None:
-            assert vault is not None
-            branches["postgresql"] = partial(self._postgresql, vault)
+            assert self._vault is not None
+            branches["postgresql"] = partial(self._postgresql, self._vault)
         if self._config.redis is not None:
             branches["redis"] = self._redis
-        results = side_by_side(list(branches.values()), width=self._control.parallelism)
+        results = side_by_side(list(branches.values()), width=self._session.control.parallelism)
         return dict(zip(branches, results, strict=True))
 
     # --- PostgreSQL ---
@@ -104,13 +91,13 @@ class Databases:
         """The server as wanted: whole where there is none, else only what may change."""
         postgresql = self._config.postgresql
         assert postgresql is not None
-        server_id = self._scope.resource(SERVER_TYPE, postgresql.server_name)
+        server_id = self._session.scope.resource(SERVER_TYPE, postgresql.server_name)
         self._arm.take_up(server_id)
         live = self._arm.read(server_id)
         if live is None:
-            body = stores.postgresql_server(self._config, postgresql.login, vault.value(PASSWORD))
+            body = bodies.postgresql_server(self._config, postgresql.login, vault.value(PASSWORD))
             return Resource("postgresql_server", server_id, body, write_only=PASSWORD_PATH, incarnation=True)
-        changes = stores.postgresql_changes(self._config)
+        changes = bodies.postgresql_changes(self._config)
         self._check_changes(live, changes)
         return Resource("postgresql_server", server_id, {}, changes=changes, incarnation=True)
 
@@ -142,40 +129,42 @@ class Databases:
             changes["properties"]["version"] = postgresql.version
         login = str(properties.get("administratorLogin", postgresql.login))
         if login != postgresql.login:
-            self._warn(f"the server's login is {login} and stays so; postgresql.admin_user says {postgresql.login}")
+            self._session.warn(
+                f"the server's login is {login} and stays so; postgresql.admin_user says {postgresql.login}"
+            )
 
     def _agree_on_password(self, vault: Vault, version: str) -> None:
         """Server and vault agree when this returns.
 
         Only doubt sends anything: another version than recorded, or none recorded because a run was cut off between.
         """
-        record = self._journal.resources["postgresql_server"]
+        record = self._records.resources["postgresql_server"]
         if record.get("password_version") == version:
             return
         # A server that this run made has this run's password; one whose creation was begun by another run, or whose
         # answer was lost, may have an older one.
         if not self._arm.created("postgresql_server"):
-            self._logger.info("the server's password may not be the vault's: sending it once more")
+            self._session.logger.info("the server's password may not be the vault's: sending it once more")
             body = {"properties": {"administratorLoginPassword": vault.value(PASSWORD)}}
             self._arm.send(record["id"], body, method="PATCH")
             self._arm.wait(record["id"])
-        self._journal.note("postgresql_server", password_version=version)
+        self._records.note("postgresql_server", password_version=version)
 
     def _children(self, server_id: str) -> None:
         """A server does one thing at a time, so its children come one after another."""
         assert self._config.postgresql is not None
         children = []
         if self._config.postgresql.extensions:
-            body = stores.postgresql_extensions(sorted(self._config.postgresql.extensions))
+            body = bodies.postgresql_extensions(sorted(self._config.postgresql.extensions))
             children.append(("postgresql_extensions", f"{server_id}/configurations/azure.extensions", body))
         rule = f"{server_id}/firewallRules/allow-azure"
-        children.append(("postgresql_firewall/allow-azure", rule, stores.postgresql_azure_rule()))
+        children.append(("postgresql_firewall/allow-azure", rule, bodies.postgresql_azure_rule()))
         for name in self._config.databases():
             database = f"{server_id}/databases/{name}"
-            children.append((f"postgresql_database/{name}", database, stores.postgresql_database()))
+            children.append((f"postgresql_database/{name}", database, bodies.postgresql_database()))
         for key, child_id, body in children:
             self._arm.ensure([Resource(key, child_id, body)], step=STEP)
-        if not self._journal.resources["postgresql_server"].get("created"):
+        if not self._records.resources["postgresql_server"].get("created"):
             self._close_to_the_world(server_id)
 
     def _close_to_the_world(self, server_id: str) -> None:
@@ -185,21 +174,23 @@ class Databases:
             properties = rule["properties"]
             if (properties["startIpAddress"], properties["endIpAddress"]) != ("0.0.0.0", "255.255.255.255"):
                 continue
-            if self._adopt:
-                self._warn(f"the firewall rule {rule['name']}, which admitted every address, is deleted")
+            if self._session.adopt:
+                self._session.warn(f"the firewall rule {rule['name']}, which admitted every address, is deleted")
                 self._arm.delete(str(rule["id"]))
             else:
-                self._warn(f"the firewall rule {rule['name']} admits every address; it is left so (--adopt closes it)")
+                self._session.warn(
+                    f"the firewall rule {rule['name']} admits every address; it is left so (--adopt closes it)"
+                )
 
     # --- Redis ---
 
     def _cluster(self) -> Resource:
         assert self._config.redis is not None
-        body = stores.managed_redis(self._config)
+        body = bodies.managed_redis(self._config)
         # A PUT over a cluster may recreate it (REST reference of redisenterprise); high availability is fixed.
         changes = {key: body[key] for key in ("tags", "sku")}
         changes["properties"] = {"minimumTlsVersion": "1.2", "publicNetworkAccess": "Enabled"}
-        cluster_id = self._scope.resource(CLUSTER_TYPE, self._config.redis.name)
+        cluster_id = self._session.scope.resource(CLUSTER_TYPE, self._config.redis.name)
         return Resource(
             "redis",
             cluster_id,
@@ -213,12 +204,12 @@ class Databases:
 
     def _older_redis(self) -> Resource:
         assert self._config.redis is not None
-        self._warn(
+        self._session.warn(
             f"redis.sku {self._config.redis.sku} is Azure Cache for Redis, which is retired on 2028-09-30 and closed "
             "to new tenants; Azure Managed Redis (Balanced_B0 and the like) takes its place"
         )
-        body = stores.older_redis(self._config)
-        redis_id = self._scope.resource(OLDER_TYPE, self._config.redis.name)
+        body = bodies.older_redis(self._config)
+        redis_id = self._session.scope.resource(OLDER_TYPE, self._config.redis.name)
         return Resource("redis", redis_id, body, incarnation=True)
 
     def _redis(self) -> dict[str, Any]:
@@ -233,7 +224,7 @@ class Databases:
             "incarnation": incarnation(live),
         }
         if ids.resource_type(redis.id) == CLUSTER_TYPE:
-            body = stores.managed_redis_database(self._config)
+            body = bodies.managed_redis_database(self._config)
             fixed = ("port", "clusteringPolicy")
             changes = {"properties": {key: value for key, value in body["properties"].items() if key not in fixed}}
             database = Resource(

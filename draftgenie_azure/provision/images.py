@@ -11,24 +11,24 @@ from functools import partial
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.replies import member
+from draftgenie_azure.build_context.context import Context
 from draftgenie_azure.build_context.hashing import content_tag
 from draftgenie_azure.build_context.packing import pack
+from draftgenie_azure.digests import slow_digest
 from draftgenie_azure.errors import AzureError, BuildError
 from draftgenie_azure.run.control import pace
 from draftgenie_azure.run.schedule import side_by_side
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import IO, Any
 
-    from draftgenie_azure.arm.client import Arm
-    from draftgenie_azure.arm.transport import Wire
-    from draftgenie_azure.build_context.context import Context
-    from draftgenie_azure.run.control import RunControl
-    from draftgenie_azure.state.resource_records import Journal
+    from draftgenie_azure.session import Session
 
+    Outputs = dict[str, Any]
+
+STEP = "build_and_push_images"
 LOG_LINES = 30  # of a failed build, shown to the user
 QUEUE = 30 * 60.0  # seconds that a build may wait for its turn
 _MEND = "Mend the build, then run again: other images are kept."
@@ -68,32 +68,81 @@ class BuildRequest:
     force: bool = False
 
 
+def build(
+    session: Session, inputs: Mapping[str, Outputs], *, own_files: tuple[str, ...], force: bool
+) -> tuple[Outputs, dict[str, str]]:
+    """Build and push the images of the services that are built.
+
+    Args:
+        own_files: absolute paths of the command's own files, which are in no build context.
+        force: build although the tag exists.
+
+    Returns:
+        The images by service, and the dependencies on the very bytes that were packed.
+    """
+    requests = list(_requests(session, own_files, force))
+    if not requests:
+        return {}, {}
+    registry = inputs["create_container_registry"]
+    builder = RegistryBuilder(session, registry["id"], registry["login_server"])
+    images = builder.build(requests)
+    session.arm.written[STEP] = [f"image/{key}" for key in builder.built]
+    session.logger.info("built: %s", ", ".join(builder.built) or "nothing, every content has its image")
+    return images, builder.packed
+
+
+def _requests(session: Session, own_files: tuple[str, ...], force: bool) -> Iterator[BuildRequest]:
+    """A request for each service that is built."""
+    for key, service in session.config.services.items():
+        if service.dockerfile is None:
+            continue
+        arguments, secret = {}, {}
+        for name, argument in service.build_args.items():
+            value = argument if isinstance(argument, str) else argument.value
+            arguments[name] = value
+            if not isinstance(argument, str) and argument.secret:
+                secret[name] = slow_digest(value, session.records.salt)
+        yield BuildRequest(
+            key=key,
+            repository=service.name,
+            context=_context(session, key, own_files),
+            dockerfile=session.config.dockerfile(key),
+            target=service.target,
+            platform=session.config.docker.platform,
+            timeout=session.config.docker.build_timeout,
+            arguments=arguments,
+            secret_arguments=secret,
+            force=force,
+        )
+
+
+def _context(session: Session, key: str, own_files: tuple[str, ...]) -> Callable[[], Context]:
+    """A function that reads a service's build context again, the command's own files left out."""
+    return partial(
+        Context,
+        session.config.build_context,
+        session.config.dockerfile(key),
+        target=session.config.services[key].target,
+        exclude=own_files,
+        every_stage=True,  # the registry's builder makes the stages that are not needed, too (Azure/acr#721)
+    )
+
+
 class RegistryBuilder:
     """Builds in the registry itself, by its build API; no Docker is needed where this runs.
 
     Source of the sequence: the Azure CLI's `az acr build` (azure-cli 2.91, `acr/_archive_utils.py`).
     """
 
-    def __init__(
-        self,
-        *,
-        arm: Arm,
-        wire: Wire,
-        journal: Journal,
-        control: RunControl,
-        logger: logging.Logger,
-        registry_id: str,
-        login_server: str,
-        tenant_id: str,
-    ) -> None:
-        self._arm = arm
-        self._wire = wire
-        self._journal = journal
-        self._control = control
-        self._logger = logger
+    def __init__(self, session: Session, registry_id: str, login_server: str) -> None:
+        self._arm = session.arm
+        self._transport = session.transport
+        self._records = session.records
+        self._control = session.control
+        self._logger = session.logger
+        self._tenant_id = session.tenant_id
         self._registry = registry_id
         self._login_server = login_server
-        self._tenant_id = tenant_id
         self._version = ids.API_VERSIONS["Microsoft.ContainerRegistry/registries/runs"]
         self.built: list[str] = []
         self.packed: dict[str, str] = {}  # dependencies on the very bytes that were packed
@@ -112,9 +161,9 @@ class RegistryBuilder:
         tasks = [partial(self._image, request) for request in requests]
         images = side_by_side(tasks, width=self._control.parallelism)
         # Builds that a cut-off run began: they have ended, or nobody wants their content any longer.
-        for operation in list(self._journal.operations):  # a copy: other steps begin and end theirs meanwhile
+        for operation in list(self._records.operations):  # a copy: other steps begin and end theirs meanwhile
             if operation.startswith(f"{self._registry}#build/"):
-                self._journal.operation_ended(operation)
+                self._records.operation_ended(operation)
         return {request.key: image for request, image in zip(requests, images, strict=True)}
 
     def _image(self, request: BuildRequest) -> dict[str, str]:
@@ -141,7 +190,7 @@ class RegistryBuilder:
     def digest(self, repository: str, tag: str) -> str | None:
         """The digest behind a tag, or None where the tag is not there."""
         token = self._pull_token(repository)
-        reply = self._wire.other(
+        reply = self._transport.other(
             "HEAD",
             f"https://{self._login_server}/v2/{repository}/manifests/{tag}",
             scope=None,
@@ -177,7 +226,7 @@ class RegistryBuilder:
 
     def _begin(self, request: BuildRequest, tag: str, dockerfile: str, archive: IO[bytes]) -> str:
         """Upload a context and start its build; or take up the build of it that a cut-off run began. The run's id."""
-        operation = self._journal.operations.get(self._operation(request, tag))
+        operation = self._records.operations.get(self._operation(request, tag))
         if operation is not None and not request.force:
             return str(operation["url"])
         source = self._upload(request, archive)
@@ -189,7 +238,7 @@ class RegistryBuilder:
             body=self._run_request(request, tag, dockerfile, source),
         )
         run_id = member(reply.body, "properties", "runId", of=f"start of the build of {request.key}")
-        self._journal.operation_started(self._operation(request, tag), "build", run_id)
+        self._records.operation_started(self._operation(request, tag), "build", run_id)
         return run_id
 
     def _upload(self, request: BuildRequest, archive: IO[bytes]) -> str:
@@ -203,7 +252,7 @@ class RegistryBuilder:
         address, source = (member(place, key, of="place for a build context") for key in ("uploadUrl", "relativePath"))
         size = os.fstat(archive.fileno()).st_size
         self._logger.info("%s: uploading %.1f MB of build context", request.key, size / 1e6)
-        self._wire.other("PUT", address, scope=None, content=archive, headers={"x-ms-blob-type": "BlockBlob"})
+        self._transport.other("PUT", address, scope=None, content=archive, headers={"x-ms-blob-type": "BlockBlob"})
         return source
 
     @staticmethod
@@ -247,7 +296,7 @@ class RegistryBuilder:
                     f"cancel-run --registry {ids.last_name(self._registry)} --run-id {run_id}",
                 )
             self._control.wait(pace(began))
-        self._journal.operation_ended(self._operation(request, tag))
+        self._records.operation_ended(self._operation(request, tag))
         if status != "Succeeded":
             text = f"{request.key}: build {run_id} of {request.dockerfile} ended as {status}."
             raise BuildError(f"{text}\n{self._log(run_id)}", hint=_MEND)
@@ -257,7 +306,7 @@ class RegistryBuilder:
         try:
             link = self._arm.act(f"{self._registry}/runs/{run_id}/listLogSasUrl", api_version=self._version).body
             address = member(link, "logLink", of=f"log of build {run_id}")
-            text = self._wire.other("GET", address, scope=None, tries=3).body
+            text = self._transport.other("GET", address, scope=None, tries=3).body
         except AzureError as error:
             return f"(its log could not be read: {error.message})"
         return "\n".join(f"    {line}" for line in str(text).splitlines()[-LOG_LINES:])
@@ -265,7 +314,7 @@ class RegistryBuilder:
     def _pull_token(self, repository: str) -> str:
         """A registry token by exchanging the ARM one (learn.microsoft.com, container-registry-authentication)."""
         base = f"https://{self._login_server}/oauth2"
-        exchanged = self._wire.other(
+        exchanged = self._transport.other(
             "POST",
             f"{base}/exchange",
             scope=None,
@@ -273,10 +322,10 @@ class RegistryBuilder:
                 "grant_type": "access_token",
                 "service": self._login_server,
                 "tenant": self._tenant_id,
-                "access_token": self._wire.token(self._wire.endpoints.audience),
+                "access_token": self._transport.token(self._transport.endpoints.audience),
             },
         ).body
-        reply = self._wire.other(
+        reply = self._transport.other(
             "POST",
             f"{base}/token",
             scope=None,

@@ -9,20 +9,25 @@ from __future__ import annotations
 import time
 
 from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.arm.replies import member
+from draftgenie_azure.digests import content_hash
 from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.provision import apps
+from draftgenie_azure.provision.bodies.apps import migration_job
+from draftgenie_azure.provision.container_logs import job_log
 from draftgenie_azure.run.control import pace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from draftgenie_azure.arm.client import Arm, Resource
-    from draftgenie_azure.arm.transport import Reply, Wire
-    from draftgenie_azure.run.control import RunControl
-    from draftgenie_azure.state.resource_records import Journal
+    from draftgenie_azure.arm.transport import Reply
+    from draftgenie_azure.config.validated.schema import Migration
+    from draftgenie_azure.session import Session
+
+    Outputs = dict[str, Any]
 
 STEP = "run_migrations"
 MIGRATION_TAG = "draftgenie-migration"
@@ -40,17 +45,45 @@ def job_name(migration: str, content: str) -> str:
     return f"{migration[:23].rstrip('-')}-{content[:8]}"
 
 
+def run_all(session: Session, inputs: Mapping[str, Outputs], *, force: bool) -> Outputs:
+    """Run each migration whose content has not run yet; all of them where that is forced."""
+    runner = Migrations(session)
+    jobs = [_job(session, inputs, migration) for migration in session.config.migrations]
+    return {"jobs": [runner.run(job, session.scope.group, force=force) for job in jobs]}
+
+
+def _job(session: Session, inputs: Mapping[str, Outputs], migration: Migration) -> Resource:
+    """The job of a migration, named after its content."""
+    service = session.config.services[migration.service]
+    image = apps.image(inputs, migration.service, service)
+    server = inputs["create_databases"].get("postgresql") or {}
+    content = content_hash(
+        image, *migration.command, migration.working_directory or "", str(server.get("incarnation"))
+    )
+    database = session.config.migration_database(migration)
+    body = migration_job(
+        session.config,
+        migration,
+        service,
+        apps.setting(inputs),
+        image=image,
+        variables=session.config.migration_variables(migration),
+        values=apps.values(inputs),
+        tags={MIGRATION_TAG: f"{migration.name}.{database or ''}"},
+    )
+    job_id = session.scope.resource("Microsoft.App/jobs", job_name(migration.name, content))
+    return Resource(f"job/{migration.name}", job_id, body, roles=apps.roles(session), home="environmentId")
+
+
 class Migrations:
     """Runs migrations, each at most once per content."""
 
-    def __init__(
-        self, arm: Arm, journal: Journal, control: RunControl, wire: Wire, logger: logging.Logger
-    ) -> None:
-        self._arm = arm
-        self._journal = journal
-        self._control = control
-        self._wire = wire
-        self._logger = logger
+    def __init__(self, session: Session) -> None:
+        self._arm = session.arm
+        self._records = session.records
+        self._control = session.control
+        self._transport = session.transport
+        self._logger = session.logger
 
     def run(self, job: Resource, group: str, *, force: bool) -> str:
         """Have a migration run; the name of its job.
@@ -91,21 +124,21 @@ class Migrations:
             if tagged and ids.last_name(other_id).lower() != ids.last_name(job.id).lower():
                 self._logger.info("%s: deleting the job of an earlier content, %s", job.key, ids.last_name(other_id))
                 self._arm.delete(other_id, api_version=_VERSION)
-        earlier = self._journal.resources.get(job.key)
+        earlier = self._records.resources.get(job.key)
         if earlier is not None and str(earlier["id"]).lower() != job.id.lower():
             self._forget_executions(earlier["id"])
-        self._journal.replaced(job.key, job.id)
+        self._records.replaced(job.key, job.id)
 
     def _forget_executions(self, job_id: str) -> None:
         """Forget the executions of a job that is gone: they went with it."""
         for operation in self._recorded(job_id):
-            self._journal.operation_ended(operation)
+            self._records.operation_ended(operation)
 
     # --- executions ---
 
     def _recorded(self, job_id: str) -> list[str]:
         """Recorded operations that are executions of a job; a copy, since other threads begin and end theirs."""
-        return [one for one in list(self._journal.operations) if one.startswith(job_id + EXECUTIONS)]
+        return [one for one in list(self._records.operations) if one.startswith(job_id + EXECUTIONS)]
 
     def _executions(self, job: Resource) -> list[dict[str, Any]]:
         return list(self._arm.listing(f"{job.id}/executions", api_version=_VERSION))
@@ -113,8 +146,8 @@ class Migrations:
     def _begun(self, job: Resource, listed: Sequence[dict[str, Any]]) -> str | None:
         """An execution that a cut-off run began, and whose outcome nobody has seen: it may have ended meanwhile."""
         for operation in self._recorded(job.id):
-            return str(self._journal.operations[operation]["url"])
-        before = self._journal.resources[job.key].get("starting")
+            return str(self._records.operations[operation]["url"])
+        before = self._records.resources[job.key].get("starting")
         for item in listed:
             if _status(item).lower() in _GOING or (before is not None and _name(item) not in before):
                 return _name(item)
@@ -122,7 +155,7 @@ class Migrations:
 
     def _succeeded(self, job: Resource, listed: Sequence[dict[str, Any]]) -> bool:
         """Whether this content has run: recorded, or listed; Azure keeps only recent executions."""
-        if self._journal.resources[job.key].get("succeeded"):
+        if self._records.resources[job.key].get("succeeded"):
             return True
         return any(_status(item).lower() == "succeeded" for item in listed)
 
@@ -132,7 +165,7 @@ class Migrations:
         A start has no key that would tell it from a second one, so where it was not answered the executions are looked
         up first. One is listed at once (recorded traffic of Azure/azure-cli); where none shows up, none was begun.
         """
-        self._journal.note(job.key, starting=before)
+        self._records.note(job.key, starting=before)
         began, attempt = time.monotonic(), 0
         while True:
             attempt += 1
@@ -142,8 +175,8 @@ class Migrations:
                 if not error.passing:
                     raise
                 self._logger.info("%s; looking for what it began", error.message)
-                pause = max(LOOK, self._wire.pause(attempt, error.retry_after))
-                in_vain = time.monotonic() - began + pause > self._wire.budget
+                pause = max(LOOK, self._transport.pause(attempt, error.retry_after))
+                in_vain = time.monotonic() - began + pause > self._transport.budget
                 found = self._begun_since(job, before, LOOK if in_vain else pause)
                 if found is not None:
                     return found
@@ -164,7 +197,7 @@ class Migrations:
             return _name(reply.body)
         location = reply.headers.get("Location")
         if location:
-            self._journal.operation_started(job.id, "location", location)
+            self._records.operation_started(job.id, "location", location)
             self._arm.wait(job.id)
         found = self._begun_since(job, before, SHOWN_WITHIN)
         if found is None:
@@ -197,21 +230,19 @@ class Migrations:
             AzureError: it is gone, or does not end.
         """
         operation = f"{job.id}{EXECUTIONS}{execution}"
-        if operation not in self._journal.operations:
-            self._journal.operation_started(operation, "execution", execution)
+        if operation not in self._records.operations:
+            self._records.operation_started(operation, "execution", execution)
         status = self._end(job, execution)
         succeeded = (status or "").lower() == "succeeded"
-        self._journal.note(job.key, starting=None, **({"succeeded": execution} if succeeded else {}))
-        self._journal.operation_ended(operation)
+        self._records.note(job.key, starting=None, **({"succeeded": execution} if succeeded else {}))
+        self._records.operation_ended(operation)
         if status is None:
             raise AzureError(
                 f"{job.key}: the execution {execution} is gone; how it ended is not known",
                 hint="Look at the database. The next run starts the migration once more.",
             )
         if not succeeded:
-            from draftgenie_azure.provision.container_logs import job_log
-
-            log = job_log(self._arm, self._wire, job.id, execution)
+            log = job_log(self._arm, self._transport, job.id, execution)
             raise DeployerError(
                 f"{job.key}: the migration ended as {status} ({execution}).\n{log}",
                 hint="Mend it, then run again; or start it once more with --force-step run_migrations.",

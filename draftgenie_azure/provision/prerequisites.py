@@ -12,41 +12,36 @@ from draftgenie_azure.run.control import pace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Iterator
     from typing import Any
 
-    from draftgenie_azure.arm.client import Arm
-    from draftgenie_azure.config.validated.schema import Config
-    from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.session import Session
 
 PROVIDERS_VERSION = "2025-04-01"
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 REGISTRATION_WAIT = 300.0  # seconds; it goes region by region, and creating need not wait for all of them
 
 
-class Prerequisites:
-    """The checks of the first step; each finds all that is wrong of its kind.
+def check(session: Session) -> dict[str, Any]:
+    """Check what would otherwise fail after minutes.
 
-    Args:
-        claims: what the token says of the signed-in principal.
+    Raises:
+        DeployerError: with all problems.
     """
+    Prerequisites(session).check()
+    return {"tenant_id": session.tenant_id, "subscription_id": session.subscription_id}
 
-    def __init__(
-        self,
-        config: Config,
-        arm: Arm,
-        scope: ids.Scope,
-        control: RunControl,
-        claims: dict[str, Any],
-        logger: logging.Logger,
-    ) -> None:
-        self._config = config
-        self._arm = arm
-        self._scope = scope
-        self._control = control
-        self._claims = claims
-        self._logger = logger
+
+class Prerequisites:
+    """The checks of the first step; each finds all that is wrong of its kind."""
+
+    def __init__(self, session: Session) -> None:
+        self._config = session.config
+        self._arm = session.arm
+        self._scope = session.scope
+        self._control = session.control
+        self._claims = session.claims
+        self._logger = session.logger
 
     def check(self) -> None:
         """Register providers, and raise with every problem that was found.

@@ -12,30 +12,22 @@ from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.config.placeholders import names, render
 from draftgenie_azure.config.validated.secret_plan import is_secret_name, vault_name_of
-from draftgenie_azure.errors import AzureError
-from draftgenie_azure.provision.bodies import foundation, stores
+from draftgenie_azure.digests import slow_digest
+from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.provision.bodies.roles import role_assignment
+from draftgenie_azure.provision.bodies.vault import vault_secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable, Mapping
+    from typing import Any
 
-    from draftgenie_azure.arm.client import Arm
-    from draftgenie_azure.arm.transport import Wire
-    from draftgenie_azure.run.control import RunControl
-    from draftgenie_azure.state.resource_records import Journal
+    from draftgenie_azure.session import Session
 
 GENERATED_LENGTH = 32
 DATA_PLANE_VERSION = "7.4"
 NO_STEP = ""
 SECRETS_USER = "Key Vault Secrets User"
-
-
-def slow_digest(value: str, salt: str) -> str:
-    """scrypt (n=2^12, r=8, p=1, 32 bytes) in hex: what the state keeps instead of a secret."""
-    return hashlib.scrypt(
-        value.encode("utf-8", "surrogateescape"), salt=bytes.fromhex(salt), n=2**12, r=8, p=1, dklen=32
-    ).hex()
 
 
 def generate() -> str:
@@ -47,38 +39,27 @@ def generate() -> str:
             return value
 
 
+def open_vault(session: Session, key_vault: Mapping[str, Any]) -> Vault:
+    """The vault that `create_key_vault` published."""
+    if not key_vault:
+        raise DeployerError("secrets need a vault", hint="Add the section key_vault to the configuration.")
+    return Vault(session, key_vault["id"], key_vault["vault_uri"])
+
+
 class Vault:
     """Secrets of one vault: written by ARM, read (where it cannot be helped) by the data plane.
 
     Args:
         vault_id: the vault's resource id.
         vault_uri: its address, with a slash at the end.
-        principal: object id and principal type of whoever runs this, for the one role it may need.
-        scope: of the configured resource group.
     """
 
-    def __init__(
-        self,
-        *,
-        arm: Arm,
-        wire: Wire,
-        journal: Journal,
-        control: RunControl,
-        logger: logging.Logger,
-        scope: ids.Scope,
-        vault_id: str,
-        vault_uri: str,
-        principal: tuple[str, str],
-    ) -> None:
-        self._arm = arm
-        self._wire = wire
-        self._journal = journal
-        self._control = control
-        self._logger = logger
-        self._scope = scope
+    def __init__(self, session: Session, vault_id: str, vault_uri: str) -> None:
+        self._session = session
+        self._arm = session.arm
+        self._records = session.records
         self.id = vault_id
         self.uri = vault_uri
-        self._principal = principal
         self._values: dict[str, str] = {}
 
     def version(self, name: str) -> str | None:
@@ -91,7 +72,7 @@ class Vault:
     def ensure_given(self, name: str, value: str) -> str:
         """Have the vault hold `value`; returns the secret's version. Sends nothing where it surely does already."""
         self._values[name] = value
-        digest = slow_digest(value, self._journal.salt)
+        digest = slow_digest(value, self._records.salt)
         return self._ensure(name, digest, lambda: value, generated=False)
 
     def ensure_generated(self, name: str) -> str:
@@ -137,7 +118,7 @@ class Vault:
 
     def _ensure(self, name: str, digest: str, value: Callable[[], str], *, generated: bool) -> str:
         current = self.version(name)
-        record = self._journal.secrets.get(name, {})
+        record = self._records.secrets.get(name, {})
         if current is not None and record.get("digest") == digest and record.get("version") == current:
             return current
         return self._put(name, value(), digest, generated=generated)
@@ -148,31 +129,31 @@ class Vault:
         Source: github.com/Azure/azure-resource-manager-schemas/issues/1494 (the Key Vault team).
         """
         self._values[name] = value
-        digest = digest or slow_digest(value, self._journal.salt)
-        reply = self._arm.send(f"{self.id}/secrets/{name}", stores.vault_secret(value, digest))
+        digest = digest or slow_digest(value, self._records.salt)
+        reply = self._arm.send(f"{self.id}/secrets/{name}", vault_secret(value, digest))
         version = ids.last_name(str(reply.body["properties"]["secretUriWithVersion"]))
         self._record(name, digest, version, generated=generated)
         return version
 
     def _record(self, name: str, digest: str | None, version: str, *, generated: bool) -> None:
-        old = self._journal.secrets.get(name)
+        old = self._records.secrets.get(name)
         new = {"digest": digest or (old or {}).get("digest"), "version": version, "generated": generated}
         if old != new:
-            self._journal.secret_stored(name, new)
+            self._records.secret_stored(name, new)
 
     def _read(self, name: str) -> str:
         url = f"{self.uri}secrets/{name}"
         params = {"api-version": DATA_PLANE_VERSION}
-        scope = self._wire.endpoints.vault_scope
-        reply = self._wire.other("GET", url, scope=scope, params=params, accept=(403,))
+        scope = self._session.transport.endpoints.vault_scope
+        reply = self._session.transport.other("GET", url, scope=scope, params=params, accept=(403,))
         if reply.status == 403:
             self._check_roles_count(name)
             role = self._take_role()
             began = time.monotonic()
             while reply.status == 403 and time.monotonic() - began < 600 and self._arm.any_young([role]):
-                self._control.tell(f"{ids.last_name(self.id)}: the role '{SECRETS_USER}' is not effective yet")
-                self._control.wait(min(20.0, max(0.5, (time.monotonic() - began) / 2)))
-                reply = self._wire.other("GET", url, scope=scope, params=params, accept=(403,))
+                self._session.control.tell(f"{ids.last_name(self.id)}: the role '{SECRETS_USER}' is not effective yet")
+                self._session.control.wait(min(20.0, max(0.5, (time.monotonic() - began) / 2)))
+                reply = self._session.transport.other("GET", url, scope=scope, params=params, accept=(403,))
         if reply.status == 403:
             raise AzureError(
                 f"the secret {name} may not be read from {self.uri}",
@@ -196,10 +177,11 @@ class Vault:
 
     def _take_role(self) -> str:
         """Give whoever runs this the role that reading needs; returns the assignment's id."""
-        object_id, kind = self._principal
-        role = self._scope.role_assignment(self.id, object_id, SECRETS_USER)
-        self._logger.warning("taking the role '%s' on %s, to compose secrets", SECRETS_USER, ids.last_name(self.id))
-        body = foundation.role_assignment(self._scope.role_definition(SECRETS_USER), object_id, kind)
+        object_id, kind = self._session.principal
+        role = self._session.scope.role_assignment(self.id, object_id, SECRETS_USER)
+        name = ids.last_name(self.id)
+        self._session.logger.warning("taking the role '%s' on %s, to compose secrets", SECRETS_USER, name)
+        body = role_assignment(self._session.scope.role_definition(SECRETS_USER), object_id, kind)
         wanted = Resource("role/deployer-secrets", role, body, can_change=False)
         self._arm.ensure([wanted], step=NO_STEP)  # it stays, whatever a step ensures next time
         return role

@@ -20,11 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from draftgenie_azure.arm.client import Arm
-    from draftgenie_azure.arm.transport import Wire
-    from draftgenie_azure.config.validated.schema import Config, Service
-    from draftgenie_azure.run.control import RunControl
-    from draftgenie_azure.state.resource_records import Journal
+    from draftgenie_azure.config.validated.schema import Service
+    from draftgenie_azure.session import Session
 
 _VERSION = ids.API_VERSIONS["Microsoft.App/containerApps"]
 # RunningAtMaxScale and ScaledToZero are in no list of the SDK's, but in many public logs; an unknown word is taken as
@@ -37,24 +34,19 @@ WAKE_WAIT = 60.0
 RESTARTS = 3
 
 
+def verify(session: Session) -> dict[str, Any]:
+    """Check all services live; see `Verification.verify`."""
+    return Verification(session).verify()
+
+
 class Verification:
     """Looks at every service live."""
 
-    def __init__(
-        self,
-        config: Config,
-        arm: Arm,
-        wire: Wire,
-        scope: ids.Scope,
-        journal: Journal,
-        control: RunControl,
-    ) -> None:
-        self._config = config
-        self._arm = arm
-        self._wire = wire
-        self._scope = scope
-        self._journal = journal
-        self._control = control
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._config = session.config
+        self._arm = session.arm
+        self._control = session.control
 
     def verify(self) -> dict[str, Any]:
         """Check all services.
@@ -80,7 +72,7 @@ class Verification:
         return {"checks": dict(sorted(checks.items()))}
 
     def _check(self, key: str, service: Service) -> str:
-        app_id = self._scope.resource("Microsoft.App/containerApps", service.name)
+        app_id = self._session.scope.resource("Microsoft.App/containerApps", service.name)
         live, revision = self._await_ready(key, app_id, service)
         state = str(revision["properties"].get("runningState", "")).lower()
         asleep = state == "scaledtozero" or revision["properties"].get("replicas") == 0
@@ -109,7 +101,7 @@ class Verification:
                     raise VerificationError(self._explain(app_id, properties, revision))
             failed = properties.get("provisioningState") == "Failed"
             if failed:
-                self._journal.note(f"container_app/{key}", failed=True)  # a reason to send the app again
+                self._session.records.note(f"container_app/{key}", failed=True)  # a reason to send the app again
             if failed or time.monotonic() > deadline:
                 raise VerificationError(self._explain(app_id, properties, revision))
             self._control.wait(pace(began))
@@ -159,7 +151,7 @@ class Verification:
                     f"{container.get('restartCount', 0)} restarts. {container.get('runningStateDetails') or ''}"
                 )
                 if container.get("logStreamEndpoint"):
-                    lines.append(stream(self._arm, self._wire, app_id, container["logStreamEndpoint"]))
+                    lines.append(stream(self._arm, self._session.transport, app_id, container["logStreamEndpoint"]))
         return "\n".join(lines)
 
     def _ask(self, app_id: str, live: dict[str, Any], service: Service) -> None:
@@ -179,7 +171,7 @@ class Verification:
     def _answer(self, url: str) -> str | None:
         """None where the answer is good, else what is wrong with it."""
         try:
-            reply = self._wire.other("GET", url, scope=None, tries=1)
+            reply = self._session.transport.other("GET", url, scope=None, tries=1)
         except AzureError as error:
             if error.status is None:
                 return f"does not answer: {error.message}"

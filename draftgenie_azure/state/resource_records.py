@@ -16,7 +16,7 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-class Journal:
+class ResourceRecords:
     """Records what exists and what is under way, and saves before anything relies on it.
 
     Args:

@@ -22,10 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from project import ROOT, Project, new_project
 
-from deployer import STEPS
 from draftgenie_azure.changes.dependencies import Hasher, name_of, step_hash
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig, is_secret_key
+from draftgenie_azure.steps import STEPS
 
 SALT = "5a" * 16
 as_root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -104,7 +104,7 @@ def test_no_absolute_path_is_in_a_name_that_is_hashed(deployed: Project, absolut
 PROBE = """
 import encodings.utf_8_sig, json, os, sys  # all that is imported later: another user may not read this Python
 sys.path.insert(0, sys.argv[1])
-from deployer import STEPS
+from draftgenie_azure.steps import STEPS
 from draftgenie_azure.build_context import context
 from draftgenie_azure.config import raw as config, yaml_reader
 from draftgenie_azure.changes.dependencies import Hasher

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from project import COMMAND, ROOT, Project
 
-from deployer import STEP_NAMES
+from draftgenie_azure.steps import STEP_NAMES
 
 
 def test_help_describes_every_flag(project: Project) -> None:
@@ -211,7 +211,7 @@ def test_group_of_another_state_is_refused(deployed: Project) -> None:
     result = deployed.run()
 
     assert result.code == 1
-    assert "is looked after by another state" in result.err
+    assert "is managed by another state" in result.err
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from project import SHARED, Project
 
-from deployer import STEP_NAMES
+from draftgenie_azure.steps import STEP_NAMES
 
 CANARY = "Canary9f3aSecret"
 

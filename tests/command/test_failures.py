@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from project import COMMAND, ROOT, Project, wait_for, wait_for_server
 
-from deployer import STEP_NAMES, step_named
+from draftgenie_azure.steps import STEP_NAMES, step_named
 
 # Step -> a request that it alone makes, refused once. A refusal of 403 is never tried again by itself.
 REFUSED = {

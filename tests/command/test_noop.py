@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from project import COMMAND, ROOT, Project
 
-from deployer import STEPS
 from draftgenie_azure.changes.decision import Decider, validity_digest
 from draftgenie_azure.changes.dependencies import HASH_FORMAT, step_hash
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
 from draftgenie_azure.errors import ConfigError
+from draftgenie_azure.steps import STEPS
 
 BUILD = "build_and_push_images"
 

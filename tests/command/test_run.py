@@ -19,7 +19,7 @@ import pytest
 import yaml
 from project import Project, wait_for, wait_for_server
 
-from deployer import STEP_NAMES
+from draftgenie_azure.steps import STEP_NAMES
 
 NO_SECRET = {
     "method": "PUT",

@@ -19,7 +19,7 @@ CONFIGURATION = ROOT / "docs/configuration.md"
 
 def steps() -> str:
     """What each step does and needs."""
-    from deployer import STEP_NAMES, STEPS
+    from draftgenie_azure.steps import STEP_NAMES, STEPS
 
     rows = ["| # | step | what it does | needs |", "|---|---|---|---|"]
     for number, step in enumerate(STEPS, 1):

@@ -17,12 +17,16 @@ from typing import Any
 
 import trustme
 from azure.core.credentials import AccessToken
+from project import ROOT
 
 from draftgenie_azure.arm.client import Arm
+from draftgenie_azure.arm.ids import Scope
 from draftgenie_azure.arm.transport import Wire
+from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.clouds import CLOUDS
 from draftgenie_azure.run.control import RunControl
-from draftgenie_azure.state.resource_records import Journal
+from draftgenie_azure.session import Session
+from draftgenie_azure.state.resource_records import ResourceRecords
 
 GROUP = "/subscriptions/s/resourceGroups/g"
 APP = f"{GROUP}/providers/Microsoft.App/containerApps/api"
@@ -75,14 +79,31 @@ class SignIn:
 
 @dataclass
 class ScriptedAzure:
-    """The door to it, as the deployer has it, and what it was asked."""
+    """The session with it, as the deployer has one, and what it was asked."""
 
-    arm: Arm
-    wire: Wire
-    journal: Journal
-    control: RunControl
+    session: Session
     url: str
     requests: list[Request]
+
+    @property
+    def arm(self) -> Arm:
+        """The client for Resource Manager."""
+        return self.session.arm
+
+    @property
+    def wire(self) -> Wire:
+        """What sends the requests."""
+        return self.session.transport
+
+    @property
+    def journal(self) -> ResourceRecords:
+        """Resources, secrets and operations."""
+        return self.session.records
+
+    @property
+    def control(self) -> RunControl:
+        """Stop and width."""
+        return self.session.control
 
     def sent(self, method: str) -> list[Request]:
         """The requests of one method."""
@@ -128,9 +149,20 @@ def scripted_azure(
         logger=logging.getLogger("test"),
         budget=budget,
     )
-    journal = Journal({"resources": {}, "secrets": {}, "operations": {}, "salt": "00"}, lambda: None)
+    records = ResourceRecords({"resources": {}, "secrets": {}, "operations": {}, "salt": "00"}, lambda: None)
+    session = Session(
+        config=configuration.load([str(ROOT / "config.yaml")], {}),
+        logger=wire._logger,
+        control=control,
+        records=records,
+        transport=wire,
+        arm=Arm(wire, records, control, wire._logger),
+        scope=Scope("s", "g"),
+        subscription={"subscriptionId": "s", "tenantId": "t"},
+        claims={},
+    )
     try:
-        yield ScriptedAzure(Arm(wire, journal, control, wire._logger), wire, journal, control, url, requests)
+        yield ScriptedAzure(session, url, requests)
     finally:
         server.shutdown()
         server.server_close()

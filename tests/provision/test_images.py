@@ -143,17 +143,7 @@ class Registry:
 def build(azure: ScriptedAzure, registry: Registry, request: BuildRequest) -> dict[str, dict[str, str]]:
     """Have an image."""
     registry.url = azure.url
-    builder = RegistryBuilder(
-        arm=azure.arm,
-        wire=azure.wire,
-        journal=azure.journal,
-        control=azure.control,
-        logger=azure.wire._logger,
-        registry_id=REGISTRY,
-        login_server=azure.url.removeprefix("https://"),
-        tenant_id="t",
-    )
-    return builder.build([request])
+    return RegistryBuilder(azure.session, REGISTRY, azure.url.removeprefix("https://")).build([request])
 
 
 def test_build_that_stays_queued_is_given_up_and_taken_up_by_the_next_run(

@@ -171,8 +171,7 @@ def azure_with(directory: Path, job: Job) -> Iterator[ScriptedAzure]:
 
 def migrate(azure: ScriptedAzure, *, force: bool = False) -> str:
     """Have the migration run."""
-    runner = Migrations(azure.arm, azure.journal, azure.control, azure.wire, azure.wire._logger)
-    return runner.run(WANTED, GROUP, force=force)
+    return Migrations(azure.session).run(WANTED, GROUP, force=force)
 
 
 @pytest.mark.parametrize(

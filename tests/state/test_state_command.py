@@ -22,9 +22,9 @@ from azure.storage.blob import BlobServiceClient
 from azurite import Azurite
 from project import COMMAND, STATE, Project, wait_for, wait_for_end, wait_for_server
 
-from deployer import STEP_NAMES
 from draftgenie_azure.arm.ids import API_VERSIONS
 from draftgenie_azure.state.blob import backend as blob_backend
+from draftgenie_azure.steps import STEP_NAMES
 
 HISTORY = ".azure-deployment-history"
 EARLIER = {"version": "1.0", "completed_steps": ["create_postgresql"], "steps": {}, "resources": {},

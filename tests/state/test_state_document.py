@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from project import ROOT, STATE
 
-from deployer import STEP_NAMES, STEPS
 from draftgenie_azure.changes.decision import Decider
 from draftgenie_azure.cli.views import status, summary
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.errors import StateError
 from draftgenie_azure.state import document as state_document
+from draftgenie_azure.steps import STEP_NAMES, STEPS
 
 
 def _document() -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""Bodies of the Container Apps environment, its apps and its jobs."""
+"""Bodies of container apps and of migration jobs."""
 
 from __future__ import annotations
 
-from draftgenie_azure.provision.bodies.foundation import tagged
+from draftgenie_azure.config.placeholders import render
+from draftgenie_azure.provision.bodies.tags import tagged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,40 +37,6 @@ class Setting:
         self.identity_id = identity_id
         self.login_server = login_server
         self.vault_uri = vault_uri
-
-
-def environment(config: Config) -> dict[str, Any]:
-    """A workload-profiles environment with logs by Azure Monitor.
-
-    The log-analytics destination, which wants the workspace's key, is legacy since August 2026
-    (github.com/microsoft/azure-container-apps/issues/1812).
-    """
-    assert config.container_apps is not None
-    return {
-        "location": config.location("container_apps"),
-        "tags": tagged(config),
-        "properties": {
-            "appLogsConfiguration": {"destination": "azure-monitor"},
-            "workloadProfiles": [{"name": "Consumption", "workloadProfileType": "Consumption"}],
-            "zoneRedundant": config.container_apps.zone_redundant,
-        },
-    }
-
-
-def storage(service: Service) -> dict[str, Any]:
-    """A file share made known to the environment; its key is in the body and never given back."""
-    volume = service.volume
-    assert volume is not None
-    return {
-        "properties": {
-            "azureFile": {
-                "accountName": volume.account_name,
-                "accountKey": volume.account_key,
-                "shareName": volume.share_name,
-                "accessMode": "ReadWrite",
-            }
-        }
-    }
 
 
 def container_app(
@@ -185,8 +152,6 @@ def _app_container(
 def _environment(
     variables: Sequence[Variable], values: Mapping[str, str], secrets_version: str | None
 ) -> list[dict[str, Any]]:
-    from draftgenie_azure.config.placeholders import render
-
     entries: list[dict[str, Any]] = []
     for variable in variables:
         if variable.secret is not None:

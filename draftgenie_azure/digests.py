@@ -1,0 +1,29 @@
+"""The hashes that records rest on."""
+
+from __future__ import annotations
+
+import hashlib
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 in lower-case hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def content_hash(*parts: str) -> str:
+    """A SHA-256 in hex over parts that cannot run into one another."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogateescape")
+        digest.update(b"%d:" % len(data) + data)
+    return digest.hexdigest()
+
+
+def slow_digest(value: str | bytes, salt: str) -> str:
+    """scrypt (n=2^12, r=8, p=1, 32 bytes) in hex: recorded instead of a secret.
+
+    Args:
+        salt: of the state, in hex.
+    """
+    data = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+    return hashlib.scrypt(data, salt=bytes.fromhex(salt), n=2**12, r=8, p=1, dklen=32).hex()

@@ -1,0 +1,137 @@
+"""Container apps: deployed in two steps, given their variables in a third; each sends the same whole body."""
+
+from __future__ import annotations
+
+from draftgenie_azure.arm.client import Resource
+from draftgenie_azure.arm.diff import fingerprint
+from draftgenie_azure.digests import content_hash
+from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.provision.bodies import apps as bodies
+from draftgenie_azure.provision.template_values import plain_values
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from draftgenie_azure.config.validated.schema import Service
+    from draftgenie_azure.session import Session
+
+    Outputs = dict[str, Any]
+
+
+def deploy(session: Session, inputs: Mapping[str, Outputs], step: str, kind: str) -> Outputs:
+    """Ensure the apps of all services of a kind.
+
+    None waits to be ready: its tables may be missing until the migrations have run.
+    """
+    services = {key: service for key, service in session.config.services.items() if service.kind == kind}
+    wanted = [_app(session, inputs, key) for key in services]
+    session.arm.ensure(wanted, step=step)
+    domain = inputs["create_container_apps_env"].get("default_domain")
+    return {
+        key: {"name": service.name, "shape": content_hash(repr(shape(app.body)))[:16], "url": _url(service, domain)}
+        for (key, service), app in zip(services.items(), wanted, strict=True)
+    }
+
+
+def configure(session: Session, inputs: Mapping[str, Outputs], step: str) -> Outputs:
+    """Ensure the same bodies again, variables and secrets included: a first deployment finds nothing left to send."""
+    wanted = {key: _app(session, inputs, key) for key in session.config.services}
+    session.arm.ensure(list(wanted.values()), step=step)
+    return {key: fingerprint(app.body) for key, app in wanted.items()}
+
+
+def _app(session: Session, inputs: Mapping[str, Outputs], key: str) -> Resource:
+    """The whole app of a service."""
+    service = session.config.services[key]
+    variables = session.config.variables(key)
+    body = bodies.container_app(
+        session.config,
+        service,
+        setting(inputs),
+        image=image(inputs, key, service),
+        variables=variables,
+        values=values(inputs),
+        secrets_version=_secrets_version(inputs, [variable.secret for variable in variables]),
+    )
+    return Resource(
+        f"container_app/{key}",
+        session.scope.resource("Microsoft.App/containerApps", service.name),
+        body,
+        roles=roles(session),
+        expiry_fails=False,
+        home="environmentId",
+    )
+
+
+def setting(inputs: Mapping[str, Outputs]) -> bodies.Setting:
+    """What every app and job of this deployment shares."""
+    # Not by `get`: whoever reads what was not declared is told so.
+    is_declared = "create_container_registry" in inputs
+    registry = inputs["create_container_registry"] if is_declared else {}
+    return bodies.Setting(
+        environment_id=inputs["create_container_apps_env"]["id"],
+        identity_id=inputs["create_resource_group"]["identity_id"],
+        login_server=registry.get("login_server"),
+        vault_uri=_vault_uri(inputs["store_secrets"]),
+    )
+
+
+def image(inputs: Mapping[str, Outputs], key: str, service: Service) -> str:
+    """The image of a service: a public one by its name, a built one by digest."""
+    if service.image is not None:
+        return service.image
+    images = inputs["build_and_push_images"]
+    if key not in images:
+        raise DeployerError(f"{key} has no image yet", hint="Set deployment.skip_build to false and run again.")
+    return str(images[key]["reference"])
+
+
+def values(inputs: Mapping[str, Outputs]) -> dict[str, str]:
+    """The values of placeholders that are not secret."""
+    return plain_values(inputs["create_databases"], inputs["create_container_apps_env"]["default_domain"])
+
+
+def roles(session: Session) -> tuple[str, ...]:
+    """Ids of the role assignments without which apps are refused, as far as they are recorded."""
+    records = session.records.resources
+    wanted = ["role/pull-images"]
+    if not records.get("key_vault", {}).get("left_open"):  # else no role on the vault is worth waiting for
+        wanted.append("role/read-secrets")
+    return tuple(records[key]["id"] for key in wanted if key in records)
+
+
+def shape(body: dict[str, Any]) -> Any:
+    """Image, size, scale and ingress of an app's body: what the two deploying steps are responsible for."""
+    properties = body["properties"]
+    container = properties["template"]["containers"][0]
+    parts = {key: container.get(key) for key in ("image", "resources", "probes", "command", "args", "volumeMounts")}
+    return [parts, properties["template"]["scale"], properties["configuration"].get("ingress")]
+
+
+def _secrets_version(inputs: Mapping[str, Outputs], names: list[str | None]) -> str | None:
+    """A hash over the versions of the secrets that a service uses; it changes the template when one changes."""
+    used = sorted({name for name in names if name is not None})
+    if not used:
+        return None
+    secrets = inputs["store_secrets"]["secrets"]
+    return content_hash(*(f"{name}={secrets[name]['version']}" for name in used))[:16]
+
+
+def _url(service: Service, default_domain: str | None) -> str | None:
+    """Where a service is reached: from outside, or within its environment; None for one without ingress."""
+    if service.ingress == "none":
+        return None
+    if service.transport == "tcp":
+        return f"tcp://{service.name}:{service.exposed_port}"
+    if service.ingress == "external":
+        return f"https://{service.name}.{default_domain}"
+    return f"http{'' if service.allow_insecure else 's'}://{service.name}.internal.{default_domain}"
+
+
+def _vault_uri(secrets: Outputs) -> str | None:
+    """The vault's address, taken from that of any of its secrets."""
+    for secret in (secrets.get("secrets") or {}).values():
+        return str(secret["uri"]).split("secrets/", 1)[0]
+    return None

@@ -1,0 +1,45 @@
+"""Bodies of the Container Apps environment and its storages."""
+
+from __future__ import annotations
+
+from draftgenie_azure.provision.bodies.tags import tagged
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from draftgenie_azure.config.validated.schema import Config, Service
+
+
+def environment(config: Config) -> dict[str, Any]:
+    """A workload-profiles environment with logs by Azure Monitor.
+
+    The log-analytics destination, which wants the workspace's key, is legacy since August 2026
+    (github.com/microsoft/azure-container-apps/issues/1812).
+    """
+    assert config.container_apps is not None
+    return {
+        "location": config.location("container_apps"),
+        "tags": tagged(config),
+        "properties": {
+            "appLogsConfiguration": {"destination": "azure-monitor"},
+            "workloadProfiles": [{"name": "Consumption", "workloadProfileType": "Consumption"}],
+            "zoneRedundant": config.container_apps.zone_redundant,
+        },
+    }
+
+
+def storage(service: Service) -> dict[str, Any]:
+    """A file share made known to the environment; its key is in the body and never given back."""
+    volume = service.volume
+    assert volume is not None
+    return {
+        "properties": {
+            "azureFile": {
+                "accountName": volume.account_name,
+                "accountKey": volume.account_key,
+                "shareName": volume.share_name,
+                "accessMode": "ReadWrite",
+            }
+        }
+    }

@@ -1,0 +1,44 @@
+"""Bodies of the Log Analytics workspace, Application Insights and diagnostic settings."""
+
+from __future__ import annotations
+
+from draftgenie_azure.provision.bodies.tags import tagged
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from draftgenie_azure.config.validated.schema import Config
+
+
+def workspace(config: Config) -> dict[str, Any]:
+    """The Log Analytics workspace."""
+    assert config.monitoring is not None
+    return {
+        "location": config.location("log_analytics"),
+        "tags": tagged(config),
+        "properties": {"sku": {"name": "PerGB2018"}, "retentionInDays": config.monitoring.retention_days},
+    }
+
+
+def app_insights(config: Config, workspace_id: str) -> dict[str, Any]:
+    """Application Insights on the workspace; the classic kind, without one, is retired."""
+    return {
+        "location": config.location("app_insights"),
+        "tags": tagged(config),
+        "kind": "web",
+        "properties": {"Application_Type": "web", "WorkspaceResourceId": workspace_id},
+    }
+
+
+def diagnostic_setting(workspace_id: str) -> dict[str, Any]:
+    """Sends an environment's console and system logs to the workspace; no key travels."""
+    return {
+        "properties": {
+            "workspaceId": workspace_id,
+            "logs": [
+                {"category": "ContainerAppConsoleLogs", "enabled": True},
+                {"category": "ContainerAppSystemLogs", "enabled": True},
+            ],
+        }
+    }

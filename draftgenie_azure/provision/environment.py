@@ -1,0 +1,55 @@
+"""The Container Apps environment, where its logs go, and the file shares that services mount."""
+
+from __future__ import annotations
+
+from draftgenie_azure.arm.client import Resource, incarnation
+from draftgenie_azure.digests import slow_digest
+from draftgenie_azure.provision.bodies import environment as bodies
+from draftgenie_azure.provision.bodies.monitoring import diagnostic_setting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from draftgenie_azure.config.validated.schema import Service
+    from draftgenie_azure.session import Session
+
+    Outputs = dict[str, Any]
+
+STEP = "create_container_apps_env"
+
+
+def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
+    """Ensure the environment, then its diagnostic setting and its storages."""
+    if session.config.container_apps is None:
+        return {}
+    environment_id = session.scope.resource(
+        "Microsoft.App/managedEnvironments", session.config.container_apps.environment_name
+    )
+    body = bodies.environment(session.config)
+    (live,) = session.arm.ensure([Resource("container_apps_env", environment_id, body, incarnation=True)], step=STEP)
+    monitoring = inputs["create_monitoring"]
+    if monitoring:
+        setting_id = f"{environment_id}/providers/Microsoft.Insights/diagnosticSettings/draftgenie-logs"
+        setting = diagnostic_setting(monitoring["workspace_id"])
+        session.arm.ensure([Resource("diagnostic_setting", setting_id, setting)], step=STEP)
+    for key, service in session.config.services.items():
+        if service.volume is not None and service.volume.type == "azure_file":
+            session.arm.ensure([_storage(session, environment_id, key, service)], step=STEP)
+    return {
+        "id": environment_id,
+        "default_domain": live["properties"]["defaultDomain"],
+        "incarnation": incarnation(live),
+    }
+
+
+def _storage(session: Session, environment_id: str, key: str, service: Service) -> Resource:
+    assert service.volume is not None
+    return Resource(
+        f"storage/{key}",
+        f"{environment_id}/storages/{service.name}",
+        bodies.storage(service),
+        write_only=("properties.azureFile.accountKey",),
+        secret_digest=slow_digest(service.volume.account_key or "", session.records.salt),
+    )

@@ -1,0 +1,81 @@
+"""The key vault itself; what is in it is the subject of `vault` and `secrets`."""
+
+from __future__ import annotations
+
+from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.client import Resource, incarnation
+from draftgenie_azure.errors import AzureError
+from draftgenie_azure.provision import access
+from draftgenie_azure.provision.bodies import vault as bodies
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from draftgenie_azure.session import Session
+
+    Outputs = dict[str, Any]
+
+STEP = "create_key_vault"
+
+
+def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
+    """Ensure the vault and the identity's role to read secrets; a deleted vault of ours is recovered."""
+    if session.config.key_vault is None:
+        return {}
+    tenant_id = inputs["check_prerequisites"]["tenant_id"]
+    vault_id = session.scope.resource("Microsoft.KeyVault/vaults", session.config.key_vault.name)
+    _recover(session, vault_id, tenant_id)
+    body = bodies.vault(session.config, tenant_id)
+    left_open = access.keep_unrestricted(session, "key_vault", vault_id, body, "enableRbacAuthorization", False)
+    (live,) = session.arm.ensure([Resource("key_vault", vault_id, body, incarnation=True)], step=STEP)
+    session.records.note("key_vault", left_open=left_open)
+    principal_id = inputs["create_resource_group"]["principal_id"]
+    role = access.assign_role(session, STEP, "role/read-secrets", vault_id, "Key Vault Secrets User", principal_id)
+    return {
+        "id": vault_id,
+        # The reply to a PUT lacks the slash that a GET has (recorded traffic of Azure/azure-dev).
+        "vault_uri": live["properties"]["vaultUri"].rstrip("/") + "/",
+        "incarnation": incarnation(live),
+        "read_role": role,
+    }
+
+
+def _recover(session: Session, vault_id: str, tenant_id: str) -> None:
+    """Recover a soft-deleted vault of ours.
+
+    Raises:
+        AzureError: the name belongs to a deleted vault of another group.
+    """
+    if session.arm.read(vault_id) is not None:
+        return
+    deleted = _deleted_vault(session)
+    if deleted is None:
+        return
+    name, owner = ids.last_name(vault_id), str(deleted["properties"]["vaultId"])
+    if owner.lower() != vault_id.lower():
+        raise AzureError(
+            f"the name {name} is held by a deleted vault of another group: {owner}",
+            code="VaultAlreadyExists",
+            hint=f"Purge it (az keyvault purge --name {name}), or choose another key_vault.name.",
+        )
+    session.warn(f"the deleted vault {name} is recovered, with the secrets in it")
+    session.records.creating("key_vault", vault_id, ids.api_version(vault_id), STEP)
+    session.arm.send(vault_id, bodies.recovered_vault(session.config, tenant_id))
+    session.arm.wait(vault_id)
+
+
+def _deleted_vault(session: Session) -> dict[str, Any] | None:
+    """The soft-deleted vault of the configured name, as far as it may be read."""
+    assert session.config.key_vault is not None
+    location = session.config.location("key_vault")
+    path = f"{session.scope.subscription}/providers/Microsoft.KeyVault/locations/{location}/deletedVaults"
+    version = ids.API_VERSIONS["Microsoft.KeyVault/vaults"]
+    try:
+        return session.arm.read(f"{path}/{session.config.key_vault.name}", api_version=version)
+    except AzureError as error:
+        if error.status != 403:
+            raise
+        session.logger.info("deleted vaults may not be read; continuing without")
+        return None

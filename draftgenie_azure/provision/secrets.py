@@ -1,0 +1,67 @@
+"""Every other secret of the application, put into the vault."""
+
+from __future__ import annotations
+
+from draftgenie_azure.arm import ids
+from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.provision.template_values import plain_values
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from draftgenie_azure.config.validated.secret_plan import VaultSecret
+    from draftgenie_azure.provision.vault import Vault
+    from draftgenie_azure.session import Session
+
+    Outputs = dict[str, Any]
+
+STEP = "store_secrets"
+
+
+def store(session: Session, inputs: Mapping[str, Outputs], vault: Vault | None) -> Outputs:
+    """Store given, generated and composed secrets, one write at a time: a vault refuses two at once."""
+    if vault is None:
+        return {}
+    databases = inputs["create_databases"]
+    versions: dict[str, str] = {}
+    if "postgresql" in databases:
+        versions["postgresql-admin-password"] = databases["postgresql"]["password_version"]
+    plain = plain_values(databases)
+    wanted = session.config.vault_secrets()
+    # Composed ones come last: they contain the others.
+    for name in sorted(wanted, key=lambda name: (wanted[name].origin == "composed", name)):
+        secret = wanted[name]
+        if secret.origin == "postgresql_password":
+            continue
+        if secret.origin == "generated":
+            versions[name] = vault.ensure_generated(name)
+        elif secret.origin == "composed":
+            versions[name] = vault.ensure_composed(name, secret.template or "", plain, versions)
+        else:
+            versions[name] = vault.ensure_given(name, _value(session, inputs, secret))
+    return {
+        "secrets": {
+            name: {"uri": f"{vault.uri}secrets/{name}", "version": version}
+            for name, version in sorted(versions.items())
+        }
+    }
+
+
+def _value(session: Session, inputs: Mapping[str, Outputs], secret: VaultSecret) -> str:
+    """The value of a secret that the configuration gives or that Azure hands out."""
+    if secret.origin == "monitoring":
+        live = session.arm.read(inputs["create_monitoring"]["app_insights_id"])
+        if live is None:
+            raise AzureError(
+                "Application Insights no longer exists", hint="Run again with --force-step create_monitoring."
+            )
+        return str(live["properties"]["ConnectionString"])
+    if secret.origin == "redis_password":
+        keys_of = inputs["create_databases"]["redis"]["keys_of"]
+        return str(session.arm.act(f"{keys_of}/listKeys", api_version=ids.api_version(keys_of)).body["primaryKey"])
+    if secret.value is None:
+        hint = f"Give it one under secrets ({secret.origin})."
+        raise DeployerError(f"the secret {secret.name} has no value", hint=hint)
+    return secret.value

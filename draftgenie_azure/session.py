@@ -1,0 +1,212 @@
+"""The way to Azure, opened once for a run and handed to whatever provisions: sign-in, subscription, client, records."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from azure_emulator.attach import EmulatorError, attach
+from draftgenie_azure.arm import credentials, ids
+from draftgenie_azure.arm.client import Arm
+from draftgenie_azure.arm.transport import Wire
+from draftgenie_azure.changes.dependencies import secret_values
+from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.masking import Masking
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+    from typing import Any
+
+    from azure.core.credentials import TokenCredential
+
+    from azure_emulator.attach import Attached
+    from draftgenie_azure.config.clouds import Endpoints
+    from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.state.resource_records import ResourceRecords
+
+EMULATOR_DIRECTORY = ".azure-emulator"
+
+
+@dataclass
+class Session:
+    """What the modules of `provision` work with.
+
+    Attributes:
+        config: the validated configuration.
+        logger: gets what happens.
+        control: stop, lock and width of the run.
+        records: resources, secrets and operations of the state.
+        transport: sends requests to Resource Manager and to data planes.
+        arm: client for Azure Resource Manager.
+        scope: the configured resource group, where every id begins.
+        subscription: the live subscription.
+        claims: what the token says about the signed-in principal.
+        adopt: whether `--adopt` was given.
+        emulator: the attached emulator, if the configuration names one.
+        mask: replaces the secrets of the configuration in texts.
+    """
+
+    config: Config
+    logger: logging.Logger
+    control: RunControl
+    records: ResourceRecords
+    transport: Wire
+    arm: Arm
+    scope: ids.Scope
+    subscription: dict[str, Any]
+    claims: dict[str, Any]
+    adopt: bool = False
+    emulator: Attached | None = None
+    mask: Masking = field(default_factory=lambda: Masking(()))
+    on_warning: Callable[[str], None] = lambda text: None
+
+    @property
+    def tenant_id(self) -> str:
+        """The subscription's tenant."""
+        return str(self.subscription["tenantId"])
+
+    @property
+    def subscription_id(self) -> str:
+        """The subscription's id."""
+        return str(self.subscription["subscriptionId"])
+
+    @property
+    def principal(self) -> tuple[str, str]:
+        """Object id and principal type of whoever is signed in."""
+        kind = "User" if self.claims.get("idtyp") == "user" or "scp" in self.claims else "ServicePrincipal"
+        return str(self.claims.get("oid", "")), kind
+
+    def warn(self, text: str) -> None:
+        """Log a warning that the summary repeats."""
+        self.on_warning(text)
+
+    def close(self) -> None:
+        """Detach from the emulator; it ends with its last client."""
+        if self.emulator is not None:
+            self.emulator.close()
+
+
+def open_session(
+    config: Config,
+    logger: logging.Logger,
+    *,
+    records: ResourceRecords,
+    control: RunControl,
+    adopt: bool = False,
+    read_only: bool = False,
+    on_warning: Callable[[str], None] = lambda text: None,
+) -> Session:
+    """Sign in and find the subscription; on the emulator, start or join it first.
+
+    Args:
+        read_only: an emulator that is started for this run writes no file.
+
+    Raises:
+        AzureError: sign-in failed, or the subscription is missing, disabled or in another tenant.
+        DeployerError: the emulator cannot be started.
+    """
+    endpoints = config.endpoints
+    emulator = _attach_emulator(config, read_only) if config.is_emulator else None
+    subscription_id = config.azure.subscription_id or records.document["target"].get("subscription_id", "")
+    if emulator is not None:
+        endpoints = replace(endpoints, proxy=emulator.proxy_url, ca_file=str(emulator.ca_file))
+        subscription_id = subscription_id or emulator.subscription_id
+    try:
+        transport = Wire(
+            endpoints=endpoints,
+            sign_in=_sign_in(config, endpoints, emulator),
+            subscription_id=subscription_id or "none",
+            control=control,
+            logger=logger,
+            budget=float(config.advanced.operation_timeout),
+        )
+        arm = Arm(transport, records, control, logger)
+        claims = token_claims(transport.token(endpoints.audience))
+        subscription_id = subscription_id or _only_subscription(arm)
+        subscription = _read_subscription(arm, subscription_id, config.azure.tenant_id)
+    except BaseException:
+        if emulator is not None:
+            emulator.close()
+        raise
+    return Session(
+        config=config,
+        logger=logger,
+        control=control,
+        records=records,
+        transport=transport,
+        arm=arm,
+        scope=ids.Scope(subscription_id, config.azure.resource_group),
+        subscription=subscription,
+        claims=claims,
+        adopt=adopt,
+        emulator=emulator,
+        mask=Masking(secret_values(config.raw).values()),
+        on_warning=on_warning,
+    )
+
+
+def _sign_in(config: Config, endpoints: Endpoints, emulator: Attached | None) -> Callable[[], TokenCredential]:
+    """Make credentials for the cloud, or for the emulator's own service principal."""
+    if emulator is None:
+        return partial(credentials.for_cloud, endpoints, config.azure.tenant_id)
+    return partial(credentials.for_emulator, emulator, endpoints)
+
+
+def _attach_emulator(config: Config, read_only: bool) -> Attached:
+    options = config.azure.emulator
+    directory = Path(os.path.join(config.directory, EMULATOR_DIRECTORY))
+    try:
+        attached = attach(
+            directory, scale=options.scale, faults=options.faults, images=options.images, read_only=read_only
+        )
+    except EmulatorError as error:
+        hint = f"Correct azure.emulator; the emulator's own log is {EMULATOR_DIRECTORY}/emulator.log."
+        raise DeployerError(f"the emulator: {error}", hint=hint) from error
+    if attached is None:
+        raise DeployerError("there is no emulator yet", hint="Deploy first.")
+    return attached
+
+
+def _only_subscription(arm: Arm) -> str:
+    version = ids.API_VERSIONS["Microsoft.Resources/subscriptions"]
+    found = [item for item in arm.listing("/subscriptions", api_version=version) if item["state"] == "Enabled"]
+    if len(found) == 1:
+        return str(found[0]["subscriptionId"])
+    names = ", ".join(f"{item['displayName']} ({item['subscriptionId']})" for item in found) or "none"
+    raise AzureError(
+        f"azure.subscription_id is empty and the signed-in principal sees {len(found)} subscriptions: {names}",
+        hint="Set azure.subscription_id.",
+    )
+
+
+def _read_subscription(arm: Arm, subscription_id: str, tenant_id: str) -> dict[str, Any]:
+    live = arm.read(f"/subscriptions/{subscription_id}")
+    if live is None:
+        raise AzureError(f"subscription {subscription_id} does not exist", code="SubscriptionNotFound")
+    if live.get("state", "Enabled") not in ("Enabled", "Warned", "PastDue"):
+        raise AzureError(f"subscription {subscription_id} is {live['state']}", hint="Enable it first.")
+    if tenant_id and tenant_id.lower() != str(live["tenantId"]).lower():
+        raise AzureError(
+            f"subscription {subscription_id} belongs to tenant {live['tenantId']}, the configuration says {tenant_id}",
+            hint="Correct azure.tenant_id or azure.subscription_id.",
+        )
+    return live
+
+
+def token_claims(token: str) -> dict[str, Any]:
+    """The claims in a token about its owner; not verified, since only Azure has to believe them."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return {}
+    return claims if isinstance(claims, dict) else {}
