@@ -12,12 +12,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.faults import BadFault
 from azure_emulator.core.world import World
 from azure_emulator.front.certificates import Certificates
 from azure_emulator.front.server import Server
-from azure_emulator.lockfile import ALREADY_RUNS, LockFile, Taken, read_lock
+from azure_emulator.lockfile import ALREADY_RUNS, HELD, announce, check_owner, read_lock, withdraw
 
 _GRACE = 2.0
 """How long after the last client has gone an attached emulator lives on."""
@@ -31,14 +33,24 @@ def main(arguments: list[str] | None = None) -> int:
     if options.read_only and not (directory / "emulator.json").exists():
         return _fail(f"{directory} holds no emulator; without --read-only one is made")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = None if options.read_only else LockFile(directory)
-    if lock is not None:
+    problem = check_owner(directory)
+    if problem is not None:
+        return _fail(problem)
+    lock = FileLock(directory / HELD, timeout=0, mode=0o600)
+    if not options.read_only:
         try:
-            lock.take()
-        except Taken:
+            lock.acquire()
+        except Timeout:
             running = read_lock(directory) or {}
             _fail(f"an emulator runs in {directory} already, at {running.get('control', 'an unknown address')}")
             return ALREADY_RUNS
+    try:
+        return _run(directory, options)
+    finally:
+        lock.release()
+
+
+def _run(directory: Path, options: argparse.Namespace) -> int:
     try:
         world = _world(directory, options)
     except (BadFault, ValueError, TypeError, OSError) as error:
@@ -50,12 +62,12 @@ def main(arguments: list[str] | None = None) -> int:
         server = Server(world, Certificates(directory, options.read_only), options.port)
     except OSError as error:
         return _fail(f"cannot listen on port {options.port}: {error}")
-    if lock is not None:
-        lock.announce(server.address, stamp(time.time(), digits=0))
+    if not options.read_only:
+        announce(directory, server.address, server.secret, stamp(time.time(), digits=0))
     _announce(options, world, server)
     _serve(server, stop, attached=options.attached)
-    if lock is not None:
-        lock.release()
+    if not options.read_only:
+        withdraw(directory)
     return 0
 
 
@@ -125,7 +137,9 @@ def _world(directory: Path, options: argparse.Namespace) -> World:
 
 def _announce(options: argparse.Namespace, world: World, server: Server) -> None:
     if options.attached:
-        print(json.dumps({"control": server.address}), flush=True)
+        # A read-only one has no file for its secret: whoever started it reads it here, from a pipe.
+        secret = {"secret": server.secret} if options.read_only else {}
+        print(json.dumps({"control": server.address, **secret}), flush=True)
         return
     if not options.env:
         print(f"Azure emulator at {server.address}, in {world.directory}; Ctrl-C ends it.", flush=True)

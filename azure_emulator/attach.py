@@ -15,9 +15,16 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from azure_emulator.lockfile import ALREADY_RUNS, read_lock
+from azure_emulator.lockfile import ALREADY_RUNS, check_owner, read_lock, read_secret
 
 _PATIENCE = 15.0
+_NEEDED = {
+    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TEMP", "TMP"),
+    *("PYTHONHOME", "PYTHONUSERBASE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "USERPROFILE", "APPDATA", "LOCALAPPDATA"),
+}
+"""What Python needs to start; nothing else of the environment reaches the emulator's process, which outlives its
+starter: secrets for the deployment stand there."""
 _PACKAGES = Path(__file__).resolve().parents[1]
 
 
@@ -28,7 +35,8 @@ class EmulatorError(Exception):
 class Attached:
     """A running emulator, held by one open connection until `close`, or until this process ends in whatever way."""
 
-    def __init__(self, info: Mapping[str, Any], connection: socket.socket) -> None:
+    def __init__(self, info: Mapping[str, Any], secret: str, connection: socket.socket) -> None:
+        self._secret = secret
         self.proxy_url: str = info["proxy"]
         self.control_url: str = info["control"]
         self.ca_file = Path(info["ca_file"])
@@ -50,7 +58,7 @@ class Attached:
 
     def control(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
         """One request to the control address, such as `control("POST", "/control/clock", {"advance": 60})`."""
-        return _request(self.control_url, method, path, body)
+        return _request(self.control_url, self._secret, method, path, body)
 
     def __enter__(self) -> Attached:
         return self
@@ -105,18 +113,19 @@ def attach(
     if joined is None:
         joined = _start(directory)
     try:
-        _request(joined.control_url, "POST", "/control/settings", settings)
+        joined.control("POST", "/control/settings", settings)
     except EmulatorError:
         joined.close()
         raise
     return joined
 
 
-def _request(url: str, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+def _request(url: str, secret: str, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     try:
         content = None if body is None else json.dumps(body)
-        connection.request(method, path, content, {"Content-Type": "application/json"} if content else {})
+        headers = {"Authorization": f"Bearer {secret}", **({"Content-Type": "application/json"} if content else {})}
+        connection.request(method, path, content, headers)
         response = connection.getresponse()
         answer: dict[str, Any] = json.loads(response.read() or b"{}")
     except OSError as error:
@@ -129,13 +138,16 @@ def _request(url: str, method: str, path: str, body: Mapping[str, object] | None
 
 
 def _join(directory: Path) -> Attached | None:
-    content = read_lock(directory)
-    if content is None:
+    content, secret = read_lock(directory), read_secret(directory)
+    if content is None or secret is None:
         return None
-    return _hold(content["control"], directory)
+    problem = check_owner(directory)
+    if problem is not None:
+        raise EmulatorError(problem)
+    return _hold(content["control"], secret, directory)
 
 
-def _hold(url: str, directory: Path) -> Attached | None:
+def _hold(url: str, secret: str, directory: Path) -> Attached | None:
     """Holds the emulator at an address, or None if it is not (or no longer) there."""
     parts = urlsplit(url)
     try:
@@ -143,7 +155,8 @@ def _hold(url: str, directory: Path) -> Attached | None:
     except OSError:
         return None
     try:
-        connection.sendall(b"GET /control/hold HTTP/1.1\r\nHost: control\r\n\r\n")
+        wish = f"GET /control/hold HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {secret}\r\n\r\n"
+        connection.sendall(wish.encode())
         answer = b""
         while not answer.endswith(b"}"):
             piece = connection.recv(4096)
@@ -158,17 +171,16 @@ def _hold(url: str, directory: Path) -> Attached | None:
             return None
         connection.settimeout(None)
         # The secret comes from the file, which only its owner can read; the port is open to every local user.
-        return Attached(
-            {**_request(url, "GET", "/control/info"), "client_secret": identity["client_secret"]}, connection
-        )
+        info = _request(url, secret, "GET", "/control/info")
+        return Attached({**info, "client_secret": identity["client_secret"]}, secret, connection)
     except (OSError, ValueError, EmulatorError):
         connection.close()
         return None
 
 
 def _command(directory: Path, *more: str) -> tuple[list[str], dict[str, str]]:
-    environment = dict(os.environ)
-    inherited = environment.get("PYTHONPATH")
+    environment = {name: value for name, value in os.environ.items() if name.upper() in _NEEDED}
+    inherited = os.environ.get("PYTHONPATH")
     environment["PYTHONPATH"] = os.pathsep.join([str(_PACKAGES), *([inherited] if inherited else [])])
     return [
         sys.executable,
@@ -200,6 +212,9 @@ def _spawn(directory: Path, output: Any, errors: Any, *more: str) -> subprocess.
 def _start(directory: Path) -> Attached:
     """Starts one and joins it; if another process was faster, its emulator is joined instead."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    problem = check_owner(directory)
+    if problem is not None:
+        raise EmulatorError(problem)
     end = time.monotonic() + _PATIENCE
     child: subprocess.Popen[bytes] | None = None
     while time.monotonic() < end:
@@ -229,7 +244,8 @@ def _start_read_only(directory: Path) -> Attached:
     line = child.stdout.readline()
     if not line:
         raise EmulatorError(f"the read-only emulator for {directory} did not start")
-    joined = _hold(json.loads(line)["control"], directory)
+    announced = json.loads(line)
+    joined = _hold(announced["control"], announced["secret"], directory)
     if joined is None:
         raise EmulatorError(f"the read-only emulator for {directory} ended at once")
     joined._process = child

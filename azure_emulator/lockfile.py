@@ -1,75 +1,60 @@
-"""The file `lock`: the address of the emulator that runs in a directory, held with a kernel lock while it does."""
+"""Where the emulator of a directory listens, and the secret of its control address: what its clients read.
+
+`lock` holds the address, `control.secret` the secret (0600), both only while the emulator runs. The lock itself, which
+the kernel takes from a dead holder, is on `emulator.lock`: on Windows nobody else could read a file that is locked.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-# A byte far behind the content is locked: Windows would not let others read a locked range.
-_OFFSET = 1 << 30
+from azure_emulator.core.private_files import write_private
 
 ALREADY_RUNS = 3
 """The exit code of an emulator that finds another one in its directory."""
 
-
-class Taken(Exception):
-    """Another emulator runs in this directory."""
+LOCK, SECRET, HELD = "lock", "control.secret", "emulator.lock"
 
 
-class LockFile:
-    """Held from `take` to the end of the process."""
-
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / "lock"
-        self._file: IO[str] | None = None
-
-    def take(self) -> None:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        file = os.fdopen(descriptor, "r+", encoding="utf-8")
-        try:
-            _lock(file)
-        except OSError as error:
-            file.close()
-            raise Taken(str(self.path)) from error
-        self._file = file
-
-    def announce(self, address: str, started_at: str) -> None:
-        assert self._file is not None
-        content = {"pid": os.getpid(), "proxy": address, "control": address, "started_at": started_at}
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(json.dumps(content))
-        self._file.flush()
-
-    def release(self) -> None:
-        """Empties the file: its content counts only while the lock is held."""
-        if self._file is not None:
-            self._file.seek(0)
-            self._file.truncate()
-            self._file.close()
-            self._file = None
+def announce(directory: Path, address: str, secret: str, started_at: str) -> None:
+    """Tells where the emulator listens; the secret first, so that whoever finds the address finds it, too."""
+    write_private(directory / SECRET, secret)
+    content = {"pid": os.getpid(), "proxy": address, "control": address, "started_at": started_at}
+    write_private(directory / LOCK, json.dumps(content))
 
 
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: IO[str]) -> None:
-        file.seek(_OFFSET)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(file: IO[str]) -> None:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _OFFSET)
+def withdraw(directory: Path) -> None:
+    """Forgets address and secret; `lock` stays as an empty file."""
+    write_private(directory / LOCK, "")
+    (directory / SECRET).unlink(missing_ok=True)
 
 
 def read_lock(directory: Path) -> dict[str, Any] | None:
     """What the lock file says, or None if it says nothing (yet)."""
     try:
-        content = json.loads((directory / "lock").read_text(encoding="utf-8"))
+        content = json.loads((directory / LOCK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) and "control" in content else None
+
+
+def read_secret(directory: Path) -> str | None:
+    try:
+        return (directory / SECRET).read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def check_owner(directory: Path) -> str | None:
+    """Why a directory is not to be trusted: somebody else owns it or may write to it. None if it is."""
+    if not hasattr(os, "geteuid"):
+        return None  # Windows: the rights of the user's profile hold
+    status = directory.stat()
+    if status.st_uid != os.geteuid():
+        return f"{directory} belongs to another user; use a directory of your own"
+    if status.st_mode & 0o022:
+        return f"other users may write to {directory}; take the right away with: chmod go-w {directory}"
+    return None

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from azure_emulator.core.store import write_private
+from azure_emulator.core.private_files import write_private
 
 _KEYS = {
     "method": str,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -11,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from azure_emulator.core.private_files import write_private
 
 Json = dict[str, Any]
 
@@ -214,15 +215,6 @@ class Store:
     def close(self) -> None:
         if self._database is not None:
             self._database.close()
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replaces a file in one step, readable by its owner alone."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)
 
 
 class SecretFile:

@@ -20,9 +20,10 @@ from azure_emulator.core.durations import Durations
 from azure_emulator.core.faults import Faults
 from azure_emulator.core.messages import Principal
 from azure_emulator.core.operations import Operations
+from azure_emulator.core.private_files import write_private
 from azure_emulator.core.requestlog import RequestLog
 from azure_emulator.core.roles import ASSIGNMENT, OWNER, Roles
-from azure_emulator.core.store import Resource, SecretFile, Store, write_private
+from azure_emulator.core.store import Resource, SecretFile, Store
 
 Json = dict[str, Any]
 

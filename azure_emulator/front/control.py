@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import uuid
 from collections.abc import Callable
+from email.message import Message
 from typing import Any
 
 from azure_emulator.core.clock import stamp
@@ -15,6 +17,22 @@ from azure_emulator.core.world import World
 from azure_emulator.services.postgresql.servers import has_password
 
 Json = dict[str, Any]
+
+
+def check_caller(headers: Message, port: int, secret: str) -> None:
+    """Refuses whoever does not know the secret of this process, and every request that a web page could have sent:
+    one with an Origin, or with the name of another host (DNS rebinding)."""
+    if headers.get("Origin") is not None or headers.get("Host") not in (f"127.0.0.1:{port}", f"localhost:{port}"):
+        raise Refusal(403, "Forbidden", "The control address is for programs on this machine, under 127.0.0.1 only.")
+    kind, _, sent = (headers.get("Authorization") or "").partition(" ")
+    if kind.lower() != "bearer" or not hmac.compare_digest(sent.strip().encode(), secret.encode()):
+        raise Refusal(
+            401,
+            "Unauthorized",
+            "The control address wants 'Authorization: Bearer <secret>'; the secret is in the file control.secret of "
+            "the emulator's directory.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
 
 
 def info(world: World, address: str) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import socket
 import ssl
 import string
@@ -61,6 +62,8 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, world: World, certificates: Certificates, port: int = 0) -> None:
         self.world = world
+        self.secret = secrets.token_urlsafe(32)
+        """What a request to the control address must know; made anew for each process."""
         self.certificates = certificates
         self.holders = Holders()
         super().__init__(("127.0.0.1", port), Handler)
@@ -146,10 +149,11 @@ class Handler(BaseHTTPRequestHandler):
     # Control
 
     def _control(self) -> None:
-        if self.path == "/control/hold":
-            self._hold()
-            return
         try:
+            control.check_caller(self.headers, self.server.server_address[1], self.server.secret)
+            if self.path == "/control/hold":
+                self._hold()
+                return
             request = self._read("")
         except Refusal as refusal:
             self.close_connection = True

@@ -14,8 +14,8 @@ ALLOWED = {
     "core": {"core"},
     "services": {"core", "services"},
     "front": {"core", "services", "front"},
-    "attach": {"lockfile"},
-    "lockfile": set(),
+    "attach": {"core", "lockfile"},
+    "lockfile": {"core"},
     "__main__": {"core", "services", "front", "lockfile"},
 }
 """By the folder or module directly below the package: what it may import of the package."""

@@ -1,0 +1,167 @@
+"""Who may use the control address, and what of its starter's environment the emulator's process gets."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from azure_emulator.attach import Attached, EmulatorError, attach
+
+PATHS = ["info", "clock", "faults", "settings", "reset", "requests", "delete", "principals", "password", "hold"]
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attached]:
+    attached = attach(tmp_path_factory.mktemp("azure") / ".azure-emulator")
+    assert attached is not None
+    with attached:
+        yield attached
+
+
+def _directory(emulator: Attached) -> Path:
+    return emulator.ca_file.parent
+
+
+def _secret(emulator: Attached) -> str:
+    return (_directory(emulator) / "control.secret").read_text()
+
+
+def _status(emulator: Attached, method: str, path: str, headers: dict[str, str]) -> int:
+    connection = http.client.HTTPConnection(urlsplit(emulator.control_url).netloc, timeout=10)
+    try:
+        connection.request(method, f"/control/{path}", b"" if method == "GET" else b"{}", headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("path", PATHS)
+def test_no_control_path_answers_without_the_secret(emulator: Attached, path: str, method: str) -> None:
+    for sent in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {_secret(emulator)}"}):
+        assert _status(emulator, method, path, sent) == 401
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_request_that_a_web_page_could_send_is_refused_although_it_knows_the_secret(
+    emulator: Attached, path: str
+) -> None:
+    known = {"Authorization": f"Bearer {_secret(emulator)}"}
+    for sent in ({"Origin": "null"}, {"Origin": emulator.control_url}, {"Host": "evil.example"}, {"Host": "127.0.0.1"}):
+        assert _status(emulator, "POST", path, {**known, **sent}) == 403
+
+
+def test_the_secret_opens_it_under_both_names_of_this_machine(emulator: Attached) -> None:
+    port = urlsplit(emulator.control_url).port
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}"):
+        headers = {"Authorization": f"Bearer {_secret(emulator)}", "Host": host}
+        assert _status(emulator, "GET", "info", headers) == 200
+
+
+def test_only_its_owner_can_read_the_secret(emulator: Attached) -> None:
+    assert (_directory(emulator) / "control.secret").stat().st_mode & 0o777 == 0o600
+    assert _directory(emulator).stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_of_the_machine_reaches_neither_secret_nor_control(tmp_path: Path) -> None:
+    directory = tmp_path / ".azure-emulator"
+    attached = attach(directory)
+    assert attached is not None
+    code = (
+        "import http.client, os, pathlib, sys\n"
+        "connection = http.client.HTTPConnection(sys.argv[2], timeout=10)\n"
+        "os.setgroups([]), os.setgid(65534), os.setuid(65534)\n"
+        "for name in ('control.secret', 'vault.json', 'emulator.json', 'requests.jsonl'):\n"
+        "    try:\n"
+        "        pathlib.Path(sys.argv[1], name).read_text()\n"
+        "        print('read', name)\n"
+        "    except OSError:\n"
+        "        pass\n"
+        "connection.request('POST', '/control/principals', b'{}')\n"
+        "print(connection.getresponse().status)\n"
+    )
+    tmp_path.chmod(0o755)
+    with attached:
+        result = subprocess.run(
+            [sys.executable, "-I", "-c", code, str(directory), urlsplit(attached.control_url).netloc],
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert result.stdout.split() == ["401"], result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_directory_that_somebody_else_owns_is_not_trusted(tmp_path: Path) -> None:
+    directory = tmp_path / ".azure-emulator"
+    directory.mkdir()
+    os.chown(directory, 65534, 65534)
+    with pytest.raises(EmulatorError, match="belongs to another user"):
+        attach(directory)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has other rights")
+def test_a_directory_that_others_may_write_to_is_not_trusted(tmp_path: Path) -> None:
+    directory = tmp_path / ".azure-emulator"
+    directory.mkdir()
+    directory.chmod(0o777)
+    with pytest.raises(EmulatorError, match="chmod go-w"):
+        attach(directory)
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux shows a process's environment")
+def test_the_process_gets_of_the_environment_what_python_needs_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTGRES_ADMIN_PASSWORD", "canary-1")
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "canary-2")
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "canary-3")
+    attached = attach(tmp_path / ".azure-emulator")
+    assert attached is not None
+    with attached:
+        given = Path(f"/proc/{attached.process_id}/environ").read_bytes()
+    assert b"canary" not in given
+    assert b"PATH=" in given
+
+
+def test_the_secret_ends_with_the_process(tmp_path: Path) -> None:
+    directory = tmp_path / ".azure-emulator"
+    alone = subprocess.Popen(
+        [sys.executable, "-m", "azure_emulator", "--directory", str(directory)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert alone.stdout is not None
+    shown = [alone.stdout.readline()]
+    while not shown[-1].startswith("export AZURE_SUBSCRIPTION_ID"):
+        shown.append(alone.stdout.readline())
+    secret = (directory / "control.secret").read_text()
+    assert secret
+    assert secret not in "".join(shown)
+    alone.terminate()
+    alone.communicate(timeout=30)
+    assert not (directory / "control.secret").exists()
+
+
+def test_a_second_emulator_in_a_directory_says_where_the_first_one_is(emulator: Attached) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "azure_emulator", "--directory", str(_directory(emulator))],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 3
+    assert emulator.control_url in result.stderr
+    assert emulator.control("GET", "/control/info")["pid"] == emulator.process_id
