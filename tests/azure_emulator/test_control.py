@@ -78,6 +78,7 @@ def test_another_user_of_the_machine_reaches_neither_secret_nor_control(tmp_path
     code = (
         "import http.client, os, pathlib, sys\n"
         "connection = http.client.HTTPConnection(sys.argv[2], timeout=10)\n"
+        "connection.connect()\n"
         "os.setgroups([]), os.setgid(65534), os.setuid(65534)\n"
         "for name in ('control.secret', 'vault.json', 'emulator.json', 'requests.jsonl'):\n"
         "    try:\n"
