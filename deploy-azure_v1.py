@@ -41,13 +41,14 @@ from _thread import RLock  # threading itself costs the no-op run half a millise
 from deployer import DraftGenieDeployer
 from draftgenie_azure import provision
 from draftgenie_azure.changes.decision import Decider, Decision, adopt_hash_format, as_packed, is_on, validity_digest
-from draftgenie_azure.changes.dependencies import secret_values, step_hash
+from draftgenie_azure.changes.dependencies import step_hash
 from draftgenie_azure.cli import views as report
 from draftgenie_azure.cli.signals import INTERRUPTED, Interrupts
 from draftgenie_azure.cli.views import JsonReporter, PlainReporter, duration, shortened
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
-from draftgenie_azure.errors import ConfigError, DeployerError, StateError, StopRequested
+from draftgenie_azure.errors import ConfigError, DeployerError, StateError, StopRequested, UsageError
+from draftgenie_azure.masking import MASK
 from draftgenie_azure.state import document as state_document
 from draftgenie_azure.state import target as target_module
 from draftgenie_azure.state.local_file import LocalBackend
@@ -480,7 +481,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             self.reporter.step(step.name, "stopped", "the next run takes it up")
             raise
         except Exception as error:  # a fault of the program: the record must not say that the step still runs
-            self._mark_failed(step, self.session.mask.masked(f"{step.name}: {type(error).__name__}: {error}"))
+            self._mark_failed(step, f"{step.name}: {type(error).__name__}: {error}")
             raise
         seconds = round(time.monotonic() - began, 1)
         self.session.records.end_step(step.name)
@@ -635,7 +636,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     from draftgenie_azure.cli.run_log import open_log
 
     config = config or configuration.validate(raw)
-    logger = open_log(args.log_file, secret_values(raw).values(), verbose=args.verbose, tell=reporter.message)
+    logger = open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
     ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
     for text in (*config.notices, *ignored):
         reporter.message(text, level="note")
@@ -818,8 +819,7 @@ def _answered_yes(question: str) -> bool:
     """Ask on a terminal; elsewhere the answer is no."""
     if not sys.stdin.isatty():
         return False
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
+    report.ask(question)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -840,9 +840,8 @@ def _tell_notices(state: StateManager, reporter: Reporter) -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
-        """Bad usage is a failure like any other: exit code 1."""
-        self.print_usage(sys.stderr)
-        self.exit(FAILURE, f"{self.prog}: error: {message}\n")
+        """Bad usage is a failure like any other."""
+        raise UsageError(message, hint=f"{self.prog} --help lists the flags.")
 
 
 def _count(text: str) -> int:
@@ -912,7 +911,9 @@ def _reporter(output: str, *, color: bool) -> Reporter:
     if output == "json":
         reporter = JsonReporter()
     else:
-        reporter = PlainReporter(total=len(STEPS), width=max(map(len, STEP_NAMES)), color=color)
+        on_github = os.environ.get("GITHUB_ACTIONS") == "true"
+        width = max(map(len, STEP_NAMES))
+        reporter = PlainReporter(total=len(STEPS), width=width, color=color, on_github=on_github)
     reporter.order(STEP_NAMES)
     return reporter
 
@@ -946,7 +947,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments; those of the process unless given.
     """
     _open_streams()
-    args = build_parser().parse_args(argv)
+    sys.excepthook = report.show_traceback
+    MASK.add_environment(os.environ)
+    try:
+        args = build_parser().parse_args(argv)
+    except UsageError as error:
+        _reporter(report.wanted_output(sys.argv[1:] if argv is None else argv), color=False).error(error, log=None)
+        return FAILURE
     color = not args.no_color and not os.environ.get("NO_COLOR") and sys.stderr.isatty()
     reporter = _reporter(args.output, color=color)
     try:

@@ -2,6 +2,7 @@
 
     DeployerError            what failed, and what to do next
     ├── ConfigError          every fault of the configuration at once
+    ├── UsageError           the command line cannot be used
     ├── StateError           the state document cannot be used or saved
     │   ├── StateLockedError    another run holds its lock
     │   ├── LockLostError       the lock that this run held is no longer its own
@@ -29,12 +30,24 @@ class DeployerError(Exception):
     Args:
         message: what failed and why, without secrets.
         hint: what to do next; None where the message says it all.
+        details: what a container, build or job printed; shown, but kept nowhere.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, details: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = details
+
+    @property
+    def summary(self) -> str:
+        """The message without what `lines` has."""
+        return self.message
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """Further lines, of our own words."""
+        return ()
 
 
 class Fault:
@@ -61,6 +74,30 @@ class ConfigError(DeployerError):
         lines = "\n".join(f"  {fault}" for fault in faults)
         super().__init__(f"the configuration has {count} fault{'s' * (count != 1)}:\n{lines}", hint=hint)
         self.faults = list(faults)
+
+    @property
+    def summary(self) -> str:
+        """How many faults there are."""
+        return self.message.split("\n", 1)[0]
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The faults, one a line."""
+        return [str(fault) for fault in self.faults]
+
+
+class UsageError(DeployerError):
+    """The command line cannot be used.
+
+    Args:
+        message: what is wrong, in the parser's words: `argument --flag: ...`.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        head, _, rest = message.partition(": ")
+        flag = head.removeprefix("argument ").split("/")[0] if head.startswith("argument -") else ""
+        self.faults = [Fault(rest if flag else message, key=flag)]
 
 
 class StateError(DeployerError):
@@ -100,8 +137,9 @@ class AzureError(DeployerError):
         hint: str | None = None,
         passing: bool = False,
         retry_after: float | None = None,
+        details: str = "",
     ) -> None:
-        super().__init__(message, hint=hint or advice(code, message))
+        super().__init__(message, hint=hint or advice(code, message), details=details)
         self.passing = passing
         self.retry_after = retry_after
         self.code = code

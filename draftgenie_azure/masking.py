@@ -1,49 +1,214 @@
-"""Keeps secrets out of the log and of tracebacks, whoever writes there."""
+"""Keeps secrets out of everything that is written: terminal, events, log, tracebacks, state, report.
+
+A secret is added to `MASK` at the moment it is known: read from the configuration, generated, composed, or handed out
+by Azure. Whatever writes passes its texts through `MASK`, which also finds a secret that is URL-, JSON- or
+base64-encoded.
+"""
 
 from __future__ import annotations
 
-import logging
-import sys
-import traceback
+import re
+from _thread import RLock
+
+from draftgenie_azure.encodings import base64_forms, literal_forms, views
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from types import TracebackType
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-SHORTEST = 6  # shorter values would blot out ordinary words
+    Form = tuple[str, int, int, bool]
+
+HIDDEN = "***"
+SHORTEST = 4  # shorter values would hide half of every text
+WORD = 6  # values shorter than this are hidden as whole words only
+_HEAD = 4  # characters by which candidates are found
+_CACHED = 20_000  # texts whose masked form is kept; a state is saved again and again
+# A password in a URL, and the secret parts of a connection string or signed address.
+_PARTS = re.compile(
+    r"://[^/?#\s:@{}]*:([^/?#\s@{}]+)@"
+    r"|(?:key|password|pwd|secret|token|sig|signature)\s*=\s*([^;&\s{}]+)",
+    re.IGNORECASE,
+)
+_SECRET_NAME = re.compile(
+    r"(?:^|[_.-])(?:secret|token|accesstoken|password|passwd|passphrase|key|credentials?|connection_?string|sas)$",
+    re.IGNORECASE,
+)
+# Keys of events and of the state below which text for people stands. Elsewhere (ids, names, words of ours) only what
+# cannot be there by chance is hidden: a secret `completed` must not spoil the state.
+FREE_TEXT = frozenset({"details", "error", "hint", "left_open", "log", "message", "reasons", "text", "warnings"})
 
 
-class Masking(logging.Filter):
-    """Replaces the given values by `***` in every message.
+class Mask:
+    """Knows secrets and hides them in texts; shared by all threads of the process."""
 
-    Args:
-        values: secrets; what is no text or too short is left out.
-    """
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self.forget()
 
-    def __init__(self, values: Iterable[Any]) -> None:
-        super().__init__()
-        self._values = sorted(
-            {value for value in values if isinstance(value, str) and len(value) >= SHORTEST and "{{" not in value},
-            key=len,
-            reverse=True,
-        )
+    def forget(self) -> None:
+        """Know nothing any more."""
+        self._known: set[str] = set()
+        self._pending: list[str] = []
+        self._names = ""
+        self._forms: dict[str, tuple[Form, ...]] = {}  # by their first characters
+        self._cache: dict[tuple[str, bool], str] = {}
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Mask a record; always lets it through."""
-        message = record.getMessage()
-        masked = self.masked(message)
-        if masked != message:
-            record.msg, record.args = masked, None
-        return True
+    # --- what is to be hidden ---
 
-    def masked(self, text: str) -> str:
-        """A text without the values."""
-        for value in self._values:
-            text = text.replace(value, "***")
-        return text
+    def add(self, *values: object) -> None:
+        """Hide these values from now on; what is not text, or too short to be told from other text, is left out."""
+        for value in values:
+            if isinstance(value, str) and value not in self._known:
+                with self._lock:
+                    self._known.add(value)
+                    self._pending.append(value)
 
-    def hook(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        """For `sys.excepthook`: the traceback of a fault of the program, without the values."""
-        sys.stderr.write(self.masked("".join(traceback.format_exception(kind, error, trace))))
+    def allow(self, names: Iterable[str]) -> None:
+        """Never hide a value that is part of one of these names: they are in the open, and on every line."""
+        with self._lock:
+            self._names = "\n".join([self._names, *names])
+
+    def add_environment(self, environ: Mapping[str, str]) -> None:
+        """Hide the values of the variables whose names say that they are secret."""
+        self.add(*(value for name, value in environ.items() if len(value) >= 8 and _SECRET_NAME.search(name)))
+
+    # --- hiding ---
+
+    def text(self, text: str) -> str:
+        """A text without the secrets."""
+        return self._hidden(text, free=True)
+
+    def document(self, value: Any, *, free: bool = False) -> Any:
+        """A copy of what is to be written as JSON, without the secrets.
+
+        Args:
+            free: whether all of it is text for people; else only what stands below the keys of `FREE_TEXT`.
+        """
+        if isinstance(value, str):
+            return self._cached(value, free)
+        if isinstance(value, dict):
+            items = ((self._cached(str(key), False), item, free or key in FREE_TEXT) for key, item in value.items())
+            return {key: self.document(item, free=is_free) for key, item, is_free in items}
+        if isinstance(value, list | tuple):
+            return [self.document(item, free=free) for item in value]
+        return value
+
+    def _cached(self, text: str, free: bool) -> str:
+        if self._pending:
+            self._index()
+        key = (text, free)
+        found = self._cache.get(key)
+        if found is None:
+            found = self._hidden(text, free=free)
+            if len(self._cache) < _CACHED:
+                self._cache[key] = found
+        return found
+
+    def _hidden(self, text: str, *, free: bool) -> str:
+        if self._pending:
+            self._index()
+        if not self._forms or len(text) < _HEAD:
+            return text
+        spans = sorted(self._spans(text, free))
+        parts: list[str] = []
+        end = 0
+        for first, last in spans:
+            if first > end or not parts:
+                parts += [text[end:first], HIDDEN]
+            end = max(end, last)
+        return "".join([*parts, text[end:]])
+
+    def _spans(self, text: str, free: bool) -> Iterator[tuple[int, int]]:
+        """Start and end of each secret in the text; they may overlap."""
+        for view, joined in views(text):
+            read = view.text
+            for place in [i for i in range(len(read) - _HEAD + 1) if read[i : i + _HEAD] in self._forms]:
+                for form, before, after, weak in self._forms[read[place : place + _HEAD]]:
+                    if (weak and (joined or not free)) or not read.startswith(form, place):
+                        continue
+                    end = place + len(form)
+                    if len(form) < WORD and not _is_word(read, place, end):
+                        continue
+                    yield view.origin(max(0, place - before), min(len(read), end + after))
+
+    # --- the index ---
+
+    def _index(self) -> None:
+        """Take in the values that were added since."""
+        with self._lock:
+            # Emptied last: a thread that finds nothing pending must find everything in the index.
+            for value in self._pending:
+                for one in _with_parts(value):
+                    if one not in self._names:
+                        self._take(one)
+            self._cache = {}
+            self._pending = []
+
+    def _take(self, value: str) -> None:
+        weak = _is_weak(value)
+        if len(value) >= SHORTEST and "{{" not in value:
+            for form in literal_forms(value) if len(value) >= WORD else {value}:
+                self._put((form, 0, 0, weak))
+        if len(value) >= WORD and "{{" not in value:
+            for text, before, after in base64_forms(value):
+                self._put((text, before, after, weak))
+
+    def _put(self, form: Form) -> None:
+        head = form[0][:_HEAD]
+        there = self._forms.get(head, ())
+        if form not in there:  # replaced, not changed: another thread may be reading it
+            self._forms[head] = (*there, form)
+
+
+def _is_word(text: str, start: int, end: int) -> bool:
+    """Whether a place is surrounded by something other than letters and digits."""
+    return not (text[max(0, start - 1) : start].isalnum() or text[end : end + 1].isalnum())
+
+
+def _is_weak(value: str) -> bool:
+    """Whether a value may stand in a name or an id by chance, as a word does."""
+    return len(value) < 8 or (len(value) < 16 and value.replace("-", "").replace("_", "").isalpha() and value.islower())
+
+
+def _with_parts(value: str) -> Iterator[str]:
+    """A secret, and what in it is secret by itself: lines, passwords in URLs, keys in connection strings or JSON."""
+    yield value
+    stripped = value.strip()
+    if stripped != value:
+        yield stripped
+    for match in _PARTS.finditer(value):
+        part = match[1] or match[2]
+        if len(part) >= WORD:
+            yield part
+            for view, _ in views(part):
+                yield view.text
+    if "\n" in value:
+        yield from (line.strip() for line in value.splitlines() if len(line.strip()) >= 8 and "-----" not in line)
+    if stripped[:1] == "{":
+        yield from _of_json(stripped)
+
+
+def _of_json(text: str) -> Iterator[str]:
+    import json
+
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return
+    yield from (leaf for name, leaf in _leaves("", values) if len(leaf) >= WORD and _SECRET_NAME.search(name))
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(key, item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(name, item)
+
+
+# One for the process: what one part of it knows to be secret, another part that never heard of it must not print.
+MASK = Mask()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +13,7 @@ from azure_emulator.attach import EmulatorError, attach
 from draftgenie_azure.arm import credentials, ids
 from draftgenie_azure.arm.client import Arm
 from draftgenie_azure.arm.transport import Wire
-from draftgenie_azure.changes.dependencies import secret_values
 from draftgenie_azure.errors import AzureError, DeployerError
-from draftgenie_azure.masking import Masking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +48,6 @@ class Session:
         claims: what the token says about the signed-in principal.
         adopt: whether `--adopt` was given.
         emulator: the attached emulator, if the configuration names one.
-        mask: replaces the secrets of the configuration in texts.
     """
 
     config: Config
@@ -64,7 +61,6 @@ class Session:
     claims: dict[str, Any]
     adopt: bool = False
     emulator: Attached | None = None
-    mask: Masking = field(default_factory=lambda: Masking(()))
     on_warning: Callable[[str], None] = lambda text: None
 
     @property
@@ -147,7 +143,6 @@ def open_session(
         claims=claims,
         adopt=adopt,
         emulator=emulator,
-        mask=Masking(secret_values(config.raw).values()),
         on_warning=on_warning,
     )
 

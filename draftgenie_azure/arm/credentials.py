@@ -17,6 +17,7 @@ from draftgenie_azure.arm import hosts
 from draftgenie_azure.arm.sessions import METADATA_SERVICE, Transport
 from draftgenie_azure.config.clouds import CLOUDS
 from draftgenie_azure.errors import AuthenticationError
+from draftgenie_azure.masking import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def for_emulator(emulator: Attached, endpoints: Endpoints) -> TokenCredential:
     """The emulator's service principal, by the same sign-in that Azure has."""
     from azure.identity import ClientSecretCredential
 
+    MASK.add(emulator.client_secret)
     return ClientSecretCredential(
         emulator.tenant_id, emulator.client_id, emulator.client_secret, **_options(endpoints, {})
     )
@@ -153,6 +155,7 @@ def github_assertion(environ: Mapping[str, str]) -> str:
         try:
             status, value = _asked_github(url, headers)
             if value:
+                MASK.add(value)
                 return value
             failure = f"it answers {status}" if status != 200 else "its answer has no value"
         except SdkError as error:
@@ -198,6 +201,7 @@ class SharedCredential:
             token = self._tokens.get(scopes)
             if token is None or more.get("claims") or token.expires_on - time.time() < TOKEN_MARGIN:
                 token = self._tokens[scopes] = self._asked(scopes, more)
+                MASK.add(token.token)
             return token
 
     def _opened(self) -> TokenCredential:

@@ -30,10 +30,11 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.resource.resources import ResourceManagementClient
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from draftgenie_azure.arm import hosts
+from draftgenie_azure.arm import confidential, hosts
 from draftgenie_azure.arm.credentials import SharedCredential
 from draftgenie_azure.arm.sessions import Transport
 from draftgenie_azure.errors import BUSY_CODES, NOT_AZURE, AuthenticationError, AzureError
+from draftgenie_azure.masking import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 SHORTEST_PAUSE = 0.5  # a service that asks for less, or for a time that is past, gets our own pace
+LONGEST_PAGE = 500  # characters of an answer that is no JSON, which are shown
 LONGEST_ASKED = 86_400.0  # more seconds than anybody waits; it keeps nonsense from overflowing
 
 
@@ -252,6 +254,8 @@ class Wire:
             AuthenticationError: no token, or a token that is not accepted.
         """
         what = f"{method} {_shown(url)}"
+        confidential.remember(_shown(url), json_body)
+        confidential.remember(_shown(url), form)
         patience = self.budget if patience is None else patience
         spent = Spent()
         attempt = 0
@@ -267,6 +271,7 @@ class Wire:
                 )
                 response = send(request)
                 reply = _reply(response)
+                confidential.remember(_shown(url), reply.body)
                 if self._is_good(reply, accept, expects_object, redirects=bucket is None):
                     return reply
                 self._log_ids(reply)
@@ -404,7 +409,7 @@ def error_parts(body: Any) -> tuple[str, str]:
     another one answered in their message.
     """
     if isinstance(body, str):
-        return "", " ".join(body.split())[:500]
+        return "", " ".join(MASK.text(body).split())[:LONGEST_PAGE]  # masked first: half a secret is not found
     if not isinstance(body, dict):
         return "", ""
     error = body.get("error") if isinstance(body.get("error"), dict) else body

@@ -6,13 +6,14 @@ import logging
 import os
 import sys
 
+from draftgenie_azure.cli.printable import lines
 from draftgenie_azure.errors import DeployerError
-from draftgenie_azure.masking import Masking
+from draftgenie_azure.masking import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any, TextIO
+    from collections.abc import Callable, Sequence
+    from typing import TextIO
 
 
 class _Handler(logging.StreamHandler["TextIO"]):
@@ -42,12 +43,18 @@ class _Handler(logging.StreamHandler["TextIO"]):
         self._lost(error)
 
 
-def open_log(path: str | None, secrets: Iterable[Any], *, verbose: bool, tell: Callable[..., None]) -> logging.Logger:
-    """The run's logger; what ends the run unforeseen is masked from here on, like the log.
+class _Formatter(logging.Formatter):
+    """A record with its traceback, without secrets, and with nothing in it that a terminal or CI system obeys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(lines(MASK.text(super().format(record))))
+
+
+def open_log(path: str | None, *, verbose: bool, tell: Callable[..., None]) -> logging.Logger:
+    """The run's logger; libraries' warnings go where it writes, to the terminal where all goes there.
 
     Args:
         path: of the file that gets everything, or None.
-        secrets: values that are masked.
         verbose: everything goes to the terminal too, not warnings alone.
         tell: a reporter's `message`; told, once, where the file cannot be written any further.
 
@@ -64,13 +71,18 @@ def open_log(path: str | None, secrets: Iterable[Any], *, verbose: bool, tell: C
     if path:
         lost = "the log %s cannot be written: %s; going on without it"
         handlers.append(_Handler(_opened(path), lambda error: tell(lost % (path, error.strerror), level="warning")))
-    masking = Masking(secrets)
-    sys.excepthook = masking.hook
     for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
-        handler.addFilter(masking)
+        handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
         logger.addHandler(handler)
+    _take_over_libraries(handlers if verbose else handlers[1:])
     return logger
+
+
+def _take_over_libraries(handlers: Sequence[logging.Handler]) -> None:
+    """What libraries log would go to standard error as it is, past the mask, where no handler takes it."""
+    logging.captureWarnings(True)
+    root = logging.getLogger()
+    root.handlers = [*handlers] or [logging.NullHandler()]
 
 
 def _opened(path: str) -> TextIO:

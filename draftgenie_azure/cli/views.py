@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from itertools import pairwise
+
+from draftgenie_azure.cli import printable
+from draftgenie_azure.masking import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import TracebackType
     from typing import Any
 
     from draftgenie_azure.errors import DeployerError
@@ -37,22 +42,46 @@ def duration(seconds: float) -> str:
 
 
 def _print(stream: Any, text: str) -> None:
-    """One line, whole; a deployment goes on when nobody listens any longer (a closed terminal, `| head`)."""
+    """One text, whole; a deployment goes on when nobody listens any longer (a closed terminal, `| head`)."""
     encoding = stream.encoding or "utf-8"
     try:
-        stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         stream.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-class PlainReporter:
-    """One line per event, progress on standard error, results on standard output."""
+def wanted_output(arguments: Sequence[str]) -> str:
+    """What a command line that cannot be parsed asks for, as far as it can be told: `json` or `plain`."""
+    wants_json = "--output=json" in arguments or ("--output", "json") in pairwise(arguments)
+    return "json" if wants_json else "plain"
 
-    def __init__(self, *, total: int, width: int, color: bool) -> None:
+
+def ask(question: str) -> None:
+    """Print a question, to be answered on the same line."""
+    sys.stderr.write("\n".join(_safe(question)) + " [y/N] ")
+    sys.stderr.flush()
+
+
+def show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """For `sys.excepthook`: the traceback of a fault of the program, without secrets."""
+    import traceback
+
+    _print(sys.stderr, "\n".join(_safe("".join(traceback.format_exception(kind, error, trace)).rstrip())))
+
+
+class PlainReporter:
+    """Lines for people, progress on standard error, results on standard output.
+
+    Whatever it is told may hold text of other people (names, Azure's messages, what containers printed): secrets are
+    hidden, control characters shown escaped, and each line after the first of a text has a margin.
+    """
+
+    def __init__(self, *, total: int, width: int, color: bool, on_github: bool = False) -> None:
         self._total = total
         self._width = width
         self._color = color
+        self._on_github = on_github
         self._number: dict[str, int] = {}
 
     def order(self, names: Sequence[str]) -> None:
@@ -61,35 +90,55 @@ class PlainReporter:
 
     def step(self, name: str, what: str, text: str, **facts: Any) -> None:
         """Something happened to a step: `run`, `waits`, `done`, `skip`, `failed`, `disabled`, `may run`, `stopped`."""
-        _print(sys.stderr, self._line(name, what, text))
+        self._print(sys.stderr, self._line(name, what, text))
 
     def planned(self, name: str, what: str, reasons: list[str]) -> None:
         """What would happen to a step: a result, on standard output."""
-        _print(sys.stdout, self._line(name, what, shortened(reasons)))
+        self._print(sys.stdout, self._line(name, what, shortened(reasons)))
 
-    def _line(self, name: str, what: str, text: str) -> str:
+    def _line(self, name: str, what: str, text: str) -> list[str]:
         number = f"{self._number.get(name, 0):2}/{self._total}"
-        return f"{number} {name:{self._width}} {self._painted(what, 8)} {text}"
+        return _behind(f"{number} {name:{self._width}} {self._painted(what, 8)} ", text)
 
     def message(self, text: str, *, level: str = "info") -> None:
         """Something to know, on standard error."""
-        _print(sys.stderr, text if level == "info" else f"{level}: {text}")
+        self._print(sys.stderr, _behind("" if level == "info" else f"{level}: ", text))
 
     def error(self, error: DeployerError, *, log: str | None) -> None:
         """What failed, why, what to do next, and where the log is."""
-        _print(sys.stderr, f"{self._painted('failed', 0)}: {error.message}")
+        shown = _behind(f"{self._painted('failed', 0)}: ", error.summary)
+        for text in error.lines:
+            shown += _behind("  ", text)
+        if error.details:
+            shown += [printable.with_margin(line) for line in _safe(error.details)]
         if error.hint:
-            _print(sys.stderr, f"  next: {error.hint}")
+            shown += _behind("  next: ", error.hint)
         if log:
-            _print(sys.stderr, f"  log:  {log}")
+            shown += _behind("  log:  ", log)
+        self._print(sys.stderr, shown)
 
     def result(self, lines: Sequence[str], document: dict[str, Any]) -> None:
         """A result, on standard output."""
-        _print(sys.stdout, "\n".join(lines))
+        self._print(sys.stdout, [shown for line in lines for shown in _behind("", line)])
+
+    def _print(self, stream: Any, lines: Sequence[str]) -> None:
+        if self._on_github and any(line.startswith(printable.MARGIN) for line in lines):
+            lines = printable.without_commands(lines)
+        _print(stream, "\n".join(lines))
 
     def _painted(self, what: str, width: int) -> str:
         padded = what.ljust(width)
         return f"\x1b[{_COLOURS[what]}m{padded}\x1b[0m" if self._color and what in _COLOURS else padded
+
+
+def _safe(text: str) -> list[str]:
+    return printable.lines(MASK.text(text))
+
+
+def _behind(prefix: str, text: str) -> list[str]:
+    """The lines of a text, the first of them behind words of ours."""
+    first, *rest = _safe(text)
+    return [prefix + first, *rest]
 
 
 class JsonReporter:
@@ -111,8 +160,19 @@ class JsonReporter:
         self._write({"event": "message", "level": level, "message": text})
 
     def error(self, error: DeployerError, *, log: str | None) -> None:
-        """An event of kind `error`."""
-        self._write({"event": "error", "message": error.message, "hint": error.hint, "log": log})
+        """An event of kind `error`, after one of kind `fault` for each fault of usage or configuration."""
+        for fault in getattr(error, "faults", ()):
+            self._write(
+                {
+                    "event": "fault",
+                    "file": fault.file or None,
+                    "line": fault.line,
+                    "key": fault.key or None,
+                    "message": fault.message,
+                }
+            )
+        document = {"event": "error", "message": error.message, "hint": error.hint, "log": log}
+        self._write(document | ({"details": error.details} if error.details else {}))
 
     def result(self, lines: Sequence[str], document: dict[str, Any]) -> None:
         """The result as one object."""
@@ -120,7 +180,7 @@ class JsonReporter:
 
     @staticmethod
     def _write(document: dict[str, Any]) -> None:
-        _print(sys.stdout, json.dumps(document, sort_keys=True))
+        _print(sys.stdout, printable.json_line(json.dumps(MASK.document(document), sort_keys=True)))
 
 
 Reporter = PlainReporter | JsonReporter

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from draftgenie_azure.config.confidential import tell_mask
 from draftgenie_azure.errors import ConfigError, Fault
 
 TYPE_CHECKING = False
@@ -93,6 +94,7 @@ def read(paths: Sequence[str], environ: Mapping[str, str]) -> RawConfig:
         except ConfigError as error:
             faults.extend(error.faults)
             continue
+        tell_mask(document.values, document.variables, is_secret_key)
         raw.variables.update(document.variables)
         places = {key: (path, line) for key, line in document.lines.items()}
         _forget(raw, _overlay(raw.values, document.values, ()))

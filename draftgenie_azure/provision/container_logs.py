@@ -5,9 +5,12 @@ The way of the Azure CLI (azure-cli 2.91, `containerapp/custom.py`): POST `getAu
 
 from __future__ import annotations
 
+import shlex
+
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.replies import member
 from draftgenie_azure.errors import AzureError
+from draftgenie_azure.masking import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +18,20 @@ if TYPE_CHECKING:
     from draftgenie_azure.arm.transport import Wire
 
 LINES = 20
+LONGEST = 1000  # characters of a line
 _APPS = ids.API_VERSIONS["Microsoft.App/containerApps"]
+
+
+def last_lines(text: object, count: int) -> str:
+    """The end of a log; masked before it is cut, since nothing finds half a secret."""
+    lines = [line for line in MASK.text(str(text)).splitlines() if line.strip()]
+    return "\n".join(line if len(line) <= LONGEST else f"{line[:LONGEST]}..." for line in lines[-count:])
+
+
+def command(resource_id: str, kind: str, *options: str) -> str:
+    """The command that shows the log of an app (`kind` empty) or job."""
+    group, name = resource_id.split("/")[4], ids.last_name(resource_id)
+    return shlex.join(["az", "containerapp", *kind.split(), "logs", "show", "-g", group, "-n", name, *options])
 
 
 def stream(arm: Arm, transport: Wire, owner_id: str, address: str) -> str:
@@ -37,23 +53,22 @@ def stream(arm: Arm, transport: Wire, owner_id: str, address: str) -> str:
             tries=2,
         )
     except AzureError as error:
-        return f"    (its log could not be read: {error.message})"
-    lines = [line for line in str(reply.body).splitlines() if line.strip()]
-    return "\n".join(f"    | {line}" for line in lines[-LINES:]) or "    (it printed nothing)"
+        return f"(its log could not be read: {error.message})"
+    return last_lines(reply.body, LINES) or "(it printed nothing)"
 
 
-def job_log(arm: Arm, transport: Wire, job_id: str, execution: str) -> str:
-    """The last lines of each container of an execution."""
-    texts = []
+def job_log(arm: Arm, transport: Wire, job_id: str, execution: str) -> tuple[list[str], str]:
+    """How each container of an execution ended, in Azure's words, and the last lines of what they printed."""
     try:
         replicas = list(arm.listing(f"{job_id}/executions/{execution}/replicas", api_version=_APPS))
     except AzureError as error:
-        return f"    (its replicas could not be listed: {error.message})"
+        return [f"its replicas could not be listed: {error.message}"], ""
+    ends, logs = [], []
     for replica in replicas:
         for container in (replica.get("properties") or replica).get("containers") or []:
-            details = container.get("runningStateDetails") or container.get("runningState") or ""
+            state = container.get("runningStateDetails") or container.get("runningState")
+            ends.append(f"{container.get('name')}: {state}")
             address = container.get("logStreamEndpoint")
-            texts.append(f"    {container.get('name')}: {details}")
             if address:
-                texts.append(stream(arm, transport, job_id, address))
-    return "\n".join(texts) or "    (no replica is left to tell)"
+                logs.append(stream(arm, transport, job_id, address))
+    return ends or ["no replica is left"], "\n".join(logs)

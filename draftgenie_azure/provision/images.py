@@ -16,6 +16,7 @@ from draftgenie_azure.build_context.hashing import content_tag
 from draftgenie_azure.build_context.packing import pack
 from draftgenie_azure.digests import slow_digest
 from draftgenie_azure.errors import AzureError, BuildError
+from draftgenie_azure.provision.container_logs import last_lines
 from draftgenie_azure.run.control import pace
 from draftgenie_azure.run.schedule import side_by_side
 
@@ -298,8 +299,12 @@ class RegistryBuilder:
             self._control.wait(pace(began))
         self._records.operation_ended(self._operation(request, tag))
         if status != "Succeeded":
-            text = f"{request.key}: build {run_id} of {request.dockerfile} ended as {status}."
-            raise BuildError(f"{text}\n{self._log(run_id)}", hint=_MEND)
+            raise BuildError(
+                f"{request.key}: build {run_id} of {request.dockerfile} ended as {status}\n"
+                f"its log: az acr task logs --registry {ids.last_name(self._registry)} --run-id {run_id}",
+                hint=_MEND,
+                details=self._log(run_id),
+            )
 
     def _log(self, run_id: str) -> str:
         """The last lines of a run's log, or why they cannot be shown."""
@@ -309,7 +314,7 @@ class RegistryBuilder:
             text = self._transport.other("GET", address, scope=None, tries=3).body
         except AzureError as error:
             return f"(its log could not be read: {error.message})"
-        return "\n".join(f"    {line}" for line in str(text).splitlines()[-LOG_LINES:])
+        return last_lines(text, LOG_LINES)
 
     def _pull_token(self, repository: str) -> str:
         """A registry token by exchanging the ARM one (learn.microsoft.com, container-registry-authentication)."""

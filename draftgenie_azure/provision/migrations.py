@@ -15,7 +15,7 @@ from draftgenie_azure.digests import content_hash
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.provision import apps
 from draftgenie_azure.provision.bodies.apps import migration_job
-from draftgenie_azure.provision.container_logs import job_log
+from draftgenie_azure.provision.container_logs import command, job_log
 from draftgenie_azure.run.control import pace
 
 TYPE_CHECKING = False
@@ -95,7 +95,7 @@ class Migrations:
                 outcome, and it may be this very force that began it.
 
         Raises:
-            DeployerError: it failed; the end of its log is in the message.
+            DeployerError: it failed; the end of its log is in the details.
             AzureError: Azure refused, or it is not known how it ended.
         """
         self._delete_others(job, group)
@@ -226,7 +226,7 @@ class Migrations:
         Its name is recorded first, so that the next run takes up the wait where this one is cut off.
 
         Raises:
-            DeployerError: it failed; the end of its log is in the message.
+            DeployerError: it failed; the end of its log is in the details.
             AzureError: it is gone, or does not end.
         """
         operation = f"{job.id}{EXECUTIONS}{execution}"
@@ -242,10 +242,13 @@ class Migrations:
                 hint="Look at the database. The next run starts the migration once more.",
             )
         if not succeeded:
-            log = job_log(self._arm, self._transport, job.id, execution)
+            container = job.body["properties"]["template"]["containers"][0]["name"]
+            look = command(job.id, "job", "--execution", execution, "--container", container)
+            ends, log = job_log(self._arm, self._transport, job.id, execution)
             raise DeployerError(
-                f"{job.key}: the migration ended as {status} ({execution}).\n{log}",
-                hint="Mend it, then run again; or start it once more with --force-step run_migrations.",
+                f"{job.key}: the migration ended as {status} ({execution}): {'; '.join(ends)}\nits log: {look}",
+                hint="Fix it, then run again; or start it once more with --force-step run_migrations.",
+                details=log,
             )
 
     def _end(self, job: Resource, execution: str) -> str | None:

@@ -14,6 +14,7 @@ from draftgenie_azure.config.placeholders import names, render
 from draftgenie_azure.config.validated.secret_plan import is_secret_name, vault_name_of
 from draftgenie_azure.digests import slow_digest
 from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.masking import MASK
 from draftgenie_azure.provision.bodies.roles import role_assignment
 from draftgenie_azure.provision.bodies.vault import vault_secret
 
@@ -36,6 +37,7 @@ def generate() -> str:
     while True:
         value = "".join(secrets.choice(alphabet) for _ in range(GENERATED_LENGTH))
         if any(c.islower() for c in value) and any(c.isupper() for c in value) and any(c.isdigit() for c in value):
+            MASK.add(value)
             return value
 
 
@@ -114,6 +116,7 @@ class Vault:
         """
         if name not in self._values:
             self._values[name] = self._read(name)
+            MASK.add(self._values[name])
         return self._values[name]
 
     def _ensure(self, name: str, digest: str, value: Callable[[], str], *, generated: bool) -> str:
@@ -128,6 +131,7 @@ class Vault:
 
         Source: github.com/Azure/azure-resource-manager-schemas/issues/1494 (the Key Vault team).
         """
+        MASK.add(value)  # composed ones are made here
         self._values[name] = value
         digest = digest or slow_digest(value, self._records.salt)
         reply = self._arm.send(f"{self.id}/secrets/{name}", vault_secret(value, digest))

@@ -12,7 +12,7 @@ from functools import partial
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.errors import AzureError, VerificationError
-from draftgenie_azure.provision.container_logs import stream
+from draftgenie_azure.provision.container_logs import LINES, command, last_lines, stream
 from draftgenie_azure.run.control import pace
 from draftgenie_azure.run.schedule import side_by_side
 
@@ -65,7 +65,7 @@ class Verification:
                 checks[key] = self._check(key, service)
             except VerificationError as error:
                 hint = "Mend the service named, then run again."
-                raise VerificationError(f"{key}: {error.message}", hint=hint) from error
+                raise VerificationError(f"{key}: {error.message}", hint=hint, details=error.details) from error
 
         tasks = [partial(check, key, service) for key, service in self._config.services.items()]
         side_by_side(tasks, width=self._control.parallelism)
@@ -98,12 +98,12 @@ class Verification:
                 if self._is_ready(properties, revision, service):
                     return live, revision
                 if self._is_lost(revision):
-                    raise VerificationError(self._explain(app_id, properties, revision))
+                    raise self._not_ready(app_id, properties, revision)
             failed = properties.get("provisioningState") == "Failed"
             if failed:
                 self._session.records.note(f"container_app/{key}", failed=True)  # a reason to send the app again
             if failed or time.monotonic() > deadline:
-                raise VerificationError(self._explain(app_id, properties, revision))
+                raise self._not_ready(app_id, properties, revision)
             self._control.wait(pace(began))
 
     @staticmethod
@@ -128,31 +128,34 @@ class Verification:
             for container in replica["properties"].get("containers", []):
                 restarts = int(container.get("restartCount") or 0)
                 if not container.get("ready", False) or restarts > RESTARTS:
-                    raise VerificationError(self._explain(app_id, {}, revision))
+                    raise self._not_ready(app_id, {}, revision)
 
     def _replicas(self, app_id: str, revision: dict[str, Any]) -> list[dict[str, Any]]:
         return list(self._arm.listing(f"{app_id}/revisions/{revision['name']}/replicas", api_version=_VERSION))
 
-    def _explain(self, app_id: str, properties: dict[str, Any], revision: dict[str, Any] | None) -> str:
-        """Why a revision is not ready: Azure's own words, then each container's state, exit code and log."""
+    def _not_ready(
+        self, app_id: str, properties: dict[str, Any], revision: dict[str, Any] | None
+    ) -> VerificationError:
+        """Why a revision is not ready: Azure's own words and each container's exit code; apart, what it printed."""
         if revision is None:
-            return f"it has no revision. {properties.get('deploymentErrors') or ''}".strip()
+            return VerificationError(f"it has no revision. {properties.get('deploymentErrors') or ''}".strip())
         facts = revision["properties"]
         words = [
             f"revision {revision['name']} is {facts.get('runningState')}, health {facts.get('healthState')}",
             facts.get("runningStateDetails") or "",
             facts.get("provisioningError") or properties.get("deploymentErrors") or "",
         ]
-        lines = [". ".join(str(word) for word in words if word)]
+        lines, logs = [". ".join(str(word) for word in words if word)], []
         for replica in self._replicas(app_id, revision):
             for container in replica["properties"].get("containers", []):
                 lines.append(
-                    f"    container {container.get('name')}: {container.get('runningState')}, "
+                    f"container {container.get('name')}: {container.get('runningState')}, "
                     f"{container.get('restartCount', 0)} restarts. {container.get('runningStateDetails') or ''}"
                 )
                 if container.get("logStreamEndpoint"):
-                    lines.append(stream(self._arm, self._session.transport, app_id, container["logStreamEndpoint"]))
-        return "\n".join(lines)
+                    logs.append(stream(self._arm, self._session.transport, app_id, container["logStreamEndpoint"]))
+        lines.append(f"its log: {command(app_id, '', '--revision', revision['name'])}")
+        return VerificationError("\n".join(lines), details="\n".join(logs))
 
     def _ask(self, app_id: str, live: dict[str, Any], service: Service) -> None:
         """Ask an external app over HTTPS; one that is scaled to zero is woken within a minute."""
@@ -164,20 +167,20 @@ class Verification:
             if problem is None:
                 return
             if time.monotonic() - began > WAKE_WAIT:
-                raise VerificationError(f"{url} {problem}")
+                raise VerificationError(f"{url} {problem[0]}", details=problem[1])
             self._control.wait(pause)
             pause = min(10.0, pause * 2)
 
-    def _answer(self, url: str) -> str | None:
-        """None where the answer is good, else what is wrong with it."""
+    def _answer(self, url: str) -> tuple[str, str] | None:
+        """None where the answer is good, else what is wrong with it, and what the app itself says."""
         try:
             reply = self._session.transport.other("GET", url, scope=None, tries=1)
         except AzureError as error:
             if error.status is None:
-                return f"does not answer: {error.message}"
-            return f"answers {error.status}: {error.message}"
+                return f"does not answer: {error.message}", ""
+            return f"answers {error.status}", error.message
         unwell = _unwell(reply.body)
-        return f"answers {reply.status}, but says: {unwell}" if unwell else None
+        return (f"answers {reply.status}, but not that it is well", last_lines(unwell, LINES)) if unwell else None
 
 
 def _unwell(body: Any) -> str | None:

@@ -7,6 +7,7 @@ import os
 
 from draftgenie_azure.changes.dependencies import HASH_FORMAT
 from draftgenie_azure.errors import StateError
+from draftgenie_azure.masking import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def empty(*, lineage: str | None = None, salt: str | None = None, serial: int = 
 
 
 def dump(document: Mapping[str, Any]) -> bytes:
-    """The document as it is stored: sorted keys, two spaces, a newline at the end."""
+    """The document as it is stored: without secrets, sorted keys, two spaces, a newline at the end."""
+    document = MASK.document(document)
     text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
     try:
         return text.encode() + b"\n"

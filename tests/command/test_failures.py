@@ -9,27 +9,9 @@ from typing import Any
 
 import pytest
 from project import COMMAND, ROOT, Project, wait_for, wait_for_server
+from step_faults import REFUSED
 
 from draftgenie_azure.steps import STEP_NAMES, step_named
-
-# Step -> a request that it alone makes, refused once. A refusal of 403 is never tried again by itself.
-REFUSED = {
-    "check_prerequisites": {"method": "GET", "path": "*/providers/Microsoft.ManagedIdentity"},
-    "create_resource_group": {"method": "PUT", "path": "*/userAssignedIdentities/*"},
-    "create_monitoring": {"method": "PUT", "path": "*/components/*"},
-    "create_container_registry": {"method": "PUT", "path": "*/registries/draftgenieacr"},
-    "create_key_vault": {"method": "PUT", "path": "*/vaults/draftgenie-kv"},
-    "create_databases": {"method": "PUT", "path": "*/flexibleServers/draftgenie-pg"},
-    "store_secrets": {"method": "PUT", "path": "*/secrets/rabbitmq-url"},
-    "create_container_apps_env": {"method": "PUT", "path": "*/managedEnvironments/*"},
-    "build_and_push_images": {"method": "POST", "path": "*/scheduleRun"},
-    "deploy_infrastructure_services": {"method": "PUT", "path": "*/containerApps/qdrant"},
-    "deploy_application_services": {"method": "PUT", "path": "*/containerApps/draft-service"},
-    "configure_environment_variables": {"method": "GET", "path": "*/containerApps/qdrant", "skip": 2},
-    "run_migrations": {"method": "POST", "path": "*/start"},
-    "verify_deployment": {"method": "GET", "path": "*/replicas"},
-}
-
 
 # What the writes of a step have in their path.
 MADE = {
@@ -206,7 +188,7 @@ def test_health_answer_that_says_degraded_fails_although_it_is_200(deployed: Pro
     result = deployed.run(*arguments, "--force-step", "verify_deployment")
 
     assert result.code == 1
-    assert "but says: status degraded (jwt: down: no)" in result.err
+    assert "answers 200, but not that it is well\n| status degraded (jwt: down: no)\n" in result.err
 
 
 def test_failed_change_of_size_touches_no_password(deployed: Project) -> None:

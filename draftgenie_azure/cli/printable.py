@@ -1,0 +1,77 @@
+"""Other people's text as text: nothing in it moves the cursor, starts a line of ours, or commands a CI system.
+
+GitHub's runner and the agent of Azure Pipelines look for commands in whatever a job prints: `::name::` at the beginning
+of a line, `##[name]` and `##vso[area.action]` anywhere in it. Both compare as .NET compares text of a culture, which
+passes over characters that have no width; so these are shown escaped, too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MARGIN = "| "
+LONGEST_LINE = 2000  # characters; a log without a line end is cut there
+# C0 and C1 without tab, and what has no width or changes the direction: Unicode's Default_Ignorable_Code_Point,
+# line and paragraph separator, bidirectional controls, lone surrogates.
+_ESCAPED = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
+_SELECTORS = re.compile("[\ufe00-\ufe0f]")  # which picture a character has; no loss
+_COMMAND = re.compile(r"##(?=\w*\[)")
+_SHORT = {"\n": "\\n", "\r": "\\r"}
+
+
+def escaped(text: str) -> str:
+    """A text as one line that every terminal and CI system shows and none obeys."""
+    text = _ESCAPED.sub(_escape, _SELECTORS.sub("", text).replace("\t", "    "))
+    return _COMMAND.sub("# #", text)
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text: the first as it is, each further one with a margin, so that no line is taken for ours."""
+    first, *rest = text.split("\n")
+    shown = [_shortened(escaped(first))]
+    if shown[0].lstrip().startswith("::"):
+        shown[0] = MARGIN + shown[0]
+    return shown + [with_margin(_shortened(escaped(part))) for part in rest]
+
+
+def with_margin(line: str) -> str:
+    """A line that begins with the margin, once."""
+    return line if line.startswith(MARGIN) else MARGIN + line
+
+
+def without_commands(shown: Sequence[str]) -> list[str]:
+    """Lines during which GitHub's runner obeys no command: it goes on at a token that nobody can guess.
+
+    Source: docs.github.com, workflow commands, "Stopping and starting workflow commands".
+    """
+    token = os.urandom(16).hex()
+    return [f"::stop-commands::{token}", *shown, f"::{token}::"]
+
+
+def json_line(dumped: str) -> str:
+    """A line of ASCII JSON in which no CI system finds a command; it stands for the same values."""
+    return dumped.replace("##", "#\\u0023").replace("::", ":\\u003a").replace("\x7f", "\\u007f")
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as the system's names and variables have it
+        code -= 0xDC00
+    if code < 0x100:
+        return _SHORT.get(character, f"\\x{code:02x}")
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _shortened(line: str) -> str:
+    over = len(line) - LONGEST_LINE
+    return line if over <= 0 else f"{line[:LONGEST_LINE]}... ({over} more characters)"

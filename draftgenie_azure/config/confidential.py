@@ -1,0 +1,49 @@
+"""Tells the mask what of a configuration is secret, and what is not although a secret may be called the same."""
+
+from __future__ import annotations
+
+from draftgenie_azure.masking import MASK
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+_NAMING = (
+    "azure.", "locations.", "container_registry.name", "key_vault.name", "monitoring.", "postgresql.server_name",
+    "postgresql.admin_user", "postgresql.databases.", "redis.name", "container_apps.environment_name",
+)  # fmt: skip
+_SECTIONS_OF_NAMES = ("services", "secrets")
+
+
+def tell_mask(
+    values: Mapping[str, Any], variables: Mapping[str, str | None], is_secret_key: Callable[[str], bool]
+) -> None:
+    """Have the mask know the secrets of a file, and the variables that they were made from."""
+    names: list[str] = []
+    given: list[str] = []
+    for key, value in _leaves("", values):
+        if is_secret_key(key):
+            given.append(value)
+        elif key.startswith(_NAMING) or (key.startswith("services.") and key.endswith(".name")):
+            names.append(value)
+    for section in _SECTIONS_OF_NAMES:
+        entries = values.get(section)
+        names += map(str, entries) if isinstance(entries, dict) else []
+    MASK.allow(names)
+    MASK.add(*given)
+    MASK.add(*(value for value in variables.values() if value and any(value in secret for secret in given)))
+
+
+def _leaves(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Every text and number of a configuration, with its dotted key."""
+    if isinstance(value, dict):
+        for name, below in value.items():
+            yield from _leaves(f"{key}.{name}" if key else str(name), below)
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _leaves(f"{key}.{index}", below)
+    elif isinstance(value, str):
+        yield key, value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield key, str(value)

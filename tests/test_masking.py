@@ -1,0 +1,184 @@
+"""The mask: a secret is found however it is written, and nothing else is hidden."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import threading
+import urllib.parse
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from draftgenie_azure.masking import HIDDEN, Mask
+
+AWKWARD = 'p@ss/w+rd "ä\\n%41&<é>=\'`{|}~ end'
+WRITINGS: dict[str, Callable[[str], str]] = {
+    "plain": lambda s: s,
+    "JSON": lambda s: json.dumps(s)[1:-1],
+    "JSON without ASCII escapes": lambda s: json.dumps(s, ensure_ascii=False)[1:-1],
+    "JSON in JSON": lambda s: json.dumps(json.dumps({"password": s})),
+    "JSON as .NET writes it": lambda s: "".join(
+        c if c.isascii() and c.isalnum() else "".join(f"\\u{unit:04X}" for unit in _utf16(c)) for c in s
+    ),
+    "JSON with escaped slashes": lambda s: json.dumps(s)[1:-1].replace("/", "\\/"),
+    "URL": lambda s: urllib.parse.quote(s, safe=""),
+    "URL, slashes kept": urllib.parse.quote,
+    "URL in lower case": lambda s: "".join(
+        part.lower() if part[0] == "%" else part for part in _split(urllib.parse.quote(s, safe=""))
+    ),
+    "form": urllib.parse.quote_plus,
+    "URL in a URL": lambda s: urllib.parse.quote(urllib.parse.quote(s, safe=""), safe=""),
+    "URL in JSON": lambda s: json.dumps({"url": "https://u:" + urllib.parse.quote(s, safe="") + "@h"}),
+    "HTML": html.escape,
+    "base64": lambda s: base64.b64encode(s.encode()).decode(),
+    "base64 without padding": lambda s: base64.b64encode(s.encode()).decode().rstrip("="),
+    "urlsafe base64": lambda s: base64.urlsafe_b64encode(s.encode()).decode(),
+    "basic authentication": lambda s: base64.b64encode(f"user:{s}".encode()).decode(),
+    "base64 of JSON": lambda s: base64.b64encode(json.dumps({"a": 1, "key": s}, ensure_ascii=False).encode()).decode(),
+    "base64 in a URL": lambda s: urllib.parse.quote(base64.b64encode(f"ab{s}cd".encode()).decode(), safe=""),
+    "wrapped base64": lambda s: base64.encodebytes(f"{'x' * 50}{s}{'y' * 50}".encode()).decode(),
+    "hex": lambda s: s.encode().hex(),
+}
+
+
+def _utf16(character: str) -> list[int]:
+    data = character.encode("utf-16-be")
+    return [data[0] << 8 | data[1]] + ([data[2] << 8 | data[3]] if len(data) == 4 else [])
+
+
+def _split(quoted: str) -> list[str]:
+    import re
+
+    return [part for part in re.split(r"(%..)", quoted) if part]
+
+
+def hidden(secret: str, text: str) -> str:
+    """A text behind a mask that knows one secret."""
+    mask = Mask()
+    mask.add(secret)
+    return mask.text(text)
+
+
+@pytest.mark.parametrize("secret", [AWKWARD, "hunter22", "Sup3r-s3cret-value", "päßwörd-ünd-mehr", "🔑🔑-key-1"])
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_secret_is_hidden_however_it_is_written(secret: str, writing: str) -> None:
+    written = WRITINGS[writing](secret)
+
+    for before, after in (("", ""), ("log: ", " end"), ("x=", "&y=z"), ("ä\n", "\n")):
+        shown = hidden(secret, before + written + after)
+
+        assert HIDDEN in shown
+        assert secret not in shown
+        assert written not in shown
+        assert len(shown) < len(before + written + after) or len(written) < 6
+
+
+@given(st.text(min_size=6, max_size=40).filter(lambda s: s.strip() == s), st.text(max_size=40), st.text(max_size=40))
+def test_any_secret_is_hidden_in_any_text_as_json_url_and_base64(secret: str, before: str, after: str) -> None:
+    """Whatever stands around it; lone surrogates aside, which neither URL nor base64 can carry."""
+    if not secret.isprintable():
+        return
+    whole = f"{before} {secret} {after}"
+    assert secret not in hidden(secret, whole)
+    assert secret not in json.loads(f'"{_inside(hidden(secret, json.dumps(whole)))}"')
+    assert secret not in urllib.parse.unquote(hidden(secret, urllib.parse.quote(whole, safe="")))
+    encoded = base64.b64encode(whole.encode()).decode()
+    shown = hidden(secret, encoded)
+    assert HIDDEN in shown
+    for piece in shown.split(HIDDEN):
+        for shift in range(4):
+            text = piece[shift:]
+            decoded = base64.b64decode(text[: len(text) // 4 * 4], validate=False) if text else b""
+            assert secret.encode() not in decoded
+
+
+def _inside(quoted: str) -> str:
+    return quoted[1:-1]
+
+
+def test_overlapping_secrets_leave_nothing() -> None:
+    mask = Mask()
+    mask.add("alpha-BRAVO-1", "BRAVO-1-charlie")
+    assert mask.text("<alpha-BRAVO-1-charlie>") == f"<{HIDDEN}>"
+
+
+def test_text_without_a_secret_is_as_it_was() -> None:
+    text = 'GET /a%20b "x\\u0041" &amp; \\n\nCREATE: https://example.org/?q=%F0%9F%94%91 ## ::'
+    assert hidden("Sup3r-s3cret", text) == text
+
+
+def test_parts_of_a_secret_are_secret() -> None:
+    """An application logs the password of its database URL, a key of its connection string, a line of its PEM file."""
+    url = "postgresql+asyncpg://genie:p%40ss-w0rd@db.example:5432/app"
+    storage = "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=abcdEFGH0123==;EndpointSuffix=x"
+    sas = "https://a.blob.example/c/x.tgz?sv=2021&sig=QWxhZGRpbjpvcGVu%2Fc2VzYW1l&se=2026"
+    pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqh\nkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n"
+    account = json.dumps({"type": "service_account", "private_key": "line-one\nline-two-of-key", "project": "genie"})
+    mask = Mask()
+    mask.add(url, storage, sas, pem, account)
+    for part in ("p%40ss-w0rd", "p@ss-w0rd", "abcdEFGH0123==", "QWxhZGRpbjpvcGVu%2Fc2VzYW1l", "kiG9w0BAQEFAASC"):
+        assert mask.text(f"[{part}]") == f"[{HIDDEN}]", part
+    assert "line-two" not in mask.text(account)
+    assert "line-two" not in mask.text("key: line-one\nline-two-of-key")
+    assert mask.text("genie asked db.example:5432") == "genie asked db.example:5432"
+
+
+def test_short_values_do_not_hide_everything() -> None:
+    mask = Mask()
+    mask.add("a", "abc", "1234", "", None, 5)
+    assert mask.text("a cab abc, pin 1234 of 12345; x1234") == f"a cab abc, pin {HIDDEN} of 12345; x1234"
+
+
+def test_name_that_is_in_the_open_is_not_hidden() -> None:
+    mask = Mask()
+    mask.allow(["draftgenie-rg", "api_gateway"])
+    mask.add("draftgenie", "api_gateway", "another-one-9")
+    assert mask.text("draftgenie-rg api_gateway another-one-9") == f"draftgenie-rg api_gateway {HIDDEN}"
+
+
+def test_document_keeps_its_own_words_though_a_secret_is_called_the_same() -> None:
+    mask = Mask()
+    mask.add("completed", "Tr0ub4dor&3-horse")
+    document = {"status": "completed", "error": "completed with Tr0ub4dor&3-horse", "id": "/x/Tr0ub4dor&3-horse"}
+    shown = {"status": "completed", "error": f"{HIDDEN} with {HIDDEN}", "id": f"/x/{HIDDEN}"}
+    assert mask.document(document) == shown
+
+
+def test_secret_that_comes_later_is_hidden_in_a_text_seen_before() -> None:
+    mask = Mask()
+    mask.add("first-secret-1")
+    assert mask.document({"error": "second-secret-2"}) == {"error": "second-secret-2"}
+    mask.add("second-secret-2")
+    assert mask.document({"error": "second-secret-2"}) == {"error": HIDDEN}
+
+
+def test_threads_that_add_and_ask_at_once_see_every_secret_that_was_added_before() -> None:
+    mask, leaks = Mask(), []
+
+    def work(number: int) -> None:
+        for count in range(100):
+            secret = f"secret-{number}-{count}-value"
+            mask.add(secret)
+            if secret in mask.text(f"it is {secret}."):
+                leaks.append(secret)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert leaks == []
+
+
+def test_cost_does_not_grow_with_the_number_of_secrets() -> None:
+    """Two thousand secrets: what is looked at per character of a text stays one look into one table."""
+    few, many = Mask(), Mask()
+    few.add("secret-number-0-x")
+    many.add(*(f"{number:04d}-secret-x{number * 7919}" for number in range(2000)))
+    text = "PUT https://management.azure.com/subscriptions/0000/resourceGroups/draftgenie-rg 201 Created; " * 20
+    assert few.text(text) == many.text(text) == text
+    assert max(len(forms) for forms in many._forms.values()) < 2000
