@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 _NAMING = (
-    "azure.", "locations.", "container_registry.name", "key_vault.name", "monitoring.", "postgresql.server_name",
-    "postgresql.admin_user", "postgresql.databases.", "redis.name", "container_apps.environment_name",
+    "azure.resource_group", "azure.project_name", "azure.location", "azure.identity_name", "locations.",
+    "container_registry.name", "key_vault.name", "monitoring.log_workspace", "monitoring.app_insights",
+    "postgresql.server_name", "postgresql.admin_user", "postgresql.databases.", "redis.name",
+    "container_apps.environment_name",
 )  # fmt: skip
 _SECTIONS_OF_NAMES = ("services", "secrets")
 
