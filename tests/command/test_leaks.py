@@ -62,7 +62,7 @@ def left_behind(project: Project, *results: Result) -> Iterator[tuple[str, str]]
     for number, result in enumerate(results):
         yield f"standard output {number}", result.out
         yield f"standard error {number}", result.err
-    written_by_test = {"config.yaml", "faults.yaml", "vault.json"}
+    written_by_test = {"config.yaml", "faults.yaml", "faults.json", "vault.json"}
     for path in sorted(project.directory.rglob("*")):
         if path.is_file() and path.name not in written_by_test and "examples" not in path.parts:
             yield str(path.relative_to(project.directory)), path.read_text(encoding="utf-8", errors="replace")

@@ -1,0 +1,200 @@
+"""Why a connection or sign-in failed: the innermost cause in plain words, and what helps against it.
+
+Libraries wrap a cause several times over, and the Azure CLI passes it on as text, so it is the words that are looked at.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DEEPEST = 12
+_HOST = re.compile(r"host='?([\w.-]+)|HTTPS?ConnectionPool\(host='([\w.-]+)'|\('([\w.-]+)', \d+\)")
+_AADSTS = re.compile(r"AADSTS\d+:[^\n]*")
+_PROXY = "Set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
+_CLOCK = "Set this machine's clock (timedatectl set-ntp true)"
+
+
+class Cause:
+    """Why something failed.
+
+    Attributes:
+        text: in a few words.
+        hint: what helps.
+        passes: whether it may pass by itself.
+        seconds: how long that is worth waiting for; None where the request's own budget counts.
+    """
+
+    __slots__ = ("hint", "passes", "seconds", "text")
+
+    def __init__(self, text: str, hint: str, *, passes: bool = False, seconds: float | None = None) -> None:
+        self.text = text
+        self.hint = hint
+        self.passes = passes
+        self.seconds = seconds
+
+
+# The first whose words are found decides. Sources of the AADSTS codes:
+# learn.microsoft.com/entra/identity-platform/reference-error-codes.
+_CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
+    (re.compile(words, re.IGNORECASE | re.DOTALL), cause)
+    for words, cause in (
+        (
+            r"certificate.{0,40}(?:is not yet valid|has expired)",
+            Cause(
+                "its certificate is not valid at this machine's time",
+                f"{_CLOCK}, or have the certificate renewed.",
+            ),
+        ),
+        (
+            r"hostname mismatch|doesn't match|certificate is not valid for",
+            Cause(
+                "its certificate is that of another host",
+                "Something between here and Azure answers in its place: check proxy and DNS.",
+            ),
+        ),
+        (
+            r"CERTIFICATE_VERIFY_FAILED|self.signed certificate|unable to get (?:local )?issuer",
+            Cause(
+                "this machine does not trust the authority that signed its certificate",
+                "Behind a proxy that inspects TLS, name its CA file: REQUESTS_CA_BUNDLE=/path/to/ca.pem, or for a cloud "
+                "of your own the CA file under azure.cloud.",
+            ),
+        ),
+        (
+            r"Tunnel connection failed: 407|407 Proxy",
+            Cause("the proxy wants a user and a password (407)", f"{_PROXY} and run again."),
+        ),
+        (
+            r"Tunnel connection failed: 4\d\d",
+            Cause(
+                "the proxy refuses to connect to it (403)",
+                "Have the proxy allow the host; or, if it can be reached without, list it in NO_PROXY.",
+            ),
+        ),
+        (
+            r"Tunnel connection failed: 5\d\d",
+            Cause("the proxy cannot reach it", "Check the proxy (HTTPS_PROXY) and its way out.", passes=True),
+        ),
+        (
+            r"Cannot connect to proxy|ProxyError.{0,200}(?:refused|timed out|resolve)",
+            Cause(
+                "the proxy cannot be reached",
+                "Check the address in HTTPS_PROXY; unset it where there is no proxy.",
+                passes=True,
+                seconds=60.0,
+            ),
+        ),
+        (
+            r"NameResolutionError|Failed to resolve|getaddrinfo failed|Name or service not known|"
+            r"Temporary failure in name resolution|nodename nor servname|No address associated",
+            Cause(
+                "its name cannot be resolved (DNS)",
+                "Check the network, VPN and DNS settings; behind a proxy, set HTTPS_PROXY.",
+                passes=True,
+                seconds=60.0,
+            ),
+        ),
+        (
+            r"Connection refused|actively refused",
+            Cause("the connection is refused", "Check firewall, proxy and address.", passes=True),
+        ),
+        (
+            r"Network is unreachable|No route to host",
+            Cause("there is no way to it from this network", "Check the network and VPN.", passes=True, seconds=60.0),
+        ),
+        (
+            r"AADSTS(?:700024|700021|500133)\b|not within its valid time range|token.{0,40}not yet valid",
+            Cause(
+                "this machine's clock differs from Azure's, or the assertion is too old",
+                f"{_CLOCK}; on a CI system, run the job again.",
+            ),
+        ),
+        (
+            r"AADSTS(?:90002|900021|900023|50020|500011|700016|5000224)\b|not found in (?:the )?(?:directory|tenant)",
+            Cause(
+                "the tenant does not know this application, user or resource",
+                "Check azure.tenant_id and AZURE_TENANT_ID: az account show --query tenantId; then az login --tenant "
+                "TENANT.",
+            ),
+        ),
+        (
+            r"AADSTS7000222\b",
+            Cause(
+                "the client secret has expired",
+                "Make a new one (az ad app credential reset --id CLIENT) and put it in AZURE_CLIENT_SECRET.",
+            ),
+        ),
+        (
+            r"AADSTS7000215\b",
+            Cause("the client secret is wrong", "Put the secret's value, not its id, in AZURE_CLIENT_SECRET."),
+        ),
+        (
+            r"AADSTS(?:700213|70021|700211|700212|7002138?)\b|matching federated identity",
+            Cause(
+                "no federated credential of the application fits this workflow's token",
+                "Compare issuer, subject and audience with the application's federated credentials.",
+            ),
+        ),
+        (
+            r"AADSTS(?:50173|70043|700082|50078|700084|50132|50133|70008|50089)\b|refresh token has expired",
+            Cause("the sign-in has expired", "Sign in again: az login."),
+        ),
+        (
+            r"AADSTS(?:50076|50079|50158|53000|53001|53003|530033)\b",
+            Cause(
+                "a policy of the tenant wants more, such as a second factor or a managed device",
+                "Sign in interactively: az login --tenant TENANT.",
+            ),
+        ),
+        (
+            r"timed out|timeout",
+            Cause("no answer in time", "Check the network, firewall and proxy.", passes=True),
+        ),
+    )
+)
+
+
+def of(error: BaseException) -> Cause | None:
+    """The cause of a failed connection or sign-in, or None where nothing is known of it."""
+    texts = list(_texts(error))
+    for words, cause in _CAUSES:
+        if any(words.search(text) for text in texts):
+            return cause
+    return None
+
+
+def host(error: BaseException) -> str | None:
+    """The host that could not be reached, as far as the error says it."""
+    for text in _texts(error):
+        match = _HOST.search(text)
+        if match is not None:
+            return match[1] or match[2] or match[3]
+    return None
+
+
+def innermost(error: BaseException) -> str:
+    """The words of the innermost cause; of a sign-in, Azure's own where there are any."""
+    texts = [text for text in _texts(error) if text.strip()]
+    for text in texts:
+        if (match := _AADSTS.search(text)) is not None:
+            return match[0].split(" Trace ID")[0].strip()
+    lines = texts[-1].strip().splitlines() if texts else []
+    return lines[0] if lines else type(error).__name__
+
+
+def _texts(error: BaseException) -> Iterator[str]:
+    """The words of an error and of all that it wraps, from the outside in."""
+    seen: set[int] = set()
+    following: list[object] = [error]
+    while following and len(seen) < _DEEPEST:
+        one = following.pop(0)
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield f"{type(one).__name__}: {one}" if not one.args or isinstance(one.args[0], BaseException) else str(one)
+        names = ("inner_exception", "reason", "original_error", "__cause__", "__context__")
+        following += [*one.args, *(getattr(one, name, None) for name in names)]
