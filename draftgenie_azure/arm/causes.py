@@ -1,6 +1,6 @@
 """Why a connection or sign-in failed: the innermost cause in plain words, and what helps against it.
 
-Libraries wrap a cause several times over, and the Azure CLI passes it on as text, so it is the words that are looked at.
+Libraries wrap a cause several times over, and the Azure CLI passes it on as text: so the words are looked at.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
             r"CERTIFICATE_VERIFY_FAILED|self.signed certificate|unable to get (?:local )?issuer",
             Cause(
                 "this machine does not trust the authority that signed its certificate",
-                "Behind a proxy that inspects TLS, name its CA file: REQUESTS_CA_BUNDLE=/path/to/ca.pem, or for a cloud "
+                "Behind a proxy that inspects TLS, name its CA file: REQUESTS_CA_BUNDLE=/path/ca.pem, or for a cloud "
                 "of your own the CA file under azure.cloud.",
             ),
         ),

@@ -30,7 +30,7 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.resource.resources import ResourceManagementClient
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from draftgenie_azure.arm import confidential, hosts
+from draftgenie_azure.arm import causes, confidential, hosts
 from draftgenie_azure.arm.credentials import SharedCredential
 from draftgenie_azure.arm.sessions import Transport
 from draftgenie_azure.errors import BUSY_CODES, NOT_AZURE, AuthenticationError, AzureError
@@ -286,23 +286,28 @@ class Wire:
             except ClientAuthenticationError as error:
                 raise _no_token(error) from error
             except SdkError as error:  # no connection, or one that broke before the answer's end
-                failure = AzureError(
-                    f"{what}: no answer ({error.message})",
-                    hint="Look at the network, proxy and CA settings, then run again.",
-                    passing=True,
-                )
-                again = repeatable or _never_sent(error)
+                failure = no_answer(error, what)
+                again = failure.passing and (repeatable or _never_sent(error))
             attempt += 1
             delay = self.pause(attempt, failure.retry_after)
             lost = spent.more(failure, time.monotonic() - began + delay)
-            limit = patience if is_busy(failure) else self.budget
+            limit = patience if is_busy(failure) else min(self.budget, failure.patience)
+            if again and delay > limit:
+                come_back_later(failure, delay)
             if not again or lost > limit or (tries is not None and attempt >= tries):
                 raise failure
             self._logger.info("%s; trying again in %.1f s", failure.message, delay)
-            if is_busy(failure):
-                self._control.tell(busy(_shown(url).rsplit("/", 1)[-1], failure))
+            self._tell_wait(_shown(url), failure, attempt, delay)
             _rewind(content)
             self._control.wait(delay)
+
+    def _tell_wait(self, address: str, failure: AzureError, attempt: int, delay: float) -> None:
+        """Tell people what is waited for; of many tries the second, third, fifth, ninth and so on."""
+        if is_busy(failure):
+            self._control.tell(busy(address.rsplit("/", 1)[-1], failure))
+        elif attempt & (attempt - 1) == 0:
+            cause = f"throttled by Azure: {failure.message}" if failure.status == 429 else failure.message
+            self._control.tell(f"{cause}; try {attempt + 1} in {delay:.0f} s")
 
     def _log_ids(self, reply: Reply) -> None:
         """What Azure's support asks for, beside the ids of ours that were logged with the request."""
@@ -431,11 +436,34 @@ def error_parts(body: Any) -> tuple[str, str]:
 
 
 def _no_token(error: SdkError) -> AuthenticationError:
-    first = str(error.message).strip().splitlines()[0] if error.message else "no credential is configured"
-    return AuthenticationError(
-        f"no token for Azure: {first}",
-        hint="Sign in with 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.",
-    )
+    cause = causes.of(error)
+    if cause is None:
+        words = causes.innermost(error)
+        hint = "Sign in with 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET."
+        return AuthenticationError(f"no token for Azure: {words}", hint=hint)
+    host = causes.host(error)
+    words = f"{host}: {cause.text}" if host else cause.text
+    return AuthenticationError(f"no token for Azure: {words} ({causes.innermost(error)})", hint=cause.hint)
+
+
+def no_answer(error: SdkError, what: str) -> AzureError:
+    """The error that a request without an answer stands for; `what` says what was tried."""
+    cause, host = causes.of(error), causes.host(error)
+    where = f"no answer from {host}" if host else "no answer"
+    if cause is None:
+        hint = "Check the network, proxy and CA settings, then run again."
+        return AzureError(f"{what}: {where} ({causes.innermost(error)})", hint=hint, passing=True)
+    failure = AzureError(f"{what}: {where}: {cause.text}", hint=cause.hint, passing=cause.passes)
+    failure.patience = math.inf if cause.seconds is None else cause.seconds
+    return failure
+
+
+def come_back_later(failure: AzureError, seconds: float) -> None:
+    """Say when to run again, where Azure asks for more time than a run may spend on one request."""
+    when = time.strftime("%H:%M on %Y-%m-%d (UTC)", time.gmtime(time.time() + seconds))
+    failure.message += f"; Azure asks to wait for {seconds / 60:.0f} minutes"
+    failure.args = (failure.message,)
+    failure.hint = f"Run again after {when}, or raise advanced.operation_timeout above {seconds:.0f}."
 
 
 def _never_sent(error: SdkError) -> bool:
