@@ -115,7 +115,8 @@ class StateManager(StateStore):
         self._logger = logger
         self._values, self._directory, paths = _values_and_paths(config)
         self.storage_type = storage or self._determine_storage_type()
-        path = os.path.join(self._directory, str(self._advanced("state_file") or STATE_FILE))
+        state_file = os.path.expanduser(str(self._advanced("state_file") or STATE_FILE))
+        path = os.path.join(self._directory, state_file)
         super().__init__(self._open_backend(path), path, paths, tolerant=tolerant)
         self.state = self._load_state()
 
@@ -734,7 +735,7 @@ def run_status(args: argparse.Namespace, reporter: Reporter) -> int:
         config: RawConfig | dict[str, Any] = configuration.read(args.config, os.environ)
     except ConfigError as error:
         reporter.message(f"{error.message}\n(the state is looked for where it is by default)", level="warning")
-        directory = os.path.dirname(os.path.abspath(args.config[0]))
+        directory = RawConfig(args.config).directory
         config = {"advanced": {"state_file": os.path.join(directory, STATE_FILE)}}
     state = StateManager(config)
     for path in state.earlier:

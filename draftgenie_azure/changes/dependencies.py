@@ -21,7 +21,7 @@ import json
 import os
 
 from draftgenie_azure.changes import placeholder_dependencies as references
-from draftgenie_azure.config.raw import is_secret_key
+from draftgenie_azure.config.keys import is_secret_key
 from draftgenie_azure.errors import BuildError, DeployerError
 from draftgenie_azure.steps import APPLICATION, INFRASTRUCTURE
 
@@ -111,8 +111,7 @@ class Hasher:
     def context(self, service: str) -> Context:
         """The build context of a service's image."""
         if service not in self._contexts:
-            build_context = os.path.expanduser(str(self.raw.get("docker.build_context") or "."))
-            root = os.path.join(self.raw.directory, build_context)
+            root = self.raw.file(str(self.raw.get("docker.build_context") or "."))
             self._tree = self._tree or _tree_of(root)
             described = self._section("services", service)
             dockerfile = described.get("dockerfile") or self._section("docker", "dockerfiles").get(service)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 
 from draftgenie_azure.config.confidential import tell_mask
+from draftgenie_azure.config import sources
+from draftgenie_azure.config.keys import Key, is_secret_key
 from draftgenie_azure.errors import ConfigError, Fault
 
 TYPE_CHECKING = False
@@ -17,18 +19,16 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.config.validated.schema import Config
 
-Key = tuple["str | int", ...]
-
-
 class RawConfig:
     """The values of the files, overlays and `${}` applied, before defaults and coercion.
 
     Attributes:
         values: the root mapping.
-        paths: the files, absolute, in the order given.
-        directory: the directory of the first file, absolute. State, context and relative paths count from it.
+        paths: the files, absolute, in the order given; standard input is `-`.
+        directory: the directory of the first file, absolute; the working directory where that is standard input or a
+            pipe. State, context and relative paths count from it.
         variables: every `${NAME}` that was asked for, with its value, or None where it was not set.
-        from_environment: paths of the values in which a `${NAME}` stood; such a value is never shown.
+        from_environment: path of each value in which a `${NAME}` stood -> the names; such a value is never shown.
         warnings: what a person should know although it is no fault.
     """
 
@@ -36,10 +36,10 @@ class RawConfig:
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.values: dict[str, Any] = {}
-        self.paths = [os.path.abspath(path) for path in paths]
-        self.directory = os.path.dirname(self.paths[0])
+        self.paths = [path if path == sources.STDIN else os.path.abspath(path) for path in paths]
+        self.directory = os.getcwd() if sources.is_stream(paths[0]) else os.path.dirname(self.paths[0])
         self.variables: dict[str, str | None] = {}
-        self.from_environment: set[Key] = set()
+        self.from_environment: dict[Key, tuple[str, ...]] = {}
         self.warnings: list[str] = []
         self._places: dict[Key, tuple[str, int]] = {(): (paths[0], 1)}
 
@@ -56,6 +56,10 @@ class RawConfig:
             except (KeyError, IndexError, TypeError):
                 return None
         return value
+
+    def file(self, path: str) -> str:
+        """The absolute path that a value of the configuration means: `~` is the home directory."""
+        return os.path.normpath(os.path.join(self.directory, os.path.expanduser(path)))
 
     def place(self, key: Key) -> tuple[str, int]:
         """The file, as it was given, and the line of a key, or of the nearest key above it that is there."""
@@ -75,7 +79,7 @@ def read(paths: Sequence[str], environ: Mapping[str, str]) -> RawConfig:
     """Read the files and lay each over those before it: mappings key by key, everything else whole.
 
     Args:
-        paths: one or more files.
+        paths: one or more files; `-` is standard input. Each is read once.
         environ: where `${NAME}` is looked up.
 
     Raises:
@@ -86,6 +90,8 @@ def read(paths: Sequence[str], environ: Mapping[str, str]) -> RawConfig:
     paths = [os.fspath(path) for path in paths]
     if not paths:
         raise ConfigError([Fault("no configuration file was given")])
+    if paths.count(sources.STDIN) > 1:
+        raise ConfigError([Fault("standard input can be read once only", file=sources.STDIN)])
     raw = RawConfig(paths)
     faults: list[Fault] = []
     for path in paths:
@@ -100,6 +106,8 @@ def read(paths: Sequence[str], environ: Mapping[str, str]) -> RawConfig:
         _forget(raw, _overlay(raw.values, document.values, ()))
         raw._places.update(places)
         raw.from_environment.update(document.from_environment)
+    if not faults and not raw.values:
+        faults.append(Fault("is empty: nothing is configured", file=paths[0], line=1))
     if faults:
         raise ConfigError(faults)
     return raw
@@ -128,26 +136,6 @@ def load(paths: Sequence[str], environ: Mapping[str, str] | None = None) -> Conf
         ConfigError: as `read` and `validate` do.
     """
     return validate(read(paths, os.environ if environ is None else environ))
-
-
-def is_secret_key(dotted: str) -> bool:
-    """Whether a secret may stand at a dotted key, so that its value is neither shown nor hashed without a salt.
-
-    They are `secrets.*`, `services.*.secrets.*`, `migrations.*.secrets.*`, `postgresql.admin_password`,
-    `mongodb.connection_url`, `services.*.volume.account_key` and `services.*.build_args.*.value`.
-    """
-    parts = dotted.split(".")
-    if dotted in ("postgresql.admin_password", "mongodb.connection_url"):
-        return True
-    if parts[0] == "secrets":
-        return len(parts) > 1
-    if len(parts) > 3 and parts[0] in ("services", "migrations") and parts[2] == "secrets":
-        return True
-    if parts[0] != "services" or len(parts) < 4:
-        return False
-    if parts[2:] == ["volume", "account_key"]:
-        return True
-    return parts[2] == "build_args" and len(parts) > 4 and parts[-1] == "value"
 
 
 def _walk(value: Any, parts: list[str]) -> Any:
@@ -187,4 +175,4 @@ def _forget(raw: RawConfig, keys: list[Key]) -> None:
         return not any(place[:count] in gone for count in range(1, len(place) + 1))
 
     raw._places = {place: where for place, where in raw._places.items() if kept(place)}
-    raw.from_environment = {place for place in raw.from_environment if kept(place)}
+    raw.from_environment = {place: names for place, names in raw.from_environment.items() if kept(place)}

@@ -17,11 +17,14 @@ fault (lines, duplicate keys) and expand what can hurt (aliases, merge keys). Wh
 
 from __future__ import annotations
 
-import os
 import re
 
 import yaml
 
+from draftgenie_azure.config import placeholders, sources, yaml_words
+from draftgenie_azure.config.keys import is_template_key, is_vault_key
+from draftgenie_azure.config.sources import SIZE_LIMIT
+from draftgenie_azure.config.sources import fault as _error
 from draftgenie_azure.errors import ConfigError, Fault
 
 TYPE_CHECKING = False
@@ -29,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-SIZE_LIMIT = 1_000_000
+    from draftgenie_azure.config.keys import Key
+
 DEPTH_LIMIT = 100
 NODE_LIMIT = 50_000
 ALIAS_LIMIT = 20_000  # values that stand in the result because an alias or a merge key repeats them
@@ -48,7 +52,7 @@ class Document:
     Attributes:
         values: the root mapping, made of dict, list, str, int, float, bool and None.
         lines: path of keys and list positions -> line, counted from 1. Of a mapping's entry, the line of its key.
-        from_environment: paths of the values in which a `${NAME}` stood.
+        from_environment: path of each value in which a `${NAME}` stood -> the names, in their order.
         variables: every variable that was asked for, with its value, or None where it was not set.
     """
 
@@ -56,8 +60,8 @@ class Document:
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
-        self.lines: dict[tuple[str | int, ...], int] = {}
-        self.from_environment: set[tuple[str | int, ...]] = set()
+        self.lines: dict[Key, int] = {}
+        self.from_environment: dict[Key, tuple[str, ...]] = {}
         self.variables: dict[str, str | None] = {}
 
 
@@ -73,16 +77,16 @@ def read_document(path: str, environ: Mapping[str, str], text: bytes | None = No
         ConfigError: with every fault that could be found: unreadable, too large, not YAML, not a mapping, …
     """
     if text is None:
-        text = _read(path)
+        text = sources.read_source(path)
     source = _decode(path, text)
     count, marked = _check_events(path, source)
     loader: Any = _loader()(source)
     try:
         root = loader.get_single_node()
         if root is None or (isinstance(root, yaml.ScalarNode) and root.value == "" and not root.style):
-            raise _error(path, "is empty: nothing is configured", 1)
+            return Document()  # as an overlay in which everything is commented out
         if not isinstance(root, yaml.MappingNode):
-            raise _error(path, "must be a mapping of sections (`azure:`, `services:`, …)", _line(root))
+            raise _error(path, _no_mapping(root), _line(root))
         builder = _Builder(path, environ, loader, count + ALIAS_LIMIT, marked)
         builder.document.values = builder.mapping(root, ())
     except yaml.YAMLError as error:
@@ -98,66 +102,19 @@ def _loader() -> Any:
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _error(path: str, message: str, line: int | None = None) -> ConfigError:
-    return ConfigError([Fault(message, file=path, line=line)])
+def _no_mapping(root: Any) -> str:
+    found = yaml_words.invisible(root.value) if isinstance(root, yaml.ScalarNode) else None
+    if found:
+        return f"must be a mapping of sections; {found} stands where a space should: replace it"
+    return "must be a mapping of sections (`azure:`, `services:`, …)"
 
 
 def _yaml_error(path: str, error: yaml.YAMLError, source: str) -> ConfigError:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
-    context = getattr(error, "context", None)
-    line = mark.line + 1 if mark is not None else None
-    words = "not valid YAML: " + " ".join(part for part in (context, problem) if part)
-    text = source.splitlines()[line - 1] if line is not None and line <= source.count("\n") else ""
-    if "{{" in text or "${" in text:
-        words += "; put quotes around a value with `{{ … }}` or `${…}`"
-    return _error(path, words, line)
+    return _error(path, *yaml_words.explain(error, source))
 
 
-def _read(path: str) -> bytes:
-    try:
-        # Not blocking: opening a pipe that nobody writes to would wait for ever.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except FileNotFoundError:
-        raise _error(path, "there is no such file") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and os.path.isdir(path):
-            raise _error(path, "is a directory, not a file") from None
-        raise _error(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    try:
-        status = os.fstat(descriptor)
-        kind = status.st_mode & 0o170000
-        if kind != 0o100000:
-            what = "a directory" if kind == 0o040000 else "a pipe or a device"
-            raise _error(path, f"is {what}, not a file")
-        if status.st_size > SIZE_LIMIT:
-            raise _too_large(path)
-        blocks = []
-        left = SIZE_LIMIT + 1
-        while left > 0 and (block := os.read(descriptor, min(left, 65536))):
-            blocks.append(block)
-            left -= len(block)
-        return b"".join(blocks)
-    except OSError as error:
-        raise _error(path, f"cannot be read: {error.strerror}") from None
-    finally:
-        os.close(descriptor)
-
-
-def _too_large(path: str) -> ConfigError:
-    return _error(path, f"is larger than {SIZE_LIMIT:,} bytes; this is no configuration")
-
-
-def _decode(path: str, text: bytes) -> str:
-    if len(text) > SIZE_LIMIT:
-        raise _too_large(path)
-    try:
-        source = text.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = text.count(b"\n", 0, error.start) + 1
-        raise _error(path, "is not UTF-8 text", line) from None
-    if "\0" in source:
-        raise _error(path, "holds a zero byte: not a text file", source.count("\n", 0, source.index("\0")) + 1)
+def _decode(path: str, data: bytes) -> str:
+    source = sources.decode(path, data)
     if source.startswith("%") or "\n%" in source:
         # libyaml compares each %TAG with all before it: thousands of them take seconds.
         start = 0 if source.startswith("%") else source.index("\n%") + 1
@@ -230,7 +187,7 @@ class _Builder:
         self.open: set[int] = set()
         self.flat: dict[int, dict[str, tuple[Any, Any]]] = {}
 
-    def fault(self, message: str, key: tuple[str | int, ...], node: Any) -> None:
+    def fault(self, message: str, key: Key, node: Any) -> None:
         if len(self.faults) < 100:
             line = _line(node)
             self.faults.append(Fault(message, key=".".join(map(str, key)), file=self.path, line=line))
@@ -241,7 +198,7 @@ class _Builder:
             message = f"aliases and merge keys repeat more than {ALIAS_LIMIT:,} values"
             raise _error(self.path, message, _line(node))
 
-    def value(self, node: Any, key: tuple[str | int, ...]) -> Any:
+    def value(self, node: Any, key: Key) -> Any:
         self.spend(node)
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node, key)
@@ -262,7 +219,7 @@ class _Builder:
         self.open.discard(id(node))
         return values
 
-    def mapping(self, node: Any, key: tuple[str | int, ...]) -> dict[str, Any]:
+    def mapping(self, node: Any, key: Key) -> dict[str, Any]:
         if node.tag != _TAG + "map":
             self.fault(f"a mapping cannot have the tag `{_short_tag(node.tag)}`", key, node)
         pairs = self.pairs(node, key)
@@ -275,7 +232,7 @@ class _Builder:
         self.open.discard(id(node))
         return values
 
-    def pairs(self, node: Any, key: tuple[str | int, ...]) -> dict[str, tuple[Any, Any]]:
+    def pairs(self, node: Any, key: Key) -> dict[str, tuple[Any, Any]]:
         """The entries of a mapping with those of its merge keys, which yield to its own."""
         if (known := self.flat.get(id(node))) is not None:
             return known
@@ -299,6 +256,8 @@ class _Builder:
                 self.fault(f"the key stands here and in line {first}; keep one", (*key, name), key_node)
             elif not name:
                 self.fault("a key is empty", key, key_node)
+            elif not key_node.style and (found := yaml_words.invisible(name, key=True)):
+                self.fault(f"{found} stands where a space should; replace it", key, key_node)
             else:
                 own[name] = (key_node, value_node)
         pairs: dict[str, tuple[Any, Any]] = {}
@@ -319,7 +278,7 @@ class _Builder:
         self.flat[id(node)] = pairs
         return pairs
 
-    def scalar(self, node: Any, key: tuple[str | int, ...]) -> Any:
+    def scalar(self, node: Any, key: Key) -> Any:
         text: str = node.value
         tag: str = node.tag
         plain = not node.style and (node.start_mark.line, node.start_mark.column) not in self.marked
@@ -330,43 +289,79 @@ class _Builder:
             if key in self.document.from_environment and plain and tag == _TAG + "str":
                 tag = self.loader.resolve(yaml.ScalarNode, replaced, (True, False))
             text = replaced
+        elif plain and (found := yaml_words.invisible(text)):
+            self.fault(f"{found} stands where a space should; replace it, or put quotes around the value", key, node)
         kind = tag[len(_TAG) :] if tag.startswith(_TAG) else "str"
         value, message = _resolve(kind, text)
         if message is not None:
             self.fault(message if key not in self.document.from_environment else _hidden(kind), key, node)
         return value
 
-    def substitute(self, text: str, node: Any, key: tuple[str | int, ...]) -> str | None:
-        parts = []
+    def substitute(self, text: str, node: Any, key: Key) -> str | None:
+        """A text with the variables put in; None, and a fault, where that cannot be.
+
+        What a variable brings is text: where placeholders are read, its braces are escaped. A value that the vault may
+        have already is empty where a variable is not set.
+        """
+        pieces: list[tuple[str, bool]] = []  # with whether it came from the environment
         end = 0
         missing = False
         for match in _VARIABLE.finditer(text):
-            parts.append(text[end : match.start()])
+            pieces.append((text[end : match.start()], False))
             end = match.end()
             if match[1] is None:
-                parts.append("${")
+                pieces.append(("${", False))
                 continue
-            name, separator, default = match[1].partition(":-")
-            if not match[0].endswith("}") or not _NAME.fullmatch(name) or "${" in default:
-                message = "`${…}` must be `${NAME}` or `${NAME:-default}`, without another one inside"
+            if message := _bad_reference(match):
                 self.fault(f"{message}; `$${{` stands for `${{`", key, node)
                 return None
-            value = self.environ.get(name)
-            self.document.variables[name] = value
-            self.document.from_environment.add(key)
-            if separator and not value:
-                value = default
+            value, name = self.look_up(match[1], key)
             if value is None:
-                message = f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}"
-                self.fault(message, key, node)
                 missing = True
+                if not is_vault_key(key):
+                    message = f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}"
+                    self.fault(message, key, node)
                 continue
             self.substituted += len(value)
             if self.substituted > SIZE_LIMIT:
                 raise _error(self.path, f"`${{…}}` adds more than {SIZE_LIMIT:,} characters", _line(node))
-            parts.append(value)
-        parts.append(text[end:])
-        return None if missing else "".join(parts)
+            pieces.append((value, True))
+        pieces.append((text[end:], False))
+        if missing:
+            return "" if is_vault_key(key) else None
+        return self.joined(pieces, node, key) if is_template_key(key) else "".join(piece for piece, _ in pieces)
+
+    def look_up(self, reference: str, key: Key) -> tuple[str | None, str]:
+        """The value of `NAME` or `NAME:-default`, or None where there is none; and the name."""
+        name, separator, default = reference.partition(":-")
+        value = self.environ.get(name)
+        self.document.variables[name] = value
+        known = self.document.from_environment.get(key, ())
+        self.document.from_environment[key] = known if name in known else (*known, name)
+        return (default if separator and not value else value), name
+
+    def joined(self, pieces: list[tuple[str, bool]], node: Any, key: Key) -> str | None:
+        parts: list[str] = []
+        before, foreign = "", False
+        for piece, from_environment in pieces:
+            if piece and before.endswith("{") and piece.startswith("{") and (foreign or from_environment):
+                message = "a brace in the file and one from the environment would make a placeholder; part them"
+                self.fault(message, key, node)
+                return None
+            if piece:
+                before, foreign = piece, from_environment
+            parts.append(placeholders.escape(piece) if from_environment else piece)
+        return "".join(parts)
+
+
+def _bad_reference(match: re.Match[str]) -> str | None:
+    """What is wrong with one `${…}`."""
+    name, _, default = match[1].partition(":-")
+    if not match[0].endswith("}") or not _NAME.fullmatch(name) or "${" in default:
+        return "`${…}` must be `${NAME}` or `${NAME:-default}`, without another one inside"
+    if "{" in default:
+        return f"the default of `${{{name}:-…}}` ends at its first `}}` and cannot hold a brace; set {name} instead"
+    return None
 
 
 def _hidden(kind: str) -> str:

@@ -24,7 +24,8 @@ from project import ROOT, Project, new_project
 
 from draftgenie_azure.changes.dependencies import Hasher, name_of, step_hash
 from draftgenie_azure.config import raw as configuration
-from draftgenie_azure.config.raw import RawConfig, is_secret_key
+from draftgenie_azure.config.keys import is_secret_key
+from draftgenie_azure.config.raw import RawConfig
 from draftgenie_azure.steps import STEPS
 
 SALT = "5a" * 16

@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from draftgenie_azure.config import sources
+from draftgenie_azure.config.placeholders import render
 from draftgenie_azure.config.yaml_reader import Document, read_document
 from draftgenie_azure.errors import ConfigError
 
@@ -147,7 +150,7 @@ def test_a_shared_value_is_not_shared_in_the_result() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: *b", "undefined alias"),
+        ("a: *b", "`*b` is not an anchor of this file; anchors do not reach other files"),
         ("a: &a [*a]", "inside of what it stands for"),
         ("a: &a {b: *a}", "inside of what it stands for"),
         ("a: &a {<<: *a}", "inside of what it stands for"),
@@ -231,9 +234,6 @@ def test_variables_cannot_swell_a_file_without_bound() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b"", "is empty"),
-        (b"# only a comment\n", "is empty"),
-        (b"---\n", "is empty"),
         (b"- a\n", "must be a mapping"),
         (b"text\n", "must be a mapping"),
         (b"'': \n", "a key is empty"),
@@ -245,7 +245,16 @@ def test_variables_cannot_swell_a_file_without_bound() -> None:
         (b"a: 1\n---\nb: 1\n", "more than one document"),
         (b"%YAML 1.1\n---\na: 1\n", "directives"),
         (b"a: [1\n", "c.yaml:2: not valid YAML"),
-        (b"a:\n\tb: 1\n", "c.yaml:2: not valid YAML"),
+        (b"a:\n\tb: 1\n", "c.yaml:2: not valid YAML: the line is indented with a tab"),
+        (b"a: 1\n\tb: 1\n", "c.yaml:2: not valid YAML: the line is indented with a tab"),
+        ("a: 1\nb:\u00a0c\nd: 2\n".encode(), "c.yaml:2: not valid YAML: a no-break space (U+00A0) stands where"),
+        ("a:\n\u00a0 b: 1\n".encode(), "c.yaml:2: a no-break space (U+00A0)"),
+        ("a:\n- b\n-\u00a0c\n".encode(), "c.yaml:3: not valid YAML: a no-break space"),
+        ("a:\n  b:\u200bc\n".encode(), "c.yaml:2: a: a zero-width space (U+200B)"),
+        ("a: \u00a0b\n".encode(), "c.yaml:1: a: a no-break space"),
+        ("a:\u00a0b\n".encode(), "c.yaml:1: must be a mapping of sections; a no-break space"),
+        ("a: {b:\u202f1}\n".encode(), "a narrow no-break space (U+202F)"),
+        (b"a: @b\n", "put quotes around a value that begins with `@`"),
         (b"a: b: c\n", "mapping values are not allowed"),
         (b"? [a]\n: 1\n", "a key must be text"),
         (b"a: {{ b.c }}\n", "needs quotes"),
@@ -260,15 +269,16 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
     assert read_document("c.yaml", {}, b"\xef\xbb\xbfa: 1\r\nb: x\r\n").values == {"a": 1, "b": "x"}
 
 
-def test_missing_files_directories_and_pipes_are_told_apart(tmp_path: Path) -> None:
+def test_missing_files_directories_and_pipes_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "WRITER_LIMIT", 10)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
     for path, words in [
         (tmp_path / "none.yaml", "there is no such file"),
         (tmp_path, "is a directory"),
-        (pipe, "a pipe or a device"),
-        (Path("/dev/zero"), "a pipe or a device"),
+        (pipe, "is a pipe that nobody writes to"),
+        (Path("/dev/zero"), "is a device"),
         (tmp_path / ("x" * 300), "cannot be read"),
     ]:
         with pytest.raises(ConfigError, match=words) as caught:
@@ -290,13 +300,54 @@ def test_a_name_with_a_zero_byte_is_a_fault_too() -> None:
         ("${N}", 8080), ("'${N}'", "8080"), ("${N}0", 80800), ("x${N}y", "x8080y"), ("${T}", True), ("${E}", None),
         ("'${E}'", ""), ("${E:-d}", "d"), ("${U:-d}", "d"), ("${U:-}", None), ("${U:-8}", 8), ("${N:-d}", 8080),
         ("$${N}", "${N}"), ("$N", "$N"), ("$$", "$$"), ("$$${N}", "$${N}"), ("${D}", "a: b\n# c"), ("${A}", "*x"),
-        ("${U:-a:-b}", "a:-b"), ("${B}", "${N}"),
+        ("${U:-a:-b}", "a:-b"), ("${B}", "${N}"), ("'${U:-d}}'", "d}"),
     ],
 )  # fmt: skip
 def test_variables_are_put_into_values(text: str, value: object) -> None:
     environ = {"N": "8080", "T": "true", "E": "", "D": "a: b\n# c", "A": "*x", "B": "${N}"}
 
     assert values(f"a: {text}", **environ) == {"a": value}
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n"])
+def test_a_file_may_be_empty(text: str) -> None:
+    """As an overlay is in which everything is commented out."""
+    assert values(text) == {}
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["sh", "-c", f"(echo 'a: 1'; echo 'b: 2') > {pipe}"]):
+        assert read_document(str(pipe), {}).values == {"a": 1, "b": 2}
+
+
+VARIABLE = "services:\n s:\n  environment:\n   V: %s"
+
+
+def variable(text: str, **environ: str) -> object:
+    got: dict[str, Any] = document(VARIABLE % text, **environ).values
+    return got["services"]["s"]["environment"]["V"]
+
+
+def test_braces_from_the_environment_are_text_where_placeholders_are_read() -> None:
+    assert variable("'x{{ a.b }}${X}'", X="{{ c.d }}") == "x{{ a.b }}{{{{ c.d }}"
+    assert render(str(variable("${X}", X="a{{{{{ b.c }}")), {}) == "a{{{{{ b.c }}"
+    assert values("secrets: {k: '${X}'}", X="{{ c.d }}") == {"secrets": {"k": "{{ c.d }}"}}
+
+
+@pytest.mark.parametrize("text", ["{${X}", "${Y}{ a.b }}", "${Y}${X}", "{{{${X}"])
+def test_braces_of_file_and_environment_never_make_a_placeholder_together(text: str) -> None:
+    assert "would make a placeholder" in fault(VARIABLE % f"'{text}'", X="{ a.b }}", Y="{")
+
+
+def test_a_secret_that_is_not_set_is_empty() -> None:
+    """The vault may have it; whether it does is not for the reader to say."""
+    got = document("secrets: {k: '${GONE}', l: 'a${GONE}b'}\npostgresql: {admin_password: '${GONE}'}")
+
+    assert got.values == {"secrets": {"k": "", "l": ""}, "postgresql": {"admin_password": ""}}
+    assert got.from_environment[("secrets", "k")] == ("GONE",)
+    assert "GONE is not set" in fault("services: {s: {volume: {account_key: '${GONE}'}}}")
 
 
 def test_a_block_takes_variables_too() -> None:
@@ -313,6 +364,8 @@ def test_a_block_takes_variables_too() -> None:
         ("${A:?b}", "must be `${NAME}`"),
         ("'${A'", "must be `${NAME}`"),
         ("'${A:-${B}}'", "without another one inside"),
+        ("'${A:-{{ postgresql.host }}}'", "cannot hold a brace; set A instead"),
+        ("'${A:-{\"b\": 1}}'", "the default of `${A:-…}` ends at its first `}`"),
         ("${CANARY}", "the value from the environment is not true or false"),
     ],
 )
@@ -326,7 +379,7 @@ def test_bad_variables(text: str, words: str) -> None:
 def test_a_value_from_the_environment_is_marked_and_never_shown() -> None:
     got = document("a: {b: '${X}', c: ['${Y:-z}', w]}\nd: $${X}", X="1")
 
-    assert got.from_environment == {("a", "b"), ("a", "c", 0)}
+    assert got.from_environment == {("a", "b"): ("X",), ("a", "c", 0): ("Y",)}
     assert got.variables == {"X": "1", "Y": None}
     assert "0123" not in fault("a: ${X}", X="0123")
 

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from draftgenie_azure.config.raw import RawConfig
-from draftgenie_azure.config.validated import naming
+from draftgenie_azure.config.validated import naming, secret_values
 from draftgenie_azure.config.validated.schema import (
     LOCATION_KINDS,
     REDIS_SKUS,
@@ -48,7 +48,8 @@ _GO_TOGETHER: tuple[frozenset[str], ...] = (
     frozenset(("admin_user", "admin_password")),
     frozenset(("state_storage", "state_blob_account")),
 )
-_DERIVED = {"exposed_port": "port", "identity_name": "project_name"}  # what a default is made from
+# What a default is made from, in the same section.
+_DERIVED = {"exposed_port": "port", "identity_name": "project_name", "name": "service"}
 _MOST_FAULTS = 200  # more help nobody, and looking for the nearest name takes time
 _EMULATOR_FAULT_KEYS = (
     "method", "path", "status", "code", "message", "skip", "times", "retry_after", "drop", "fail",
@@ -75,13 +76,13 @@ def build(raw: RawConfig) -> Config:
     config = _parse(raw.values, raw, report, damaged)
     if config is not None:
         config._raw = raw
-        for key, message in _rules(config):
+        for key, message in _rules(config, damaged):
             if not any(_follows(key, place) for place in damaged):
                 report(key, message)
         config._plan = make_plan(config, report, damaged)
-        config._notices = [*raw.warnings, *_notices(config), *config._plan.notices]
+        config._notices = [*raw.warnings, *_notices(config), *secret_values.notices(raw), *config._plan.notices]
         config._ignored = [key for key in _WITHOUT_EFFECT if raw.get(key) not in (None, "")]
-        for key, message in _vault_rules(config):
+        for key, message in _vault_rules(config) if ("key_vault",) not in damaged else ():
             report(key, message)
     elif not faults:
         report((), "cannot be understood")
@@ -142,8 +143,9 @@ def _parse(values: dict[str, Any], raw: RawConfig, report: Any, damaged: set[Key
                         _take_out(values, derived)
                 if key == ("azure", "project_name") and raw.get("postgresql.admin_user") is None:
                     _take_out(values, ("postgresql", "admin_user"))
-            if "azure" not in values:
-                values["azure"] = {"resource_group": "unknown", "location": "unknown"}
+            azure = values.setdefault("azure", {})
+            for name in ("resource_group", "location"):  # the section stays, for the sake of its cloud
+                azure.setdefault(name, "unknown")
     return None
 
 
@@ -164,6 +166,7 @@ def _independent(errors: list[Any], raw: RawConfig) -> Iterator[tuple[Key, Any]]
         follows = any(key[: len(name)] == name for name in bad_names) and item["loc"][-1] != "[key]"
         source = _DERIVED.get(str(key[-1]), "") if key else ""
         follows = follows or ((*key[:-1], source) in wrong and raw.at(key) is None)
+        follows = follows or (key[:1] == ("services",) and key[2:] == ("dockerfile",) and raw.at(key) is None)
         if not follows and not (item["type"] == "missing" and key in meant):
             yield key, item
 
@@ -308,19 +311,23 @@ def _is_container(annotation: Any) -> bool:
 # ------------------------------------------------------------------------------------------------------------- Rules
 
 
-def _rules(config: Config) -> Found:
+def _rules(config: Config, damaged: set[Key]) -> Found:
     yield from _cloud_rules(config)
     yield from _postgresql_rules(config)
     yield from _redis_rules(config)
     yield from _emulator_rules(config)
+    yield from secret_values.faults(config.raw)
     for name, words in naming.tag_faults(config.tags):
         yield (("tags", name) if name else ("tags",)), words
     for key, service in config.services.items():
         for rest, words in _service_rules(config, key, service):
             yield ("services", key, *rest), words
-    yield from _name_rules(config)
-    yield from _migration_rules(config)
-    yield from _dockerfile_rules(config)
+    yield from _image_rules(config, damaged)
+    yield from _name_rules(config, damaged)
+    yield from _registry_rules(config, damaged)
+    yield from _migration_rules(config, damaged)
+    if not damaged & {("docker",), ("docker", "build_context"), ("docker", "dockerfiles")}:
+        yield from _dockerfile_rules(config)
     yield from _state_rules(config)
 
 
@@ -419,12 +426,6 @@ def _emulator_rules(config: Config) -> Found:
 def _service_rules(config: Config, key: str, service: Service) -> Found:
     if service.image and service.dockerfile:
         yield ("dockerfile",), "stands beside `image`: keep one"
-    elif not service.image and not service.dockerfile:
-        yield (
-            (),
-            "has neither `image` nor a Dockerfile (`dockerfile`, or docker.dockerfiles)"
-            + _nearest(key, list(config.docker.dockerfiles)),
-        )
     elif service.kind == "infrastructure" and service.dockerfile:
         yield ("kind",), "infrastructure is never built: a service with a Dockerfile is an application"
     if service.image and (service.build_args or service.target):
@@ -438,6 +439,20 @@ def _service_rules(config: Config, key: str, service: Service) -> Found:
     yield from _scale_rules(service)
     if service.database and config.raw.get("postgresql") is None:
         yield ("database",), "needs the section `postgresql`, which is not there"
+
+
+def _image_rules(config: Config, damaged: set[Key]) -> Found:
+    """Every service has an image or a Dockerfile; where none has, one thing is missing and not many."""
+    if damaged & {("docker",), ("docker", "dockerfiles")}:
+        return
+    without = [key for key, service in config.services.items() if not service.image and service.dockerfile is None]
+    without = [key for key in without if ("docker", "dockerfiles", key) not in damaged]
+    words = "neither `image` nor a Dockerfile (`dockerfile`, or docker.dockerfiles)"
+    if len(without) > 1 and config.raw.get("docker.dockerfiles") is None:
+        yield ("services",), f"{', '.join(without)} have {words}"
+        return
+    for key in without:
+        yield ("services", key), f"has {words}" + _nearest(key, list(config.docker.dockerfiles))
 
 
 def _ingress_rules(service: Service) -> Found:
@@ -496,25 +511,31 @@ def _scale_rules(service: Service) -> Found:
         seen.add(rule.name)
 
 
-def _name_rules(config: Config) -> Found:
+def _name_rules(config: Config, damaged: set[Key]) -> Found:
     names: dict[str, str] = {}
     for key, service in config.services.items():
         if (first := names.setdefault(service.name, key)) != key:
             yield ("services", key, "name"), f"`{service.name}` is the name of services.{first} too"
-    if config.services and config.raw.get("container_apps") is None:
+    if config.services and config.raw.get("container_apps") is None and ("container_apps",) not in damaged:
         yield ("services",), "need the section `container_apps`, which is not there"
-    if config.raw.get("container_registry") is None:
-        for key, service in config.services.items():
-            if service.dockerfile:
-                yield ("services", key), "is built from a Dockerfile and needs the section `container_registry`"
 
 
-def _migration_rules(config: Config) -> Found:
+def _registry_rules(config: Config, damaged: set[Key]) -> Found:
+    if config.raw.get("container_registry") is not None or ("container_registry",) in damaged:
+        return
+    built = [key for key, service in config.services.items() if service.dockerfile]
+    if built:
+        words = "is built from a Dockerfile and needs the section `container_registry`"
+        more = f", as do {', '.join(built[1:])}" if len(built) > 1 else ""
+        yield ("services", built[0]), words + more
+
+
+def _migration_rules(config: Config, damaged: set[Key]) -> Found:
     names: set[str] = set()
     for position, migration in enumerate(config.migrations):
         place: Key = ("migrations", position)
         service = config.services.get(migration.service)
-        if service is None:
+        if service is None and not damaged & {("services",), ("services", migration.service)}:
             near = _nearest(migration.service, list(config.services))
             yield (*place, "service"), f"there is no service `{migration.service}`{near}"
         if migration.name in names:
@@ -527,6 +548,16 @@ def _migration_rules(config: Config) -> Found:
 
 
 def _dockerfile_rules(config: Config) -> Found:
+    found = list(_each_dockerfile(config))
+    missing = [key for key, words in found if words.startswith("there is no")]
+    if len(missing) > 1 and len(missing) == sum(service.dockerfile is not None for service in config.services.values()):
+        # It is the folder that is wrong, not each of them.
+        yield ("docker", "build_context"), found[0][1].replace("there is no", "none of the Dockerfiles is there: no", 1)
+        return
+    yield from found
+
+
+def _each_dockerfile(config: Config) -> Found:
     context = config.build_context
     for key, service in config.services.items():
         if service.dockerfile is None or service.image:

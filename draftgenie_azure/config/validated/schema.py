@@ -520,7 +520,7 @@ class Config(Section):
     @property
     def build_context(self) -> str:
         """The directory that Dockerfiles and their contexts lie in, absolute."""
-        return os.path.normpath(os.path.join(self.directory, os.path.expanduser(self.docker.build_context)))
+        return self._raw.file(self.docker.build_context)
 
     def dockerfile(self, key: str) -> str:
         """A service's Dockerfile, relative to the build context, with `/`. Raises KeyError where it has none."""

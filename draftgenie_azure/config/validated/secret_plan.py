@@ -133,7 +133,16 @@ def make_plan(config: Config, report: Report, damaged: set[Key]) -> Plan:
 
 
 class _UnknownError(Exception):
-    """A name that stands for nothing."""
+    """A name that cannot be resolved.
+
+    Args:
+        words: of the fault.
+        cause: what all faults of this kind come down to, so that one is told of many; None for one of its own.
+    """
+
+    def __init__(self, words: str, *, cause: str | None = None) -> None:
+        super().__init__(words)
+        self.cause = cause
 
 
 class _Planner:
@@ -146,6 +155,7 @@ class _Planner:
         self.made_by: dict[str, str] = {}  # vault name -> what it is, to tell collisions
         self.unsafe: set[str] = set()
         self.unknown = 0
+        self.causes: dict[str, list[tuple[Key, str]]] = {}
 
     def run(self) -> Plan:
         config = self.config
@@ -155,6 +165,7 @@ class _Planner:
             self.plan.variables[key] = self._service_variables(key, service)
         for position, migration in enumerate(config.migrations):
             self.plan.migration_variables[migration.name] = self._migration_variables(position, migration)
+        self._report_causes()
         self._settle()
         return self.plan
 
@@ -225,7 +236,7 @@ class _Planner:
             return None
         if self._is_damaged(name):
             return None
-        raise _UnknownError(self._unknown(name))
+        raise _UnknownError(self._unknown(name), cause=self._missing(name))
 
     def _postgresql(self, rest: str, database: str | None) -> Template | None:
         if rest in ("host", "port", "login", "password"):
@@ -252,14 +263,18 @@ class _Planner:
         user = own.get("RABBITMQ_DEFAULT_USER", "guest")
         if rest == "user":
             if "RABBITMQ_DEFAULT_USER" in service.secrets or _names(user):
-                raise _UnknownError("services.rabbitmq: RABBITMQ_DEFAULT_USER must be plain text to be referred to")
+                raise _UnknownError(
+                    "services.rabbitmq: RABBITMQ_DEFAULT_USER must be plain text to be referred to",
+                    cause="rabbitmq user",
+                )
             return parse(user)
         source = _sole(own.get("RABBITMQ_DEFAULT_PASS", "{{ rabbitmq.password }}"))
         if source == "rabbitmq.password":
             source = "secrets.rabbitmq_password"
         if source is None or not source.startswith("secrets."):
             raise _UnknownError(
-                "services.rabbitmq: RABBITMQ_DEFAULT_PASS must be `{{ secrets.… }}` and nothing else to be referred to"
+                "services.rabbitmq: RABBITMQ_DEFAULT_PASS must be `{{ secrets.… }}` and nothing else to be referred to",
+                cause="rabbitmq password",
             )
         password = Template((Name(source),))
         if rest == "password":
@@ -294,13 +309,22 @@ class _Planner:
         section, _, rest = name.partition(".")
         raw, config = self.config.raw, self.config
         if section in _SECTIONS:
-            return getattr(config, section) is None and raw.get(section) is not None
+            return getattr(config, section) is None and (raw.get(section) is not None or (section,) in self.damaged)
         key = rest.rpartition(".")[0] if section == "services" else rest
         section, key = ("services", "rabbitmq") if section == "rabbitmq" else (section, key)
         if section not in ("services", "secrets") or key in getattr(config, section):
             return False
+        if (section,) in self.damaged:
+            return True
         there = raw.get(section)
-        return key in there if isinstance(there, dict) else there is not None
+        return there.get(key) is not None if isinstance(there, dict) else there is not None
+
+    def _missing(self, name: str) -> str | None:
+        """The section that a name needs and that is not there."""
+        section = name.partition(".")[0]
+        if section in (*_SECTIONS, "secrets"):
+            return section if self.config.raw.get(section) is None else None
+        return section if section == "rabbitmq" and "rabbitmq" not in self.config.services else None
 
     def _unknown(self, name: str) -> str:
         section, _, rest = name.partition(".")
@@ -312,7 +336,7 @@ class _Planner:
 
         self.unknown += 1
         if self.unknown > 50 or len(name) > 200:
-            return f"`{{{{ {name[:100]} }}}}` stands for nothing"
+            return f"`{{{{ {name[:100]} }}}}` is an unknown reference"
         known = self.known_names()
         same = [name.partition(".")[2] for name in known if name.startswith(f"{section}.")]
         near = [f"{section}.{match}" for match in get_close_matches(rest, same, 1, 0.6)]
@@ -321,7 +345,7 @@ class _Planner:
         hint = f"; did you mean `{{{{ {near[0]} }}}}`?" if near else ""
         if section == "secrets":
             hint = hint or f"; add `{rest}` under secrets"
-        return f"`{{{{ {name} }}}}` stands for nothing{hint}"
+        return f"`{{{{ {name} }}}}` is an unknown reference{hint}"
 
     # --------------------------------------------------------------------------------------------------- variables
 
@@ -329,9 +353,23 @@ class _Planner:
         """A text with everything put in that the configuration knows; None, and a fault, where that cannot be."""
         try:
             return parse(text).expand(lambda name: self.look_up(name, database))
-        except (_UnknownError, ValueError) as error:
+        except _UnknownError as error:
+            self._unknown_at(error, key)
+        except ValueError as error:
             self.report(key, str(error))
         return None
+
+    def _unknown_at(self, error: _UnknownError, key: Key) -> None:
+        if error.cause is None:
+            self.report(key, str(error))
+        else:
+            self.causes.setdefault(error.cause, []).append((key, str(error)))
+
+    def _report_causes(self) -> None:
+        for found in self.causes.values():
+            key, words = found[0]
+            others = len({place for place, _ in found}) - 1
+            self.report(key, f"{words} (and so for {others} more)" if others else words)
 
     def _service_variables(self, key: str, service: Service) -> list[Variable]:
         place: Key = ("services", key)
@@ -532,9 +570,11 @@ class _Planner:
         """A secret that is used has no real value: a fault, but on the emulator, where a dummy will do."""
         if self.config.azure.cloud == "emulator":
             self.plan.notices.append(f"{'.'.join(map(str, key))} has no real value; on the emulator a dummy stands in")
-        elif ("azure", "cloud") not in self.damaged:  # else it might be meant to be the emulator
+        elif not self.damaged & {(), ("azure",), ("azure", "cloud")}:  # else it might be meant to be the emulator
             users = self.users.get(naming.vault_name(str(key[-1])), set()) if key[0] == "secrets" else set()
-            self.report(key, f"needs {wanted}" + (f" (used by {', '.join(sorted(users))})" if users else ""))
+            names = self.config.raw.from_environment.get(key, ())
+            words = f"needs {wanted}" + (f" (used by {', '.join(sorted(users))})" if users else "")
+            self.report(key, words + (f"; export {' and '.join(names)}" if names else ""))
 
     def _warn_unsafe(self, name: str, where: str, key: Key) -> None:
         if name == "postgresql.password" and self.config.postgresql:

@@ -1,0 +1,65 @@
+"""What kind of value stands at a key of the configuration: a secret, one that the vault keeps, text with placeholders."""
+
+from __future__ import annotations
+
+import re
+
+Key = tuple["str | int", ...]
+
+# A whole value that is a reference which some program was to replace and did not, and where such a program is used.
+_LEFTOVERS = tuple(
+    (re.compile(pattern, re.DOTALL), style)
+    for pattern, style in (
+        (r"\$\([^()]*\)", "$(NAME)"),
+        (r"\$\{\{.*\}\}", "${{ … }}"),
+        (r"\$\{[^{}]*\}", "${NAME}"),
+        (r"\$\[.*\]", "$[ … ]"),
+        (r"\$(?:env:)?[A-Za-z_][A-Za-z0-9_]*", "$NAME"),
+        (r"%[A-Za-z_][A-Za-z0-9_.]*%", "%NAME%"),
+        (r"#\{[^{}]*\}#?", "#{NAME}#"),
+        (r"\{\{.*\}\}", "{{ … }}"),
+        (r"__[A-Za-z][A-Za-z0-9_.-]*__", "__NAME__"),
+        (r"@@?[A-Za-z_][A-Za-z0-9_]*@@?", "@NAME@"),
+        (r"\(\([A-Za-z_][A-Za-z0-9_./-]*\)\)", "((NAME))"),
+        (r"<%.*%>", "<%= … %>"),
+        (r"@Microsoft\.KeyVault\(.*\)", "@Microsoft.KeyVault(…)"),
+    )
+)
+
+
+def is_secret_key(dotted: str) -> bool:
+    """Whether a secret may stand at a dotted key, so that its value is neither shown nor hashed without a salt.
+
+    They are `secrets.*`, `services.*.secrets.*`, `migrations.*.secrets.*`, `postgresql.admin_password`,
+    `mongodb.connection_url`, `services.*.volume.account_key` and `services.*.build_args.*.value`.
+    """
+    parts = dotted.split(".")
+    if is_vault_key(parts):
+        return True
+    if parts[0] != "services" or len(parts) < 4:
+        return False
+    if parts[2:] == ["volume", "account_key"]:
+        return True
+    return parts[2] == "build_args" and len(parts) > 4 and parts[-1] == "value"
+
+
+def is_vault_key(parts: list[str] | Key) -> bool:
+    """Whether a value goes to the vault, so that one which the environment does not give may be there already."""
+    if tuple(parts) in (("postgresql", "admin_password"), ("mongodb", "connection_url")):
+        return True
+    if not parts or parts[0] == "secrets":
+        return len(parts) > 1
+    return len(parts) > 3 and parts[0] in ("services", "migrations") and parts[2] == "secrets"
+
+
+def is_template_key(key: Key) -> bool:
+    """Whether `{{ name }}` in a value is a placeholder."""
+    return len(key) == 4 and key[0] in ("services", "migrations") and key[2] in ("environment", "secrets")
+
+
+def leftover(value: str) -> str | None:
+    """The spelling of the reference that a whole value is, which nobody replaced; None where it is none."""
+    text = value.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1].strip()
+    return next((style for pattern, style in _LEFTOVERS if pattern.fullmatch(text)), None)

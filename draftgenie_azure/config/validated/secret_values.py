@@ -1,0 +1,74 @@
+"""Check the values that stand where secrets do: references that nobody replaced, and blanks that came along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from draftgenie_azure.config import placeholders
+from draftgenie_azure.config.keys import Key, is_secret_key, is_template_key, leftover
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from draftgenie_azure.config.raw import RawConfig
+
+
+def faults(raw: RawConfig) -> Iterator[tuple[Key, str]]:
+    """Yield the key and the words of each fault; the words show nothing of a value."""
+    for key, value in _secrets(raw):
+        text = _literal(key, value)
+        if text is None:
+            continue
+        if text and not text.strip():
+            yield key, "holds nothing but blanks"
+        elif style := leftover(text):
+            yield key, f"{_whose(raw, key)} is a reference that nothing replaced (as `{style}`); {_remedy(raw, key)}"
+
+
+def notices(raw: RawConfig) -> Iterator[str]:
+    """Yield what is allowed in a secret and seldom meant."""
+    for key, value in _secrets(raw):
+        inner = value.strip()
+        if inner and inner != value and not set(inner) & set("\r\n"):
+            end = "a line end" if set(value) & set("\r\n") else "a blank"
+            yield f"{'.'.join(map(str, key))}: {_whose(raw, key)} has {end} around it, which becomes part of the secret"
+
+
+def _secrets(raw: RawConfig) -> Iterator[tuple[Key, str]]:
+    for key, value in _leaves(raw.values, ()):
+        if isinstance(value, str) and is_secret_key(".".join(map(str, key))):
+            yield key, value
+
+
+def _leaves(value: Any, key: Key) -> Iterator[tuple[Key, Any]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, (*key, name))
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            yield from _leaves(inner, (*key, position))
+    else:
+        yield key, value
+
+
+def _literal(key: Key, value: str) -> str | None:
+    """The text that a value stands for; None where placeholders stand in it, or where it has a fault of its own."""
+    if not is_template_key(key):
+        return value
+    try:
+        template = placeholders.parse(value)
+    except ValueError:
+        return None
+    return None if template.names else "".join(map(str, template.parts))
+
+
+def _whose(raw: RawConfig, key: Key) -> str:
+    names = raw.from_environment.get(key)
+    return f"the value of {' and '.join(names)}" if names else "the value"
+
+
+def _remedy(raw: RawConfig, key: Key) -> str:
+    names = raw.from_environment.get(key)
+    if names:
+        return f"define {' and '.join(names)} where the run gets its environment, or unset it"
+    return "for a variable of the environment write `${NAME}`"

@@ -1,0 +1,39 @@
+"""What kind of value stands at a key, and which values are references that nobody replaced."""
+
+from __future__ import annotations
+
+import pytest
+
+from draftgenie_azure.config.keys import is_secret_key, is_template_key, is_vault_key, leftover
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "$(KEY)", "$(My.Key)", "$KEY", "$env:KEY", "${KEY}", "${KEY:-}", "${{ secrets.KEY }}", "${{secrets.KEY}}",
+        "$[variables.KEY]", "%KEY%", "#{KEY}#", "#{KEY}", "{{ key }}", "__KEY__", "@KEY@", "((key))", "((a/b.c))",
+        "<%= ENV['KEY'] %>", "@Microsoft.KeyVault(SecretUri=https://v/secrets/s)", " $(KEY)\n", "'$KEY'", '"%KEY%"',
+    ],
+)  # fmt: skip
+def test_references_that_nothing_replaced_are_known(value: str) -> None:
+    assert leftover(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", "abc", "a$KEY", "$KEY-x", "$2b$12$abcdefghijklmnopqrstuv", "100%", "%41%", "p$(x)y", "#1", "$1234", "$",
+        "a{{b}}", "(x)", "__", "<a>b", "-----BEGIN X-----\nabc\n-----END X-----\n", "user@host", "me@example.com",
+        "%KEY%%KEY%", "$KEY $KEY",
+    ],
+)  # fmt: skip
+def test_other_values_are_left_alone(value: str) -> None:
+    assert leftover(value) is None
+
+
+def test_kinds_of_keys() -> None:
+    assert is_vault_key(("secrets", "a")) and is_vault_key(("services", "a", "secrets", "B"))
+    assert is_vault_key(("mongodb", "connection_url")) and not is_vault_key(("secrets",))
+    assert not is_vault_key(("services", "a", "volume", "account_key"))
+    assert is_secret_key("services.a.volume.account_key") and not is_secret_key("services.a.environment.B")
+    assert is_template_key(("migrations", 0, "environment", "A")) and not is_template_key(("secrets", "a"))
