@@ -732,7 +732,7 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
 def run_status(args: argparse.Namespace, reporter: Reporter) -> int:
     """Show the recorded state; a faulty configuration does not stand in the way."""
     try:
-        config: RawConfig | dict[str, Any] = configuration.read(args.config, os.environ)
+        config: RawConfig | dict[str, Any] = configuration.read(args.config, os.environ, args.env_file)
     except ConfigError as error:
         reporter.message(f"{error.message}\n(the state is looked for where it is by default)", level="warning")
         directory = RawConfig(args.config).directory
@@ -880,6 +880,7 @@ def build_parser() -> argparse.ArgumentParser:
     what = parser.add_argument_group("what to do")
     add = what.add_argument
     add("--config", action="append", metavar="PATH", help="configuration (default config.yaml); later ones lie over")
+    add("--env-file", metavar="PATH", help="variables for ${NAME} from a file; the process environment wins")
     add("--dry-run", action="store_true", help="say what would run and why; write nothing anywhere")
     add("--detailed-exitcode", action="store_true", help="with --dry-run: exit 2 when something would run")
     forced = "run STEP whatever changed; repeatable"
@@ -924,7 +925,7 @@ def run(args: argparse.Namespace, reporter: Reporter) -> int:
     args.config = args.config or ["config.yaml"]
     if args.status:
         return run_status(args, reporter)
-    raw = configuration.read(args.config, os.environ)
+    raw = configuration.read(args.config, os.environ, args.env_file)
     args.dry_run = args.dry_run or is_on(raw, "deployment.dry_run")
     args.auto_approve = args.auto_approve or is_on(raw, "deployment.auto_approve")
     args.verbose = args.verbose or is_on(raw, "deployment.verbose")

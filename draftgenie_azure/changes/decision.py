@@ -102,7 +102,7 @@ class Decider:
         self.force_all = force_all
         self.live_reasons: dict[str, list[str]] = {}
         logs = (os.path.abspath(log_file),) if log_file else ()
-        self.own_files = (*raw.paths, os.path.realpath(state.state_file), *logs)
+        self.own_files = (*raw.paths, *filter(None, (raw.env_file,)), os.path.realpath(state.state_file), *logs)
         salt = state.state["salt"]
         digest = _begin_secrets_digest(raw, salt)
         self.hasher = Hasher(raw, salt, exclude=self.own_files)

@@ -28,16 +28,18 @@ class RawConfig:
         directory: the directory of the first file, absolute; the working directory where that is standard input or a
             pipe. State, context and relative paths count from it.
         variables: every `${NAME}` that was asked for, with its value, or None where it was not set.
+        env_file: the file of further variables, absolute; None where none was given.
         from_environment: path of each value in which a `${NAME}` stood -> the names; such a value is never shown.
         warnings: what a person should know although it is no fault.
     """
 
-    __slots__ = ("_places", "directory", "from_environment", "paths", "values", "variables", "warnings")
+    __slots__ = ("_places", "directory", "env_file", "from_environment", "paths", "values", "variables", "warnings")
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.values: dict[str, Any] = {}
         self.paths = [path if path == sources.STDIN else os.path.abspath(path) for path in paths]
         self.directory = os.getcwd() if sources.is_stream(paths[0]) else os.path.dirname(self.paths[0])
+        self.env_file: str | None = None
         self.variables: dict[str, str | None] = {}
         self.from_environment: dict[Key, tuple[str, ...]] = {}
         self.warnings: list[str] = []
@@ -75,12 +77,13 @@ class RawConfig:
         )
 
 
-def read(paths: Sequence[str], environ: Mapping[str, str]) -> RawConfig:
+def read(paths: Sequence[str], environ: Mapping[str, str], env_file: str | None = None) -> RawConfig:
     """Read the files and lay each over those before it: mappings key by key, everything else whole.
 
     Args:
         paths: one or more files; `-` is standard input. Each is read once.
         environ: where `${NAME}` is looked up.
+        env_file: a file of further variables; those of `environ` win.
 
     Raises:
         ConfigError: with the faults of all files.
@@ -90,10 +93,15 @@ def read(paths: Sequence[str], environ: Mapping[str, str]) -> RawConfig:
     paths = [os.fspath(path) for path in paths]
     if not paths:
         raise ConfigError([Fault("no configuration file was given")])
-    if paths.count(sources.STDIN) > 1:
+    if [*paths, env_file].count(sources.STDIN) > 1:
         raise ConfigError([Fault("standard input can be read once only", file=sources.STDIN)])
     raw = RawConfig(paths)
     faults: list[Fault] = []
+    if env_file is not None:
+        from draftgenie_azure.config import env_file as env_files
+
+        raw.env_file = os.path.abspath(env_file)
+        environ = {**env_files.read(env_file), **environ}
     for path in paths:
         try:
             document = read_document(path, environ)
