@@ -1,8 +1,9 @@
 """Read a file of environment variables (`--env-file`).
 
 One `NAME=value` a line, `export` before it allowed; empty lines and lines that begin with `#` are left out. A value in
-single quotes is taken as it is; in double quotes `\\n`, `\\t`, `\\"`, `\\\\` and `\\$` are escapes; quoted values may span
-lines. One without quotes ends at the line's end or before a ` #`, and blanks around it are dropped. Nothing is expanded.
+single quotes is taken as it is; in double quotes `\\n`, `\\t`, `\\"`, `\\\\` and `\\$` are escapes. Quoted values may
+span lines. One without quotes ends at the line's end or before ` #`, and blanks around it are dropped. Nothing is
+expanded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What kind of value stands at a key of the configuration: a secret, one that the vault keeps, text with placeholders."""
+"""What kind of value a key of the configuration has: a secret, one that the vault keeps, text with placeholders."""
 
 from __future__ import annotations
 

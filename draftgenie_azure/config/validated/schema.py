@@ -27,7 +27,8 @@ from pydantic import (
 )
 
 from draftgenie_azure.config import clouds, placeholders
-from draftgenie_azure.config.raw import Key, RawConfig
+from draftgenie_azure.config.keys import Key
+from draftgenie_azure.config.raw import RawConfig
 from draftgenie_azure.config.validated import naming
 from draftgenie_azure.config.validated.secret_plan import Plan, Variable, VaultSecret
 
