@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 # Modules that decide whether a configuration is valid: a change of theirs makes it be looked at again.
 VALIDATORS = (
-    "config/clouds", "config/keys", "config/placeholders", "config/raw", "config/sources", "config/validated/naming",
-    "config/validated/rules", "config/validated/schema", "config/validated/secret_plan",
+    "config/clouds", "config/env_file", "config/keys", "config/placeholders", "config/raw", "config/sources",
+    "config/validated/naming", "config/validated/rules", "config/validated/schema", "config/validated/secret_plan",
     "config/validated/secret_values", "config/yaml_reader", "config/yaml_words", "errors",
 )
 
