@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from draftgenie_azure.config.placeholders import escape
 from draftgenie_azure.masking import MASK
 
 TYPE_CHECKING = False
@@ -34,7 +35,10 @@ def tell_mask(
         names += map(str, entries) if isinstance(entries, dict) else []
     MASK.allow(names)
     MASK.add(*given)
-    MASK.add(*(value for value in variables.values() if value and any(value in secret for secret in given)))
+    for value in filter(None, variables.values()):
+        escaped = escape(value)  # as it is where placeholders are read
+        if any(value in secret or escaped in secret for secret in given):
+            MASK.add(value)
 
 
 def _leaves(key: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from draftgenie_azure.config.confidential import tell_mask
 from draftgenie_azure.config import sources
+from draftgenie_azure.config.confidential import tell_mask
 from draftgenie_azure.config.keys import Key, is_secret_key
 from draftgenie_azure.errors import ConfigError, Fault
 

@@ -863,7 +863,8 @@ def test_validity_rests_on_every_module_that_validates() -> None:
             reached.add(path)
             todo += _imports(ROOT / path)
 
-    assert {path.removeprefix("draftgenie_azure/").removesuffix(".py") for path in reached} - set(VALIDATORS) == set()
+    names = {path.removeprefix("draftgenie_azure/").removesuffix(".py") for path in reached}
+    assert names - set(VALIDATORS) == {"config/confidential", "encodings", "masking"}  # which judge nothing
     assert all((ROOT / f"draftgenie_azure/{name}.py").exists() for name in VALIDATORS)
 
 
