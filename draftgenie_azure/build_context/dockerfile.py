@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 
+from draftgenie_azure.build_context.automaton import Automaton
 from draftgenie_azure.build_context.dockerignore import Matcher, clean, literal_start, well_formed
 from draftgenie_azure.build_context.instructions import BLANKS, Undecidable, cut, flags, json_words, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from draftgenie_azure.build_context.automaton import Unit
 
 _SHELL = frozenset("$\"'`\\")  # what only a shell's eye can read
 
@@ -33,14 +36,14 @@ class Reach:
         self.why = why
         self.patterns: list[str] = sorted({*(sources or ()), *trees})
         self._paths: list[str] = []
-        self._globs: list[tuple[re.Pattern[str], str, int]] = []
+        self._globs: list[tuple[Automaton, str, int]] = []
         for source in sorted(set(sources or ())):
             if literal_start(source) == source:
                 self._paths.append(source)
             else:
                 # A range in brackets can match a slash, so the number of parts is known only without one.
                 depth = source.count("/") if "[" not in source else 1_000_000
-                self._globs.append((re.compile(_translate(source), re.DOTALL), literal_start(source), depth))
+                self._globs.append((Automaton([_units(source)]), literal_start(source), depth))
         self._trees = [(Matcher([tree]), literal_start(tree)) for tree in sorted(set(trees))]
 
     def covers(self, path: str) -> bool:
@@ -50,7 +53,7 @@ class Reach:
         for source in self._paths:
             if path.startswith(source) and path[len(source) : len(source) + 1] in ("", "/"):
                 return True
-        if any(glob.match(path) for glob, _, _ in self._globs):
+        if any(glob.matches_above(path) for glob, _, _ in self._globs):
             return True
         return any(matcher.ignored(path) for matcher, _ in self._trees)
 
@@ -70,11 +73,10 @@ class Reach:
             return True
         depth = below.count("/")
         for glob, literal, slashes in self._globs:
-            match = glob.match(path)
-            if match is not None:
-                if match.end() == len(path):
-                    return True
-            elif depth <= slashes and (literal.startswith(below) or below.startswith(literal)):
+            if glob.matches(path):
+                return True
+            begins_alike = literal.startswith(below) or below.startswith(literal)
+            if begins_alike and depth <= slashes and not glob.matches_above(path):
                 return True
         return any(literal.startswith(below) or below.startswith(literal) for _, literal in self._trees)
 
@@ -240,23 +242,21 @@ def _add(stage: _Stage, source: str, *, parents: bool) -> None:
         stage.trees.append(path)
 
 
-def _translate(pattern: str) -> str:
-    """A regular expression for what Go's `filepath.Match` matches with a well-formed pattern, and all that is below."""
-    parts = []
+def _units(pattern: str) -> list[Unit]:
+    """What Go's `filepath.Match` makes of a well-formed pattern, character by character."""
+    units: list[Unit] = []
     index = 0
     while index < len(pattern):
         character = pattern[index]
         index += 1
-        if character == "*":
-            parts.append("[^/]*")
-        elif character == "?":
-            parts.append("[^/]")
+        if character in "*?":
+            units.append(("many" if character == "*" else "one", "[^/]"))
         elif character == "[":
             start = index + (pattern[index : index + 1] == "^")
             index = pattern.index("]", start + 1)
             inside = re.sub(r"[\\\[\]&~|^]", r"\\\g<0>", pattern[start:index])
-            parts.append(("[^" if pattern[start - 1] == "^" else "[") + inside + "]")
+            units.append(("one", ("[^" if pattern[start - 1] == "^" else "[") + inside + "]"))
             index += 1
         else:
-            parts.append(re.escape(character))
-    return "".join(parts) + r"(?=/|\Z)"
+            units.append(("one", re.escape(character)))
+    return units

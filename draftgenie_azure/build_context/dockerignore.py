@@ -11,17 +11,21 @@ from __future__ import annotations
 import posixpath
 import re
 
+from draftgenie_azure.build_context.automaton import Automaton
 from draftgenie_azure.errors import BuildError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from draftgenie_azure.build_context.automaton import Unit
+
 # What Go's `unicode.IsSpace` calls space; `str.strip()` alone takes away four control characters more.
 SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _SPECIAL = frozenset("*?[]\\")
 # What follows a backslash is handed to the regular expression as it is, so `\d` is a digit, as in moby. Go's `\z` is
 # Python's `\Z`; other letters and digits are an error in Go.
+_ASSERTIONS = frozenset(("\\A", "\\b", "\\B", "\\Z"))
 _ESCAPED = {letter: "\\" + letter for letter in "abBdDfnrsStvwWA"} | {"z": "\\Z"}
 
 
@@ -135,18 +139,18 @@ class _Run:
     """Patterns in a row that all ignore, or all except: their order among themselves means nothing.
 
     As in moby, a pattern without special characters is compared as a whole, `x**` as a beginning and `**x` as an end;
-    every other one is a regular expression.
+    every other one means what moby's regular expression for it does.
     """
 
-    __slots__ = ("_beginnings", "_ends", "_expressions", "_match", "_whole", "exception")
+    __slots__ = ("_automaton", "_beginnings", "_ends", "_patterns", "_whole", "exception")
 
     def __init__(self, exception: bool) -> None:
         self.exception = exception
         self._whole: set[str] = set()
         self._beginnings: tuple[str, ...] = ()
         self._ends: tuple[str, ...] = ()
-        self._expressions: list[str] = []
-        self._match: re.Pattern[str] | None = None
+        self._patterns: list[list[Unit]] = []
+        self._automaton: Automaton | None = None
 
     def add(self, text: str) -> None:
         if text.startswith("**") and _SPECIAL.isdisjoint(text[2:]):
@@ -158,18 +162,18 @@ class _Run:
         elif _SPECIAL.isdisjoint(text):
             self._whole.add(text)
         else:
-            self._expressions.append(_translate(text))
+            self._patterns.append(_units(text))
 
     def compile(self) -> None:
-        if self._expressions:
-            self._match = re.compile("|".join(self._expressions), re.ASCII)
+        if self._patterns:
+            self._automaton = Automaton(self._patterns)
 
     def matches(self, path: str) -> bool:
         return (
             path in self._whole
-            or (self._match is not None and self._match.fullmatch(path) is not None)
             or path.endswith(self._ends)
             or path.startswith(self._beginnings)
+            or (self._automaton is not None and self._automaton.matches(path))
         )
 
 
@@ -185,7 +189,7 @@ def _may_match_below(pattern: str, directory: str) -> bool:
     # Neither `*` nor `?` takes a slash, so the first parts of the pattern must match those of the directory.
     parts = pattern.split("/")
     depth = below.count("/")
-    return len(parts) > depth and re.fullmatch(_translate("/".join(parts[:depth])), directory) is not None
+    return len(parts) > depth and Automaton([_units("/".join(parts[:depth]))]).matches(directory)
 
 
 def parents(path: str) -> list[str]:
@@ -240,11 +244,11 @@ def well_formed(pattern: str) -> bool:
     return True
 
 
-def _translate(pattern: str) -> str:
-    """moby's translation to a regular expression, brackets and what stands in them included."""
-    parts: list[str] = []
+def _units(pattern: str) -> list[Unit]:
+    """moby's translation to a regular expression, brackets and what stands in them included, unit by unit."""
+    units: list[Unit] = []
     index, end = 0, len(pattern)
-    bracket = False
+    bracket: str | None = None  # what is open, so far
     while index < end:
         character = pattern[index]
         index += 1
@@ -252,32 +256,42 @@ def _translate(pattern: str) -> str:
             index += 1
             if pattern[index : index + 1] == "/":
                 index += 1
-            parts.append(".*" if index == end else "(?:.*/)?")
+            if bracket is not None:
+                bracket += ".*" if index == end else "(?:.*/)?"
+            else:
+                units.append(("many", ".") if index == end else ("directories", ""))
         elif character in "*?":
-            parts.append(("\\[^/]" if bracket else "[^/]") + ("*" if character == "*" else ""))
-            bracket = False  # a star in brackets closes them: moby translates it all the same
+            # A star in brackets closes them: moby translates it all the same.
+            expression = "[^/]" if bracket is None else bracket + "\\[^/]"
+            units.append(("many" if character == "*" else "one", expression))
+            bracket = None
         elif character == "\\" and index < end:
-            parts.append(_escaped(pattern[index], pattern))
+            expression = _escaped(pattern[index], pattern)
             index += 1
-        elif character == "[" and not bracket:
-            bracket = True
-            parts.append("[")
+            if bracket is not None:
+                bracket += expression
+            else:
+                units.append(("at" if expression in _ASSERTIONS else "one", expression))
+        elif character == "[" and bracket is None:
+            bracket = "["
             if pattern[index : index + 1] == "^":
                 index += 1
-                parts.append("^")
-        elif character == "]":
-            parts.append("]" if bracket else "\\]")
-            bracket = False
-        elif bracket:
-            parts.append(character if character in "-^" else re.escape(character))
+                bracket += "^"
+        elif character == "]" and bracket is not None:
+            units.append(("one", bracket + "]"))
+            bracket = None
+        elif bracket is not None:
+            bracket += character if character in "-^" else re.escape(character)
         else:
-            parts.append(character if character == "^" else re.escape(character))
-    expression = "".join(parts)
+            units.append(("at", "^") if character == "^" else ("one", re.escape(character)))
+    if bracket is not None:
+        raise BuildError(f"the ignore file has a malformed pattern: {pattern!r}")
     try:
-        re.compile(expression, re.ASCII)
+        for _, expression in units:
+            re.compile(expression, re.ASCII)
     except re.error as error:
         raise BuildError(f"the ignore file has a malformed pattern: {pattern!r} ({error})") from error
-    return expression
+    return units
 
 
 def _escaped(character: str, pattern: str) -> str:

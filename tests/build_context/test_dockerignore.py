@@ -229,3 +229,38 @@ def test_any_text_is_accepted_or_refused_with_a_reason(pattern: str) -> None:
             Matcher([pattern]).ignored("a/b")
         except BuildError as error:
             assert "malformed" in error.message
+
+
+# Patterns and names that a matcher which tries one way after another never comes to an end with.
+ENDLESS = [
+    ("*" + "a*" * 40 + "b", "a" * 200),
+    ("**/" + "*a" * 30 + "b", "a" * 100 + "/" + "a" * 100),
+    ("**/" * 25 + "b", "a/" * 120 + "a"),
+    ("a**" * 25 + "b", "a" * 150),
+    ("?*" * 30 + "x", "a" * 200),
+    ("[a-b]*" * 30 + "x", "ab" * 100),
+    ("**/*" * 20 + "/x", "a/" * 100),
+    ("\\a*" * 30 + "b", "a" * 200),
+    ("[^x]*" * 25 + "y/**/z", "a/" * 60),
+    ("*a" * 2000 + "b", "a" * 3000),
+]
+
+
+@pytest.mark.parametrize(("pattern", "path"), ENDLESS, ids=[pattern[:12] for pattern, _ in ENDLESS])
+def test_a_pattern_takes_time_in_proportion_to_its_length(pattern: str, path: str) -> None:
+    """Not exponential time, in which none of these would end."""
+    assert not Matcher(["!" + pattern, pattern]).ignored(path)
+    assert not Matcher([f"kept\n!{pattern}"]).can_skip_directory(path)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text("ab*?/!.", max_size=10), st.text("ab/.!", max_size=8))
+def test_equals_the_regular_expression(pattern: str, path: str) -> None:
+    """That of moby, as the slow loop of these tests writes it."""
+    try:
+        matcher = Matcher([pattern])
+        expected = slowly([pattern], path) if path else None
+    except (BuildError, re.error, IndexError):
+        return
+    if path and clean(path) == path and pattern.strip(SPACE):
+        assert matcher.ignored(path) is expected
