@@ -42,19 +42,21 @@ from deployer import DraftGenieDeployer
 from draftgenie_azure import provision
 from draftgenie_azure.changes.decision import Decider, Decision, adopt_hash_format, as_packed, is_on, validity_digest
 from draftgenie_azure.changes.dependencies import step_hash
+from draftgenie_azure.cli import state_commands
 from draftgenie_azure.cli import views as report
-from draftgenie_azure.cli.signals import INTERRUPTED, Interrupts
+from draftgenie_azure.cli.arguments import build_parser
+from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.cli.views import JsonReporter, PlainReporter, duration, shortened
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
-from draftgenie_azure.errors import ConfigError, DeployerError, StateError, StopRequested, UsageError
+from draftgenie_azure.constants import CHANGES_PENDING, FAILURE, INTERRUPTED, STATE_FILE, SUCCESS
+from draftgenie_azure.errors import DeployerError, StateError, StopRequested, UsageError
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.state import document as state_document
 from draftgenie_azure.state import target as target_module
 from draftgenie_azure.state.local_file import LocalBackend
 from draftgenie_azure.state.resource_records import ResourceRecords, now
 from draftgenie_azure.state.store import StateStore
-from draftgenie_azure.state.target import kept_after_reset
 from draftgenie_azure.steps import STEP_NAMES, STEPS, USUAL_SECONDS, step_named
 
 TYPE_CHECKING = False
@@ -67,22 +69,10 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.local_file import Backend
-    from draftgenie_azure.state.store import Locked
     from draftgenie_azure.steps import Step
 
-VERSION = "1.0.0"
-STATE_FILE = ".azure-deployment-state-v1.json"
-SUCCESS, FAILURE, CHANGES_PENDING = 0, 1, 2  # and INTERRUPTED
 SIGN_IN = "sign_in"  # what comes before the first step, in the graph
 FEW_SECONDS = 10.0  # nobody needs to be told that a step is still running before
-# Recorded resources that hold data or that others hang on: never left behind without a word. Key, then the step.
-KEPT = {
-    "container_registry": "create_container_registry",
-    "key_vault": "create_key_vault",
-    "postgresql_server": "create_databases",
-    "redis": "create_databases",
-    "container_apps_env": "create_container_apps_env",
-}
 
 
 # ---------------------------------------------------------------------------------------------------------------- state
@@ -174,24 +164,6 @@ class StateManager(StateStore):
 
     def _save_state_to_blob(self) -> None:
         self.store()
-
-    def reset(self, target: Mapping[str, Any] | None = None) -> str | None:
-        """Put a copy of what is there aside and begin anew; lineage and salt stay.
-
-        Args:
-            target: what the configuration means; the recorded one stays where that does not contradict it.
-
-        Returns:
-            where the old state is now, or None where there was none.
-        """
-        aside = self.put_aside("reset" if self.fault is None else "bad")
-        kept = {key: self.state[key] for key in ("lineage", "salt", "serial")}
-        recorded = self.state["target"]
-        self.state = self._create_empty_state() | kept
-        self.state["target"] = recorded if target is None else kept_after_reset(recorded, target)
-        self.save()
-        return aside
-
 
 def _values_and_paths(config: Any) -> tuple[Mapping[str, Any], str, list[str]]:
     raw = getattr(config, "raw", config)
@@ -410,51 +382,15 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
 
     def _check_left_behind(self) -> None:
         """Refuse to leave what holds data behind because its name changed or its section is gone."""
-        wanted = {
-            "container_registry": self.config.container_registry and self.config.container_registry.name,
-            "key_vault": self.config.key_vault and self.config.key_vault.name,
-            "postgresql_server": self.config.postgresql and self.config.postgresql.server_name,
-            "redis": self.config.redis and self.config.redis.name,
-            "container_apps_env": self.config.container_apps and self.config.container_apps.environment_name,
-        }
-        for key, step in KEPT.items():
-            record = self.state.get_resource(key)
-            if record is None or record.get("orphaned"):
-                continue
-            name = wanted[key]
-            if name is None or str(name).lower() != str(record["name"]).lower():
-                if self.decider.force_all or step in self.decider.force_steps:
-                    record["orphaned"] = True
-                    self.warn(f"{key} {record['name']} is left behind in Azure")
-                    continue
-                now_called = f"is called {name} in the configuration" if name else "is no longer in the configuration"
-                raise StateError(
-                    f"{key} {record['name']}, which this deployment looks after, {now_called}",
-                    hint=f"Put it back; or leave it behind, with what it holds, by --force-step {step}.",
-                )
+        decider = self.decider
+        provision.survey.check_left_behind(
+            self.session, lambda step: decider.force_all or step in decider.force_steps
+        )
 
     def _find_gone(self) -> None:
-        """List the group once: a recorded resource that is not in it is a reason to run its step."""
-        from draftgenie_azure.arm import ids
-
-        records = {
-            key: record
-            for key, record in self.state.state["resources"].items()
-            # One that was never seen whole is being made by a step that did not complete anyway.
-            if record.get("body") and not record.get("orphaned") and ids.is_top_level(record["id"])
-        }
-        if not records:
-            return
-        version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
-        listing = self.session.arm.listing(f"{self.session.scope.group}/resources", api_version=version)
-        listed = {str(item["id"]).lower() for item in listing}
-        for key, record in records.items():
-            if record.get("failed"):
-                self.decider.live_reasons.setdefault(record["step"], []).append(f"{key} failed")
-            if record["id"].lower() in listed:
-                continue
-            if self.session.arm.read(record["id"], api_version=record["api_version"]) is None:
-                self.decider.live_reasons.setdefault(record["step"], []).append(f"{key} is gone")
+        """A recorded resource that is gone, or has failed, is a reason to run its step."""
+        for step, reason in provision.survey.find_gone(self.session):
+            self.decider.live_reasons.setdefault(step, []).append(reason)
 
     # --- one step ---
 
@@ -641,10 +577,10 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
     for text in (*config.notices, *ignored):
         reporter.message(text, level="note")
-    with _locked(state, args, reporter):
+    with state_commands.locked(state, args, reporter):
         state.check_rescued()
         state.put_earlier_aside()
-        _tell_notices(state, reporter)
+        state_commands.tell_notices(state, reporter)
         # What was decided without the lock may be done by now, by the run that had it.
         plan = _decider(args, raw, state).plan()
         if not any(decision.runs for decision in plan.values()):
@@ -729,183 +665,7 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
     return CHANGES_PENDING if args.detailed_exitcode and counts["run"] else SUCCESS
 
 
-def run_status(args: argparse.Namespace, reporter: Reporter) -> int:
-    """Show the recorded state; a faulty configuration does not stand in the way."""
-    try:
-        config: RawConfig | dict[str, Any] = configuration.read(args.config, os.environ, args.env_file)
-    except ConfigError as error:
-        reporter.message(f"{error.message}\n(the state is looked for where it is by default)", level="warning")
-        directory = RawConfig(args.config).directory
-        config = {"advanced": {"state_file": os.path.join(directory, STATE_FILE)}}
-    state = StateManager(config)
-    for path in state.earlier:
-        reporter.message(f"{path} is the state of the earlier script; the next run puts it aside", level="note")
-    if not state.found:
-        reporter.result(["Nothing is deployed yet."], {"event": "status", "steps": {}})
-        return SUCCESS
-    reporter.result(*report.status(state.state, STEP_NAMES, state.where))
-    return SUCCESS
-
-
-def run_reset(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
-    """Put a copy of the state aside, whatever it is, and begin anew; never asks."""
-    state = StateManager(raw, tolerant=True)
-    with _locked(state, args, reporter):
-        if state.fault is not None:
-            reporter.message(state.fault.message, level="warning")
-        aside = state.reset(target_module.offline_target(raw))
-    _tell_notices(state, reporter)
-    reporter.result(
-        [f"The state is cleared. The old one is {aside}." if aside else "There was no state; a new one is begun."],
-        {"event": "reset", "aside": aside, "state": state.where},
-    )
-    return SUCCESS
-
-
-def run_restore(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
-    """Put a copy of an earlier state, or a rescue file, in the place of the state."""
-    state = StateManager(raw, tolerant=True)
-    document = state.read_copy(args.restore_state)
-    if args.dry_run:
-        reporter.message(f"would put {args.restore_state} (serial {document['serial']}) back as {state.where}")
-        return SUCCESS
-    with _locked(state, args, reporter):
-        aside = state.restore(document, adopt=args.adopt)
-    lines = [f"The state {state.where} is that of {args.restore_state} again; its serial is {state.state['serial']}."]
-    lines += [f"What was there is now {aside}."] if aside else []
-    facts = {"event": "restore", "state": state.where, "serial": state.state["serial"], "aside": aside}
-    reporter.result(lines, facts)
-    return SUCCESS
-
-
-def run_move(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
-    """Move the state to the other storage."""
-    there = StateManager(raw, storage=args.move_state)
-    here = StateManager(raw, storage="blob" if args.move_state == "local" else "local")
-    if not here.found:
-        if there.found:
-            reporter.result([f"The state is in {there.where} already."], {"event": "move", "state": there.where})
-            return SUCCESS
-        raise StateError(f"there is no state to move in {here.where}")
-    if args.dry_run:
-        reporter.message(f"would move the state from {here.where} to {there.where}")
-        return SUCCESS
-    with _locked(here, args, reporter), _locked(there, args, reporter, first=state_document.dump(here.state)):
-        aside = there.take_from(here)
-    hint = f"From now on: advanced.state_storage: {args.move_state}, or AZURE_STATE_STORAGE={args.move_state}"
-    lines = [f"The state is in {there.where} now; what was in {here.where} is {aside}.", hint]
-    reporter.result(lines, {"event": "move", "state": there.where, "aside": aside})
-    return SUCCESS
-
-
-def run_unlock(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
-    """Break another run's lock, after a yes."""
-    state = StateManager(raw, tolerant=True)
-    holder = state.holder()
-    if holder is None:
-        reporter.result([f"Nobody holds the lock on {state.where}."], {"event": "unlock", "holder": None})
-        return SUCCESS
-    question = f"{state.where} is locked by {holder}.\nBreak its lock? If that run is alive, it stops."
-    if args.dry_run:
-        reporter.message(f"would ask: {question}")
-        return SUCCESS
-    if state.is_breakable and not (args.auto_approve or _answered_yes(question)):
-        raise StateError(f"{question} No.", hint="Without a terminal to ask on, --auto-approve says yes.")
-    state.break_lock()
-    reporter.result([f"The lock of {holder} is broken."], {"event": "unlock", "holder": str(holder)})
-    return SUCCESS
-
-
-def _answered_yes(question: str) -> bool:
-    """Ask on a terminal; elsewhere the answer is no."""
-    if not sys.stdin.isatty():
-        return False
-    report.ask(question)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _locked(
-    state: StateManager, args: argparse.Namespace, reporter: Reporter, *, first: bytes | None = None
-) -> Locked:
-    """The lock on the state, which is loaded again under it."""
-    return state.locked(timeout=args.lock_timeout, tell=reporter.message, first=first)
-
-
-def _tell_notices(state: StateManager, reporter: Reporter) -> None:
-    for text in state.notices:
-        reporter.message(text, level="warning")
-
-
 # --------------------------------------------------------------------------------------------------------- command line
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> Any:
-        """Bad usage is a failure like any other."""
-        raise UsageError(message, hint=f"{self.prog} --help lists the flags.")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 100")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    number, factor = (text[:-1], {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)) if text[-1:].isalpha() else (text, 1)
-    if not factor or not number.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration such as 30, 90s, 10m or 1h")
-    return float(int(number) * factor)
-
-
-def _step(name: str) -> str:
-    if name in STEP_NAMES:
-        return name
-    import difflib
-
-    near = difflib.get_close_matches(name, STEP_NAMES, 1, 0.4)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise argparse.ArgumentTypeError(f"there is no step {name!r}{hint} (steps: {', '.join(STEP_NAMES)})")
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The flags, in groups."""
-    parser = _Parser(
-        prog="deploy-azure_v1.py",
-        description=__doc__,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=110, max_help_position=30),
-    )
-    add = parser.add_argument
-    add("--version", action="version", version=f"%(prog)s {VERSION}")
-    what = parser.add_argument_group("what to do")
-    add = what.add_argument
-    add("--config", action="append", metavar="PATH", help="configuration (default config.yaml); later ones lie over")
-    add("--env-file", metavar="PATH", help="variables for ${NAME} from a file; the process environment wins")
-    add("--dry-run", action="store_true", help="say what would run and why; write nothing anywhere")
-    add("--detailed-exitcode", action="store_true", help="with --dry-run: exit 2 when something would run")
-    forced = "run STEP whatever changed; repeatable"
-    add("--force-step", action="append", type=_step, default=[], metavar="STEP", help=forced)
-    add("--force-all", action="store_true", help="run every step")
-    add("--reset-state", action="store_true", help="put a dated copy of the state aside, clear it and exit")
-    add("--status", action="store_true", help="show the recorded state")
-    add("--adopt", action="store_true", help="take over a group that another state's lineage marks, and close doors")
-    restored = "put an earlier copy of the state, or a rescue file, back"
-    add("--restore-state", metavar="FILE", help=restored)
-    add("--move-state", choices=("local", "blob"), help="move the state to the other storage")
-    waited = "wait so long for another run's lock (30, 90s, 10m, 1h); default 0: refused at once"
-    add("--lock-timeout", type=_seconds, default=0.0, metavar="DURATION", help=waited)
-    add("--force-unlock", action="store_true", help="break another run's lock on a state in a blob; asks")
-    add("--parallelism", type=_count, metavar="N", help="steps and resources in flight; 1 runs the steps in order")
-    add("--resume", action="store_true", help="accepted for older callers: a run always resumes")
-    add("--auto-approve", action="store_true", help="never ask")
-    shown = parser.add_argument_group("what to show")
-    add = shown.add_argument
-    output = "lines for people, or one JSON event a line"
-    add("--output", choices=("auto", "plain", "json"), default="auto", help=output)
-    add("--log-file", metavar="PATH", help="write every request and decision to PATH")
-    add("--no-color", action="store_true", help="no colours, as with NO_COLOR")
-    add("--verbose", action="store_true", help="log to the terminal too")
-    return parser
 
 
 def _reporter(output: str, *, color: bool) -> Reporter:
@@ -924,21 +684,21 @@ def run(args: argparse.Namespace, reporter: Reporter) -> int:
     """Do the one thing that the flags ask for; a dry run wins over all that writes."""
     args.config = args.config or ["config.yaml"]
     if args.status:
-        return run_status(args, reporter)
+        return state_commands.show_status(args, reporter, StateManager)
     raw = configuration.read(args.config, os.environ, args.env_file)
     args.dry_run = args.dry_run or is_on(raw, "deployment.dry_run")
     args.auto_approve = args.auto_approve or is_on(raw, "deployment.auto_approve")
     args.verbose = args.verbose or is_on(raw, "deployment.verbose")
     if args.force_unlock:
-        return run_unlock(args, raw, reporter)
+        return state_commands.unlock(args, raw, reporter, StateManager)
     if args.move_state:
-        return run_move(args, raw, reporter)
+        return state_commands.move(args, raw, reporter, StateManager)
     if args.restore_state:
-        return run_restore(args, raw, reporter)
+        return state_commands.restore(args, raw, reporter, StateManager)
     if args.dry_run:
         return run_plan(args, raw, reporter)
     if args.reset_state:
-        return run_reset(args, raw, reporter)
+        return state_commands.reset(args, raw, reporter, StateManager)
     return run_deploy(args, raw, reporter)
 
 
@@ -952,7 +712,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.excepthook = report.show_traceback
     MASK.add_environment(os.environ)
     try:
-        args = build_parser().parse_args(argv)
+        args = build_parser(__doc__).parse_args(argv)
     except UsageError as error:
         _reporter(report.wanted_output(sys.argv[1:] if argv is None else argv), color=False).error(error, log=None)
         return FAILURE

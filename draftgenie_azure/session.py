@@ -13,6 +13,7 @@ from azure_emulator.attach import EmulatorError, attach
 from draftgenie_azure.arm import credentials, ids
 from draftgenie_azure.arm.client import Arm
 from draftgenie_azure.arm.transport import Wire
+from draftgenie_azure.constants import EMULATOR_DIRECTORY
 from draftgenie_azure.errors import AzureError, DeployerError
 
 TYPE_CHECKING = False
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.resource_records import ResourceRecords
-
-EMULATOR_DIRECTORY = ".azure-emulator"
 
 
 @dataclass

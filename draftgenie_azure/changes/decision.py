@@ -41,12 +41,8 @@ if TYPE_CHECKING:
             """The record of the last time that a step completed."""
 
 
-# Modules that decide whether a configuration is valid: a change of theirs makes it be looked at again.
-VALIDATORS = (
-    "config/clouds", "config/env_file", "config/keys", "config/placeholders", "config/raw", "config/sources",
-    "config/validated/naming", "config/validated/rules", "config/validated/schema", "config/validated/secret_plan",
-    "config/validated/secret_values", "config/yaml_reader", "config/yaml_words", "errors",
-)
+# Folders and modules that decide whether a configuration is valid: a change of theirs makes it be looked at again.
+VALIDATORS = ("config", "config/validated", "constants.py", "errors.py", "nearest.py")
 
 
 class Decision:
@@ -276,13 +272,23 @@ def validity_digest(raw: RawConfig, secrets_digest: str | None) -> str:
     values = [raw.values, sorted(map(list, raw.from_environment), key=repr)]
     parts = [canonical(_without(values[0], secret_values(raw))), canonical(values[1]), str(secrets_digest).encode()]
     parts.append(str(sys.hexversion).encode())
-    for name in VALIDATORS:
+    for path in validators():
         try:
-            with open(os.path.join(TOOL_ROOT, "draftgenie_azure", f"{name}.py"), "rb") as file:
+            with open(path, "rb") as file:
                 parts.append(file.read())
         except OSError as error:
-            raise DeployerError(f"cannot read the command's own {name}.py: {error.strerror}") from error
+            raise DeployerError(f"cannot read the command's own {path}: {error.strerror}") from error
     return sha256(b"\n".join(sha256(part).encode() for part in parts))
+
+
+def validators() -> list[str]:
+    """Paths of the modules that decide whether a configuration is valid."""
+    found = []
+    for name in VALIDATORS:
+        path = os.path.join(TOOL_ROOT, "draftgenie_azure", name)
+        inside = sorted(os.listdir(path)) if not name.endswith(".py") else []
+        found += [os.path.join(path, file) for file in inside if file.endswith(".py")] or [path]
+    return found
 
 
 def _without(value: Any, hidden: Mapping[str, Any], key: str = "") -> Any:

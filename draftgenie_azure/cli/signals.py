@@ -9,13 +9,14 @@ import os
 import signal
 import time
 
+from draftgenie_azure.constants import INTERRUPTED
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from draftgenie_azure.run.control import RunControl
 
-INTERRUPTED = 130
 SAME_REQUEST = 0.5  # seconds; `timeout` sends its signal to the command and then to the group that the command is in
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         prerequisites,
         registry,
         secrets,
+        survey,
         vault,
         verify,
     )

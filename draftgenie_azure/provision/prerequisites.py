@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import time
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.run.control import pace
 
 TYPE_CHECKING = False
@@ -103,10 +103,7 @@ class Prerequisites:
         kinds = ("resource_group", "key_vault", "log_analytics", "postgres_server", "redis", "container_apps")
         for region in sorted({self._config.location(kind) for kind in kinds}):
             if known and region not in known:
-                near = difflib.get_close_matches(region, known, 1, 0.6)
-                yield f"the region {region} is not offered to this subscription" + (
-                    f"; did you mean {near[0]}?" if near else ""
-                )
+                yield f"the region {region} is not offered to this subscription{did_you_mean(region, known)}"
 
     def _rights(self) -> Iterator[str]:
         """Whether roles may be assigned: Contributor may not, and the first assignment comes within a minute."""

@@ -6,22 +6,23 @@ import os
 import sys
 import time
 
+from draftgenie_azure.constants import COMMAND, EARLIER_STATE_FILE, STATE_FILE
 from draftgenie_azure.errors import LockLostError, StateError
 from draftgenie_azure.state import document as state_document
 from draftgenie_azure.state.local_file import put_aside
 from draftgenie_azure.state.step_records import StepRecords
+from draftgenie_azure.state.target import kept_after_reset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from draftgenie_azure.state.local_file import Backend, Lock
     from draftgenie_azure.state.lock import Holder
 
 KEPT_COPIES = 10
-EARLIER_NAMES = (".azure-deployment-state-v1.json", ".azure-deployment-state.json")
-COMMAND = "deploy-azure_v1.py"
+EARLIER_NAMES = (STATE_FILE, EARLIER_STATE_FILE)
 _SECTIONS = ("steps", "resources", "secrets", "operations")
 
 
@@ -333,6 +334,23 @@ class StateStore(StepRecords):
         if self.found:
             data = state_document.copy_for_keeping(state_document.parse(data, self.where))
         return self._backend.aside(f"{suffix}-{stamp()}", data)
+
+    def reset(self, target: Mapping[str, Any] | None = None) -> str | None:
+        """Put a copy of what is there aside and begin anew; lineage and salt stay.
+
+        Args:
+            target: what the configuration means; the recorded one stays where that does not contradict it.
+
+        Returns:
+            where the old state is now, or None where there was none.
+        """
+        aside = self.put_aside("reset" if self.fault is None else "bad")
+        kept = {key: self.state[key] for key in ("lineage", "salt", "serial")}
+        recorded = self.state["target"]
+        self.state = state_document.empty() | kept
+        self.state["target"] = recorded if target is None else kept_after_reset(recorded, target)
+        self.save()
+        return aside
 
     def read_copy(self, name: str) -> dict[str, Any]:
         """The document in a file, or in a copy of an earlier state.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+from draftgenie_azure.constants import EMULATOR_DIRECTORY
 from draftgenie_azure.errors import StateError
 
 TYPE_CHECKING = False
@@ -32,7 +33,7 @@ def offline_target(raw: RawConfig) -> dict[str, Any]:
 def _emulator_id(directory: str) -> str:
     """The id of the emulator beside the configuration; read on every run, since it may be another one by now."""
     try:
-        with open(os.path.join(directory, ".azure-emulator", "emulator.json"), encoding="utf-8") as file:
+        with open(os.path.join(directory, EMULATOR_DIRECTORY, "emulator.json"), encoding="utf-8") as file:
             return str(json.load(file)["id"])
     except FileNotFoundError:
         return "none (.azure-emulator is missing)"

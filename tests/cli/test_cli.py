@@ -20,7 +20,7 @@ def test_help_describes_every_flag(project: Project) -> None:
     """No flag without a word about it."""
     command = importlib.import_module("deploy-azure_v1")
 
-    assert all(action.help for action in command.build_parser()._actions)
+    assert all(action.help for action in command.build_parser(command.__doc__)._actions)
     assert project.run("--help").code == 0
 
 

@@ -32,7 +32,7 @@ def flags() -> str:
     """What each flag does."""
     command = importlib.import_module("deploy-azure_v1")
     rows = ["| flag | effect |", "|---|---|"]
-    for action in command.build_parser()._actions:
+    for action in command.build_parser(command.__doc__)._actions:
         name = action.option_strings[-1]
         if action.choices:
             name += " " + "\\|".join(action.choices)

@@ -31,6 +31,7 @@ from draftgenie_azure.config.keys import Key
 from draftgenie_azure.config.raw import RawConfig
 from draftgenie_azure.config.validated import naming
 from draftgenie_azure.config.validated.secret_plan import Plan, Variable, VaultSecret
+from draftgenie_azure.constants import STATE_FILE
 
 SCHEMA_FILE = "config.schema.json"
 # Azure SDK for Python, azure-mgmt-redisenterprise 3.1.0, without the closed Enterprise tiers.
@@ -435,7 +436,7 @@ class Advanced(Section):
     )
     cleanup_on_failure: Flag = False
     save_state: Flag = True
-    state_file: Text = ".azure-deployment-state-v1.json"
+    state_file: Text = STATE_FILE
     state_storage: Literal["local", "blob", "azure"] = "local"
     state_blob_account: Annotated[Text, _rule("storage_account")] | None = None
     state_blob_container: Annotated[Text, _rule("blob_container")] = "deployment-state"

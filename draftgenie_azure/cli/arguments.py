@@ -1,0 +1,80 @@
+"""The command line: flags, their values, and what is wrong with them."""
+
+from __future__ import annotations
+
+import argparse
+
+from draftgenie_azure.constants import COMMAND, VERSION
+from draftgenie_azure.errors import UsageError
+from draftgenie_azure.nearest import did_you_mean
+from draftgenie_azure.steps import STEP_NAMES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        """Bad usage is a failure like any other."""
+        raise UsageError(message, hint=f"{self.prog} --help lists the flags.")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 100")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    number, factor = (text[:-1], {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)) if text[-1:].isalpha() else (text, 1)
+    if not factor or not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration such as 30, 90s, 10m or 1h")
+    return float(int(number) * factor)
+
+
+def _step(name: str) -> str:
+    if name in STEP_NAMES:
+        return name
+    hint = did_you_mean(name, STEP_NAMES, cutoff=0.4)
+    raise argparse.ArgumentTypeError(f"there is no step {name!r}{hint} (steps: {', '.join(STEP_NAMES)})")
+
+
+def build_parser(description: str | None) -> argparse.ArgumentParser:
+    """The flags, in groups."""
+    parser = _Parser(
+        prog=COMMAND,
+        description=description,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=110, max_help_position=30),
+    )
+    add = parser.add_argument
+    add("--version", action="version", version=f"%(prog)s {VERSION}")
+    what = parser.add_argument_group("what to do")
+    add = what.add_argument
+    add("--config", action="append", metavar="PATH", help="configuration (default config.yaml); later ones lie over")
+    add("--env-file", metavar="PATH", help="variables for ${NAME} from a file; the process environment wins")
+    add("--dry-run", action="store_true", help="say what would run and why; write nothing anywhere")
+    add("--detailed-exitcode", action="store_true", help="with --dry-run: exit 2 when something would run")
+    forced = "run STEP whatever changed; repeatable"
+    add("--force-step", action="append", type=_step, default=[], metavar="STEP", help=forced)
+    add("--force-all", action="store_true", help="run every step")
+    add("--reset-state", action="store_true", help="put a dated copy of the state aside, clear it and exit")
+    add("--status", action="store_true", help="show the recorded state")
+    add("--adopt", action="store_true", help="take over a group that another state's lineage marks, and close doors")
+    restored = "put an earlier copy of the state, or a rescue file, back"
+    add("--restore-state", metavar="FILE", help=restored)
+    add("--move-state", choices=("local", "blob"), help="move the state to the other storage")
+    waited = "wait so long for another run's lock (30, 90s, 10m, 1h); default 0: refused at once"
+    add("--lock-timeout", type=_seconds, default=0.0, metavar="DURATION", help=waited)
+    add("--force-unlock", action="store_true", help="break another run's lock on a state in a blob; asks")
+    add("--parallelism", type=_count, metavar="N", help="steps and resources in flight; 1 runs the steps in order")
+    add("--resume", action="store_true", help="accepted for older callers: a run always resumes")
+    add("--auto-approve", action="store_true", help="never ask")
+    shown = parser.add_argument_group("what to show")
+    add = shown.add_argument
+    output = "lines for people, or one JSON event a line"
+    add("--output", choices=("auto", "plain", "json"), default="auto", help=output)
+    add("--log-file", metavar="PATH", help="write every request and decision to PATH")
+    add("--no-color", action="store_true", help="no colours, as with NO_COLOR")
+    add("--verbose", action="store_true", help="log to the terminal too")
+    return parser

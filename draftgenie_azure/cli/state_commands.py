@@ -1,0 +1,137 @@
+"""What the command does with a state besides deploying: show it, clear it, put a copy back, move it, unlock it.
+
+Each function returns the exit code; `open_state` makes the command's own StateManager.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from draftgenie_azure.cli import views
+from draftgenie_azure.config import raw as configuration
+from draftgenie_azure.constants import STATE_FILE, SUCCESS
+from draftgenie_azure.errors import ConfigError, StateError
+from draftgenie_azure.state import document as state_document
+from draftgenie_azure.state.target import offline_target
+from draftgenie_azure.steps import STEP_NAMES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from typing import Any
+
+    from draftgenie_azure.cli.views import Reporter
+    from draftgenie_azure.config.raw import RawConfig
+    from draftgenie_azure.state.store import Locked, StateStore
+
+    OpenState = Callable[..., StateStore]
+
+
+def show_status(args: argparse.Namespace, reporter: Reporter, open_state: OpenState) -> int:
+    """Show the recorded state; a faulty configuration does not stand in the way."""
+    try:
+        config: RawConfig | dict[str, Any] = configuration.read(args.config, os.environ, args.env_file)
+    except ConfigError as error:
+        reporter.message(f"{error.message}\n(the state is looked for where it is by default)", level="warning")
+        directory = configuration.RawConfig(args.config).directory
+        config = {"advanced": {"state_file": os.path.join(directory, STATE_FILE)}}
+    state = open_state(config)
+    for path in state.earlier:
+        reporter.message(f"{path} is the state of the earlier script; the next run puts it aside", level="note")
+    if not state.found:
+        reporter.result(["Nothing is deployed yet."], {"event": "status", "steps": {}})
+        return SUCCESS
+    reporter.result(*views.status(state.state, STEP_NAMES, state.where))
+    return SUCCESS
+
+
+def reset(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> int:
+    """Put a copy of the state aside, whatever it is, and begin anew; never asks."""
+    state = open_state(raw, tolerant=True)
+    with locked(state, args, reporter):
+        if state.fault is not None:
+            reporter.message(state.fault.message, level="warning")
+        aside = state.reset(offline_target(raw))
+    tell_notices(state, reporter)
+    reporter.result(
+        [f"The state is cleared. The old one is {aside}." if aside else "There was no state; a new one is begun."],
+        {"event": "reset", "aside": aside, "state": state.where},
+    )
+    return SUCCESS
+
+
+def restore(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> int:
+    """Put a copy of an earlier state, or a rescue file, in the place of the state."""
+    state = open_state(raw, tolerant=True)
+    document = state.read_copy(args.restore_state)
+    if args.dry_run:
+        reporter.message(f"would put {args.restore_state} (serial {document['serial']}) back as {state.where}")
+        return SUCCESS
+    with locked(state, args, reporter):
+        aside = state.restore(document, adopt=args.adopt)
+    lines = [f"The state {state.where} is that of {args.restore_state} again; its serial is {state.state['serial']}."]
+    lines += [f"What was there is now {aside}."] if aside else []
+    facts = {"event": "restore", "state": state.where, "serial": state.state["serial"], "aside": aside}
+    reporter.result(lines, facts)
+    return SUCCESS
+
+
+def move(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> int:
+    """Move the state to the other storage."""
+    there = open_state(raw, storage=args.move_state)
+    here = open_state(raw, storage="blob" if args.move_state == "local" else "local")
+    if not here.found:
+        if there.found:
+            reporter.result([f"The state is in {there.where} already."], {"event": "move", "state": there.where})
+            return SUCCESS
+        raise StateError(f"there is no state to move in {here.where}")
+    if args.dry_run:
+        reporter.message(f"would move the state from {here.where} to {there.where}")
+        return SUCCESS
+    with locked(here, args, reporter), locked(there, args, reporter, first=state_document.dump(here.state)):
+        aside = there.take_from(here)
+    hint = f"From now on: advanced.state_storage: {args.move_state}, or AZURE_STATE_STORAGE={args.move_state}"
+    lines = [f"The state is in {there.where} now; what was in {here.where} is {aside}.", hint]
+    reporter.result(lines, {"event": "move", "state": there.where, "aside": aside})
+    return SUCCESS
+
+
+def unlock(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> int:
+    """Break another run's lock, after a yes."""
+    state = open_state(raw, tolerant=True)
+    holder = state.holder()
+    if holder is None:
+        reporter.result([f"Nobody holds the lock on {state.where}."], {"event": "unlock", "holder": None})
+        return SUCCESS
+    question = f"{state.where} is locked by {holder}.\nBreak its lock? If that run is alive, it stops."
+    if args.dry_run:
+        reporter.message(f"would ask: {question}")
+        return SUCCESS
+    if state.is_breakable and not (args.auto_approve or _answered_yes(question)):
+        raise StateError(f"{question} No.", hint="Without a terminal to ask on, --auto-approve says yes.")
+    state.break_lock()
+    reporter.result([f"The lock of {holder} is broken."], {"event": "unlock", "holder": str(holder)})
+    return SUCCESS
+
+
+def _answered_yes(question: str) -> bool:
+    """Ask on a terminal; elsewhere the answer is no."""
+    if not sys.stdin.isatty():
+        return False
+    views.ask(question)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def locked(
+    state: StateStore, args: argparse.Namespace, reporter: Reporter, *, first: bytes | None = None
+) -> Locked:
+    """The lock on the state, which is loaded again under it."""
+    return state.locked(timeout=args.lock_timeout, tell=reporter.message, first=first)
+
+
+def tell_notices(state: StateStore, reporter: Reporter) -> None:
+    """Tell what was done to states that were found."""
+    for text in state.notices:
+        reporter.message(text, level="warning")

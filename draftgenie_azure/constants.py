@@ -1,0 +1,8 @@
+"""Constants that several rooms must agree on."""
+
+VERSION = "1.0.0"
+COMMAND = "deploy-azure_v1.py"
+SUCCESS, FAILURE, CHANGES_PENDING, INTERRUPTED = 0, 1, 2, 130  # exit codes
+STATE_FILE = ".azure-deployment-state-v1.json"
+EARLIER_STATE_FILE = ".azure-deployment-state.json"
+EMULATOR_DIRECTORY = ".azure-emulator"

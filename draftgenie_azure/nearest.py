@@ -1,0 +1,23 @@
+"""The suggestion in "did you mean …?"."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LONGEST = 200  # a longer name is no typing error, and comparing it takes long
+
+
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The known name that is most like `name`, if one is like it at all."""
+    found = get_close_matches(name, list(known), 1, cutoff) if len(name) <= LONGEST else []
+    return found[0] if found else None
+
+
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """`; did you mean x?`, or nothing where no name is like it."""
+    found = nearest(name, known, cutoff=cutoff)
+    return f"; did you mean {found}?" if found else ""

@@ -1,0 +1,79 @@
+"""One look at what the state recorded, before a run writes anything."""
+
+from __future__ import annotations
+
+from draftgenie_azure.arm import ids
+from draftgenie_azure.errors import StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.session import Session
+
+# Recorded resources that hold data or that others depend on, and their steps: never left behind silently.
+KEPT = {
+    "container_registry": "create_container_registry",
+    "key_vault": "create_key_vault",
+    "postgresql_server": "create_databases",
+    "redis": "create_databases",
+    "container_apps_env": "create_container_apps_env",
+}
+
+
+def check_left_behind(session: Session, is_forced: Callable[[str], bool]) -> None:
+    """Mark what is left behind by a forced step as orphaned.
+
+    Raises:
+        StateError: a run would leave a resource behind that holds data, because its name changed or its section is
+            gone from the configuration, and its step is not forced.
+    """
+    names = _configured_names(session.config)
+    for key, step in KEPT.items():
+        record = session.records.resources.get(key)
+        name = names[key]
+        if record is None or record.get("orphaned") or (name or "").lower() == str(record["name"]).lower():
+            continue
+        if is_forced(step):
+            record["orphaned"] = True
+            session.warn(f"{key} {record['name']} is left behind in Azure")
+            continue
+        now_called = f"is called {name} in the configuration" if name else "is no longer in the configuration"
+        raise StateError(
+            f"{key} {record['name']}, which this deployment manages, {now_called}",
+            hint=f"Put it back; or leave it behind, with what it holds, by --force-step {step}.",
+        )
+
+
+def _configured_names(config: Config) -> dict[str, str | None]:
+    """The names of the kept resources; None where the section is absent."""
+    return {
+        "container_registry": config.container_registry.name if config.container_registry else None,
+        "key_vault": config.key_vault.name if config.key_vault else None,
+        "postgresql_server": config.postgresql.server_name if config.postgresql else None,
+        "redis": config.redis.name if config.redis else None,
+        "container_apps_env": config.container_apps.environment_name if config.container_apps else None,
+    }
+
+
+def find_gone(session: Session) -> Iterator[tuple[str, str]]:
+    """List the group once: step and reason for each recorded resource that is gone or has failed."""
+    records = {
+        key: record
+        for key, record in session.records.resources.items()
+        # One that was never seen whole is being made by a step that did not complete anyway.
+        if record.get("body") and not record.get("orphaned") and ids.is_top_level(record["id"])
+    }
+    if not records:
+        return
+    version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
+    listing = session.arm.listing(f"{session.scope.group}/resources", api_version=version)
+    listed = {str(item["id"]).lower() for item in listing}
+    for key, record in records.items():
+        if record.get("failed"):
+            yield record["step"], f"{key} failed"
+        if record["id"].lower() in listed:
+            continue
+        if session.arm.read(record["id"], api_version=record["api_version"]) is None:
+            yield record["step"], f"{key} is gone"
