@@ -42,4 +42,4 @@ def keep_unrestricted(
     body["properties"][name] = unrestricted
     if name == "enableRbacAuthorization":
         body["properties"]["accessPolicies"] = live["properties"].get("accessPolicies", [])
-    return f"{name} is {unrestricted} on a resource that this deployment did not create (--adopt restricts it)"
+    return f"{name} is {unrestricted} on a resource that this deployment did not create (--adopt closes it)"
