@@ -86,7 +86,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="X",
         help="durations as a part of Azure's; 0, the default: done at the first poll",
     )
-    parser.add_argument("--faults", metavar="FILE", help="declared faults: a list, or a mapping with the key faults")
+    parser.add_argument(
+        "--faults",
+        metavar="FILE",
+        help="a list of faults, or a mapping with faults and policies",
+    )
     parser.add_argument("--images", metavar="FILE", help="behaviour of images by pattern of the repository's name")
     parser.add_argument("--read-only", action="store_true", help="write no file")
     parser.add_argument(
@@ -125,10 +129,13 @@ def _world(directory: Path, options: argparse.Namespace) -> World:
     world = World(directory, read_only=options.read_only, scale=options.scale or 0.0)
     if options.faults:
         document = _document(options.faults)
-        declared = document.get("faults") if isinstance(document, dict) else document
-        if not isinstance(declared, list):
-            raise BadFault(f"{options.faults}: a list of faults is expected")
-        world.faults.declare(declared)
+        declared = document if isinstance(document, dict) else {"faults": document}
+        unknown = set(declared) - {"faults", "policies"}
+        lists = all(isinstance(value, list) for value in declared.values())
+        if not declared or unknown or not lists:
+            raise BadFault(f"{options.faults}: a list of faults, or lists under faults and policies, is expected")
+        world.faults.declare(declared.get("faults", []))
+        world.policies.declare(declared.get("policies", []))
     if options.images:
         document = _document(options.images)
         world.adjust({"images": document.get("images", document)})

@@ -89,19 +89,21 @@ def attach(
     scale: float = 0.0,
     faults: Sequence[Mapping[str, object]] = (),
     images: Mapping[str, Mapping[str, object]] | None = None,
+    policies: Sequence[Mapping[str, object]] = (),
     start: bool = True,
     read_only: bool = False,
 ) -> Attached | None:
     """Joins the emulator of a directory, starting it if none runs.
 
     `start=False`: None if none runs. `read_only`: where none runs, one is started that writes no file; None if the
-    directory does not exist yet. What is given as scale, faults and images is in force afterwards.
+    directory does not exist yet. What is given as scale, faults, images and policies is in force afterwards.
     """
     directory = Path(directory).absolute()
     settings: dict[str, object] = {
         "scale": scale,
         "faults": [dict(fault) for fault in faults],
         "images": {key: dict(value) for key, value in (images or {}).items()},
+        "policies": [dict(policy) for policy in policies],
     }
     joined = _join(directory)
     if joined is None and not start:

@@ -16,6 +16,7 @@ SECONDS: dict[tuple[str, str], float] = {
     ("workspace", "delete"): 6,
     ("registry", "create"): 5,
     ("registry", "update"): 3,
+    ("registry", "delete with replications"): 23,
     ("vault", "create"): 30,
     ("vault", "write"): 3,
     ("vault", "purge"): 603,

@@ -25,6 +25,7 @@ class Refusal(Exception):
         gateway: bool = False,
         shape: str = "arm",
         extra: dict[str, Any] | None = None,
+        additional_info: list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.status = status
@@ -36,6 +37,7 @@ class Refusal(Exception):
         self.gateway = gateway
         self.shape = shape
         self.extra = extra or {}
+        self.additional_info = additional_info
 
     def body(self) -> Any:
         if self.shape == "raw":
@@ -45,6 +47,8 @@ class Refusal(Exception):
             error["target"] = self.target
         if self.details is not None:
             error["details"] = self.details
+        if self.additional_info is not None:
+            error["additionalInfo"] = self.additional_info
         if self.shape == "bare":
             return error
         return {"error": error, **self.extra}

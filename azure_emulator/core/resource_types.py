@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.errors import Refusal, gateway, resource_not_found
 from azure_emulator.core.lifecycle import Work, answer, begin
 from azure_emulator.core.messages import Request, Response
+from azure_emulator.core.operations import ARM
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import REGIONS, region
 from azure_emulator.core.world import World
@@ -103,6 +105,8 @@ class ResourceType:
     location_needed = True
     stored = True
     """False for what is computed: its `get` is called although the store has no such resource."""
+    action_methods: Mapping[str, tuple[str, ...]] = {}
+    """The methods of those actions that are not called by POST alone."""
 
     def put(self, call: Call) -> Response:
         raise method_not_allowed(call)
@@ -116,9 +120,25 @@ class ResourceType:
     def get(self, call: Call) -> Response:
         return Response(200, self.shown(call.world, call.must_exist()))
 
+    def check(self, call: Call) -> None:
+        """Refuses a PUT for what can be told from its body alone, without a look at any other resource: what
+        `validateResources` asks."""
+
     def list(self, call: Call, scope: str) -> Response:
+        """Whole bodies of what the caller may read, page by page."""
         found = call.world.store.of_type(self.type, scope)
-        return Response(200, {"value": [self.shown(call.world, item) for item in found]})
+        who = call.request.principal
+        if who is not None and self.tracked and not call.world.is_allowed(who, f"{self.type}/read", scope):
+            found = [item for item in found if call.world.is_allowed(who, f"{self.type}/read", item.id)]
+        return page(call.request, found, lambda item: self.shown(call.world, item))
+
+    def methods(self, action: str) -> tuple[str, ...]:
+        """What may be sent to the resource or, with an action, to that."""
+        if action:
+            return self.action_methods.get(action, ("POST",))
+        own = {"PUT": "put", "PATCH": "patch", "DELETE": "delete"}
+        served = [name for name, handler in own.items() if getattr(type(self), handler) is not _UNSERVED[handler]]
+        return ("GET", *served)
 
     def act(self, call: Call, action: str) -> Response:
         """A POST (or GET) of something below the resource; `call.rest` holds the path."""
@@ -149,6 +169,26 @@ class ResourceType:
 
     def missing_error(self, call: Call) -> Refusal:
         return resource_not_found(self.type, call.target.name, call.target.group)
+
+
+_UNSERVED = {name: getattr(ResourceType, name) for name in ("put", "patch", "delete")}
+_PAGE = 100
+"""Entries of a page of a type's listing. What Azure's services take is not known of all; clients follow nextLink."""
+
+
+def page(request: Request, found: list[Resource], shown: Callable[[Resource], Json]) -> Response:
+    """A page of a listing, by $top and $skiptoken; only what is on it is shown, so that long lists stay quick."""
+    token, top = request.query.get("$skiptoken", "") or "0", request.query.get("$top", "")
+    if not re.fullmatch(r"\d{1,9}", token):
+        raise gateway(400, "InvalidSkipToken", f"The provided skip token '{token}' is invalid.")
+    if top and not re.fullmatch(r"[1-9]\d{0,8}", top):
+        raise gateway(400, "InvalidTopInQueryString", f"Invalid $top '{top}' specified in the query string.")
+    start, size = int(token), int(top) if top else _PAGE
+    body: Json = {"value": [shown(item) for item in found[start : start + size]]}
+    if start + size < len(found):
+        kept = {key: value for key, value in request.query.items() if key != "$skiptoken"}
+        body["nextLink"] = f"{ARM}{quote(request.path)}?{urlencode({**kept, '$skiptoken': start + size})}"
+    return Response(200, body)
 
 
 def method_not_allowed(call: Call) -> Refusal:

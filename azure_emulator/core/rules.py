@@ -67,7 +67,8 @@ class Anything:
 
 @dataclass(frozen=True)
 class ReadOnly:
-    """Set by the service: ignored on a resource that exists (azd sends a whole GET back), refused on a new one."""
+    """Set by the service: ignored in what is sent, of a new resource as of one that exists (azd sends a whole GET
+    back; recorded traffic of Azure/azure-cli has `name`, `source` and the like in new ones)."""
 
 
 def read_only(*names: str) -> Json:
@@ -181,8 +182,6 @@ def _object(value: Any, rule: Mapping[str, Rule], path: str, mode: _Mode) -> Jso
             raise _Problem(at, f"Could not find member '{key}' on object.")
         name, _, inner = known[key.lower()]
         if isinstance(inner, ReadOnly):
-            if mode.new and item is not None:
-                raise _Problem(at, f"The property '{name}' is read-only.")
             continue
         if item is None:
             if mode.patch and at not in ("properties", "location"):

@@ -1,8 +1,8 @@
 """The API versions that the emulator accepts, per resource type, and the regions of each provider.
 
-Stable versions of the types this project deploys (github.com/Azure/bicep-types-az), and those that Azure CLI 2.91
-and azure-mgmt-resource 26 send, and those of the recorded traffic that the tests replay. A version that is in no row
-is refused as Azure refuses an unknown one.
+Stable versions of the types that are served (github.com/Azure/bicep-types-az), and what the newest Azure CLI, the typed
+management SDKs, Terraform's azurerm and azapi, and the recorded traffic that the tests replay send. A version that is
+in no row is refused as Azure refuses an unknown one.
 """
 
 from __future__ import annotations
@@ -18,38 +18,154 @@ _APP = (
     "2025-07-01",
     "2026-01-01",
 )
-_RESOURCES = ("2020-10-01", "2021-04-01", "2022-09-01", "2022-12-01", "2024-11-01", "2025-03-01", "2025-04-01")
-_REGISTRY = ("2023-07-01", "2025-03-01-preview", "2025-04-01", "2025-11-01", "2026-09-01-preview")
-_BUILDS = ("2019-06-01-preview", "2025-03-01-preview")
-_VAULT = ("2021-10-01", "2023-07-01", "2024-11-01", "2025-05-01", "2026-02-01")
-_POSTGRESQL = ("2024-08-01", "2024-11-01-preview", "2025-08-01", "2026-04-01-preview")
-_MANAGED_REDIS = ("2025-04-01", "2025-05-01-preview", "2025-07-01")
-_AUTHORIZATION = ("2022-04-01",)
-_LOCKS = ("2016-09-01", "2020-05-01")
+_RESOURCES = (
+    "2016-09-01",
+    "2017-05-10",
+    "2018-05-01",
+    "2019-05-01",  # what every Go client sends to read and register providers
+    "2019-07-01",
+    "2019-08-01",
+    "2019-10-01",
+    "2020-06-01",
+    "2020-08-01",
+    "2020-10-01",
+    "2021-01-01",
+    "2021-04-01",
+    "2022-09-01",
+    "2022-12-01",
+    "2023-07-01",
+    "2024-03-01",
+    "2024-07-01",
+    "2024-11-01",
+    "2025-03-01",
+    "2025-04-01",
+)
+_REGISTRY = (
+    "2017-10-01",
+    "2019-05-01",
+    "2021-09-01",
+    "2022-12-01",
+    "2023-01-01-preview",
+    "2023-07-01",
+    "2023-11-01-preview",
+    "2024-11-01-preview",
+    "2025-03-01-preview",
+    "2025-04-01",
+    "2025-05-01-preview",
+    "2025-06-01-preview",
+    "2025-11-01",
+    "2026-09-01-preview",
+)
+_BUILDS = ("2018-09-01", "2019-04-01", "2019-06-01-preview", "2025-03-01-preview")
+_NAMED_RUNS = ("2019-06-01-preview", "2025-03-01-preview")
+_VAULT = (
+    "2019-09-01",
+    "2021-10-01",
+    "2022-07-01",
+    "2023-02-01",
+    "2023-07-01",
+    "2024-11-01",
+    "2025-05-01",
+    "2026-02-01",
+    "2026-05-15",
+)
+_POSTGRESQL = (
+    "2022-12-01",
+    "2023-06-01-preview",
+    "2024-08-01",
+    "2024-11-01-preview",
+    "2025-01-01-preview",
+    "2025-06-01-preview",
+    "2025-08-01",
+    "2026-01-01-preview",
+    "2026-04-01-preview",
+    "2026-07-01-preview",
+    "2026-10-01",
+)
+_REDIS = ("2022-06-01", "2023-04-01", "2023-08-01", "2024-03-01", "2024-11-01")
+_MANAGED_REDIS = ("2024-10-01", "2025-04-01", "2025-05-01-preview", "2025-07-01")
+_AUTHORIZATION = ("2018-01-01-preview", "2018-09-01-preview", "2020-04-01-preview", "2020-10-01-preview", "2022-04-01")
+_LOCKS = ("2016-09-01", "2017-04-01", "2020-05-01")
+_IDENTITY = (
+    "2018-11-30",
+    "2022-01-31-preview",
+    "2023-01-31",
+    "2024-11-30",
+    "2025-01-31-preview",
+    "2025-05-31-preview",
+)
+_WORKSPACE = (
+    "2020-08-01",
+    "2021-06-01",
+    "2021-12-01-preview",
+    "2022-10-01",
+    "2023-09-01",
+    "2025-02-01",
+    "2025-07-01",
+    "2026-03-01",
+)
+_STORAGE = (
+    "2021-09-01",
+    "2022-09-01",
+    "2023-01-01",
+    "2023-05-01",
+    "2024-01-01",
+    "2025-01-01",
+    "2025-06-01",
+    "2025-08-01",
+    "2026-04-01",
+    "2026-06-01",
+    "2026-09-01",
+)
+_NETWORK = (
+    "2022-01-01",
+    "2022-07-01",
+    "2023-09-01",
+    "2023-11-01",
+    "2024-01-01",
+    "2024-03-01",
+    "2024-05-01",
+    "2024-07-01",
+    "2024-10-01",
+    "2025-01-01",
+    "2025-03-01",
+    "2025-05-01",
+    "2025-07-01",
+    "2025-09-01",
+    "2026-01-01",
+    "2026-03-01",
+)
+_PRIVATE_DNS = ("2018-09-01", "2020-06-01", "2024-06-01")
 
 VERSIONS: dict[str, tuple[str, ...]] = {
-    "Microsoft.Resources/subscriptions": ("2016-06-01", "2019-11-01", *_RESOURCES),
-    "Microsoft.Resources/tenants": ("2016-06-01", "2019-11-01", *_RESOURCES),
+    "Microsoft.Resources/subscriptions": ("2016-06-01", "2019-06-01", "2019-11-01", *_RESOURCES),
+    "Microsoft.Resources/tenants": ("2016-06-01", "2019-06-01", "2019-11-01", *_RESOURCES),
     "Microsoft.Resources/providers": ("2016-02-01", *_RESOURCES),
     "Microsoft.Resources/resourceGroups": _RESOURCES,
     "Microsoft.Resources/resources": ("2015-11-01", *_RESOURCES),
+    "Microsoft.Resources/tags": _RESOURCES,
     "Microsoft.Resources/operationresults": _RESOURCES,
+    "Microsoft.Resources/validateResources": ("2020-10-01", "2025-04-01"),
     "Microsoft.Authorization/roleAssignments": _AUTHORIZATION,
     "Microsoft.Authorization/roleDefinitions": ("2018-01-01-preview", "2022-04-01", "2022-05-01-preview"),
-    "Microsoft.Authorization/permissions": ("2015-07-01", "2018-07-01", "2022-04-01"),
+    "Microsoft.Authorization/permissions": ("2015-07-01", "2018-01-01-preview", "2018-07-01", "2022-04-01"),
     "Microsoft.Authorization/locks": _LOCKS,
-    "Microsoft.ManagedIdentity/userAssignedIdentities": ("2023-01-31", "2024-11-30", "2025-05-31-preview"),
-    "Microsoft.OperationalInsights/workspaces": ("2023-09-01", "2025-02-01", "2025-07-01", "2026-03-01"),
-    "Microsoft.OperationalInsights/deletedWorkspaces": ("2021-12-01-preview", "2025-02-01", "2025-07-01", "2026-03-01"),
+    "Microsoft.ManagedIdentity/userAssignedIdentities": _IDENTITY,
+    "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials": _IDENTITY[1:],
+    "Microsoft.OperationalInsights/workspaces": _WORKSPACE,
+    "Microsoft.OperationalInsights/deletedWorkspaces": _WORKSPACE,
     "Microsoft.OperationalInsights/locations": ("2015-11-01-preview",),
-    "Microsoft.Insights/components": ("2018-05-01-preview", "2020-02-02-preview", "2020-02-02"),
-    "Microsoft.Insights/diagnosticSettings": ("2021-05-01-preview",),
+    "Microsoft.Insights/components": ("2015-05-01", "2018-05-01-preview", "2020-02-02-preview", "2020-02-02"),
+    "Microsoft.Insights/diagnosticSettings": ("2017-05-01-preview", "2021-05-01-preview"),
+    "Microsoft.Insights/diagnosticSettingsCategories": ("2017-05-01-preview", "2021-05-01-preview"),
     "Microsoft.ContainerRegistry/registries": _REGISTRY,
+    "Microsoft.ContainerRegistry/registries/replications": _REGISTRY,
     "Microsoft.ContainerRegistry/registries/runs": _BUILDS,
-    "Microsoft.ContainerRegistry/registries/taskRuns": _BUILDS,
+    "Microsoft.ContainerRegistry/registries/tasks": _BUILDS,
+    "Microsoft.ContainerRegistry/registries/taskRuns": _NAMED_RUNS,
     "Microsoft.ContainerRegistry/checkNameAvailability": _REGISTRY,
     "Microsoft.ContainerRegistry/locations": _REGISTRY,
-    "Microsoft.KeyVault/vaults": _VAULT,
+    "Microsoft.KeyVault/vaults": ("2015-11-01", *_VAULT),  # the first one for a listing of resources alone
     "Microsoft.KeyVault/vaults/secrets": _VAULT,
     "Microsoft.KeyVault/deletedVaults": _VAULT,
     "Microsoft.KeyVault/deletedManagedHSMs": _VAULT,
@@ -57,22 +173,38 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "Microsoft.KeyVault/checkNameAvailability": _VAULT,
     "Microsoft.KeyVault/locations": _VAULT,
     "Microsoft.DBforPostgreSQL/flexibleServers": _POSTGRESQL,
+    "Microsoft.DBforPostgreSQL/flexibleServers/administrators": _POSTGRESQL,
     "Microsoft.DBforPostgreSQL/flexibleServers/databases": _POSTGRESQL,
     "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules": _POSTGRESQL,
     "Microsoft.DBforPostgreSQL/flexibleServers/configurations": _POSTGRESQL,
     "Microsoft.DBforPostgreSQL/locations": _POSTGRESQL,
     "Microsoft.DBforPostgreSQL/checkNameAvailability": _POSTGRESQL,
-    "Microsoft.Cache/redis": ("2024-03-01", "2024-11-01"),
+    "Microsoft.DBforPostgreSQL/getPrivateDnsZoneSuffix": _POSTGRESQL,
+    "Microsoft.Cache/redis": _REDIS,
+    "Microsoft.Cache/redis/firewallRules": _REDIS,
+    "Microsoft.Cache/redis/patchSchedules": _REDIS,
+    "Microsoft.Cache/checkNameAvailability": _REDIS,
     "Microsoft.Cache/redisEnterprise": _MANAGED_REDIS,
     "Microsoft.Cache/redisEnterprise/databases": _MANAGED_REDIS,
-    "Microsoft.Cache/locations": ("2024-03-01", "2024-11-01", *_MANAGED_REDIS),
+    "Microsoft.Cache/redisEnterprise/databases/accessPolicyAssignments": _MANAGED_REDIS,
+    "Microsoft.Cache/locations": (*_REDIS, *_MANAGED_REDIS),
     "Microsoft.App/managedEnvironments": _APP,
     "Microsoft.App/managedEnvironments/storages": _APP,
     "Microsoft.App/containerApps": _APP,
     "Microsoft.App/jobs": _APP,
     "Microsoft.App/locations": _APP,
-    "Microsoft.Storage/storageAccounts": ("2025-08-01", "2026-04-01"),
-    "Microsoft.Network/virtualNetworks": ("2025-07-01", "2025-09-01"),
+    "Microsoft.Storage/storageAccounts": _STORAGE,
+    "Microsoft.Storage/storageAccounts/blobServices": _STORAGE,
+    "Microsoft.Storage/storageAccounts/blobServices/containers": _STORAGE,
+    "Microsoft.Storage/storageAccounts/fileServices": _STORAGE,
+    "Microsoft.Storage/storageAccounts/fileServices/shares": _STORAGE,
+    "Microsoft.Storage/checkNameAvailability": _STORAGE,
+    "Microsoft.Storage/locations": _STORAGE,
+    "Microsoft.Network/virtualNetworks": _NETWORK,
+    "Microsoft.Network/virtualNetworks/subnets": _NETWORK,
+    "Microsoft.Network/privateDnsZones": _PRIVATE_DNS,
+    "Microsoft.Network/privateDnsZones/virtualNetworkLinks": _PRIVATE_DNS,
+    "Microsoft.Network/locations": (*_NETWORK, *_PRIVATE_DNS),
 }
 
 _BY_LOWER_CASE = {name.lower(): name for name in VERSIONS}
@@ -81,11 +213,12 @@ _BY_LOWER_CASE = {name.lower(): name for name in VERSIONS}
 ACTION_VERSIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("microsoft.containerregistry/registries", "listbuildsourceuploadurl"): _BUILDS,
     ("microsoft.containerregistry/registries", "schedulerun"): _BUILDS,
-    ("microsoft.operationalinsights/workspaces", "sharedkeys"): (
-        "2020-08-01",
-        *VERSIONS["Microsoft.OperationalInsights/workspaces"],
+    ("microsoft.containerregistry/registries", "agentpools"): _BUILDS,
+    ("microsoft.insights/components", "currentbillingfeatures"): ("2015-05-01",),
+    ("microsoft.managedidentity/userassignedidentities", "listassociatedresources"): (
+        "2021-09-30-preview",
+        "2022-01-31-preview",
     ),
-    ("microsoft.managedidentity/userassignedidentities", "listassociatedresources"): ("2022-01-31-preview",),
 }
 
 REGIONS: dict[str, str] = {

@@ -20,6 +20,7 @@ from azure_emulator.core.durations import Durations
 from azure_emulator.core.faults import Faults
 from azure_emulator.core.messages import Principal
 from azure_emulator.core.operations import Operations
+from azure_emulator.core.policies import Policies
 from azure_emulator.core.private_files import write_private
 from azure_emulator.core.requestlog import RequestLog
 from azure_emulator.core.roles import ASSIGNMENT, OWNER, Roles
@@ -104,6 +105,7 @@ class World:
         self.store = Store(directory / "store", read_only)
         self.secrets = SecretFile(directory / "vault.json", read_only)
         self.faults = Faults(directory / "faults.json", read_only)
+        self.policies = Policies()
         self.log = RequestLog(None if read_only else directory / "requests.jsonl")
         self.clock = Clock(float((self.store.record("meta", "clock") or {}).get("offset", 0.0)))
         self.operations = Operations(self.store, self.clock, self.durations)
@@ -219,12 +221,15 @@ class World:
             self.images = _checked_images(settings["images"])
         if settings.get("tasks_allowed") is not None:
             self.tasks_allowed = bool(settings["tasks_allowed"])
+        if settings.get("policies") is not None:
+            self.policies.declare(settings["policies"])
 
     def reset(self) -> None:
         """Back to an empty subscription with the same identity."""
         self.store.reset()
         self.secrets.reset()
         self.faults.forget()
+        self.policies.declare([])
         self.uploads.clear()
         self.app_secrets.clear()
         shutil.rmtree(self.directory / "blobs", ignore_errors=True)

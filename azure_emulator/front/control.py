@@ -78,7 +78,7 @@ def _faults(world: World, request: Request) -> Response:
 
 def _settings(world: World, request: Request) -> Response:
     sent = request.json()
-    unknown = set(sent) - {"scale", "images", "faults", "tasks_allowed"}
+    unknown = set(sent) - {"scale", "images", "faults", "policies", "tasks_allowed"}
     if unknown:
         raise Refusal(400, "BadSetting", f"unknown settings: {', '.join(sorted(unknown))}")
     try:
@@ -87,7 +87,15 @@ def _settings(world: World, request: Request) -> Response:
         world.adjust(sent)
     except (BadFault, ValueError, TypeError) as error:
         raise Refusal(400, "BadSetting", str(error)) from error
-    return Response(200, {"scale": world.scale, "images": world.images, "tasks_allowed": world.tasks_allowed})
+    return Response(
+        200,
+        {
+            "scale": world.scale,
+            "images": world.images,
+            "policies": world.policies.declared,
+            "tasks_allowed": world.tasks_allowed,
+        },
+    )
 
 
 def _reset(world: World, request: Request) -> Response:

@@ -10,7 +10,7 @@ from azure_emulator.services.managedidentity import identities
 from azure_emulator.services.operationalinsights import workspaces
 from azure_emulator.services.postgresql import capabilities, children, servers
 from azure_emulator.services.redis import caches, enterprise
-from azure_emulator.services.registry import builds, registries
+from azure_emulator.services.registry import builds, registries, replications, tasks
 from azure_emulator.services.resources import paths
 
 MODULES = (
@@ -35,6 +35,8 @@ MODULES = (
     enterprise,
     registries,
     builds,
+    replications,
+    tasks,
     paths,
 )
 

@@ -14,7 +14,6 @@ DIFFERENCES = {
     "log-analytics-workspaces#17": "replication of workspaces is not served",
     "log-analytics-workspaces#18": "replication of workspaces is not served",
     "postgresql-servers#23": "a time-out of the service itself (504); here it is declared as a fault",
-    "registry-management#12": "replications of registries are not served",
     "resource-groups#6": "a nextLink to an empty page, three times in 2023; no page more is promised than there is",
     "resource-groups#9": "the empty page that the nextLink of resource-groups#6 leads to",
     "role-assignments#4": "the listing has an assignment with a condition, made by the tenant's administrator",

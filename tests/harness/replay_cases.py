@@ -252,6 +252,18 @@ def _credentials(setting: Setting, identifier: str | None) -> bool:
     return True
 
 
+@_case("registry-management", "registry")
+def _replicated(setting: Setting, identifier: str | None) -> bool:
+    """A deletion that is answered with 202 and the body: the registry had replications."""
+    if setting.exchange.method != "DELETE" or setting.exchange.status != 202 or identifier is None:
+        return False
+    setting._groups(identifier)
+    if not setting.replay.exists(identifier):
+        setting.like(identifier, setting.answer)
+    setting.replay.make(f"{identifier}/replications/centralus", {"location": "centralus"})
+    return True
+
+
 # Roles
 
 

@@ -328,6 +328,8 @@ class Apps(ResourceType):
     def shown(self, world: World, resource: Resource) -> Json:
         return shown_app(world, resource)
 
+    action_methods = {"revisions": ("GET", "POST")}
+
     def actions(self) -> dict[str, Any]:
         return {
             "listsecrets": self._list_secrets,

@@ -336,6 +336,8 @@ class Environments(ResourceType):
             return call.accepted(ENVIRONMENT_DELETE, running)
         return call.accept(ENVIRONMENT_DELETE, existing.id)
 
+    action_methods = {"workloadprofilestates": ("GET",)}
+
     def actions(self) -> dict[str, Any]:
         return {
             "checknameavailability": self._check_name,

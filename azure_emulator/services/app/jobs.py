@@ -193,6 +193,8 @@ class Jobs(ResourceType):
         body["properties"]["template"] = bodies.with_resources(body["properties"]["template"])
         return body
 
+    action_methods = {"executions": ("GET", "POST")}
+
     def actions(self) -> dict[str, Any]:
         return {
             "start": self._start,

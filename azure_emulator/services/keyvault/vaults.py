@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from azure_emulator.core import rules
@@ -13,27 +14,21 @@ from azure_emulator.core.resource_types import Call, ResourceType, delete_now, r
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
+from azure_emulator.services.keyvault import access_policies
+from azure_emulator.services.keyvault.access_policies import POLICIES
 
 Json = dict[str, Any]
 VAULT = "Microsoft.KeyVault/vaults"
 _CREATE = Work("vault.ready", ("vault", "create"), "vault")
 _RBAC_BY_DEFAULT_SINCE = "2026-02-01"
 _SWITCH = rules.OneOf("Enabled", "Disabled")
-_POLICIES = [
-    {
-        "tenantId!": rules.Text(),
-        "objectId!": rules.Text(),
-        "applicationId": rules.Text(),
-        "permissions!": rules.Map([rules.Text()]),
-    }
-]
 _OTHER_USES = ("enabledForDiskEncryption", "enabledForTemplateDeployment")
 _RULE: Json = {
     **rules.TRACKED,
     "properties!": {
         "tenantId!": rules.Text(),
         "sku!": {"family!": rules.OneOf("A"), "name!": rules.OneOf("standard", "premium")},
-        "accessPolicies": _POLICIES,
+        "accessPolicies": POLICIES,
         "createMode": rules.OneOf("default", "recover"),
         "enableRbacAuthorization": rules.Flag(),
         "enableSoftDelete": rules.Flag(),
@@ -212,9 +207,8 @@ class Vaults(ResourceType):
             if key not in ("createMode", "vaultUri", "provisioningState", "enableSoftDelete")
         }
         if whole:
-            # A PUT replaces what it names; networkAcls and policies that it leaves out go, the rest stays.
-            for name in ("networkAcls",):
-                current.pop(name, None)
+            # A PUT replaces what it names; policies that it leaves out go, the rest stays, network rules as well
+            # (github.com/hashicorp/terraform-provider-azurerm issue 27609).
             changed.setdefault("accessPolicies", [])
         existing.body["properties"] = rules.update(current, changed)
         if existing.properties["provisioningState"] == "Failed":
@@ -239,6 +233,11 @@ class Vaults(ResourceType):
     def delete(self, call: Call) -> Response:
         delete_now(call.world, call.must_exist().id)
         return Response(200)
+
+    action_methods = {"accesspolicies": ("PUT",)}
+
+    def actions(self) -> dict[str, Callable[[Call], Response]]:
+        return {"accesspolicies": access_policies.change}
 
     def removed(self, world: World, resource: Resource) -> None:
         """What soft delete keeps. Its secrets were put aside when they were removed, just before."""

@@ -169,7 +169,7 @@ def _log(world: World, request: Request) -> Response:
     status = run_status(world, run)
     if status == "Queued":
         raise _storage_error(404, "BlobNotFound", "The specified blob does not exist.")
-    lines = run["log"] if status in ENDED else run["log"][: max(1, len(run["log"]) // 2)]
+    lines = run["log"] if status in ENDED else run["log"][: _lines_so_far(world, run)]
     content = "".join(f"{line}\r\n" for line in lines).encode()
     headers = {
         "Content-Encoding": "utf-8",
@@ -185,7 +185,7 @@ def _log(world: World, request: Request) -> Response:
         "x-ms-server-encrypted": "true",
     }
     if status in ENDED:
-        headers["x-ms-meta-complete"] = "successful" if status == "Succeeded" else "failed"
+        headers["x-ms-meta-Complete"] = "successful" if status == "Succeeded" else "failed"
     if request.method == "HEAD":
         headers["Content-Length"] = str(len(content))
         return Response(200, None, headers)
@@ -200,6 +200,12 @@ def _log(world: World, request: Request) -> Response:
         )
     headers["Content-Range"] = f"bytes {start}-{stop}/{len(content)}"
     return Response(206, content[start : stop + 1], {**headers, "Content-Type": "text/plain"})
+
+
+def _lines_so_far(world: World, run: Json) -> int:
+    """The log grows with the time that has passed."""
+    share = (world.clock.now() - run["started"]) / max(run["finished"] - run["started"], 0.001)
+    return max(1, int(len(run["log"]) * min(share, 1.0)))
 
 
 ENDED = ("Succeeded", "Failed", "Canceled", "Error", "Timeout")

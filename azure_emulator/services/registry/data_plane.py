@@ -1,22 +1,33 @@
-"""A registry's own address: tokens, manifests and tags."""
+"""A registry's own address: the OCI distribution API for push and pull. `acr_api` has what is Azure's own beside it."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 
-from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.store import Resource
 from azure_emulator.core.world import World
-from azure_emulator.services.login import tokens
-from azure_emulator.services.registry import registries
+from azure_emulator.services.registry import access, acr_api, blobs, registries, repositories
+from azure_emulator.services.registry.access import error, may_pull
+from azure_emulator.services.registry.repositories import find_manifest
+
+__all__ = ["find_manifest", "handle", "may_pull", "registry_of"]
 
 Json = dict[str, Any]
-_MEDIA = "application/vnd.docker.distribution.manifest.v2+json"
-PULL = "Microsoft.ContainerRegistry/registries/pull/read"
-_CONTENT_READ = "Microsoft.ContainerRegistry/registries/repositories/content/read"
+_NAME = r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
+_TAG = r"\w[\w.-]{0,127}"
+_INDEXES = {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
+_MEDIA = {
+    *_INDEXES,
+    "application/vnd.oci.image.manifest.v1+json",
+    repositories.DOCKER_MANIFEST,
+}
+_LARGEST_MANIFEST = 4 * 1024 * 1024
 
 
 def registry_of(world: World, host: str) -> Resource | None:
@@ -26,192 +37,295 @@ def registry_of(world: World, host: str) -> Resource | None:
     )
 
 
-def may_pull(world: World, object_id: str, registry: Resource) -> bool:
-    """By AcrPull (or a control-plane read, as Owner, Contributor and Reader have) in the legacy mode, by the repository
-    roles in the ABAC mode, where AcrPull is ignored (learn.microsoft.com/azure/container-registry/
-    container-registry-rbac-abac-repository-permissions)."""
-    if registry.properties["roleAssignmentMode"] == "AbacRepositoryPermissions":
-        return world.roles.allowed(object_id, _CONTENT_READ, registry.id, data=True)
-    return world.roles.allowed(object_id, PULL, registry.id)
+@dataclass
+class Visit:
+    """One request to one registry; `parts` is what its path names."""
 
+    world: World
+    request: Request
+    registry: Resource
+    parts: dict[str, str]
 
-def _error(status: int, code: str, message: str, **headers: str) -> Refusal:
-    return Refusal(
-        status,
-        code,
-        message,
-        shape="raw",
-        headers=headers,
-        extra={"errors": [{"code": code, "message": message, "detail": None}]},
-    )
+    def need(self, right: str) -> None:
+        access.need(self.world, self.request, self.registry, f"repository:{self.parts['name']}:{right}")
 
 
 def handle(world: World, request: Request) -> Response:
     registry = registry_of(world, request.host)
     if registry is None:
-        raise _error(404, "NOT_FOUND", f"The registry of {request.host} does not exist.")
-    path = request.path.rstrip("/")
+        raise error(404, "NOT_FOUND", f"The registry of {request.host} does not exist.")
+    if registry.properties["publicNetworkAccess"] == "Disabled":
+        raise error(
+            403, "DENIED", "client with IP '127.0.0.1' is not allowed access. Refer https://aka.ms/acr/firewall"
+        )
+    path = unquote(request.path).rstrip("/")
     if path == "/oauth2/exchange" and request.method == "POST":
-        return _exchange(world, request, registry)
-    if path == "/oauth2/token":
-        return _token(world, request, registry)
-    access = _access(world, request, registry)
+        return access.exchange(world, request, registry)
+    if path == "/oauth2/token" and request.method in ("GET", "POST"):
+        return access.token(world, request, registry)
     if path == "/v2":
-        return Response(200, {})
-    if path in ("/v2/_catalog", "/acr/v1/_catalog"):
-        _need(registry, access, "registry:catalog:*", "")
-        return Response(200, {"repositories": sorted(registry.private["repositories"])})
-    match = re.fullmatch(r"/v2/(.+)/manifests/([^/]+)", path)
-    if match and request.method in ("GET", "HEAD"):
-        _need(registry, access, f"repository:{match[1]}:pull", match[1])
-        return _manifest(registry, match[1], match[2])
-    match = re.fullmatch(r"/v2/(.+)/tags/list", path)
-    if match:
-        _need(registry, access, f"repository:{match[1]}:pull", match[1])
-        return Response(200, {"name": match[1], "tags": sorted(_repository(registry, match[1])["tags"])})
-    match = re.fullmatch(r"/acr/v1/(.+?)/_tags(?:/([^/]+))?", path)
-    if match:
-        _need(registry, access, f"repository:{match[1]}:metadata_read", match[1])
-        return _tags(registry, match[1], match[2])
-    raise _error(404, "NOT_FOUND", "The requested path is not served.")
+        access.need(world, request, registry, "")
+        return Response(200, {}, {"Docker-Distribution-Api-Version": "registry/2.0"})
+    if path.startswith("/acr/v1/"):
+        return acr_api.handle(world, request, registry)
+    for method, pattern, handler in _ROUTES:
+        found = re.fullmatch(pattern, path)
+        if found is not None and method == request.method:
+            return handler(Visit(world, request, registry, found.groupdict()))
+    access.need(world, request, registry, "")
+    raise error(404, "NOT_FOUND", "The requested path is not served.")
 
 
-def _exchange(world: World, request: Request, registry: Resource) -> Response:
-    form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
-    claims = tokens.read(world, form.get("access_token", ""))
-    audiences = {"https://containerregistry.azure.net"}
-    if registry.properties["policies"]["azureADAuthenticationAsArmPolicy"]["status"] == "enabled":
-        audiences |= tokens.ARM_AUDIENCES
-    if form.get("grant_type") != "access_token" or form.get("service", "").lower() != request.host:
-        raise _error(400, "BAD_REQUEST", "grant_type must be access_token and service the login server.")
-    if claims is None or claims["exp"] < world.clock.now() or str(claims["aud"]).rstrip("/") not in audiences:
-        raise _error(
-            401, "UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information."
-        )
-    token = tokens.mint(world, claims["oid"], claims["appid"], request.host, 3 * 3600, grant_type="refresh_token")
-    return Response(200, {"refresh_token": token}, {"Server": "openresty"})
+def _catalog(visit: Visit) -> Response:
+    access.need(visit.world, visit.request, visit.registry, "registry:catalog:*")
+    return acr_api.page(visit.request, "/v2/_catalog", "repositories", sorted(visit.registry.private["repositories"]))
 
 
-def _token(world: World, request: Request, registry: Resource) -> Response:
-    """Grants what of the asked scopes the caller's roles allow; the rest is left out silently."""
-    form = {**request.query, **dict(parse_qsl(request.body.decode("utf-8", "replace")))}
-    claims = tokens.read(world, form.get("refresh_token", ""))
-    if claims is None or claims["exp"] < world.clock.now() or claims["aud"] != request.host:
-        raise _error(
-            401, "UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information."
-        )
-    granted = []
-    if may_pull(world, claims["oid"], registry):
-        granted = [part for part in form.get("scope", "").split() if part]
-    token = tokens.mint(
-        world, claims["oid"], claims["appid"], request.host, 4500, grant_type="access_token", scopes=granted
-    )
-    return Response(200, {"access_token": token}, {"Server": "openresty"})
+def _tags(visit: Visit) -> Response:
+    visit.need("pull")
+    held = acr_api.repository(visit.registry, visit.parts["name"])
+    answer = acr_api.page(visit.request, f"/v2/{visit.parts['name']}/tags/list", "tags", sorted(held["tags"]))
+    answer.body = {"name": visit.parts["name"], **answer.body}
+    return answer
 
 
-def _access(world: World, request: Request, registry: Resource) -> list[str]:
-    token = tokens.bearer(request)
-    claims = tokens.read(world, token) if token else None
-    if (
-        claims is None
-        or claims["aud"] != request.host
-        or claims.get("grant_type") != "access_token"
-        or claims["exp"] < world.clock.now()
-    ):
-        raise _error(
-            401,
-            "UNAUTHORIZED",
-            "authentication required, visit https://aka.ms/acr/authorization for more information.",
-            **_challenge(registry),
-        )
-    return [str(scope) for scope in claims["scopes"]]
+# Manifests
 
 
-def _challenge(registry: Resource, scope: str = "") -> dict[str, str]:
-    server = registry.properties["loginServer"]
-    more = f',scope="{scope}",error="insufficient_scope"' if scope else ""
-    return {"WWW-Authenticate": f'Bearer realm="https://{server}/oauth2/token",service="{server}"{more}'}
-
-
-def _need(registry: Resource, access: list[str], scope: str, repository: str) -> None:
-    kind, name, right = scope.split(":")
-    for granted in access:
-        parts = granted.split(":")
-        if len(parts) == 3 and parts[0] == kind and parts[1] == name and ({right, "*"} & set(parts[2].split(","))):
-            return
-    raise _error(
-        401,
-        "UNAUTHORIZED",
-        "authentication required, visit https://aka.ms/acr/authorization for more information.",
-        **_challenge(registry, scope),
-    )
-
-
-def _repository(registry: Resource, name: str) -> Json:
-    found: Json | None = registry.private["repositories"].get(name.lower())
+def _manifest(visit: Visit) -> Response:
+    visit.need("pull")
+    acr_api.repository(visit.registry, visit.parts["name"])
+    found = find_manifest(visit.registry, visit.parts["name"], visit.parts["reference"])
     if found is None:
-        raise _error(404, "NAME_UNKNOWN", f'repository name not known to registry: {{"name":"{name}"}}')
+        raise error(404, "MANIFEST_UNKNOWN", f'manifest tagged by "{visit.parts["reference"]}" is not found')
+    digest, manifest = found
+    headers = {
+        "Docker-Content-Digest": digest,
+        "Content-Type": manifest["media"],
+        "ETag": f'"{digest}"',
+        "Docker-Distribution-Api-Version": "registry/2.0",
+    }
+    content = manifest["content"].encode()
+    if visit.request.method == "HEAD":
+        return Response(200, None, {**headers, "Content-Length": str(len(content))})
+    return Response(200, content, headers)
+
+
+def _put_manifest(visit: Visit) -> Response:
+    visit.need("push")
+    content, reference = visit.request.body, visit.parts["reference"]
+    media = visit.request.headers.get("content-type", "").split(";")[0].strip()
+    digest = repositories.digest_of(content)
+    if reference.startswith("sha256:") and reference != digest:
+        raise error(400, "DIGEST_INVALID", "provided digest did not match uploaded content", {"Digest": reference})
+    read = _read_manifest(content, media)
+    _check_references(visit, read)
+    _check_unlocked(visit, reference)
+    config = blobs.read(visit.world, visit.registry, str((read.get("config") or {}).get("digest", "")))
+    kept = {
+        "content": content.decode(),
+        "media": media or str(read.get("mediaType")),
+        "behaviour": repositories.pushed_behaviour(config or b"{}"),
+        "subject": (read.get("subject") or {}).get("digest"),
+    }
+    repositories.put_manifest(visit.world, visit.registry, visit.parts["name"], digest, kept)
+    if not reference.startswith("sha256:"):
+        repositories.put_tag(visit.world, visit.registry, visit.parts["name"], reference, digest)
+    headers = {"Location": f"/v2/{visit.parts['name']}/manifests/{digest}", "Docker-Content-Digest": digest}
+    if kept["subject"]:
+        headers["OCI-Subject"] = str(kept["subject"])
+    return Response(201, None, headers)
+
+
+def _read_manifest(content: bytes, media: str) -> Json:
+    if len(content) > _LARGEST_MANIFEST:
+        raise error(413, "MANIFEST_INVALID", "The manifest is larger than 4 MiB.")
+    try:
+        read = json.loads(content)
+    except ValueError as problem:
+        raise error(400, "MANIFEST_INVALID", f"manifest invalid: {problem}") from problem
+    if not isinstance(read, dict) or (media or read.get("mediaType")) not in _MEDIA:
+        raise error(400, "MANIFEST_INVALID", f"manifest invalid: the media type '{media}' is not supported")
+    return read
+
+
+def _check_references(visit: Visit, manifest: Json) -> None:
+    """What a manifest names must have been pushed before it."""
+    for item in [manifest.get("config"), *(manifest.get("layers") or [])]:
+        digest = str((item or {}).get("digest", ""))
+        if item is not None and not blobs.has(visit.world, visit.registry, digest):
+            raise error(404, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry", {"Digest": digest})
+    for item in manifest.get("manifests") or []:
+        if find_manifest(visit.registry, visit.parts["name"], str(item.get("digest", ""))) is None:
+            raise error(404, "MANIFEST_UNKNOWN", "manifest unknown to registry", {"Digest": item.get("digest")})
+
+
+def _check_unlocked(visit: Visit, reference: str) -> None:
+    held = repositories.find_repository(visit.registry, visit.parts["name"]) or {"tags": {}}
+    locked = held["tags"].get(reference, held).get("attributes", repositories.OPEN)
+    if not locked["writeEnabled"]:
+        raise acr_api.locked("write")
+
+
+def _delete_manifest(visit: Visit) -> Response:
+    visit.need("delete")
+    held = acr_api.repository(visit.registry, visit.parts["name"])
+    reference = visit.parts["reference"]
+    if not reference.startswith("sha256:"):
+        raise error(400, "UNSUPPORTED", "The operation is unsupported: a manifest is deleted by its digest.")
+    if reference not in held["manifests"]:
+        raise error(404, "MANIFEST_UNKNOWN", f'manifest "{reference}" is not found')
+    tags = [held["tags"][name] for name in repositories.tags_of(held, reference)]
+    if not all(item["attributes"]["deleteEnabled"] for item in [held["manifests"][reference], *tags]):
+        raise acr_api.locked("delete")
+    repositories.drop_manifest(visit.world, visit.registry, visit.parts["name"], reference)
+    return Response(202)
+
+
+def _referrers(visit: Visit) -> Response:
+    """What was attached to an image: signatures, bills of material."""
+    visit.need("pull")
+    held = acr_api.repository(visit.registry, visit.parts["name"])
+    found = [
+        {"mediaType": item["media"], "digest": digest, "size": len(item["content"].encode())}
+        for digest, item in held["manifests"].items()
+        if item.get("subject") == visit.parts["digest"]
+    ]
+    body = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": found}
+    return Response(200, body, {"Content-Type": str(body["mediaType"])})
+
+
+# Blobs
+
+
+def _blob(visit: Visit) -> Response:
+    visit.need("pull")
+    digest = visit.parts["digest"]
+    content = blobs.read(visit.world, visit.registry, digest)
+    if content is None:
+        raise error(404, "BLOB_UNKNOWN", "blob unknown to registry", {"Digest": digest})
+    headers = {
+        "Docker-Content-Digest": digest,
+        "Content-Type": "application/octet-stream",
+        "Accept-Ranges": "bytes",
+        "ETag": f'"{digest}"',
+    }
+    if visit.request.method == "HEAD":
+        return Response(200, None, {**headers, "Content-Length": str(len(content))})
+    wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", visit.request.headers.get("range", ""))
+    if wanted is None:
+        return Response(200, content, headers)
+    start, stop = int(wanted[1]), int(wanted[2] or len(content) - 1)
+    if start >= len(content):
+        raise error(416, "RANGE_INVALID", "invalid content range")
+    part = content[start : stop + 1]
+    headers["Content-Range"] = f"bytes {start}-{start + len(part) - 1}/{len(content)}"
+    return Response(206, part, headers)
+
+
+def _delete_blob(visit: Visit) -> Response:
+    visit.need("delete")
+    if not blobs.has(visit.world, visit.registry, visit.parts["digest"]):
+        raise error(404, "BLOB_UNKNOWN", "blob unknown to registry", {"Digest": visit.parts["digest"]})
+    blobs.drop(visit.world, visit.registry, visit.parts["digest"])
+    return Response(202)
+
+
+def _begin_upload(visit: Visit) -> Response:
+    """A new upload; with `mount` a blob of this registry is taken at once, with `digest` the body is the whole blob."""
+    visit.need("push")
+    mount, digest = visit.request.query.get("mount", ""), visit.request.query.get("digest", "")
+    if mount and blobs.has(visit.world, visit.registry, mount):
+        return _made(visit, mount)
+    identifier = blobs.begin(visit.world, visit.registry)
+    if digest:
+        blobs.add(visit.world, visit.registry, identifier, visit.request.body)
+        return _finished(visit, identifier, digest)
+    return Response(202, None, _upload_headers(visit, identifier, 0))
+
+
+def _upload_headers(visit: Visit, identifier: str, size: int) -> dict[str, str]:
+    return {
+        "Location": f"/v2/{visit.parts['name']}/blobs/uploads/{identifier}?_nouploadcache=false",
+        "Docker-Upload-UUID": identifier,
+        "Range": f"0-{max(size - 1, 0)}",
+        "Docker-Distribution-Api-Version": "registry/2.0",
+    }
+
+
+def _size(visit: Visit) -> int:
+    found = blobs.size(visit.world, visit.registry, visit.parts["upload"])
+    if found is None:
+        raise error(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
     return found
 
 
-def find_manifest(registry: Resource, repository: str, reference: str) -> tuple[str, Json] | None:
-    """Digest and what is known of an image, by tag or digest."""
-    held = registry.private["repositories"].get(repository.lower())
-    if held is None:
-        return None
-    digest = reference if reference.startswith("sha256:") else held["tags"].get(reference, {}).get("digest")
-    manifest = held["manifests"].get(digest)
-    return None if manifest is None else (digest, manifest)
+def _check_range(visit: Visit, there: int) -> None:
+    """Chunks come one after another."""
+    wanted = re.fullmatch(r"(?:bytes[ =])?(\d+)-(\d+)(?:/.*)?", visit.request.headers.get("content-range", ""))
+    if wanted is not None and int(wanted[1]) != there:
+        headers = _upload_headers(visit, visit.parts["upload"], there)
+        raise error(416, "RANGE_INVALID", "invalid content range", None, **headers)
 
 
-def _manifest(registry: Resource, name: str, reference: str) -> Response:
-    _repository(registry, name)
-    found = find_manifest(registry, name, reference)
-    if found is None:
-        raise _error(404, "MANIFEST_UNKNOWN", f'manifest tagged by "{reference}" is not found')
-    digest, _ = found
-    body = {
-        "schemaVersion": 2,
-        "mediaType": _MEDIA,
-        "layers": [],
-        "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1, "digest": digest},
-    }
-    return Response(
-        200,
-        body,
-        {
-            "Docker-Content-Digest": digest,
-            "Content-Type": _MEDIA,
-            "ETag": f'"{digest}"',
-            "Docker-Distribution-Api-Version": "registry/2.0",
-        },
-    )
+def _add(visit: Visit) -> Response:
+    visit.need("push")
+    _check_range(visit, _size(visit))
+    size = blobs.add(visit.world, visit.registry, visit.parts["upload"], visit.request.body)
+    return Response(202, None, _upload_headers(visit, visit.parts["upload"], size))
 
 
-def _tags(registry: Resource, name: str, tag: str | None) -> Response:
-    held = _repository(registry, name)
+def _finish(visit: Visit) -> Response:
+    visit.need("push")
+    there = _size(visit)
+    if visit.request.body:
+        _check_range(visit, there)
+        blobs.add(visit.world, visit.registry, visit.parts["upload"], visit.request.body)
+    return _finished(visit, visit.parts["upload"], visit.request.query.get("digest", ""))
 
-    def shown(item: str) -> Json:
-        entry = held["tags"][item]
-        return {
-            "name": item,
-            "digest": entry["digest"],
-            "createdTime": entry["time"],
-            "lastUpdateTime": entry["time"],
-            "signed": False,
-            "changeableAttributes": {
-                "deleteEnabled": True,
-                "writeEnabled": True,
-                "readEnabled": True,
-                "listEnabled": True,
-            },
-        }
 
-    server = registry.properties["loginServer"]
-    if tag is None:
-        return Response(
-            200, {"registry": server, "imageName": name, "tags": [shown(item) for item in sorted(held["tags"])]}
-        )
-    if tag not in held["tags"]:
-        raise _error(404, "TAG_UNKNOWN", f"the specified tag does not exist: {tag}")
-    return Response(200, {"registry": server, "imageName": name, "tag": shown(tag)})
+def _finished(visit: Visit, identifier: str, digest: str) -> Response:
+    if not blobs.is_digest(digest) or not blobs.finish(visit.world, visit.registry, identifier, digest):
+        blobs.cancel(visit.world, visit.registry, identifier)
+        raise error(400, "DIGEST_INVALID", "provided digest did not match uploaded content", {"Digest": digest})
+    return _made(visit, digest)
+
+
+def _made(visit: Visit, digest: str) -> Response:
+    headers = {"Location": f"/v2/{visit.parts['name']}/blobs/{digest}", "Docker-Content-Digest": digest}
+    return Response(201, None, headers)
+
+
+def _progress(visit: Visit) -> Response:
+    visit.need("push")
+    return Response(204, None, _upload_headers(visit, visit.parts["upload"], _size(visit)))
+
+
+def _cancel(visit: Visit) -> Response:
+    visit.need("push")
+    _size(visit)
+    blobs.cancel(visit.world, visit.registry, visit.parts["upload"])
+    return Response(204)
+
+
+_REPOSITORY = rf"/v2/(?P<name>{_NAME})"
+_MANIFEST = rf"{_REPOSITORY}/manifests/(?P<reference>{_TAG}|sha256:[0-9a-f]{{64}})"
+_BLOB = rf"{_REPOSITORY}/blobs/(?P<digest>sha256:[0-9a-f]{{64}})"
+_UPLOAD = rf"{_REPOSITORY}/blobs/uploads/(?P<upload>[0-9a-f-]+)"
+_ROUTES: list[tuple[str, str, Callable[[Visit], Response]]] = [
+    ("GET", r"/v2/_catalog", _catalog),
+    ("GET", rf"{_REPOSITORY}/tags/list", _tags),
+    ("GET", _MANIFEST, _manifest),
+    ("HEAD", _MANIFEST, _manifest),
+    ("PUT", _MANIFEST, _put_manifest),
+    ("DELETE", _MANIFEST, _delete_manifest),
+    ("GET", rf"{_REPOSITORY}/referrers/(?P<digest>sha256:[0-9a-f]{{64}})", _referrers),
+    ("GET", _BLOB, _blob),
+    ("HEAD", _BLOB, _blob),
+    ("DELETE", _BLOB, _delete_blob),
+    ("POST", rf"{_REPOSITORY}/blobs/uploads", _begin_upload),
+    ("GET", _UPLOAD, _progress),
+    ("PATCH", _UPLOAD, _add),
+    ("PUT", _UPLOAD, _finish),
+    ("DELETE", _UPLOAD, _cancel),
+]

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from azure_emulator.services.registry import classic
+
 Json = dict[str, Any]
 _LIMIT = 500 * 1024 * 1024
 _READS_PORT = re.compile(r"process\.env(?:\.PORT\b|\[[\"']PORT[\"']\])|[eE]nv\w*\(\s*[\"']PORT[\"']")
@@ -132,8 +134,16 @@ class Image:
     log: list[str]
 
 
-def build(context: Context, dockerfile: str, *, target: str = "", arguments: Mapping[str, str] | None = None) -> Image:
-    """Builds, or raises BuildFailure; what was printed until then is in its `log`."""
+def build(
+    context: Context,
+    dockerfile: str,
+    *,
+    target: str = "",
+    arguments: Mapping[str, str] | None = None,
+    buildkit: bool = True,
+) -> Image:
+    """Builds, or raises BuildFailure; what was printed until then is in its `log`. Without `buildkit` the classic
+    builder reads the file."""
     path = dockerfile.removeprefix("./")
     if path not in context.files:
         raise BuildFailure(
@@ -141,7 +151,11 @@ def build(context: Context, dockerfile: str, *, target: str = "", arguments: Map
             f"/workspace/{path}: no such file or directory"
         )
     log: list[str] = [f"Sending build context to Docker daemon  {sum(map(len, context.files.values()))}B"]
-    instructions = list(_instructions(context.files[path].decode("utf-8", "replace")))
+    text = context.files[path].decode("utf-8", "replace")
+    problem = None if buildkit else classic.parse_error(text)
+    if problem is not None:
+        raise BuildFailure(f"Error response from daemon: {problem}")
+    instructions = list(_instructions(text))
     context = context.ignoring(path)
     stages: list[Stage] = []
     values = dict(arguments or {})
@@ -156,6 +170,9 @@ def build(context: Context, dockerfile: str, *, target: str = "", arguments: Map
                 and target.lower() in (stages[-1].name.lower(), str(len(stages) - 1))
             ):
                 break
+            problem = None if buildkit else classic.step_error(word, rest, values)
+            if problem is not None:
+                raise BuildFailure(problem)
             _step(context, stages, values, word, rest, shipped)
     except BuildFailure as failure:
         failure.args = (failure.args[0], [*log, failure.args[0]])

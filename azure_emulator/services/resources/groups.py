@@ -8,6 +8,7 @@ from typing import Any
 from azure_emulator.core import resource_types, rules
 from azure_emulator.core.effects import effect
 from azure_emulator.core.errors import gateway, group_not_found
+from azure_emulator.core.judging import judged
 from azure_emulator.core.lifecycle import Work, answer, begin
 from azure_emulator.core.locks import check_locks
 from azure_emulator.core.messages import Request, Response
@@ -68,6 +69,7 @@ def put_group(world: World, request: Request, segments: list[str]) -> Response:
     existing = world.store.get(identifier)
     sent = request.json()
     rules.check_tags(sent.get("tags"))
+    sent = judged(world, request, identifier, GROUP, existing.body if existing else None)
     if not sent.get("location"):
         raise gateway(400, "LocationRequired", "The location property is required for this definition.")
     body = rules.clean(sent, _RULE, new=existing is None)
@@ -102,7 +104,7 @@ def patch_group(world: World, request: Request, segments: list[str]) -> Response
     group = find_group(world, segments[3])
     _refuse_deleting(group)
     check_locks(world.store, group.id, "PATCH")
-    body = rules.clean(request.json(), _RULE, new=False, patch=True)
+    body = rules.clean(judged(world, request, group.id, GROUP, group.body), _RULE, new=False, patch=True)
     rules.check_tags(body.get("tags"))
     if "tags" in body:
         group.body["tags"] = body["tags"] or {}

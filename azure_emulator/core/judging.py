@@ -1,0 +1,49 @@
+"""A write before the policies: what they make of its body, or their refusal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.messages import Request
+from azure_emulator.core.policies import Write
+from azure_emulator.core.rules import merge
+from azure_emulator.core.world import World
+
+Json = dict[str, Any]
+
+
+def judged(world: World, request: Request, resource_id: str, type_name: str, existing: Json | None) -> Json:
+    """The body of a PUT or PATCH as the policies leave it; the request carries it from here on."""
+    body = request.json()
+    if not world.policies.declared:
+        return body
+    write = _write(world, request, resource_id, type_name, existing, body)
+    changed = world.policies.modified(write)
+    if changed != body:
+        request.body = json.dumps(changed).encode()
+        write = _write(world, request, resource_id, type_name, existing, changed)
+    refusal = world.policies.refusal(write, world.subscription)
+    if refusal is not None:
+        raise refusal
+    return changed
+
+
+def refusal_of(
+    world: World, request: Request, resource_id: str, type_name: str, existing: Json | None
+) -> Refusal | None:
+    """The refusal alone, of a PUT that is only asked about."""
+    try:
+        judged(world, request, resource_id, type_name, existing)
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
+def _write(
+    world: World, request: Request, resource_id: str, type_name: str, existing: Json | None, body: Json
+) -> Write:
+    whole = merge(existing, body) if request.method == "PATCH" and existing is not None else body
+    resource = {**whole, "id": resource_id, "type": type_name, "name": resource_id.rsplit("/", 1)[1]}
+    return Write(resource, body, len(world.store.of_type(type_name)), existing is None)

@@ -1,0 +1,87 @@
+"""The bodies that ask for a run: a quick build, a task's YAML in the request or in the context, or a task by its id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from azure_emulator.core import rules
+from azure_emulator.core.errors import Refusal
+
+Json = dict[str, Any]
+PLATFORM: Json = {
+    "os!": rules.OneOf("Linux", "Windows"),
+    "architecture": rules.OneOf("amd64", "x86", "386", "arm", "arm64"),
+    "variant": rules.Text(),
+}
+CREDENTIALS: Json = {
+    "sourceRegistry": {"loginMode": rules.Text(), "identity": rules.Text()},
+    "customRegistries": rules.Map(rules.Anything()),
+}
+ARGUMENTS = [{"name!": rules.Text(), "value!": rules.Text(), "isSecret": rules.Flag()}]
+AGENT: Json = {"cpu": rules.Whole()}
+_COMMON: Json = {
+    "type!": rules.Text(),
+    "isArchiveEnabled": rules.Flag(),
+    "agentPoolName": rules.Text(),
+    "logTemplate": rules.Text(),
+}
+_AGENT: Json = {
+    "sourceLocation": rules.Text(),
+    "timeout": rules.Whole(300, 28800),
+    "agentConfiguration": AGENT,
+    "platform!": PLATFORM,
+    "credentials": CREDENTIALS,
+}
+RULES: dict[str, Json] = {
+    "DockerBuildRequest": {
+        **_COMMON,
+        **_AGENT,
+        "dockerFilePath!": rules.Text(least=1),
+        "imageNames": [rules.Text()],
+        "isPushEnabled": rules.Flag(),
+        "noCache": rules.Flag(),
+        "target": rules.Text(),
+        "arguments": ARGUMENTS,
+    },
+    "EncodedTaskRunRequest": {
+        **_COMMON,
+        **_AGENT,
+        "encodedTaskContent!": rules.Text(least=1),
+        "encodedValuesContent": rules.Text(),
+        "values": ARGUMENTS,
+    },
+    "FileTaskRunRequest": {
+        **_COMMON,
+        **_AGENT,
+        "taskFilePath!": rules.Text(least=1),
+        "valuesFilePath": rules.Text(),
+        "values": ARGUMENTS,
+    },
+    "TaskRunRequest": {
+        **_COMMON,
+        "taskId!": rules.Text(least=1),
+        "overrideTaskStepProperties": rules.Map(rules.Anything()),
+    },
+}
+
+
+def cleaned(body: Json) -> Json:
+    """A run request in canonical form, by its type."""
+    kind = {name.lower(): name for name in RULES}.get(str(body.get("type", "")).lower())
+    if kind is None:
+        raise Refusal(
+            400,
+            "InvalidRequestContent",
+            f"The request content was invalid: the type is one of {', '.join(RULES)}, not {body.get('type')!r}.",
+            target="type",
+        )
+    return {**rules.clean(body, RULES[kind], new=True), "type": kind}
+
+
+def without_secrets(request: Json) -> Json:
+    """A request as it is shown again: values that are secret are empty."""
+    shown = dict(request)
+    for key in ("arguments", "values"):
+        if key in shown:
+            shown[key] = [{**item, **({"value": ""} if item.get("isSecret") else {})} for item in shown[key]]
+    return shown
