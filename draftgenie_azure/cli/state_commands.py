@@ -70,7 +70,7 @@ def restore(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_s
         reporter.message(f"would put {args.restore_state} (serial {document['serial']}) back as {state.where}")
         return SUCCESS
     with locked(state, args, reporter):
-        aside = state.restore(document, adopt=args.adopt)
+        aside = state.restore(document, adopt=args.adopt, agreed=_answered_yes)
     lines = [f"The state {state.where} is that of {args.restore_state} again; its serial is {state.state['serial']}."]
     lines += [f"What was there is now {aside}."] if aside else []
     facts = {"event": "restore", "state": state.where, "serial": state.state["serial"], "aside": aside}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from draftgenie_azure.errors import StateConflictError, StateError
+from draftgenie_azure.state.private_files import open_regular, why_foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,8 +71,11 @@ if TYPE_CHECKING:
         def holder(self) -> bytes | None:
             """What the present holder of the lock said of itself, perhaps nothing; None where nobody holds it."""
 
-        def break_lock(self) -> None:
-            """Take the lock from its holder. StateError where that cannot be done."""
+        def break_lock(self, shown: bytes | None = None) -> None:
+            """Take the lock from the holder that said `shown` of itself. StateError where another one holds it by now.
+
+            None: from whoever holds it.
+            """
 
 
 HISTORY = ".azure-deployment-history"
@@ -95,7 +99,9 @@ def write_whole(path: str, data: bytes) -> None:
     """
     temporary = beside(path, f"{os.getpid()}.tmp")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        if os.path.lexists(temporary):  # of a killed process with the same number, or put there by somebody else
+            os.unlink(temporary)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         try:
             rest = memoryview(data)
             while rest:
@@ -108,6 +114,15 @@ def write_whole(path: str, data: bytes) -> None:
         if os.path.lexists(temporary):
             os.unlink(temporary)
         raise
+    _flush_directory(os.path.dirname(path))
+
+
+def _make_directory(path: str) -> None:
+    """Have a directory, and its name on disk: what lies in it is gone with the name."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
     _flush_directory(os.path.dirname(path))
 
 
@@ -147,7 +162,7 @@ class LocalBackend:
             StateError: the file cannot be read.
         """
         try:
-            with open(self.path, "rb", buffering=0) as file:
+            with open(open_regular(self.path), "rb", buffering=0) as file:
                 self._stamp = _stamp(os.fstat(file.fileno()))
                 self._seen = file.readall()
         except FileNotFoundError:
@@ -215,7 +230,7 @@ class LocalBackend:
         """Keep a copy in `.azure-deployment-history/`."""
         directory = os.path.join(os.path.dirname(self.path), HISTORY)
         try:
-            os.makedirs(directory, 0o700, exist_ok=True)
+            _make_directory(directory)
             write_whole(os.path.join(directory, f"{os.path.basename(self.path)}.{name}"), data)
             for old in self._copies()[count:]:
                 os.unlink(os.path.join(directory, old))
@@ -231,11 +246,13 @@ class LocalBackend:
 
     def _copies(self) -> list[str]:
         prefix = f"{os.path.basename(self.path)}."
+        directory = os.path.join(os.path.dirname(self.path), HISTORY)
         try:
-            names = os.listdir(os.path.join(os.path.dirname(self.path), HISTORY))
+            names = [name for name in os.listdir(directory) if name.startswith(prefix) and name.endswith(".json")]
+            # What another user may have put there is no copy of ours.
+            return sorted((name for name in names if why_foreign(os.path.join(directory, name)) is None), reverse=True)
         except OSError:
             return []
-        return sorted((name for name in names if name.startswith(prefix) and name.endswith(".json")), reverse=True)
 
     def load_copy(self, name: str) -> bytes | None:
         """The bytes of any file."""
@@ -295,7 +312,7 @@ class LocalBackend:
 
         return LocalLock(beside(self.path, "lock"), b"", where=self.path).holder()
 
-    def break_lock(self) -> None:
+    def break_lock(self, shown: bytes | None = None) -> None:
         """A live process's kernel lock cannot be taken from it.
 
         Raises:
@@ -324,7 +341,7 @@ def read_file(path: str) -> bytes | None:
         StateError: it cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        with open(open_regular(path), "rb") as file:
             return file.read()
     except FileNotFoundError:
         return None

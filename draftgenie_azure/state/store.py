@@ -7,9 +7,10 @@ import sys
 import time
 
 from draftgenie_azure.constants import COMMAND, EARLIER_STATE_FILE, STATE_FILE
-from draftgenie_azure.errors import LockLostError, StateError
+from draftgenie_azure.errors import LockLostError, StateConflictError, StateError
 from draftgenie_azure.state import document as state_document
-from draftgenie_azure.state.local_file import put_aside
+from draftgenie_azure.state import private_files
+from draftgenie_azure.state.local_file import put_aside, read_file
 from draftgenie_azure.state.step_records import StepRecords
 from draftgenie_azure.state.target import kept_after_reset
 
@@ -57,6 +58,7 @@ class StateStore(StepRecords):
         self.failure: StateError | None = None
         self._rescue_suffix = f"rescue-{stamp()}-{os.getpid()}.json"
         self._stored: bytes | None = None
+        self._shown: bytes | None = None
         self._is_kept = False
         self.found = False
         self.fault: StateError | None = None
@@ -101,11 +103,10 @@ class StateStore(StepRecords):
         found = []
         for path in (os.path.join(directory, name) for directory in directories for name in EARLIER_NAMES):
             try:
-                with open(path, "rb") as file:
-                    state_document.parse(file.read(), path)
+                state_document.parse(read_file(path) or b"", path)
             except state_document.EarlierStateError:
                 found.append(path)
-            except (OSError, StateError):
+            except StateError:
                 continue
         return found
 
@@ -214,8 +215,8 @@ class StateStore(StepRecords):
         """Who holds the lock, as far as that can be read; None where nobody does."""
         from draftgenie_azure.state.lock import Holder
 
-        said = self._backend.holder()
-        return None if said is None else Holder.parse(said)
+        self._shown = self._backend.holder()
+        return None if self._shown is None else Holder.parse(self._shown)
 
     @property
     def is_breakable(self) -> bool:
@@ -223,8 +224,12 @@ class StateStore(StepRecords):
         return self._backend.breakable
 
     def break_lock(self) -> None:
-        """Take the lock from whoever holds it."""
-        self._backend.break_lock()
+        """Take the lock from the holder that `holder` gave, or where nobody asked, from whoever holds it.
+
+        Raises:
+            StateError: another one holds it by now, or it cannot be broken.
+        """
+        self._backend.break_lock(self._shown)
 
     # --- saving ---
 
@@ -270,14 +275,29 @@ class StateStore(StepRecords):
             return
         from draftgenie_azure.state import emergency_file as rescue
 
-        places = rescue.places(self.state_file)
+        places = rescue.places(self.state_file, make=True)
         path = rescue.write(data, self.state_file, self._rescue_suffix, places)
         if path is None:
             error.message += f"\nit could be saved nowhere else either (tried {', '.join(places)})"
             error.hint = "Make room in one of these directories, then run again: what was done is looked at anew."
             return
-        error.message += f"\nwhat this run did is in {path}"
-        error.hint = f"When that is mended, put it back: {self.command('--restore-state', path)}"
+        error.message += f"\nwhat this run did is in {path} (serial {self.state['serial']})"
+        newer = self._newer_state() if isinstance(error, LockLostError | StateConflictError) else None
+        if newer is not None:
+            error.message += f"; the state is another run's by now, {newer}"
+            error.hint = f"Run again: it goes on from the state as it is now. Keep {path} until that has succeeded."
+            return
+        error.hint = f"When that is fixed, put it back: {self.command('--restore-state', path)}"
+
+    def _newer_state(self) -> str | None:
+        """What is stored now, in words, where that must not be replaced by what this run has; None elsewhere."""
+        try:
+            state = state_document.parse(self._backend.load() or b"", self.where)
+        except StateError:
+            return None
+        if state["lineage"] != self.state["lineage"]:
+            return f"of another lineage ({state['lineage']})"
+        return f"with serial {state['serial']}" if state["serial"] >= self.state["serial"] else None
 
     def _is_worth_rescuing(self) -> bool:
         """Whether the document says more than what is stored."""
@@ -297,14 +317,19 @@ class StateStore(StepRecords):
 
         for path in rescue.found(self.state_file):
             try:
-                with open(path, "rb") as file:
-                    document = state_document.parse(file.read(), path)
-            except (OSError, StateError):
+                document = state_document.parse(read_file(path) or b"", path)
+            except StateError:
                 continue
+            said = f"what it did is in {path} (serial {document['serial']}"
+            if not self.found and not self.earlier:
+                raise StateError(
+                    f"there is no state {self.where}, but an earlier run could not save one: {said}, lineage "
+                    f"{document['lineage']})",
+                    hint=f"Put it back: {self.command('--restore-state', path)} (or delete that file).",
+                )
             if document["lineage"] == self.state["lineage"] and document["serial"] > self.state["serial"]:
                 raise StateError(
-                    f"an earlier run could not save the state; what it did is in {path} "
-                    f"(serial {document['serial']}, the state has {self.state['serial']})",
+                    f"an earlier run could not save the state; {said}, the state has {self.state['serial']})",
                     hint=f"Put it back: {self.command('--restore-state', path)} (or delete that file).",
                 )
 
@@ -358,32 +383,36 @@ class StateStore(StepRecords):
         Raises:
             StateError: there is none, or it cannot be used.
         """
-        data = None
-        if os.path.isfile(name):
-            try:
-                with open(name, "rb") as file:
-                    data = file.read()
-            except OSError as error:
-                raise StateError(f"{name} cannot be read: {error.strerror}") from error
-        else:
-            data = self._backend.load_copy(name)
+        try:
+            foreign = private_files.why_foreign(name) if os.path.lexists(name) else None
+        except OSError as error:
+            raise StateError(f"{name} cannot be looked at: {error.strerror}") from error
+        if foreign is not None:
+            raise StateError(
+                f"{name} may be somebody else's work: {foreign}",
+                hint="If it is right, copy it to a directory that only you may write to, and restore that copy.",
+            )
+        data = read_file(name) if os.path.lexists(name) else self._backend.load_copy(name)
         if data is None:
             copies = self._backend.copies()
             known = "\n        ".join(["Copies of earlier states:", *copies]) if copies else None
             raise StateError(f"there is no {name}", hint=known)
         return state_document.parse(data, name)
 
-    def restore(self, document: dict[str, Any], *, adopt: bool = False) -> str | None:
+    def restore(
+        self, document: dict[str, Any], *, adopt: bool = False, agreed: Callable[[str], bool] = lambda question: False
+    ) -> str | None:
         """Put an earlier document in the place of what is stored; needs the lock.
 
         Args:
-            adopt: even in the place of another lineage's.
+            adopt: even in the place of another lineage's, or of one that is as new.
+            agreed: asks a person whether a state that is as new, or newer, is to be replaced.
 
         Returns:
             where what was stored is now, where it could not be used; else None, it is among the copies.
 
         Raises:
-            StateError: what is stored looks after something else.
+            StateError: what is stored is managed by something else, or is newer and nobody agreed.
         """
         if self.found and self.state["lineage"] != document["lineage"] and not self._is_bare() and not adopt:
             raise StateError(
@@ -391,11 +420,24 @@ class StateStore(StepRecords):
                 f"({document['lineage']}): it looks after something else",
                 hint="Look at both with --status. To replace it all the same, add --adopt.",
             )
+        if self._is_newer_than(document) and not adopt:
+            question = (
+                f"the state {self.where} (serial {self.state['serial']}, {self.state.get('last_updated')}) is newer "
+                f"than what would replace it (serial {document['serial']}, {document.get('last_updated')})"
+            )
+            if not agreed(f"{question}.\nReplace it? What was done since then is looked at again by the next run."):
+                raise StateError(question, hint="To replace it all the same, add --adopt, or say yes on a terminal.")
         aside = self.put_aside("bad") if self.fault is not None or self.earlier else None
         serial = max(self.state["serial"], document["serial"])
         self.state = document | {"serial": serial}
         self.save()
         return aside
+
+    def _is_newer_than(self, document: dict[str, Any]) -> bool:
+        """Whether what is stored says something that would be lost with a document that is not newer."""
+        if not self.found or self._is_bare() or self.state["serial"] < document["serial"]:
+            return False
+        return any(self.state.get(section) != document.get(section) for section in _SECTIONS)
 
     def _is_bare(self) -> bool:
         """Whether the document says nothing that could be lost."""

@@ -7,10 +7,12 @@ defaults go on for longer than a lease lasts.
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
 import uuid
+from functools import partial
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -253,7 +255,8 @@ class BlobBackend:
         self._lease = lease
         lock = BlobLock(self, self._blob, lease, began)
         try:
-            self._write(self._container.get_blob_client(f"{self._name}.lock"), holder, overwrite=True)
+            says = _with_lease(holder, lease)
+            self._write(self._container.get_blob_client(f"{self._name}.lock"), says, overwrite=True)
         except (StateError, HttpResponseError) as error:
             lock.release()
             raise error if isinstance(error, StateError) else self._failure("locked", error) from error
@@ -284,18 +287,36 @@ class BlobBackend:
             raise self._failure("read", error) from error
         return self._says() if properties.lease.state in ("leased", "breaking") else None
 
-    def break_lock(self) -> None:
-        """End the lease at once. Its holder finds out at its next write or renewal, and stops."""
+    def break_lock(self, shown: bytes | None = None) -> None:
+        """End the lease at once. Its holder finds out at its next write or renewal, and stops.
+
+        Where the description has the lease's id, that lease alone is ended, whatever happens meanwhile.
+
+        Raises:
+            StateError: it is another run's by now.
+        """
         from azure.storage.blob import BlobLeaseClient
 
-        lease = BlobLeaseClient(self._blob)
+        if shown is not None and self._says() != shown:
+            raise self._another_holder()
+        lease_id = None if shown is None else _lease_of(shown)
+        lease = BlobLeaseClient(self._blob, lease_id=lease_id)
+        end = partial(lease.break_lease, lease_break_period=0) if lease_id is None else lease.release
         try:
-            self._patiently("unlocked", lambda: lease.break_lease(lease_break_period=0))
+            self._patiently("unlocked", end)
         except ResourceNotFoundError:
             return
         except HttpResponseError as error:
-            if _code(error) != "LeaseNotPresentWithLeaseOperation":
+            if _code(error) == "LeaseIdMismatchWithLeaseOperation" and self.holder() is not None:
+                raise self._another_holder() from error
+            if _code(error) not in ("LeaseNotPresentWithLeaseOperation", "LeaseIdMismatchWithLeaseOperation"):
                 raise self._failure("unlocked", error) from error
+
+    def _another_holder(self) -> StateError:
+        return StateError(
+            f"the lock on the state {self.where} is held by another run than the one that was shown; it was not broken",
+            hint="Look again: --force-unlock shows who holds it now.",
+        )
 
     def released(self) -> None:
         """The lease is over; what is written from now on carries none."""
@@ -415,6 +436,23 @@ def _code(error: HttpResponseError) -> str:
     """The storage service's error code; its SDK gives some as members of an enumeration."""
     code = getattr(error, "error_code", None) or ""
     return str(getattr(code, "value", code))
+
+
+def _with_lease(holder: bytes, lease: str) -> bytes:
+    """What a holder says of itself, with its lease's id: so that who breaks the lock breaks this one."""
+    try:
+        words = json.loads(holder)
+    except ValueError:
+        return holder
+    return json.dumps({**words, "lease": lease}, indent=2).encode() + b"\n" if isinstance(words, dict) else holder
+
+
+def _lease_of(says: bytes) -> str | None:
+    """The lease's id in a description, where there is one."""
+    try:
+        return str(uuid.UUID(json.loads(says)["lease"]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def _retry_after(error: HttpResponseError) -> float:
