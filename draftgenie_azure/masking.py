@@ -70,8 +70,12 @@ class Mask:
             self._names = "\n".join([self._names, *names])
 
     def add_environment(self, environ: Mapping[str, str]) -> None:
-        """Hide the values of the variables whose names say that they are secret."""
-        self.add(*(value for name, value in environ.items() if len(value) >= 8 and _SECRET_NAME.search(name)))
+        """Hide the values of the variables whose names say that they are secret, and passwords of proxies."""
+        for name, value in environ.items():
+            if len(value) >= 8 and _SECRET_NAME.search(name):
+                self.add(value)
+            elif name.lower().endswith("_proxy"):
+                self.add(*(match[1] for match in _PARTS.finditer(value)))
 
     # --- hiding ---
 

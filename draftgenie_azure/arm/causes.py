@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _DEEPEST = 12
 _HOST = re.compile(r"host='?([\w.-]+)|HTTPS?ConnectionPool\(host='([\w.-]+)'|\('([\w.-]+)', \d+\)")
 _AADSTS = re.compile(r"AADSTS\d+:[^\n]*")
+_ATTEMPT = re.compile(r"^\s+\w+Credential: (.+)$", re.MULTILINE)
+_UNSET = re.compile(r"unavailable|not (?:found|installed|configured|fully configured)|IMDS|No accounts|requires")
 _PROXY = "Set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
 _CLOCK = "Set this machine's clock (timedatectl set-ntp true)"
 
@@ -25,16 +27,20 @@ class Cause:
         text: in a few words.
         hint: what helps.
         passes: whether it may pass by itself.
+        is_refusal: whether the sign-in was refused; else a host could not be reached, and the text speaks of it.
         seconds: how long that is worth waiting for; None where the request's own budget counts.
     """
 
-    __slots__ = ("hint", "passes", "seconds", "text")
+    __slots__ = ("hint", "is_refusal", "passes", "seconds", "text")
 
-    def __init__(self, text: str, hint: str, *, passes: bool = False, seconds: float | None = None) -> None:
+    def __init__(
+        self, text: str, hint: str, *, passes: bool = False, seconds: float | None = None, is_refusal: bool = False
+    ) -> None:
         self.text = text
         self.hint = hint
         self.passes = passes
         self.seconds = seconds
+        self.is_refusal = is_refusal
 
 
 # The first whose words are found decides. Sources of the AADSTS codes:
@@ -80,7 +86,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
             Cause("the proxy cannot reach it", "Check the proxy (HTTPS_PROXY) and its way out.", passes=True),
         ),
         (
-            r"Cannot connect to proxy|ProxyError.{0,200}(?:refused|timed out|resolve)",
+            r"(?:Cannot|Unable to) connect to proxy|ProxyError.{0,200}(?:refused|timed out|resolve)",
             Cause(
                 "the proxy cannot be reached",
                 "Check the address in HTTPS_PROXY; unset it where there is no proxy.",
@@ -111,6 +117,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
             Cause(
                 "this machine's clock differs from Azure's, or the assertion is too old",
                 f"{_CLOCK}; on a CI system, run the job again.",
+                is_refusal=True,
             ),
         ),
         (
@@ -119,6 +126,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
                 "the tenant does not know this application, user or resource",
                 "Check azure.tenant_id and AZURE_TENANT_ID: az account show --query tenantId; then az login --tenant "
                 "TENANT.",
+                is_refusal=True,
             ),
         ),
         (
@@ -126,28 +134,35 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
             Cause(
                 "the client secret has expired",
                 "Make a new one (az ad app credential reset --id CLIENT) and put it in AZURE_CLIENT_SECRET.",
+                is_refusal=True,
             ),
         ),
         (
             r"AADSTS7000215\b",
-            Cause("the client secret is wrong", "Put the secret's value, not its id, in AZURE_CLIENT_SECRET."),
+            Cause(
+                "the client secret is wrong",
+                "Put the secret's value, not its id, in AZURE_CLIENT_SECRET.",
+                is_refusal=True,
+            ),
         ),
         (
             r"AADSTS(?:700213|70021|700211|700212|7002138?)\b|matching federated identity",
             Cause(
                 "no federated credential of the application fits this workflow's token",
                 "Compare issuer, subject and audience with the application's federated credentials.",
+                is_refusal=True,
             ),
         ),
         (
             r"AADSTS(?:50173|70043|700082|50078|700084|50132|50133|70008|50089)\b|refresh token has expired",
-            Cause("the sign-in has expired", "Sign in again: az login."),
+            Cause("the sign-in has expired", "Sign in again: az login.", is_refusal=True),
         ),
         (
             r"AADSTS(?:50076|50079|50158|53000|53001|53003|530033)\b",
             Cause(
                 "a policy of the tenant wants more, such as a second factor or a managed device",
                 "Sign in interactively: az login --tenant TENANT.",
+                is_refusal=True,
             ),
         ),
         (
@@ -167,6 +182,12 @@ def of(error: BaseException) -> Cause | None:
     return None
 
 
+def is_lasting(error: BaseException) -> bool:
+    """Whether the cause is known and does not pass by itself."""
+    cause = of(error)
+    return cause is not None and not cause.passes
+
+
 def host(error: BaseException) -> str | None:
     """The host that could not be reached, as far as the error says it."""
     for text in _texts(error):
@@ -178,12 +199,20 @@ def host(error: BaseException) -> str | None:
 
 def innermost(error: BaseException) -> str:
     """The words of the innermost cause; of a sign-in, Azure's own where there are any."""
-    texts = [text for text in _texts(error) if text.strip()]
+    texts = [text.strip() for text in _texts(error) if text.strip()]
     for text in texts:
         if (match := _AADSTS.search(text)) is not None:
             return match[0].split(" Trace ID")[0].strip()
-    lines = texts[-1].strip().splitlines() if texts else []
-    return lines[0] if lines else type(error).__name__
+    for text in texts:
+        if "Attempted credentials:" in text:
+            return _attempts(text)
+    return texts[-1].splitlines()[0] if texts else type(error).__name__
+
+
+def _attempts(text: str) -> str:
+    """What the SDK's chain of credentials says, without those that nobody has set up."""
+    found = [match[1] for match in _ATTEMPT.finditer(text) if _UNSET.search(match[1]) is None]
+    return found[-1] if found else "nobody is signed in"
 
 
 def _texts(error: BaseException) -> Iterator[str]:

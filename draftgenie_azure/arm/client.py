@@ -14,7 +14,7 @@ from functools import partial
 
 from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.arm.diff import differences, fingerprint
-from draftgenie_azure.arm.transport import Spent, busy, error_parts, is_busy, refusal
+from draftgenie_azure.arm.transport import Spent, error_parts, is_busy, refusal
 from draftgenie_azure.errors import NOT_AZURE, AzureError, OperationFailedError
 from draftgenie_azure.run.control import pace
 from draftgenie_azure.run.schedule import side_by_side
@@ -255,8 +255,7 @@ class Arm:
                 if not error.passing or lost > self._patience(error, resource.id):
                     raise
                 self._logger.info("%s; looking again in %.1f s", error.message, pause)
-                if is_busy(error):
-                    self._control.tell(busy(ids.last_name(resource.id), error))
+                self._wire.tell_wait(resource.id, error, attempt, pause)
                 self._control.wait(pause)
                 continue
             if live is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
@@ -18,6 +19,10 @@ from draftgenie_azure.arm.sessions import METADATA_SERVICE, Transport
 from draftgenie_azure.config.clouds import CLOUDS
 from draftgenie_azure.errors import AuthenticationError
 from draftgenie_azure.masking import MASK
+
+# What its credentials warn about is in the error that they raise; with no handler, Python prints it, secrets and all.
+for _library in ("azure", "msal"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ import random
 import threading
 import time
 import uuid
+from urllib.parse import urlsplit
 
 import requests
 from azure.core import PipelineClient
@@ -211,7 +212,17 @@ class Wire:
         try:
             return self._credential.get_token(scope).token
         except SdkError as error:
-            raise _no_token(error) from error
+            raise self._no_token(error) from error
+
+    def _no_token(self, error: SdkError) -> AuthenticationError:
+        """The error that a sign-in stands for which failed, or could not be asked for."""
+        cause, words = causes.of(error), causes.innermost(error)
+        if cause is None:
+            hint = "Sign in with 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET."
+            return AuthenticationError(f"no token for Azure: {words}", hint=hint)
+        host = causes.host(error) or urlsplit(self.endpoints.authority).hostname
+        text = cause.text if cause.is_refusal else f"{host}: {cause.text}"
+        return AuthenticationError(f"no token for Azure: {text} ({words})", hint=cause.hint)
 
     def _policies(self, authentication: Any) -> list[Any]:
         policies = [
@@ -284,7 +295,7 @@ class Wire:
                     _rewind(content)
                     continue
             except ClientAuthenticationError as error:
-                raise _no_token(error) from error
+                raise self._no_token(error) from error
             except SdkError as error:  # no connection, or one that broke before the answer's end
                 failure = no_answer(error, what)
                 again = failure.passing and (repeatable or _never_sent(error))
@@ -297,17 +308,18 @@ class Wire:
             if not again or lost > limit or (tries is not None and attempt >= tries):
                 raise failure
             self._logger.info("%s; trying again in %.1f s", failure.message, delay)
-            self._tell_wait(_shown(url), failure, attempt, delay)
+            self.tell_wait(_shown(url), failure, attempt, delay)
             _rewind(content)
             self._control.wait(delay)
 
-    def _tell_wait(self, address: str, failure: AzureError, attempt: int, delay: float) -> None:
-        """Tell people what is waited for; of many tries the second, third, fifth, ninth and so on."""
+    def tell_wait(self, address: str, failure: AzureError, attempt: int, delay: float) -> None:
+        """Tell people what is waited for; of many tries the second, third, fifth, ninth and so on are told."""
         if is_busy(failure):
             self._control.tell(busy(address.rsplit("/", 1)[-1], failure))
         elif attempt & (attempt - 1) == 0:
             cause = f"throttled by Azure: {failure.message}" if failure.status == 429 else failure.message
-            self._control.tell(f"{cause}; try {attempt + 1} in {delay:.0f} s")
+            when = f"in {delay:.0f} s" if delay >= 1 else "at once"
+            self._control.tell(f"{cause}; try {attempt + 1} {when}")
 
     def _log_ids(self, reply: Reply) -> None:
         """What Azure's support asks for, beside the ids of ours that were logged with the request."""
@@ -433,17 +445,6 @@ def error_parts(body: Any) -> tuple[str, str]:
             if inner_message and inner_message not in message:
                 message = f"{message} {inner_message}".strip()
     return code, message
-
-
-def _no_token(error: SdkError) -> AuthenticationError:
-    cause = causes.of(error)
-    if cause is None:
-        words = causes.innermost(error)
-        hint = "Sign in with 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET."
-        return AuthenticationError(f"no token for Azure: {words}", hint=hint)
-    host = causes.host(error)
-    words = f"{host}: {cause.text}" if host else cause.text
-    return AuthenticationError(f"no token for Azure: {words} ({causes.innermost(error)})", hint=cause.hint)
 
 
 def no_answer(error: SdkError, what: str) -> AzureError:

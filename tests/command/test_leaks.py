@@ -16,7 +16,7 @@ from ci_parsers import azure_commands, github_commands
 from project import Project, Result, wait_for
 from step_faults import REFUSED
 
-from deployer import STEP_NAMES
+from draftgenie_azure.steps import STEP_NAMES
 
 SECRETS = {
     "GEMINI_API_KEY": "AIza-gemini/key+with ~everything%41\"&<é>",
@@ -164,7 +164,7 @@ def test_secret_that_the_run_itself_made_is_hidden_in_what_azure_says_later(proj
         if not vault.exists():
             return []
         values = json.loads(vault.read_text(encoding="utf-8"))
-        return [value for versions in values.get("draftgenie-kv", {}).values() for value in versions.values()]
+        return [value for names in values.values() for versions in names.values() for value in versions.values()]
 
     arguments = project.faults({**hold, "times": 2})
     with project.start(*arguments, "--log-file", "run.log") as process:

@@ -25,6 +25,7 @@ from azure.core.exceptions import (
 )
 from azure.storage.blob import ContentSettings
 
+from draftgenie_azure.arm import causes
 from draftgenie_azure.errors import LockLostError, StateConflictError, StateError
 from draftgenie_azure.state.lock import awake_clock
 
@@ -347,7 +348,7 @@ class BlobBackend:
                 failure: SdkError = error
             except SdkError as error:  # no connection, or one that broke
                 failure = error
-            if awake_clock() + delay > deadline:
+            if awake_clock() + delay > deadline or causes.is_lasting(failure):
                 raise self._failure(what, failure) from failure
             time.sleep(delay)
 
@@ -359,14 +360,18 @@ class BlobBackend:
             text = f"{status} {_code(error)}".strip()
         else:
             text = f"no answer ({type(getattr(error, 'inner_exception', None) or error).__name__})"
-        hint = "Look at the network, then run again."
+        hint = "Check the network, then run again."
+        cause = causes.of(error) if status is None or is_sign_in else None
+        if cause is not None:
+            text = f"{'no token' if is_sign_in else 'no answer'} from {causes.host(error) or 'its host'}: {cause.text}"
+            return StateError(f"the state {self.where} cannot be {what}: {text}", hint=cause.hint)
         if isinstance(error, ClientAuthenticationError) or status in (401, 403):
             hint = (
                 "Sign in (az login) with the role 'Storage Blob Data Contributor' on the account, or give a SAS or "
                 "AZURE_STORAGE_CONNECTION_STRING that may read, write, delete, list and create."
             )
             if is_sign_in:
-                text = f"no token: {str(error.message).strip().splitlines()[0]}"
+                text = f"no token: {causes.innermost(error)}"
         return StateError(f"the state {self.where} cannot be {what}: {text}", hint=hint)
 
     def _refused(self, what: str, error: HttpResponseError) -> StateError:

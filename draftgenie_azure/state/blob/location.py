@@ -16,6 +16,7 @@ from draftgenie_azure.arm.sessions import Transport
 from draftgenie_azure.config.clouds import endpoints_of
 from draftgenie_azure.config.validated.naming import name_fault
 from draftgenie_azure.errors import StateError
+from draftgenie_azure.masking import MASK
 from draftgenie_azure.state.blob.backend import API_VERSION, CONNECT, READ, BlobBackend
 
 TYPE_CHECKING = False
@@ -84,6 +85,7 @@ class BlobPlace:
             endpoint = f"https://{self._account}.{endpoints.blob_suffix}"
         parts = urlsplit(endpoint)
         self._sas = parts.query or environ.get("AZURE_STORAGE_SAS_TOKEN", "").lstrip("?")
+        MASK.add(self._sas, self._connection)
         self._endpoint = urlunsplit((parts.scheme, parts.netloc, self._path(parts.path, parts.query), "", ""))
 
     def _path(self, path: str, sas: str) -> str:
