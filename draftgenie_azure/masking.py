@@ -64,6 +64,10 @@ class Mask:
                     self._known.add(value)
                     self._pending.append(value)
 
+    def add_parts(self, template: str) -> None:
+        """Hide passwords and keys that stand in a text with placeholders, which itself is no secret."""
+        self.add(*(match[1] or match[2] for match in _PARTS.finditer(template)))
+
     def allow(self, names: Iterable[str]) -> None:
         """Never hide a value that is part of one of these names: they are in the open, and on every line."""
         with self._lock:
@@ -75,7 +79,7 @@ class Mask:
             if len(value) >= 8 and _SECRET_NAME.search(name):
                 self.add(value)
             elif name.lower().endswith("_proxy"):
-                self.add(*(match[1] for match in _PARTS.finditer(value)))
+                self.add_parts(value)
 
     # --- hiding ---
 
@@ -151,10 +155,10 @@ class Mask:
 
     def _take(self, value: str) -> None:
         weak = _is_weak(value)
-        if len(value) >= SHORTEST and "{{" not in value:
+        if len(value) >= SHORTEST:
             for form in literal_forms(value) if len(value) >= WORD else {value}:
                 self._put((form, 0, 0, weak))
-        if len(value) >= WORD and "{{" not in value:
+        if len(value) >= WORD:
             for text, before, after in base64_forms(value):
                 self._put((text, before, after, weak))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from draftgenie_azure.config.placeholders import escape
+from draftgenie_azure.config.keys import is_secret_key
+from draftgenie_azure.config.placeholders import escape, parse
 from draftgenie_azure.masking import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
 _NAMING = (
@@ -19,9 +20,7 @@ _NAMING = (
 _SECTIONS_OF_NAMES = ("services", "secrets")
 
 
-def tell_mask(
-    values: Mapping[str, Any], variables: Mapping[str, str | None], is_secret_key: Callable[[str], bool]
-) -> None:
+def tell_mask(values: Mapping[str, Any], variables: Mapping[str, str | None]) -> None:
     """Have the mask know the secrets of a file, and the variables that they were made from."""
     names: list[str] = []
     given: list[str] = []
@@ -34,11 +33,24 @@ def tell_mask(
         entries = values.get(section)
         names += map(str, entries) if isinstance(entries, dict) else []
     MASK.allow(names)
-    MASK.add(*given)
+    for secret in given:
+        if (text := _literal(secret)) is None:
+            MASK.add_parts(secret)
+        else:
+            MASK.add(text)
     for value in filter(None, variables.values()):
         escaped = escape(value)  # as it is where placeholders are read
         if any(value in secret or escaped in secret for secret in given):
             MASK.add(value)
+
+
+def _literal(text: str) -> str | None:
+    """What a text stands for that refers to nothing; None where it is a template, which is no secret itself."""
+    try:
+        template = parse(text)
+    except ValueError:
+        return text
+    return None if template.names else "".join(map(str, template.parts))
 
 
 def _leaves(key: str, value: Any) -> Iterator[tuple[str, str]]:

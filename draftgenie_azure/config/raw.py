@@ -108,7 +108,7 @@ def read(paths: Sequence[str], environ: Mapping[str, str], env_file: str | None 
         except ConfigError as error:
             faults.extend(error.faults)
             continue
-        tell_mask(document.values, document.variables, is_secret_key)
+        tell_mask(document.values, document.variables)
         raw.variables.update(document.variables)
         places = {key: (path, line) for key, line in document.lines.items()}
         _forget(raw, _overlay(raw.values, document.values, ()))

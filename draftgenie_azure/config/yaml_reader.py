@@ -22,7 +22,7 @@ import re
 import yaml
 
 from draftgenie_azure.config import placeholders, sources, yaml_words
-from draftgenie_azure.config.keys import is_template_key, is_vault_key
+from draftgenie_azure.config.keys import is_secret_key, is_template_key, is_vault_key
 from draftgenie_azure.config.sources import SIZE_LIMIT
 from draftgenie_azure.config.sources import fault as _error
 from draftgenie_azure.errors import ConfigError, Fault
@@ -294,7 +294,8 @@ class _Builder:
         kind = tag[len(_TAG) :] if tag.startswith(_TAG) else "str"
         value, message = _resolve(kind, text)
         if message is not None:
-            self.fault(message if key not in self.document.from_environment else _hidden(kind), key, node)
+            is_shown = key not in self.document.from_environment and not is_secret_key(".".join(map(str, key)))
+            self.fault(message if is_shown else _hidden(kind), key, node)
         return value
 
     def substitute(self, text: str, node: Any, key: Key) -> str | None:
@@ -366,7 +367,7 @@ def _bad_reference(match: re.Match[str]) -> str | None:
 
 def _hidden(kind: str) -> str:
     wanted = {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(kind, "a plain value")
-    return f"the value from the environment is not {wanted} as it is written; put quotes around it if it is text"
+    return f"the value is not {wanted} as it is written; put quotes around it if it is text"
 
 
 def _resolve(kind: str, text: str) -> tuple[Any, str | None]:

@@ -366,7 +366,7 @@ def test_a_block_takes_variables_too() -> None:
         ("'${A:-${B}}'", "without another one inside"),
         ("'${A:-{{ postgresql.host }}}'", "cannot hold a brace; set A instead"),
         ("'${A:-{\"b\": 1}}'", "the default of `${A:-…}` ends at its first `}`"),
-        ("${CANARY}", "the value from the environment is not true or false"),
+        ("${CANARY}", "the value is not true or false"),
     ],
 )
 def test_bad_variables(text: str, words: str) -> None:
@@ -374,6 +374,14 @@ def test_bad_variables(text: str, words: str) -> None:
 
     assert found.startswith("c.yaml:2: a: ")
     assert words in found
+
+
+@pytest.mark.parametrize("text", ["1_2345_6789", "yes", "Off"])
+def test_a_secret_is_not_shown_by_a_fault_about_how_it_is_written(text: str) -> None:
+    """A number that begins with a zero, a word that may be a truth value."""
+    found = fault(f"\nsecrets:\n  pin: {text}\n")
+
+    assert text not in found
 
 
 def test_a_value_from_the_environment_is_marked_and_never_shown() -> None:
