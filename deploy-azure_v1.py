@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.cli.views import Reporter
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.state.baseline import Baselines
     from draftgenie_azure.state.local_file import Backend
     from draftgenie_azure.steps import Step
 
@@ -284,6 +285,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
                 control=self.control,
                 still_running=self._still_running,
             )
+            self.tell_others()
             if failures:
                 raise together(list(failures.values()))
             self._end()
@@ -341,6 +343,35 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
     def _save_deployment_state(self) -> None:
         self.state.save()
         self.control.check()
+
+    def baselines(self) -> Baselines:
+        """What Azure answered after the last writes, from beside the state."""
+        from functools import partial
+
+        from draftgenie_azure.state.baseline import NAME, Baselines
+
+        return Baselines(partial(self.state.read_companion, NAME), partial(self.state.write_companion, NAME))
+
+    def _keep_baselines(self) -> None:
+        """Without them only the names of those who changed something are lost: no reason to fail."""
+        try:
+            self.session.arm.baselines.save()
+        except StateError as error:
+            self.warn(f"what Azure answered could not be kept: {error.message}")
+
+    def tell_others(self) -> None:
+        """Tell what others changed, and what Azure did not take."""
+        if not self._is_connected:
+            return  # nobody was signed in
+        ensurer = self.session.arm.ensurer
+        for text, found in (
+            ("changed by others and kept", ensurer.kept),
+            ("changed by others", ensurer.seen),
+            ("sent, and not taken by Azure", ensurer.ignored),
+        ):
+            for key, changes in sorted(found.items()):
+                for change in changes:
+                    self.warn(f"{key}, {text}: {change}")
 
     def _begin(self) -> None:
         """Check whose the state is, look once at what exists, and write down what this run goes by."""
@@ -421,6 +452,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             self._mark_failed(step, f"{step.name}: {type(error).__name__}: {error}")
             raise
         seconds = round(time.monotonic() - began, 1)
+        self._keep_baselines()
         self.session.records.end_step(step.name)
         dependencies = as_packed(decision.dependencies, self.packed) if step.images else decision.dependencies
         self.state.mark_step_completed(

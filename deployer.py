@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     import logging
     from typing import Any
 
+    from draftgenie_azure.arm.plan import Plan
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.provision.vault import Vault
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.session import Session
+    from draftgenie_azure.state.baseline import Baselines
     from draftgenie_azure.state.resource_records import ResourceRecords
 
     Outputs = dict[str, Any]
@@ -42,6 +44,8 @@ class DraftGenieDeployer:
         self.logger = logger
         self.dry_run = dry_run
         self.adopt = False
+        self.repair = False
+        self.plan: Plan | None = None
         self.outputs: dict[str, Outputs] = {}
         self.forced: frozenset[str] = frozenset()
         self.packed: dict[str, str] = {}
@@ -64,6 +68,9 @@ class DraftGenieDeployer:
             control=control,
             adopt=self.adopt,
             read_only=self.dry_run,
+            baselines=self.baselines(),
+            plan=self.plan,
+            repair=self.repair,
             on_warning=self.warn,
         )
         self._is_connected = True
@@ -77,6 +84,10 @@ class DraftGenieDeployer:
 
     def _save_deployment_state(self) -> None:
         """Keep the records; this class has nowhere to keep them."""
+
+    def baselines(self) -> Baselines | None:
+        """What Azure answered after the last writes; this class remembers nothing."""
+        return None
 
     def own_files(self) -> tuple[str, ...]:
         """Absolute paths of the command's own files, which are in no build context."""

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
     from azure_emulator.attach import Attached
+    from draftgenie_azure.arm.plan import Plan
     from draftgenie_azure.config.clouds import Endpoints
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.state.baseline import Baselines
     from draftgenie_azure.state.resource_records import ResourceRecords
 
 
@@ -96,12 +98,18 @@ def open_session(
     control: RunControl,
     adopt: bool = False,
     read_only: bool = False,
+    baselines: Baselines | None = None,
+    plan: Plan | None = None,
+    repair: bool = False,
     on_warning: Callable[[str], None] = lambda text: None,
 ) -> Session:
     """Sign in and find the subscription; on the emulator, start or join it first.
 
     Args:
         read_only: an emulator that is started for this run writes no file.
+        baselines: what Azure answered after the last writes.
+        plan: where what would be done is told; nothing is written then.
+        repair: whether what others changed is written back.
 
     Raises:
         AzureError: sign-in failed, or the subscription is missing, disabled or in another tenant.
@@ -122,7 +130,7 @@ def open_session(
             logger=logger,
             budget=float(config.advanced.operation_timeout),
         )
-        arm = Arm(transport, records, control, logger)
+        arm = Arm(transport, records, control, logger, baselines=baselines, plan=plan, repair=repair)
         claims = token_claims(transport.token(endpoints.audience))
         subscription_id = subscription_id or _only_subscription(arm)
         subscription = _read_subscription(arm, subscription_id, config.azure.tenant_id)

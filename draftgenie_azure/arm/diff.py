@@ -1,120 +1,396 @@
-"""Compares a desired body with a live resource, knowing what Azure spells differently without meaning it."""
+"""Compares a desired body, a live resource, what was sent last and what Azure answered then, leaf by leaf.
+
+One comparison for everything: what a plan announces, what a run writes and logs, and what drift is told.
+"""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+from dataclasses import dataclass, field
+from functools import cache
+
+from draftgenie_azure.arm.properties import CASELESS_KEYS, IDENTITIES, MAPS, Traits, traits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
-# Values that Azure gives back in another case ("auto" as "Auto", "eastus2" as "East US 2").
-_CASELESS_VALUES = frozenset(
-    {
-        "activeRevisionsMode",
-        "destination",
-        "family",
-        "id",
-        "identity",
-        "location",
-        "mode",
-        "principalType",
-        "scheme",
-        "server",
-        "status",
-        "tier",
-        "transport",
-        "triggerType",
-        "type",
-        "workloadProfileName",
-    }
-)
-# Lists whose order means nothing: items are found by these properties.
-_KEYED_LISTS = {"env": "name", "secrets": "name", "logs": "category", "registries": "server", "probes": "type"}
+    Path = tuple[str, ...]
+
+ADD, CHANGE, REMOVE, UNKNOWN, SECRET = "add", "change", "remove", "unknown", "secret"
+SIGNS = {ADD: "+", CHANGE: "~", REMOVE: "-", UNKNOWN: "?", SECRET: "~"}
+PENDING = "\N{SYMBOL FOR SUBSTITUTE FORM TWO}known after "  # begins a value that only a run can know
+_DIGEST = 6  # bytes; for each of some sixty leaves a resource, and never for a secret
 
 
-def differences(wanted: Any, live: Any, *, ignore: Collection[str] = (), path: str = "") -> list[str]:
-    """Where `live` is not what is wanted: dotted paths. What is not mentioned in `wanted` is not compared.
+@dataclass(frozen=True)
+class Change:
+    """One leaf that is, or would be, another.
+
+    Attributes:
+        path: keys from the body's top; an item of a list is `[<its natural key>]`.
+        kind: add, change, remove, unknown (until a step has run) or secret (whose value is never told).
+        old: the value as it is.
+        new: the value as it is to be.
+        note: who, when or why, where there is something to say.
+    """
+
+    path: Path
+    kind: str
+    old: Any = None
+    new: Any = None
+    note: str = ""
+
+    @property
+    def where(self) -> str:
+        """The path as people read it."""
+        return shown_path(self.path)
+
+    def __str__(self) -> str:
+        values = {
+            ADD: shown(self.new),
+            CHANGE: f"{shown(self.old)} → {shown(self.new)}",
+            REMOVE: shown(self.old),
+            UNKNOWN: f"{shown(self.old)} → ({str(self.new).removeprefix(PENDING[0])})",
+            SECRET: "secret changed",
+        }[self.kind]
+        note = f"  ({self.note})" if self.note else ""
+        return f"{SIGNS[self.kind]} {self.where}: {values}{note}"
+
+    def document(self) -> dict[str, Any]:
+        """The change as JSON."""
+        facts = {"path": self.where, "kind": self.kind, "note": self.note or None}
+        if self.kind != SECRET:
+            facts |= {"old": self.old, "new": self.new}
+        return {key: value for key, value in facts.items() if value is not None}
+
+
+@dataclass
+class Comparison:
+    """What differs, by whose doing.
+
+    Attributes:
+        ours: what a write is to change.
+        others: stated by us, changed by others; kept unless repaired.
+        unmanaged: not stated by us, and not as it was after our last write.
+        fixed: what differs and cannot change.
+        ignored: stated, sent, and not taken by Azure.
+    """
+
+    ours: list[Change] = field(default_factory=list)
+    others: list[Change] = field(default_factory=list)
+    unmanaged: list[Change] = field(default_factory=list)
+    fixed: list[Change] = field(default_factory=list)
+    ignored: list[Change] = field(default_factory=list)
+
+
+class Digests:
+    """Leaves of one body: a short salted digest of each path and of its value; neither can be read back."""
+
+    def __init__(self, salt: str, leaves: Mapping[bytes, bytes]) -> None:
+        self._salt = salt
+        self._leaves = leaves
+
+    @classmethod
+    def of(cls, leaves: Mapping[Path, Any], salt: str) -> Digests:
+        """The digests of leaves."""
+        return cls(salt, {_digest(salt, path): _digest(salt, [path, value]) for path, value in leaves.items()})
+
+    @classmethod
+    def read(cls, text: object, salt: str) -> Digests | None:
+        """Those that `str()` wrote; None for anything else."""
+        if not isinstance(text, str):
+            return None
+        try:
+            data = base64.b64decode(text, validate=True)
+        except ValueError:
+            return None
+        if len(data) % (2 * _DIGEST):
+            return None
+        starts = range(0, len(data), 2 * _DIGEST)
+        return cls(salt, {data[at : at + _DIGEST]: data[at + _DIGEST : at + 2 * _DIGEST] for at in starts})
+
+    def __str__(self) -> str:
+        return base64.b64encode(b"".join(key + self._leaves[key] for key in sorted(self._leaves))).decode()
+
+    def __contains__(self, path: Path) -> bool:
+        return _digest(self._salt, path) in self._leaves
+
+    def has(self, path: Path, value: Any) -> bool:
+        """Whether this leaf had this value; None stands for a leaf that was not there."""
+        known = self._leaves.get(_digest(self._salt, path))
+        return known is None if value is None else known == _digest(self._salt, [path, value])
+
+    def __len__(self) -> int:
+        return len(self._leaves)
+
+
+def _digest(salt: str, value: Any) -> bytes:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    key = salt.encode()[:64]
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=_DIGEST, key=key).digest()
+
+
+# ------------------------------------------------------------------------------------------------------------ leaves
+
+
+def leaves(resource_type: str, body: Mapping[str, Any], *, creating: bool = True) -> dict[Path, Any]:
+    """The leaves of a body: what is neither set by the service nor hidden by it, in a spelling of their own.
+
+    Null, empty lists and empty objects are no leaves. A list of plain values is one leaf. An item of a list of objects
+    is a leaf that is its key, besides its own leaves.
 
     Args:
-        ignore: dotted paths that Azure never gives back.
+        creating: also what is said at creation only.
     """
-    if path in ignore:
-        return []
-    if isinstance(wanted, dict):
-        return _in_mapping(wanted, live, ignore, path)
-    if isinstance(wanted, list):
-        return _in_list(wanted, live, ignore, path)
-    return [] if _same(wanted, live, path.rsplit(".", 1)[-1].split("[", 1)[0]) else [path or "value"]
+    known = traits(resource_type)
+    return {
+        path: value for path, pattern, value in walk(known, body) if creating or not known.is_initial(pattern)
+    }
 
 
-def fingerprint(body: Any, *, ignore: Collection[str] = ()) -> str:
-    """A SHA-256 over a body without what is write-only, so that no secret reaches the state."""
-    return hashlib.sha256(json.dumps(_without(body, ignore, ""), sort_keys=True).encode()).hexdigest()
+def walk(known: Traits, value: Any, path: Path = (), pattern: str = "") -> Iterator[tuple[Path, str, Any]]:
+    """Path, pattern and value of each leaf."""
+    if pattern and known.is_hidden(pattern):
+        return
+    if isinstance(value, dict):
+        for key, item in value.items():
+            below = f"{pattern}.{'*' if pattern in MAPS else key}" if pattern else key
+            name = key.lower() if pattern in CASELESS_KEYS else key
+            # An identity is there, with nothing that we could say about it.
+            yield from walk(known, True if pattern == IDENTITIES else item, (*path, name), below)
+    elif isinstance(value, list):
+        yield from _walk_list(known, value, path, pattern)
+    elif value is not None:
+        yield path, pattern, value
 
 
-def _in_mapping(wanted: dict[str, Any], live: Any, ignore: Collection[str], path: str) -> list[str]:
-    if not isinstance(live, dict):
-        return [] if not wanted and live is None else [path]
-    # Keys that are resource ids come back in another case.
-    found = {key.lower(): value for key, value in live.items()}
-    result = []
-    for key, value in wanted.items():
-        below = f"{path}.{key}" if path else key
-        result += differences(value, found.get(key.lower()), ignore=ignore, path=below)
-    return result
+def _walk_list(known: Traits, value: list[Any], path: Path, pattern: str) -> Iterator[tuple[Path, str, Any]]:
+    if not value:
+        return
+    if not all(isinstance(item, dict) for item in value):
+        yield path, pattern, value
+        return
+    for label, item in labelled(known, pattern, value):
+        below = (*path, f"[{label}]")
+        yield below, f"{pattern}[]", label
+        yield from walk(known, item, below, f"{pattern}[]")
 
 
-def _in_list(wanted: list[Any], live: Any, ignore: Collection[str], path: str) -> list[str]:
-    there = live if isinstance(live, list) else []
-    key = _KEYED_LISTS.get(path.rsplit(".", 1)[-1])
-    if key is not None and all(isinstance(item, dict) and key in item for item in [*wanted, *there]):
-        return _in_keyed_list(wanted, there, key, ignore, path)
-    if len(wanted) != len(there):
-        return [path]
-    result = []
-    for index, (one, other) in enumerate(zip(wanted, there, strict=True)):
-        result += differences(one, other, ignore=ignore, path=f"{path}[{index}]")
-    return result
+def labelled(known: Traits, pattern: str, items: list[Any]) -> list[tuple[str, Any]]:
+    """Each item with its natural key; by place where there is none, or where two have the same."""
+    keys = known.keys.get(pattern, ())
+    found: list[tuple[str, Any]] = []
+    seen: dict[str, int] = {}
+    for number, item in enumerate(items):
+        values = [_keyed(item.get(key)) for key in keys]
+        label = ",".join(value for value in values if value) or f"#{number}"
+        label = label.lower() if pattern in CASELESS_KEYS else label
+        seen[label] = seen.get(label, 0) + 1
+        found.append((label if seen[label] == 1 else f"{label}#{seen[label]}", item))
+    return found
 
 
-def _in_keyed_list(
-    wanted: list[Any], live: list[Any], key: str, ignore: Collection[str], path: str
-) -> list[str]:
-    ours = {str(item[key]).lower() if key != "name" else item[key]: item for item in wanted}
-    theirs = {str(item[key]).lower() if key != "name" else item[key]: item for item in live}
-    result = []
-    for name, item in ours.items():
-        below = f"{path}[{name}]"
-        result += differences(item, theirs[name], ignore=ignore, path=below) if name in theirs else [below]
-    if path.endswith(".logs"):  # a diagnostic setting lists every category, those not asked for as disabled
-        return result
-    return result + [f"{path}[{name}]" for name in theirs if name not in ours]
+def _keyed(value: Any) -> str:
+    """One part of a natural key: `latestRevision: true` is told by its name."""
+    if value is True:
+        return "latest"
+    return "" if value in (None, False) else str(value)
 
 
-def _same(wanted: Any, live: Any, key: str) -> bool:
+# ---------------------------------------------------------------------------------------------------------- equality
+
+
+def same(known: Traits, pattern: str, wanted: Any, live: Any) -> bool:
+    """Whether two values of a path are one to Azure."""
+    if wanted in ("", None) and live in ("", None):
+        return True
     if isinstance(wanted, bool) or isinstance(live, bool):
-        return wanted is live
+        return bool(wanted is live)
+    if pattern in known.sets and isinstance(wanted, list) and isinstance(live, list):
+        return _sorted(wanted) == _sorted(live)
     if isinstance(wanted, int | float) and isinstance(live, int | float):
         return float(wanted) == float(live)
-    if isinstance(wanted, str) and isinstance(live, str):
-        if key == "location":
-            return wanted.replace(" ", "").lower() == live.replace(" ", "").lower()
-        if key in _CASELESS_VALUES or wanted.startswith("/subscriptions/"):
-            return wanted.lower() == live.lower()
+    if pattern == "location":
+        return _place(wanted) == _place(live)
+    if pattern == "identity.type":
+        return _words(wanted) <= _words(live)  # identities that others gave stay
+    if pattern in known.numbers:
+        return bool(_number(wanted) == _number(live))
+    if pattern in known.caseless and isinstance(wanted, str) and isinstance(live, str):
+        return wanted.lower() == live.lower()
     return bool(wanted == live)
 
 
-def _without(value: Any, ignore: Collection[str], path: str) -> Any:
-    if isinstance(value, dict):
-        kept = {}
-        for key, item in value.items():
-            below = f"{path}.{key}" if path else key
-            if below not in ignore:
-                kept[key] = _without(item, ignore, below)
-        return kept
-    if isinstance(value, list):
-        return [_without(item, ignore, f"{path}[{index}]") for index, item in enumerate(value)]
+def _sorted(value: list[Any]) -> list[str]:
+    return sorted(map(str, value))
+
+
+def _place(value: Any) -> str:
+    return str(value).replace(" ", "").lower()
+
+
+def _words(value: Any) -> set[str]:
+    return {word.strip().lower() for word in str(value or "").split(",")} - {"", "none"}
+
+
+def _number(value: Any) -> Any:
+    """A count of processors, or an amount with its unit (`1.0Gi`)."""
+    text = str(value)
+    digits = text.rstrip("GiM")
+    try:
+        return float(digits), text[len(digits) :]
+    except ValueError:
+        return text
+
+
+# -------------------------------------------------------------------------------------------------------- comparison
+
+
+def compare(
+    resource_type: str,
+    wanted: Mapping[str, Any],
+    live: Mapping[str, Any],
+    *,
+    sent: Digests | None = None,
+    baseline: Digests | None = None,
+    repair: bool = False,
+) -> Comparison:
+    """Tell what differs, and whose change each difference is.
+
+    Args:
+        sent: the leaves of the body that was sent last; None where nothing is known of it.
+        baseline: the leaves that Azure answered after that; None where that is lost, so that nobody is named.
+        repair: what others changed is ours to write, too.
+    """
+    known = traits(resource_type)
+    ours = {path: (pattern, value) for path, pattern, value in walk(known, wanted) if not known.is_initial(pattern)}
+    theirs = {path: (pattern, value) for path, pattern, value in walk(known, live)}
+    said_once = {path for path, pattern, _ in walk(known, wanted) if known.is_initial(pattern)}
+    result = Comparison()
+    for path, (pattern, value) in ours.items():
+        there = theirs.get(path, ("", None))[1]
+        if same(known, pattern, value, there) or _grown(known, pattern, value, there, live):
+            continue
+        change = _change(path, there, value)
+        unchanged = sent is not None and sent.has(path, value)
+        if known.is_fixed(pattern) or (not unchanged and _shrinks(known, pattern, value, there)):
+            stays = pattern != "location" and (unchanged or sent is None)
+            (result.ignored if stays else result.fixed).append(change)
+        elif not unchanged:
+            result.ours.append(change)
+        elif baseline is not None and baseline.has(path, there):
+            result.ignored.append(change)
+        elif repair:
+            result.ours.append(_noted(change, "changed by others"))
+        else:
+            result.others.append(change)
+    for path, (pattern, value) in theirs.items():
+        if path in ours or path in said_once:
+            continue
+        if sent is not None and path in sent and not known.is_fixed(pattern) and not known.is_initial(pattern):
+            result.ours.append(Change(path, REMOVE, old=value))
+        elif baseline is not None and not baseline.has(path, value):
+            result.unmanaged.append(Change(path, CHANGE if path in baseline else ADD, new=value, note=""))
+    if baseline is not None:
+        result.unmanaged += _initial_changes(known, theirs, said_once, baseline)
+    return Comparison(*(_without_parts(known, changes) for changes in vars(result).values()))
+
+
+def _initial_changes(
+    known: Traits, theirs: Mapping[Path, tuple[str, Any]], said_once: set[Path], baseline: Digests
+) -> list[Change]:
+    """What was said at creation only and is now another: told, like all that is not stated."""
+    return [
+        Change(path, CHANGE, new=theirs[path][1])
+        for path in said_once
+        if path in theirs and path in baseline and not baseline.has(path, theirs[path][1])
+    ]
+
+
+def _grown(known: Traits, pattern: str, wanted: Any, live: Any, resource: Mapping[str, Any]) -> bool:
+    """Whether a service that raises this number by itself did so: the configured one is a minimum."""
+    switch = known.minimums.get(pattern)
+    if switch is None or not isinstance(wanted, int | float) or not isinstance(live, int | float):
+        return False
+    return live >= wanted and str(at(resource, switch)).lower() == "enabled"
+
+
+def _shrinks(known: Traits, pattern: str, wanted: Any, live: Any) -> bool:
+    """Whether a number that only ever grows would be made smaller."""
+    if pattern not in known.minimums or not isinstance(wanted, int | float) or not isinstance(live, int | float):
+        return False
+    return wanted < live
+
+
+def at(body: Mapping[str, Any], dotted: str) -> Any:
+    """The value at a dotted path without lists; None where there is none."""
+    value: Any = body
+    for key in dotted.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
     return value
+
+
+def _change(path: Path, old: Any, new: Any) -> Change:
+    if isinstance(new, str) and PENDING in new:
+        return Change(path, UNKNOWN, old, new)
+    return Change(path, ADD if old is None else CHANGE, old, new)
+
+
+def _noted(change: Change, note: str) -> Change:
+    return Change(change.path, change.kind, change.old, change.new, note)
+
+
+def _without_parts(known: Traits, changes: list[Change]) -> list[Change]:
+    """Without the leaves of an item that goes whole; of one that comes, its key stands in the paths of the others."""
+    gone = {change.path for change in changes if change.kind == REMOVE and change.path[-1].startswith("[")}
+    come = {change.path for change in changes if change.kind == ADD and change.path[-1].startswith("[")}
+    kept = [change for change in changes if not any(change.path[:size] in gone for size in range(1, len(change.path)))]
+    plain = [change for change in kept if not (change.path[:-1] in come and _is_key(known, change.path))]
+    parents = {change.path[:size] for change in plain for size in range(1, len(change.path))}
+    return [change for change in plain if change.path not in parents or change.path in gone]
+
+
+def _is_key(known: Traits, path: Path) -> bool:
+    """Whether a leaf is part of its item's natural key."""
+    return path[-1] in known.keys.get(pattern_of(path[:-1]).removesuffix("[]"), ())
+
+
+# -------------------------------------------------------------------------------------------------------- for people
+
+
+@cache
+def shown_path(path: Path) -> str:
+    """A path as people read it: `template.containers[app].env[LOG_LEVEL]`, without the wrapping `properties`."""
+    text = ""
+    for part in path[1:] if path[0] == "properties" and len(path) > 1 else path:
+        text += part if part.startswith("[") else f"[{part}]" if "." in part or "/" in part else f".{part}"
+    return text.lstrip(".")
+
+
+def shown(value: Any) -> str:
+    """A value as people read it, on one line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str) and value.startswith(PENDING[0]):
+        return f"({value[1:]})"
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def pattern_of(path: Path) -> str:
+    """The path's pattern, as the tables of properties have it."""
+    text = ""
+    for part in path:
+        if part.startswith("["):
+            text += "[]"
+        else:
+            text += f".{'*' if text in MAPS else part}" if text else part
+    return text
+
+
+def fingerprint(body: Any) -> str:
+    """A SHA-256 over a body."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

@@ -36,7 +36,7 @@ def keep_unrestricted(
     record = session.records.resources.get(key, {})
     if record.get("created") or session.adopt:
         return None
-    live = session.arm.read(resource_id)
+    live = session.arm.current(resource_id)
     if live is None or live["properties"].get(name, unrestricted) is not unrestricted:
         return None
     body["properties"][name] = unrestricted

@@ -6,6 +6,7 @@ from functools import partial
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource, incarnation
+from draftgenie_azure.arm.plan import START, Entry
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.provision.bodies import databases as bodies
 from draftgenie_azure.run.schedule import side_by_side
@@ -24,7 +25,6 @@ SERVER_TYPE = "Microsoft.DBforPostgreSQL/flexibleServers"
 CLUSTER_TYPE = "Microsoft.Cache/redisEnterprise"
 OLDER_TYPE = "Microsoft.Cache/redis"
 SSL_PORT = 6380  # of the older product
-PASSWORD_PATH = ("properties.administratorLoginPassword", "properties.createMode")
 
 
 def create(session: Session, vault: Vault | None) -> dict[str, Any]:
@@ -88,45 +88,48 @@ class Databases:
         return vault.ensure_given(PASSWORD, given) if given else vault.ensure_generated(PASSWORD)
 
     def _server(self, vault: Vault) -> Resource:
-        """The server as wanted: whole where there is none, else only what may change."""
+        """The server as wanted; what is said at creation alone, its password with it, is made when it is needed."""
         postgresql = self._config.postgresql
         assert postgresql is not None
         server_id = self._session.scope.resource(SERVER_TYPE, postgresql.server_name)
         self._arm.take_up(server_id)
-        live = self._arm.read(server_id)
-        if live is None:
-            body = bodies.postgresql_server(self._config, postgresql.login, vault.value(PASSWORD))
-            return Resource("postgresql_server", server_id, body, write_only=PASSWORD_PATH, incarnation=True)
-        changes = bodies.postgresql_changes(self._config)
-        self._check_changes(live, changes)
-        return Resource("postgresql_server", server_id, {}, changes=changes, incarnation=True)
+        live = self._started(server_id, self._arm.current(server_id))
+        body = bodies.postgresql_changes(self._config)
+        body["location"] = self._config.location("postgres_server")
+        body["properties"]["version"] = postgresql.version
+        if live is not None:
+            self._check_changes(live)
+        return Resource(
+            "postgresql_server",
+            server_id,
+            body,
+            at_creation=lambda: bodies.postgresql_server(self._config, postgresql.login, vault.value(PASSWORD)),
+            incarnation=True,
+        )
 
-    def _check_changes(self, live: dict[str, Any], changes: dict[str, Any]) -> None:
-        """Refuse what Azure would refuse after minutes; go up in version where that is asked for."""
+    def _started(self, server_id: str, live: dict[str, Any] | None) -> dict[str, Any] | None:
+        """The server, started where somebody stopped it: a stopped one takes no change."""
+        if live is None or str(live.get("properties", {}).get("state", "")).lower() != "stopped":
+            return live
+        name = ids.last_name(server_id)
+        if self._arm.plan is not None:
+            self._arm.plan.add(Entry(STEP, f"postgresql_server/{name}", server_id, START, note="it is stopped"))
+            return live
+        self._session.warn(f"the server {name} was stopped; it is started, since a stopped one takes no change")
+        self._arm.start(server_id)
+        return self._arm.current(server_id)
+
+    def _check_changes(self, live: dict[str, Any]) -> None:
+        """Refuse what Azure would refuse after minutes."""
         postgresql = self._config.postgresql
         assert postgresql is not None
-        there = str(live.get("location", "")).replace(" ", "").lower()
-        wanted = self._config.location("postgres_server")
-        if there and there != wanted:
-            raise DeployerError(
-                f"the server {postgresql.server_name} is in {there}, the configuration says {wanted}",
-                hint="A server cannot move: give it a new postgresql.server_name, or put the region back.",
-            )
         properties = live.get("properties", {})
-        size = (properties.get("storage") or {}).get("storageSizeGB", 0)
-        if postgresql.storage_size < size:
-            raise DeployerError(
-                f"the server {postgresql.server_name} has {size} GB; it cannot shrink to {postgresql.storage_size}",
-                hint=f"Set postgresql.storage_size to {size} or more.",
-            )
         version = str(properties.get("version", postgresql.version))
         if int(postgresql.version) < int(version):
             raise DeployerError(
                 f"the server {postgresql.server_name} has version {version}; it cannot go back to {postgresql.version}",
                 hint=f"Set postgresql.version to {version}.",
             )
-        if postgresql.version != version:
-            changes["properties"]["version"] = postgresql.version
         login = str(properties.get("administratorLogin", postgresql.login))
         if login != postgresql.login:
             self._session.warn(
@@ -187,15 +190,11 @@ class Databases:
     def _cluster(self) -> Resource:
         assert self._config.redis is not None
         body = bodies.managed_redis(self._config)
-        # A PUT over a cluster may recreate it (REST reference of redisenterprise); high availability is fixed.
-        changes = {key: body[key] for key in ("tags", "sku")}
-        changes["properties"] = {"minimumTlsVersion": "1.2", "publicNetworkAccess": "Enabled"}
         cluster_id = self._session.scope.resource(CLUSTER_TYPE, self._config.redis.name)
         return Resource(
             "redis",
             cluster_id,
             body,
-            changes=changes,
             incarnation=True,
             settled="resourceState",
             # Azure refuses to change it (github.com/Azure-Samples/ai-hub-gateway-solution-accelerator/issues/108).
@@ -225,11 +224,7 @@ class Databases:
         }
         if ids.resource_type(redis.id) == CLUSTER_TYPE:
             body = bodies.managed_redis_database(self._config)
-            fixed = ("port", "clusteringPolicy")
-            changes = {"properties": {key: value for key, value in body["properties"].items() if key not in fixed}}
-            database = Resource(
-                "redis_database", f"{redis.id}/databases/default", body, changes=changes, settled="resourceState"
-            )
+            database = Resource("redis_database", f"{redis.id}/databases/default", body, settled="resourceState")
             (live_database,) = self._arm.ensure([database], step=STEP)
             outputs |= {"port": live_database["properties"]["port"], "keys_of": database.id}
         return outputs

@@ -50,6 +50,5 @@ def _storage(session: Session, environment_id: str, key: str, service: Service) 
         f"storage/{key}",
         f"{environment_id}/storages/{service.name}",
         bodies.storage(service),
-        write_only=("properties.azureFile.accountKey",),
         secret_digest=slow_digest(service.volume.account_key or "", session.records.salt),
     )

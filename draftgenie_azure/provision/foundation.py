@@ -42,7 +42,7 @@ def check_owner(session: Session) -> bool:
     Returns:
         whether the group exists and its tag is not this lineage's.
     """
-    live = session.arm.read(session.scope.group)
+    live = session.arm.current(session.scope.group)
     if live is None:
         return False
     lineage = str(session.records.document["lineage"])

@@ -48,7 +48,7 @@ def _recover(session: Session, vault_id: str, tenant_id: str) -> None:
     Raises:
         AzureError: the name belongs to a deleted vault of another group.
     """
-    if session.arm.read(vault_id) is not None:
+    if session.arm.current(vault_id) is not None:
         return
     deleted = _deleted_vault(session)
     if deleted is None:
@@ -64,6 +64,7 @@ def _recover(session: Session, vault_id: str, tenant_id: str) -> None:
     session.records.creating("key_vault", vault_id, ids.api_version(vault_id), STEP)
     session.arm.send(vault_id, bodies.recovered_vault(session.config, tenant_id))
     session.arm.wait(vault_id)
+    session.arm.live.forget(vault_id)
 
 
 def _deleted_vault(session: Session) -> dict[str, Any] | None:

@@ -79,6 +79,7 @@ class Migrations:
     """Runs migrations, each at most once per content."""
 
     def __init__(self, session: Session) -> None:
+        self._session = session
         self._arm = session.arm
         self._records = session.records
         self._control = session.control
@@ -116,18 +117,27 @@ class Migrations:
     # --- jobs ---
 
     def _delete_others(self, job: Resource, group: str) -> None:
-        """Delete the jobs that earlier contents of this migration left."""
+        """Delete the jobs that earlier contents of this migration left; one that may not be deleted stays."""
         wanted = job.body["tags"][MIGRATION_TAG]
         for other in self._arm.listing(f"{group}/providers/Microsoft.App/jobs", api_version=_VERSION):
             other_id = member(other, "id", of="list of jobs")
             tagged = (other.get("tags") or {}).get(MIGRATION_TAG) == wanted
             if tagged and ids.last_name(other_id).lower() != ids.last_name(job.id).lower():
                 self._logger.info("%s: deleting the job of an earlier content, %s", job.key, ids.last_name(other_id))
-                self._arm.delete(other_id, api_version=_VERSION)
+                self._delete(other_id)
         earlier = self._records.resources.get(job.key)
         if earlier is not None and str(earlier["id"]).lower() != job.id.lower():
             self._forget_executions(earlier["id"])
         self._records.replaced(job.key, job.id)
+
+    def _delete(self, job_id: str) -> None:
+        """Housekeeping stops nothing: a lock or a missing right is named."""
+        try:
+            self._arm.delete(job_id, api_version=_VERSION)
+        except AzureError as error:
+            if error.passing:
+                raise
+            self._session.warn(f"the job {ids.last_name(job_id)} of an earlier content stays: {error.message}")
 
     def _forget_executions(self, job_id: str) -> None:
         """Forget the executions of a job that is gone: they went with it."""

@@ -8,6 +8,7 @@ from draftgenie_azure.errors import StateError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.session import Session
@@ -20,6 +21,8 @@ KEPT = {
     "redis": "create_databases",
     "container_apps_env": "create_container_apps_env",
 }
+_ROLES = "role/"
+_GROUP = "resource_group"
 
 
 def check_left_behind(session: Session, is_forced: Callable[[str], bool]) -> None:
@@ -58,22 +61,46 @@ def _configured_names(config: Config) -> dict[str, str | None]:
 
 
 def find_gone(session: Session) -> Iterator[tuple[str, str]]:
-    """List the group once: step and reason for each recorded resource that is gone or has failed."""
-    records = {
-        key: record
-        for key, record in session.records.resources.items()
-        # One that was never seen whole is being made by a step that did not complete anyway.
-        if record.get("body") and not record.get("orphaned") and ids.is_top_level(record["id"])
-    }
-    if not records:
+    """List the group once: step and reason for each recorded resource that is gone or has failed.
+
+    A group that is gone takes its records along: nothing that was in it is left behind anywhere.
+    """
+    records = session.records.resources
+    if _GROUP in records and session.arm.current(session.scope.group) is None:
+        yield from _forget_group(session)
         return
-    version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
-    listing = session.arm.listing(f"{session.scope.group}/resources", api_version=version)
-    listed = {str(item["id"]).lower() for item in listing}
-    for key, record in records.items():
+    # One that was never seen whole is being made by a step that did not complete anyway.
+    seen = {
+        key: record
+        for key, record in records.items()
+        if (record.get("sent") or record.get("body")) and not record.get("orphaned")
+    }
+    listed = _listed(session) if any(ids.is_top_level(record["id"]) for record in seen.values()) else frozenset()
+    for key, record in seen.items():
         if record.get("failed"):
             yield record["step"], f"{key} failed"
-        if record["id"].lower() in listed:
-            continue
-        if session.arm.read(record["id"], api_version=record["api_version"]) is None:
+        if record["step"] and _is_gone(session, key, record, listed):
             yield record["step"], f"{key} is gone"
+
+
+def _listed(session: Session) -> frozenset[str]:
+    version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
+    listing = session.arm.listing(f"{session.scope.group}/resources", api_version=version)
+    return frozenset(str(item["id"]).lower() for item in listing)
+
+
+def _is_gone(session: Session, key: str, record: dict[str, Any], listed: frozenset[str]) -> bool:
+    if ids.is_top_level(record["id"]) and record["id"].lower() in listed:
+        return False
+    if not ids.is_top_level(record["id"]) and not key.startswith(_ROLES):
+        return False
+    return session.arm.read(record["id"], api_version=record["api_version"]) is None
+
+
+def _forget_group(session: Session) -> Iterator[tuple[str, str]]:
+    inside = f"{session.scope.group}/".lower()
+    for key, record in list(session.records.resources.items()):
+        if key == _GROUP or record["id"].lower().startswith(inside):
+            if not record.get("orphaned") and record["step"]:
+                yield record["step"], f"{key} is gone"
+            session.records.forget(key)

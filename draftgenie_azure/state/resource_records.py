@@ -80,6 +80,14 @@ class ResourceRecords:
             if record is not None and str(record["id"]).lower() != resource_id.lower():
                 del self.resources[key]
 
+    def forget(self, key: str) -> None:
+        """Forget a resource and the operations on it; the next save keeps that."""
+        with self._mutex:
+            record = self.resources.pop(key, None)
+            if record is not None:
+                for operation in [one for one in self.operations if one.startswith(record["id"])]:
+                    del self.operations[operation]
+
     def creating(self, key: str, resource_id: str, api_version: str, step: str) -> None:
         """Record, before the first write, that this lineage makes the resource."""
         with self._mutex:
@@ -87,16 +95,16 @@ class ResourceRecords:
             self.resources[key] = self._record(resource_id, api_version, step) | {"created": True}
             self.save()
 
-    def ensured(self, key: str, resource_id: str, api_version: str, step: str, body_hash: str) -> None:
-        """Record that the resource is as wanted."""
+    def ensured(self, key: str, resource_id: str, api_version: str, step: str, sent: str) -> None:
+        """Record that the resource is as wanted; `sent` are the digests of what was wanted, leaf by leaf."""
         with self._mutex:
             self._ensured.setdefault(step, set()).add(key)
             self._keep_replaced(key, resource_id)
             record = self.resources.setdefault(key, self._record(resource_id, api_version, step) | {"created": False})
-            for mark in ("orphaned", "failed"):
+            for mark in ("orphaned", "failed", "body"):
                 record.pop(mark, None)
             # Several steps may touch an app; it belongs to the one that made it.
-            record |= self._record(resource_id, api_version, record["step"]) | {"body": body_hash}
+            record |= self._record(resource_id, api_version, record["step"]) | {"sent": sent}
 
     def note(self, key: str, **facts: Any) -> None:
         """Keep further facts with a resource's record, and save."""

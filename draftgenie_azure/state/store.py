@@ -231,6 +231,25 @@ class StateStore(StepRecords):
         """
         self._backend.break_lock(self._shown)
 
+    # --- documents beside the state ---
+
+    def read_companion(self, name: str) -> bytes | None:
+        """A document that lies beside the state; None where there is none, or none that can be read."""
+        try:
+            return self._backend.read_companion(name)
+        except StateError:
+            return None
+
+    def write_companion(self, name: str, data: bytes) -> None:
+        """Replace a document beside the state; only whoever holds the lock does.
+
+        Raises:
+            StateError: it cannot be written.
+        """
+        with self.mutex:
+            if self.lock_held():
+                self._backend.write_companion(name, data)
+
     # --- saving ---
 
     def store(self) -> None:

@@ -79,7 +79,7 @@ def test_changed_source_builds_and_deploys_that_service_alone(deployed: Project)
     assert ran["deploy_application_services"] == ["output:build_and_push_images changed"]
     writes = deployed.writes(seen)
     assert sum("scheduleRun" in write for write in writes) == 1
-    assert [write for write in writes if "containerApps" in write and write.startswith("PUT")] == [
+    assert [write for write in writes if "containerApps" in write and write.startswith("PATCH")] == [
         write for write in writes if write.endswith("/containerApps/draft-service")
     ]
     assert not [write for write in writes if "/jobs/" in write]

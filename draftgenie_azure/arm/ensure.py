@@ -1,0 +1,583 @@
+"""Brings one resource to what is wanted: looks, compares, writes what is ours to write, waits, records.
+
+What others set and the configuration does not state stays as it is; what they changed of what it states is told, and
+written back only where that is asked for.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+import uuid
+from dataclasses import dataclass, field, replace
+
+from draftgenie_azure.arm import diff, ids
+from draftgenie_azure.arm.diff import CHANGE, REMOVE, SECRET, Change, Comparison, Digests
+from draftgenie_azure.arm.merge import merged, patch
+from draftgenie_azure.arm.operations import BAD_ENDS, at_rest, pause_after, state_of
+from draftgenie_azure.arm.plan import CREATE, REPLACE, RESEND, UNCHANGED, Entry, predicted
+from draftgenie_azure.arm.properties import traits
+from draftgenie_azure.arm.transport import Spent, is_busy
+from draftgenie_azure.errors import AzureError, DeployerError, OperationFailedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from draftgenie_azure.arm.listing import LiveResources
+    from draftgenie_azure.arm.operations import Operations
+    from draftgenie_azure.arm.plan import Plan
+    from draftgenie_azure.arm.transport import Reply, Wire
+    from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.state.baseline import Baselines
+    from draftgenie_azure.state.resource_records import ResourceRecords
+
+    Body = dict[str, Any]
+
+CREATION_ID_TAG = "incarnation"
+_LOOKS_AT_FAILED = 3  # a failed resource is at rest: one that still says it is busy then will not get ready
+# Types whose answer to a PUT is the resource as a GET shows it. An app's is an echo with nulls, a vault's lacks a
+# slash, a diagnostic setting's the categories that were not asked for (recorded traffic).
+_WHOLE_ANSWERS = frozenset(
+    {
+        "Microsoft.App/managedEnvironments/storages",
+        "Microsoft.Authorization/roleAssignments",
+        "Microsoft.Insights/components",
+        "Microsoft.ManagedIdentity/userAssignedIdentities",
+        "Microsoft.Resources/resourceGroups",
+    }
+)
+_SUFFIX = "properties.template.revisionSuffix"
+_SECRETS = "properties.configuration.secrets"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource as it is wanted.
+
+    Attributes:
+        key: the state's name for it, e.g. `container_app/api_gateway`.
+        id: its resource id.
+        body: the whole desired body.
+        at_creation: makes what only the PUT that creates it has, besides `body`: what may have to be read first.
+        incarnation: whether it carries the tag that tells a resource from a later one of the same name.
+        can_change: False for what is right if it exists (role assignments).
+        roles: role assignments without which the body is refused; waited for while they are young.
+        expiry_fails: False where an operation that ends as expired is somebody else's to judge.
+        settled: name of a second state that must be `Running`, besides provisioningState.
+        home: name of a property that cannot change: with another value the resource is deleted and made
+            again.
+        stillborn: a property and its value where Azure failed to make the resource and takes no change of
+            it: what this lineage began so is deleted and made again; nothing was ever in it.
+        secret_digest: of what is write-only in `body`; a change of it is a difference. Kept in the state.
+        bulk: whether many of its type are under way, so that one listing tells of all.
+    """
+
+    key: str
+    id: str
+    body: Body
+    at_creation: Callable[[], Body] | None = None
+    incarnation: bool = False
+    can_change: bool = True
+    roles: tuple[str, ...] = ()
+    expiry_fails: bool = True
+    settled: str | None = None
+    home: str | None = None
+    stillborn: tuple[str, str] | None = None
+    secret_digest: str | None = None
+    bulk: bool = False
+
+    @property
+    def api_version(self) -> str:
+        """The pinned API version of its type."""
+        return ids.api_version(self.id)
+
+    @property
+    def type(self) -> str:
+        """Its type, such as `Microsoft.App/containerApps`."""
+        return ids.resource_type(self.id)
+
+
+@dataclass
+class _Look:
+    """What was found, and what is to be done about it.
+
+    Attributes:
+        wanted: the desired body, the tag with its creation id included.
+        live: the resource as it is; None where there is none.
+        action: one of those that a plan knows.
+        changes: what a write changes.
+    """
+
+    wanted: Body
+    live: Body | None
+    action: str = UNCHANGED
+    changes: list[Change] = field(default_factory=list)
+    comparison: Comparison = field(default_factory=Comparison)
+    reply: Reply | None = None
+
+
+class Ensurer:
+    """Ensures one resource at a time; shared by the threads of a run.
+
+    Args:
+        plan: where what would be done is told instead of doing it; None in a run that writes.
+        repair: whether what others changed is written back.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        live: LiveResources,
+        operations: Operations,
+        journal: ResourceRecords,
+        baselines: Baselines,
+        control: RunControl,
+        logger: logging.Logger,
+        *,
+        plan: Plan | None = None,
+        repair: bool = False,
+    ) -> None:
+        self._wire = wire
+        self._live = live
+        self._operations = operations
+        self._journal = journal
+        self._baselines = baselines
+        self._control = control
+        self._logger = logger
+        self._plan = plan
+        self._repair = repair
+        self.created: set[str] = set()
+        self.written: dict[str, list[str]] = {}  # step -> keys of the resources that were not as wanted
+        self.changes: dict[str, list[Change]] = {}  # key -> what was written
+        self.kept: dict[str, list[Change]] = {}  # key -> what others changed and nobody wrote back
+        self.seen: dict[str, list[Change]] = {}  # key -> what others changed that the configuration does not state
+        self.ignored: dict[str, list[Change]] = {}  # key -> what Azure did not take
+
+    def ensure(self, resource: Resource, step: str) -> Body:
+        """The live resource, read after the write; in a plan, as it would be.
+
+        Raises:
+            AzureError: a write was refused, or its operation failed.
+            DeployerError: what differs cannot be changed.
+        """
+        if self._plan is not None:
+            return self._announce(resource, step, self._plan)
+        look = self._begin(resource, step)
+        return self._finish(resource, step, look)
+
+    # ------------------------------------------------------------------------------------------------ deciding
+
+    def _look(self, resource: Resource, live: Body | None) -> _Look:
+        record = self._journal.resources.get(resource.key, {})
+        look = _Look(self._wanted(resource, record, live), live)
+        if live is None:
+            look.action = CREATE
+            return look
+        if not resource.can_change:
+            return look
+        sent = Digests.read(record.get("sent"), self._salt)
+        text = self._baselines.get(resource.key, resource.id, str(sent)) if sent is not None else None
+        found = diff.compare(
+            resource.type,
+            look.wanted,
+            live,
+            sent=sent,
+            baseline=Digests.read(text, self._salt),
+            repair=self._repair,
+        )
+        look.comparison = found
+        if found.fixed:
+            raise unchangeable(resource, found.fixed)
+        look.changes = found.ours + self._changed_secrets(resource, record)
+        if state_of(live) in BAD_ENDS:
+            look.action = RESEND
+            look.changes = look.changes or [
+                Change(path, CHANGE, new=value)
+                for path, value in diff.leaves(resource.type, look.wanted, creating=False).items()
+                if not path[-1].startswith("[")
+            ]
+        elif look.changes:
+            look.action = CHANGE
+            self._put_creation_id_back(look)
+        return look
+
+    @staticmethod
+    def _put_creation_id_back(look: _Look) -> None:
+        """With a write that is due anyway: a tag that somebody removed is no reason to write."""
+        path = ("tags", CREATION_ID_TAG)
+        for change in [change for change in look.comparison.others if change.path == path]:
+            look.comparison.others.remove(change)
+            look.changes.append(change)
+
+    def _wanted(self, resource: Resource, record: Mapping[str, Any], live: Body | None) -> Body:
+        """The desired body; of a resource with a creation id the one that is known, or a new one for a new resource."""
+        if not resource.incarnation:
+            return resource.body
+        known = creation_id(live) if live is not None else None
+        if live is not None and known is None:
+            known = record.get("creation_id")
+        if live is None:
+            known = uuid.uuid4().hex
+        tags = {**(resource.body.get("tags") or {}), **({CREATION_ID_TAG: known} if known else {})}
+        return {**resource.body, "tags": tags}
+
+    def _changed_secrets(self, resource: Resource, record: Mapping[str, Any]) -> list[Change]:
+        if resource.secret_digest is None or record.get("secret_digest") == resource.secret_digest:
+            return []
+        paths = [path.split(".") for path in traits(resource.type).write_only if diff.at(resource.body, path)]
+        return [Change(tuple(path), SECRET) for path in paths]
+
+    @property
+    def _salt(self) -> str:
+        return str(self._journal.document.get("salt", ""))
+
+    # ------------------------------------------------------------------------------------------------- looking
+
+    def _current(self, resource: Resource, *, again: bool) -> Body | None:
+        """The live resource, at rest; None where there is none, or was none that can stay."""
+        live = self._live.read(resource.id) if again else self._live.current(resource.id, bulk=resource.bulk)
+        live = self._at_rest(resource, live)
+        return self._usable(resource, self._in_place(resource, live))
+
+    def _at_rest(self, resource: Resource, live: Body | None) -> Body | None:
+        """Wait until a resource that is still changing has come to rest."""
+        began = time.monotonic()
+        deadline = began + self._operations.longest_wait(resource.id)
+        while live is not None and not at_rest(live, resource.settled):
+            if self._plan is not None:
+                return live  # a plan waits for nobody
+            if time.monotonic() > deadline:
+                raise AzureError(f"{resource.key}: it is still {state_of(live)}", hint="Run again later.")
+            asked = time.monotonic()
+            self._control.wait(pause_after(began, None))
+            live = self._live.fresh(resource.id, asked) if resource.bulk else self._live.read(resource.id)
+        return live
+
+    def _in_place(self, resource: Resource, live: Body | None) -> Body | None:
+        """The live resource, unless it is elsewhere and cannot move: then it is deleted."""
+        if live is None or resource.home is None:
+            return live
+        there = live["properties"].get(resource.home)
+        wanted = resource.body["properties"][resource.home]
+        if not there or str(there).lower() == str(wanted).lower():
+            return live
+        what = resource.home.removesuffix("Id")
+        self._logger.warning("%s moves to another %s: it is deleted and made again", resource.key, what)
+        self._replaced(resource, f"moves to another {what}")
+        return None
+
+    def _usable(self, resource: Resource, live: Body | None) -> Body | None:
+        """The live resource, unless Azure failed to make it and takes no change of it: then it is deleted."""
+        if live is None or resource.stillborn is None or state_of(live) not in BAD_ENDS:
+            return live
+        name, value = resource.stillborn
+        ours = self._journal.resources.get(resource.key, {}).get("created")
+        if not ours or live["properties"].get(name) != value:
+            return live
+        self._logger.warning("%s: Azure failed to make it; it is deleted and made again", resource.key)
+        self._replaced(resource, "Azure failed to make it")
+        return None
+
+    def _replaced(self, resource: Resource, why: str) -> None:
+        if self._plan is not None:
+            self._plan.replaces(resource.key, why)
+        else:
+            self._operations.delete(resource.id)
+
+    # ------------------------------------------------------------------------------------------------- writing
+
+    def _begin(self, resource: Resource, step: str) -> _Look:
+        """Look, compare and send what is to be changed.
+
+        A write that may or may not have been taken is not sent again blindly: what exists decides.
+        """
+        self._operations.take_up(resource.id)
+        spent, attempt = Spent(), 0
+        while True:
+            live = self._current(resource, again=attempt > 0)
+            look = self._look(resource, live)
+            if look.action == UNCHANGED:
+                return look
+            self._log(resource, look)
+            if live is None:
+                self._journal.creating(resource.key, resource.id, resource.api_version, step)
+                if resource.incarnation:
+                    self._journal.resources[resource.key]["creation_id"] = look.wanted["tags"][CREATION_ID_TAG]
+            began = time.monotonic()
+            try:
+                look.reply = self._write(resource, look)
+            except AzureError as error:
+                if error.code == "RoleAssignmentExists":
+                    return _Look(look.wanted, self._same_role(resource, error))
+                attempt += 1
+                pause = self._wire.pause(attempt, error.retry_after)
+                if look.action == RESEND and is_busy(error) and attempt == _LOOKS_AT_FAILED:
+                    raise self._failed(resource, live, f", and takes no change of it ({error.message})") from error
+                lost = spent.more(error, time.monotonic() - began + pause)
+                if not error.passing or lost > self._patience(error, resource.id):
+                    raise
+                self._logger.info("%s; looking again in %.1f s", error.message, pause)
+                self._wire.tell_wait(resource.id, error, attempt, pause)
+                self._control.wait(pause)
+                continue
+            if live is None:
+                self.created.add(resource.key)
+            self.written.setdefault(step, []).append(resource.key)
+            self.changes.setdefault(resource.key, []).extend(look.changes)
+            return look
+
+    def _log(self, resource: Resource, look: _Look) -> None:
+        words = {CREATE: "is missing", RESEND: "failed before"}.get(look.action) or "; ".join(map(str, look.changes))
+        self._logger.info("%s: %s", resource.key, words)
+
+    def _patience(self, error: AzureError, resource_id: str) -> float:
+        """Seconds to go on: as long as another operation may take, else what one request is given."""
+        return self._operations.longest_wait(resource_id) if is_busy(error) else self._wire.budget
+
+    def _write(self, resource: Resource, look: _Look) -> Reply:
+        """Send the PUT or PATCH and record where its end can be asked for."""
+        method, body = self.request(resource, look)
+        return self._operations.send(resource.id, body, method=method, roles=resource.roles, repeatable=False)
+
+    def request(self, resource: Resource, look: _Look) -> tuple[str, Body]:
+        """Method and body of a write."""
+        if look.live is None:
+            more = resource.at_creation() if resource.at_creation is not None else {}
+            return "PUT", _with(look.wanted, more)
+        known = traits(resource.type)
+        by_put = look.action == RESEND and known.repair_by_put
+        if by_put or not all(known.is_patched(diff.pattern_of(change.path)) for change in look.changes):
+            secret = [Change(tuple(path.split(".")), SECRET) for path in known.write_only]
+            method, body = "PUT", merged(resource.type, look.wanted, look.live, [*look.changes, *secret])
+        else:
+            method, body = "PATCH", patch(resource.type, look.wanted, look.live, look.changes)
+            if "template" in (body.get("properties") or {}) and diff.at(look.live, _SUFFIX):
+                body["properties"]["template"]["revisionSuffix"] = None  # a suffix cannot come again
+        self._carry_secrets(resource, body)
+        return method, body
+
+    def _carry_secrets(self, resource: Resource, body: Body) -> None:
+        """Other people's secrets by value, which a GET does not show, where the list that they are in travels."""
+        items = diff.at(body, _SECRETS)
+        bare = [item for item in items or [] if "keyVaultUrl" not in item and "value" not in item]
+        if not bare:
+            return
+        listed = self._wire.arm(
+            "POST", f"{resource.id}/listSecrets", params={"api-version": resource.api_version}, expects_object=True
+        ).body
+        values = {item.get("name"): item.get("value") for item in listed.get("value", [])}
+        for item in bare:
+            if values.get(item.get("name")):
+                item["value"] = values[item["name"]]
+
+    def _same_role(self, resource: Resource, error: AzureError) -> Body:
+        """The same assignment under another name, which somebody else gave; Azure's refusal does not say where it is.
+
+        Raises:
+            AzureError: the refusal, where no such assignment is to be seen.
+        """
+        wanted = resource.body["properties"]
+        collection = resource.id.rsplit("/", 1)[0]
+        mine = f"principalId eq '{wanted['principalId']}'"
+        for live in self._live.listing(collection, api_version=resource.api_version, **{"$filter": mine}):
+            if str(live["properties"]["roleDefinitionId"]).lower() == wanted["roleDefinitionId"].lower():
+                self._logger.info("%s is there already, as %s", resource.key, live["name"])
+                return live
+        raise error
+
+    # ------------------------------------------------------------------------------------------------- waiting
+
+    def _finish(self, resource: Resource, step: str, look: _Look) -> Body:
+        live = look.live
+        if look.reply is not None:
+            live = self._await(resource, step, look.reply)
+            self._live.note(resource.id, live, made=look.action == CREATE)
+        assert live is not None
+        self._record(resource, step, look, live)
+        return self._with_creation_id(resource, live)
+
+    def _with_creation_id(self, resource: Resource, live: Body) -> Body:
+        """The live resource with the id that holds where somebody removed its tag."""
+        record = self._journal.resources.get(resource.key, {})
+        if not resource.incarnation or creation_id(live) is not None or not record.get("creation_id"):
+            return live
+        return {**live, "tags": {**(live.get("tags") or {}), CREATION_ID_TAG: record["creation_id"]}}
+
+    def _record(self, resource: Resource, step: str, look: _Look, live: Body) -> None:
+        wanted = Digests.of(diff.leaves(resource.type, look.wanted, creating=False), self._salt)
+        record = self._journal.resources.get(resource.key, {})
+        known = self._baselines.get(resource.key, resource.id, str(wanted))
+        self._journal.ensured(resource.key, resource.id, resource.api_version, step, str(wanted))
+        record = self._journal.resources[resource.key]
+        if resource.secret_digest is not None:
+            record["secret_digest"] = resource.secret_digest
+        if resource.incarnation and creation_id(live) is not None:
+            record["creation_id"] = creation_id(live)
+        self._tell(resource, look, live)
+        theirs: dict[Any, Any] | None = diff.leaves(resource.type, live)
+        if look.reply is None and known is not None and theirs is not None:
+            theirs = self._still_told(resource, look, theirs)
+        if theirs is not None:
+            self._baselines.put(resource.key, resource.id, str(wanted), str(Digests.of(theirs, self._salt)))
+        if look.reply is not None:
+            self._journal.save()
+
+    def _still_told(self, resource: Resource, look: _Look, theirs: dict[Any, Any]) -> dict[Any, Any] | None:
+        """What the baseline is to be where nothing was written: None where it stays as it is.
+
+        What is not stated is told once, so it enters; what others changed of what is stated stays out of it, since it
+        would count as ours.
+        """
+        if not look.comparison.unmanaged:
+            return None
+        for change in look.comparison.others:
+            theirs[change.path] = "changed by others"
+        return theirs
+
+    def _tell(self, resource: Resource, look: _Look, live: Body) -> None:
+        note = who(look.live or live)
+        found = look.comparison
+        ignored = self._not_taken(resource, look, live)
+        for kept, changes in ((self.kept, found.others), (self.seen, found.unmanaged), (self.ignored, ignored)):
+            if changes:
+                kept[resource.key] = [replace(change, note=change.note or note) for change in changes]
+
+    @staticmethod
+    def _not_taken(resource: Resource, look: _Look, live: Body) -> list[Change]:
+        """What was sent just now and is not what Azure shows."""
+        if look.reply is None or look.action == RESEND:
+            return []
+        found = diff.compare(resource.type, look.wanted, live)
+        others = {change.path for change in look.comparison.others}
+        return [change for change in found.ours if change.path not in others and change.kind != REMOVE]
+
+    def _await(self, resource: Resource, step: str, reply: Reply) -> Body:
+        """Wait; where the operation failed for want of a role that is young, send the body once more."""
+        began = time.monotonic()
+        while True:
+            try:
+                return self._outcome(resource, reply)
+            except OperationFailedError as error:
+                if not resource.expiry_fails and "Operation expired" in error.message:
+                    self._logger.warning("%s: its operation expired; the last step tells why", resource.key)
+                    return self._read_back(resource, judge=False)
+                if not self._operations.role_may_come(error, resource.roles, began):
+                    raise
+                self._operations.wait_for_role(resource.id, error, began)
+            again = self._begin(resource, step)
+            if again.reply is None:
+                assert again.live is not None
+                return again.live
+            reply = again.reply
+
+    def _outcome(self, resource: Resource, reply: Reply) -> Body:
+        """The resource once its write has ended.
+
+        Raises:
+            OperationFailedError: it ended badly.
+        """
+        running = resource.id in self._journal.operations
+        if reply.status == 202:
+            self._operations.wait(resource.id, reply)
+            return self._read_back(resource, judge=True)
+        body = reply.body if isinstance(reply.body, dict) else {}
+        if not running and resource.type in _WHOLE_ANSWERS and body.get("id") and at_rest(body):
+            return body
+        if running:
+            self._control.wait(reply.retry_after or 0.0)
+        live = self._read_back(resource, judge=False)
+        if running and state_of(live) in BAD_ENDS:
+            self._operations.wait(resource.id)  # which says why
+        self._journal.operation_ended(resource.id)
+        self._raise_if_failed(resource, live)
+        return live
+
+    def _read_back(self, resource: Resource, *, judge: bool) -> Body:
+        """GET after a write, until the resource is there and at rest; `judge`: it must not have failed.
+
+        PostgreSQL may answer 404 for a while although the operation has succeeded
+        (github.com/Azure/azure-rest-api-specs/issues/19546).
+        """
+        for attempt in range(12):
+            asked = time.monotonic()
+            live = self._live.fresh(resource.id, asked) if resource.bulk else self._live.read(resource.id)
+            live = self._at_rest(resource, live)
+            if live is not None:
+                if judge:
+                    self._raise_if_failed(resource, live)
+                return live
+            self._control.wait(min(15.0, 0.5 * 2**attempt))
+        raise AzureError(f"{resource.key}: Azure took it, but does not show it", hint="Run again in a few minutes.")
+
+    def _raise_if_failed(self, resource: Resource, live: Body) -> None:
+        if state_of(live) not in BAD_ENDS:
+            return
+        reason = live.get("properties", {}).get("deploymentErrors") or ""
+        if not resource.expiry_fails and "Operation expired" in str(reason):
+            return
+        raise self._failed(resource, live, f" ({reason})" if reason else "")
+
+    @staticmethod
+    def _failed(resource: Resource, live: Body | None, more: str) -> AzureError:
+        return AzureError(
+            f"{resource.key}: Azure says that it is {state_of(live or {})}{more}",
+            hint="Its activity log in the portal may tell why. The next run sends it again. If it stays so: "
+            f"az resource delete --ids {resource.id}, which deletes what is in it, too; then run again.",
+        )
+
+    # ------------------------------------------------------------------------------------------------ planning
+
+    def _announce(self, resource: Resource, step: str, plan: Plan) -> Body:
+        """Tell what a run would do, and give the resource as it would be."""
+        live = self._current(resource, again=False)
+        look = self._look(resource, live)
+        action = REPLACE if look.action == CREATE and plan.is_replaced(resource.key) else look.action
+        note = who(live) if live is not None else ""
+        told = [replace(change, note=change.note or note) for change in look.comparison.others]
+        seen = [replace(change, note=change.note or note) for change in look.comparison.unmanaged]
+        plan.add(
+            Entry(step, resource.key, resource.id, action, changes=look.changes, kept=told, seen=seen), body=look.wanted
+        )
+        if look.action == CREATE:
+            self.created.add(resource.key)
+        if look.action == UNCHANGED:
+            assert live is not None
+            return self._with_creation_id(resource, live)
+        after = predicted(resource, look.wanted, live, look.changes, step, self._wire.endpoints)
+        self._live.note(resource.id, after, made=look.action == CREATE)
+        return self._with_creation_id(resource, after)
+
+
+def unchangeable(resource: Resource, changes: Sequence[Change]) -> DeployerError:
+    """The error for properties that cannot change after creation, with the ways out."""
+    lines = "; ".join(f"{change.where}: {diff.shown(change.old)} → {diff.shown(change.new)}" for change in changes)
+    return DeployerError(
+        f"{resource.key} {ids.last_name(resource.id)}: Azure cannot change this after creation: {lines}",
+        hint="Put the configuration back; or give the resource a new name, which makes another one beside it; or "
+        "delete it, with what it holds, and run again.",
+    )
+
+
+def creation_id(live: Mapping[str, Any] | None) -> str | None:
+    """The random id of the write that created the resource; None where there is no tag."""
+    value = ((live or {}).get("tags") or {}).get(CREATION_ID_TAG)
+    return None if value is None else str(value)
+
+
+def who(live: Mapping[str, Any]) -> str:
+    """Who wrote a resource last, and when, as far as it says so itself."""
+    data = live.get("systemData") or {}
+    name, moment = data.get("lastModifiedBy"), str(data.get("lastModifiedAt") or "")[:16].replace("T", " ")
+    return ", ".join(part for part in (str(name or ""), moment) if part)
+
+
+def _with(body: Body, more: Mapping[str, Any]) -> Body:
+    """A body with another one in it."""
+    result = copy.copy(body)
+    for key, value in more.items():
+        there = result.get(key)
+        result[key] = _with(there, value) if isinstance(there, dict) and isinstance(value, dict) else value
+    return result

@@ -1,0 +1,287 @@
+"""Sends writes and waits for the operations that they start; where each can be asked for is recorded first."""
+
+from __future__ import annotations
+
+import datetime
+import time
+
+from draftgenie_azure.arm import hosts, ids
+from draftgenie_azure.arm.transport import error_parts, refusal
+from draftgenie_azure.errors import AzureError, OperationFailedError
+from draftgenie_azure.run.control import pace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Sequence
+    from typing import Any
+
+    from draftgenie_azure.arm.listing import LiveResources
+    from draftgenie_azure.arm.transport import Reply, Wire
+    from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.state.resource_records import ResourceRecords
+
+ROLE_IS_YOUNG = 30 * 60  # seconds in which a new role may not be effective yet
+
+# The end of an operation. Everything else, unknown words included, means that it is still going; environments alone
+# can end as UpgradeFailed (azure-mgmt-appcontainers).
+GOOD_ENDS = frozenset({"succeeded", "ready", "running", "stopped", "disabled", "inaccessible"})
+BAD_ENDS = frozenset({"failed", "canceled", "upgradefailed"})
+
+# Longest waits in seconds: three times the longest that was measured or is to be expected of the type.
+_LONGEST_WAIT = {
+    "Microsoft.Resources/resourceGroups": 95 * 60,  # one that is being deleted
+    "Microsoft.DBforPostgreSQL/flexibleServers": 36 * 60,
+    "Microsoft.Cache/redisEnterprise": 90 * 60,
+    "Microsoft.Cache/redisEnterprise/databases": 30 * 60,
+    "Microsoft.Cache/redis": 105 * 60,
+    "Microsoft.App/managedEnvironments": 60 * 60,
+    "Microsoft.App/containerApps": 45 * 60,
+}
+_USUAL_WAIT = 15 * 60
+
+
+class Operations:
+    """What is under way in Azure because of this run or an earlier one."""
+
+    def __init__(
+        self, wire: Wire, live: LiveResources, journal: ResourceRecords, control: RunControl, logger: logging.Logger
+    ) -> None:
+        self._wire = wire
+        self._live = live
+        self._journal = journal
+        self._control = control
+        self._logger = logger
+
+    # --- sending ---
+
+    def send(
+        self,
+        resource_id: str,
+        body: dict[str, Any],
+        *,
+        method: str = "PUT",
+        roles: Sequence[str] = (),
+        repeatable: bool = True,
+    ) -> Reply:
+        """PUT or PATCH a body and record the operation it starts; `wait` waits for it.
+
+        Args:
+            roles: assignments without which it is refused; waited for while they are young.
+            repeatable: False where the caller looks before it sends again.
+
+        Raises:
+            AzureError: the body was refused.
+        """
+        version = ids.api_version(resource_id)
+        began = time.monotonic()
+        while True:
+            self._control.check()
+            try:
+                reply = self._wire.arm(
+                    method,
+                    resource_id,
+                    params={"api-version": version},
+                    json_body=body,
+                    patience=self.longest_wait(resource_id),
+                    tries=None if repeatable else 1,
+                )
+                break
+            except AzureError as error:
+                if not self.role_may_come(error, roles, began):
+                    raise
+                self.wait_for_role(resource_id, error, began)
+        status, location = reply.headers.get("Azure-AsyncOperation"), reply.headers.get("Location")
+        if status:
+            self._journal.operation_started(resource_id, "status", status)
+        elif location and reply.status == 202:
+            self._journal.operation_started(resource_id, "location", location)
+        return reply
+
+    def start(self, resource_id: str) -> None:
+        """Start what is stopped, and wait until it runs."""
+        version = ids.api_version(resource_id)
+        self._control.check()
+        reply = self._wire.arm("POST", f"{resource_id}/start", params={"api-version": version})
+        url = reply.headers.get("Azure-AsyncOperation") or reply.headers.get("Location")
+        if url:
+            kind = "status" if reply.headers.get("Azure-AsyncOperation") else "location"
+            self._await(resource_id, kind, url, reply)
+        self._live.forget(resource_id)
+
+    def delete(self, resource_id: str, *, api_version: str | None = None) -> None:
+        """Delete a resource and wait until it is gone; nothing to do where it is not there.
+
+        Raises:
+            AzureError: Azure refused, or the resource is still there after the longest plausible time.
+        """
+        version = api_version or ids.api_version(resource_id)
+        reply = self._wire.arm("DELETE", resource_id, params={"api-version": version}, accept=(404,), patience=1200.0)
+        url = reply.headers.get("Azure-AsyncOperation") or reply.headers.get("Location")
+        if reply.status == 202 and url:
+            kind = "status" if reply.headers.get("Azure-AsyncOperation") else "location"
+            self._journal.operation_started(resource_id, kind, url)
+            self._await(resource_id, kind, url, reply)
+            self._journal.operation_ended(resource_id)
+        if reply.status == 202:
+            self._await_gone(resource_id, version)
+        self._live.note(resource_id, None)
+
+    def _await_gone(self, resource_id: str, version: str) -> None:
+        """An address that could not be read, or none at all, says nothing: the resource itself does."""
+        began = time.monotonic()
+        while self._live.read(resource_id, api_version=version) is not None:
+            if time.monotonic() - began > self.longest_wait(resource_id):
+                raise AzureError(f"{ids.last_name(resource_id)}: deleted, but still there", hint="Run again later.")
+            self._control.wait(pace(began))
+
+    # --- waiting ---
+
+    def wait(self, resource_id: str, reply: Reply | None = None) -> None:
+        """Wait for the recorded operation on a resource, if there is one.
+
+        Args:
+            reply: what started it; says when to look first.
+
+        Raises:
+            OperationFailedError: it failed.
+            AzureError: it took longer than is plausible, or its end could not be asked for.
+        """
+        operation = self._journal.operations.get(resource_id)
+        if operation is None:
+            return
+        self._await(resource_id, operation["kind"], operation["url"], reply)
+        self._journal.operation_ended(resource_id)
+
+    def take_up(self, resource_id: str) -> None:
+        """Wait for an operation that an earlier run left behind; whether it failed shows in the resource.
+
+        Raises:
+            AzureError: its end could not be asked for; it stays recorded.
+        """
+        operation = self._journal.operations.get(resource_id)
+        if operation is None:
+            return
+        self._logger.info("taking up an operation that an earlier run began on %s", ids.last_name(resource_id))
+        try:
+            self._await(resource_id, operation["kind"], operation["url"], None)
+        except OperationFailedError as error:
+            self._logger.info("that operation ended badly: %s", error.message)
+        self._journal.operation_ended(resource_id)
+
+    def _await(self, resource_id: str, kind: str, url: str, reply: Reply | None) -> None:
+        """Poll until an operation ends.
+
+        Raises:
+            OperationFailedError: it ended as failed or canceled, and is recorded no longer.
+            AzureError: it did not end in time, or could not be asked for; it stays recorded.
+        """
+        if not hosts.is_arm(url, self._wire.endpoints):
+            return  # the token goes wherever this address points; the resource's own state is asked instead
+        deadline = time.monotonic() + self.longest_wait(resource_id)
+        began = time.monotonic()
+        pause = (reply.retry_after if reply is not None else None) or 0.0
+        while True:
+            self._control.wait(pause)
+            answer = self._wire.arm("GET", url, accept=(400, 403, 404, 410))
+            if answer.status >= 400:
+                self._unreadable(resource_id, answer)
+                return
+            if self._ended(resource_id, kind, answer):
+                return
+            if time.monotonic() > deadline:
+                minutes = self.longest_wait(resource_id) / 60
+                raise AzureError(
+                    f"{ids.last_name(resource_id)}: still not done after {minutes:.0f} minutes",
+                    hint="Run again later: the wait is taken up where it was left.",
+                )
+            pause = min(pause_after(began, answer), max(0.0, deadline - time.monotonic()) + 0.1)
+
+    def _ended(self, resource_id: str, kind: str, answer: Reply) -> bool:
+        if kind == "location":
+            return answer.status != 202
+        body = answer.body if isinstance(answer.body, dict) else {}
+        status = str(body.get("status", "")).lower()
+        if status in BAD_ENDS:
+            code, message = error_parts(body)
+            self._journal.operation_ended(resource_id)
+            raise OperationFailedError(
+                f"{ids.last_name(resource_id)}: the operation ended as {status}: "
+                f"{code + ': ' if code else ''}{message}".rstrip(": "),
+                code=code,
+                request_id=answer.headers.get("x-ms-request-id"),
+            )
+        return status == "succeeded"
+
+    def _unreadable(self, resource_id: str, answer: Reply) -> None:
+        """The address has expired, or is not to be read: the resource's own state has to tell."""
+        if answer.status == 403:
+            raise refusal(answer, f"status of {ids.last_name(resource_id)}")
+        self._logger.info("the operation's address is gone; asking %s itself", ids.last_name(resource_id))
+
+    @staticmethod
+    def longest_wait(resource_id: str) -> float:
+        """Seconds after which nobody waits for a resource any longer."""
+        return float(_LONGEST_WAIT.get(ids.resource_type(resource_id), _USUAL_WAIT))
+
+    # --- roles ---
+
+    def role_may_come(self, error: AzureError, roles: Sequence[str], began: float) -> bool:
+        """Whether a refusal may be a role that is not effective yet.
+
+        Azure says up to 10 minutes (learn.microsoft.com, RBAC troubleshooting); an older assignment is no excuse.
+        """
+        text = error.message.lower()
+        of_role = "managed identity" in text or "unauthorized" in text or error.code == "AuthorizationFailed"
+        about_role = error.code == "PrincipalNotFound" or (bool(roles) and of_role)
+        return about_role and time.monotonic() - began < 600 and (not roles or self.any_young(roles))
+
+    def any_young(self, roles: Sequence[str]) -> bool:
+        """Whether any of these role assignments was made within the last 30 minutes."""
+        for role in roles:
+            live = self._live.read(role)
+            created = (live or {}).get("properties", {}).get("createdOn")
+            if created and self._wire.now() - _moment(str(created), self._wire.now()) < ROLE_IS_YOUNG:
+                return True
+        return False
+
+    def wait_for_role(self, resource_id: str, error: AzureError, began: float) -> None:
+        """Wait a little for a role to take effect, and say so."""
+        self._logger.info("waiting for a new role to take effect: %s", error.message)
+        name = ids.last_name(resource_id)
+        self._control.tell(f"{name}: a new role is not effective yet; that takes up to 10 minutes")
+        self._control.wait(min(20.0, max(0.5, (time.monotonic() - began) / 2)))
+
+
+def pause_after(began: float, answer: Reply | None) -> float:
+    """Seconds to the next poll: what the service asks for, else our own pace."""
+    return (answer.retry_after if answer is not None else None) or pace(began)
+
+
+def state_of(live: dict[str, Any]) -> str:
+    """The resource's state in lower case: `provisioningState`, or `state` for PostgreSQL; '' where it has none."""
+    properties = live.get("properties") or {}
+    return str(properties.get("provisioningState") or properties.get("state") or "").lower()
+
+
+def at_rest(live: dict[str, Any], ready_property: str | None = None) -> bool:
+    """Whether nothing is under way: no state at all means done (azure-resource-manager-rpc)."""
+    state = state_of(live)
+    if state in BAD_ENDS:
+        return True
+    if state and state not in GOOD_ENDS:
+        return False
+    second = (live.get("properties") or {}).get(ready_property) if ready_property else None
+    return second is None or str(second).lower() in ("running", "disabled")
+
+
+def _moment(created: str, otherwise: float) -> float:
+    """The Unix time of an ISO time, fractions of seven digits and a missing zone included.
+
+    An unreadable one is `otherwise`: taken for young, so that we wait a little too long rather than too short.
+    """
+    text = created.rstrip("Z").split("+")[0].split(".")[0]
+    try:
+        return datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.UTC).timestamp()
+    except ValueError:
+        return otherwise

@@ -1,0 +1,361 @@
+"""The comparison that plan, run, log and drift share, and the bodies that are made of it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from azure_types import needs_types, properties
+from hypothesis import given
+from hypothesis import strategies as st
+
+from draftgenie_azure.arm import diff
+from draftgenie_azure.arm.diff import Change, Digests, compare, leaves
+from draftgenie_azure.arm.merge import merged, patch
+from draftgenie_azure.arm.properties import CASELESS_KEYS, TRAITS, traits
+
+APP = "Microsoft.App/containerApps"
+PG = "Microsoft.DBforPostgreSQL/flexibleServers"
+ME = "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
+
+
+def app(**env: str) -> dict[str, Any]:
+    """An app as it is wanted."""
+    variables = [{"name": name, "value": value} for name, value in sorted(env.items())]
+    return {
+        "location": "eastus2",
+        "tags": {"team": "a"},
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": {ME: {}}},
+        "properties": {
+            "environmentId": "/subscriptions/s/e",
+            "configuration": {
+                "activeRevisionsMode": "Single",
+                "ingress": {
+                    "external": True, "transport": "auto", "traffic": [{"latestRevision": True, "weight": 100}],
+                },
+                "registries": [],
+            },
+            "template": {
+                "containers": [{"name": "api", "image": "i", "resources": {"cpu": 0.5}, "env": variables}],
+                "scale": {"maxReplicas": 3},
+            },
+        },
+    }  # fmt: skip
+
+
+def shown(body: dict[str, Any]) -> dict[str, Any]:
+    """What Azure makes of it (recorded traffic)."""
+    live = copy.deepcopy(body)
+    live["location"] = "East US 2"
+    live["identity"]["userAssignedIdentities"] = {ME.replace("resourcegroups", "resourceGroups"): {"principalId": "p"}}
+    live["properties"]["provisioningState"] = "Succeeded"
+    live["properties"]["outboundIpAddresses"] = ["1.2.3.4"]
+    configuration, template = live["properties"]["configuration"], live["properties"]["template"]
+    configuration["ingress"] |= {"transport": "Auto", "fqdn": "api.x", "exposedPort": 0, "customDomains": None}
+    configuration |= {"registries": None, "secrets": None, "maxInactiveRevisions": 100}
+    template["containers"][0]["resources"] = {"cpu": 0.5, "memory": "1Gi", "ephemeralStorage": "2Gi"}
+    template["scale"] |= {"minReplicas": None, "cooldownPeriod": 300}
+    return live
+
+
+def digests(body: dict[str, Any], *, sent: bool) -> Digests:
+    """Of what was sent, or of what came back."""
+    return Digests.of(leaves(APP, body, creating=not sent), "5a17")
+
+
+def look(wanted: dict[str, Any], live: dict[str, Any], before: dict[str, Any], **more: Any) -> diff.Comparison:
+    """The comparison where `before` was sent last and came back as Azure shows it."""
+    baseline = digests(shown(before), sent=False)
+    return compare(APP, wanted, live, sent=digests(before, sent=True), baseline=baseline, **more)
+
+
+def paths(changes: list[Change]) -> list[str]:
+    """The paths as people read them."""
+    return [change.where for change in changes]
+
+
+# --- equality ---
+
+
+def test_what_azure_spells_and_adds_by_itself_is_no_difference() -> None:
+    """The first look after a deployment finds nothing, with or without what is remembered."""
+    wanted = app(A="1")
+
+    assert look(wanted, shown(wanted), wanted) == diff.Comparison()
+    assert compare(APP, wanted, shown(wanted)).ours == []
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "wanted", "live"),
+    [
+        (APP, {"tags": {"tier": "gold"}}, {"tags": {"tier": "Gold"}}),
+        (PG, {"tags": {"mode": "a"}}, {"tags": {"mode": "A"}}),
+        (PG, {"tags": {"location": "eastus"}}, {"tags": {"location": "East US"}}),
+        (APP, {"properties": {"template": {"containers": [{"name": "a", "env": [{"name": "type", "value": "x"}]}]}}},
+         {"properties": {"template": {"containers": [{"name": "a", "env": [{"name": "type", "value": "X"}]}]}}}),
+        (APP, {"properties": {"template": {"containers": [{"name": "a", "args": ["x", "y"]}]}}},
+         {"properties": {"template": {"containers": [{"name": "a", "args": ["y", "x"]}]}}}),
+        (PG, {"properties": {"storage": {"storageSizeGB": 64}}}, {"properties": {"storage": {"storageSizeGB": 32}}}),
+        (APP, {"properties": {"configuration": {"ingress": {"external": True}}}},
+         {"properties": {"configuration": {"ingress": {"external": 1}}}}),
+    ],
+)  # fmt: skip
+def test_what_differs_is_a_difference(resource_type: str, wanted: dict[str, Any], live: dict[str, Any]) -> None:
+    """The letter case of what people write counts, whatever the property is called."""
+    assert len(compare(resource_type, wanted, live).ours) == 1
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], {}])
+def test_empty_and_absent_are_one_where_nothing_is_wanted(nothing: object) -> None:
+    """A list that is wanted empty says nothing of the items that others put there."""
+    wanted, live = app(), shown(app())
+    wanted["properties"]["configuration"]["registries"] = nothing
+    live["properties"]["configuration"]["registries"] = None
+
+    assert compare(APP, wanted, live).ours == []
+
+
+def test_order_of_named_items_means_nothing_and_no_item_is_compared_with_another() -> None:
+    """Variables are told by their names."""
+    live = shown(app(A="1", B="2"))
+    live["properties"]["template"]["containers"][0]["env"].reverse()
+
+    assert compare(APP, app(A="1", B="2"), live).ours == []
+
+
+def test_items_of_one_name_are_told_by_their_place() -> None:
+    """Azure takes two variables of one name; neither hides the other."""
+    wanted, live = app(A="1"), app(A="1")
+    wanted["properties"]["template"]["containers"][0]["env"] += [{"name": "A", "value": "2"}]
+
+    assert paths(compare(APP, wanted, live).ours) == ["template.containers[api].env[A#2].value"]
+
+
+# --- whose change it is ---
+
+
+def test_our_change_is_ours_whatever_others_did_beside_it() -> None:
+    """One line a leaf, with the old value."""
+    live = shown(app(A="1"))
+    live["properties"]["template"]["scale"]["maxReplicas"] = 20
+
+    found = look(app(A="2"), live, app(A="1"))
+
+    assert [str(change) for change in found.ours] == ['~ template.containers[api].env[A].value: "1" → "2"']
+    assert paths(found.others) == ["template.scale.maxReplicas"]
+
+
+def test_what_others_changed_is_written_back_only_where_that_is_asked_for() -> None:
+    """Or when our own value of that very leaf changes."""
+    live = shown(app(A="1"))
+    live["properties"]["template"]["scale"]["maxReplicas"] = 20
+    other = app(A="1")
+    other["properties"]["template"]["scale"]["maxReplicas"] = 4
+
+    assert look(app(A="1"), live, app(A="1")).ours == []
+    assert paths(look(app(A="1"), live, app(A="1"), repair=True).ours) == ["template.scale.maxReplicas"]
+    assert paths(look(other, live, app(A="1")).ours) == ["template.scale.maxReplicas"]
+
+
+def test_what_we_had_set_and_no_longer_want_goes_and_nothing_else() -> None:
+    """A variable and a tag; those that others added stay."""
+    before, live = app(A="1", B="2"), shown(app(A="1", B="2"))
+    live["properties"]["template"]["containers"][0]["env"].append({"name": "C", "value": "3"})
+    live["tags"] = {"team": "a", "theirs": "x"}
+    wanted = app(A="1")
+    wanted["tags"] = {}
+
+    found = look(wanted, live, before)
+
+    assert sorted(map(str, found.ours)) == ['- tags.team: "a"', '- template.containers[api].env[B]: "B"']
+    assert paths(found.unmanaged) == ["tags.theirs", "template.containers[api].env[C].value"]
+    body = patch(APP, wanted, live, found.ours)
+    assert body["tags"] == {"theirs": "x"}
+    assert [one["name"] for one in body["properties"]["template"]["containers"][0]["env"]] == ["A", "C"]
+
+
+def test_what_azure_did_not_take_is_no_drift() -> None:
+    """It was so when our write had ended."""
+    wanted, live = app(A="1"), shown(app(A="1"))
+    live["properties"]["template"]["scale"]["maxReplicas"] = 30
+    baseline = Digests.of(leaves(APP, live), "5a17")
+
+    found = compare(APP, wanted, live, sent=digests(wanted, sent=True), baseline=baseline, repair=True)
+
+    assert found.ours == found.others == []
+    assert paths(found.ignored) == ["template.scale.maxReplicas"]
+
+
+def test_lost_baseline_loses_only_who_did_it() -> None:
+    """What others changed of what is stated is still told; of the rest nothing is known."""
+    live = shown(app(A="1"))
+    live["properties"]["template"]["scale"]["maxReplicas"] = 20
+    live["properties"]["configuration"]["ingress"]["customDomains"] = [{"name": "x.org"}]
+
+    found = compare(APP, app(A="1"), live, sent=digests(app(A="1"), sent=True))
+
+    assert paths(found.others) == ["template.scale.maxReplicas"]
+    assert found.ours == found.unmanaged == []
+
+
+def test_split_of_traffic_by_hand_is_told_and_never_written_back() -> None:
+    """What is said at creation only is not ours to repair."""
+    live = shown(app())
+    live["properties"]["configuration"]["activeRevisionsMode"] = "Multiple"
+    live["properties"]["configuration"]["ingress"]["traffic"] = [{"revisionName": "api--1", "weight": 100}]
+
+    found = look(app(), live, app(), repair=True)
+
+    assert found.ours == found.others == []
+    assert "configuration.activeRevisionsMode" in paths(found.unmanaged)
+    assert "configuration.ingress.traffic[api--1].weight" in paths(found.unmanaged)
+
+
+@pytest.mark.parametrize("grows", ["Enabled", "Disabled"])
+def test_size_is_a_minimum_where_the_server_grows_by_itself(grows: str) -> None:
+    """Elsewhere a smaller one is a fault, since storage does not shrink."""
+    wanted = {"properties": {"storage": {"storageSizeGB": 32}}}
+    live = {"properties": {"storage": {"storageSizeGB": 64, "autoGrow": grows}}}
+
+    found = compare(PG, wanted, live, sent=Digests.of({("location",): "x"}, "5a17"))
+
+    assert found.ours == []
+    assert len(found.fixed) == (grows == "Disabled")
+
+
+def test_what_cannot_change_is_told_apart() -> None:
+    """Never written, never taken for done."""
+    wanted, live = app(), shown(app())
+    wanted["properties"]["environmentId"] = "/subscriptions/s/other"
+
+    assert paths(look(wanted, live, app()).fixed) == ["environmentId"]
+
+
+# --- bodies ---
+
+
+def test_patch_has_what_changes_and_lists_with_everything_that_was_in_them() -> None:
+    """What only the service sets is not in it, and null is nowhere in a list."""
+    live = shown(app(A="1"))
+    live["properties"]["template"]["containers"].append({"name": "sidecar", "image": "x", "probes": None})
+    wanted = app(A="2")
+
+    body = patch(APP, wanted, live, look(wanted, live, app(A="1")).ours)
+
+    assert set(body) == {"properties"}
+    assert set(body["properties"]) == {"template"}
+    assert set(body["properties"]["template"]) == {"containers"}
+    mine, other = body["properties"]["template"]["containers"]
+    assert mine["env"] == [{"name": "A", "value": "2"}]
+    assert "ephemeralStorage" not in mine["resources"]
+    assert other == {"name": "sidecar", "image": "x"}
+
+
+def test_identities_are_added_to_and_never_taken_away() -> None:
+    """A system-assigned one that somebody switched on stays on."""
+    live = shown(app())
+    live["identity"] = {"type": "SystemAssigned", "principalId": "p"}
+
+    found = look(app(), live, app(), repair=True)
+    body = patch(APP, app(), live, found.ours)
+
+    assert body["identity"]["type"] == "SystemAssigned,UserAssigned"
+    assert list(body["identity"]["userAssignedIdentities"]) == [ME]
+
+
+def test_value_takes_the_place_of_a_reference() -> None:
+    """Azure refuses a variable that has both."""
+    live = shown(app(A="1"))
+    live["properties"]["template"]["containers"][0]["env"] = [{"name": "A", "secretRef": "a"}]
+
+    found = look(app(A="2"), live, app(A="1"))
+    body = patch(APP, app(A="2"), live, found.ours)
+
+    assert body["properties"]["template"]["containers"][0]["env"] == [{"name": "A", "value": "2"}]
+
+
+def test_put_keeps_what_others_set_and_leaves_out_what_the_service_sets() -> None:
+    """For types without a PATCH that merges."""
+    live = {
+        "id": "i", "etag": '"e"', "location": "eastus2", "kind": "web", "tags": {"theirs": "x"},
+        "properties": {
+            "Application_Type": "web", "ConnectionString": "c", "SamplingPercentage": 5, "RetentionInDays": 30,
+        },
+    }  # fmt: skip
+    wanted = {"location": "eastus2", "tags": {"a": "b"}, "properties": {"Application_Type": "web"}}
+
+    body = merged("Microsoft.Insights/components", wanted, live, [Change(("tags", "a"), "add", new="b")])
+
+    assert body == {
+        "location": "eastus2", "kind": "web", "tags": {"theirs": "x", "a": "b"},
+        "properties": {"Application_Type": "web", "SamplingPercentage": 5, "RetentionInDays": 30},
+    }  # fmt: skip
+
+
+_VALUES = st.dictionaries(st.sampled_from("ABCDE"), st.sampled_from(["1", "2", "3"]), max_size=5)
+
+
+@given(before=_VALUES, after=_VALUES, theirs=_VALUES)
+def test_merge_of_variables_gives_ours_as_wanted_and_leaves_theirs(
+    before: dict[str, str], after: dict[str, str], theirs: dict[str, str]
+) -> None:
+    """After the write ours are as wanted; those that were never ours are as they were."""
+    added = {name: value for name, value in theirs.items() if name not in before and name not in after}
+    live = shown(app(**before, **added))
+
+    found = look(app(**after), live, app(**before))
+    body = merged(APP, app(**after), live, found.ours)
+
+    variables = body["properties"]["template"]["containers"][0].get("env", [])
+    assert {one["name"]: one["value"] for one in variables} == {**added, **after}
+    assert look(app(**after), shown(body), app(**after)).ours == []
+
+
+@given(_VALUES)
+def test_digests_are_read_as_they_were_written(values: dict[str, str]) -> None:
+    """And say nothing of what they stand for."""
+    found = {("tags", name): value for name, value in values.items()}
+    read = Digests.read(str(Digests.of(found, "5a17")), "5a17")
+
+    assert read is not None
+    assert all(read.has(path, value) and not read.has(path, value + "x") for path, value in found.items())
+    assert ("tags", "Z") not in read
+
+
+@pytest.mark.parametrize("text", [None, 5, "?", "AAAA"])
+def test_digests_that_are_none_are_none(text: object) -> None:
+    """A state that was edited by hand loses what was sent, and no more."""
+    assert Digests.read(text, "5a17") is None
+
+
+# --- the tables, against the official types ---
+
+
+@needs_types
+@pytest.mark.parametrize("resource_type", sorted(TRAITS))
+def test_tables_agree_with_the_official_types(resource_type: str) -> None:
+    """Every path exists; what is read-only or write-only there is so here; every list of objects has its key."""
+    known = traits(resource_type)
+    official = {one.path: one for one in properties(resource_type)}
+    named = {
+        *known.caseless, *known.numbers, *known.minimums, *known.minimums.values(), *known.keys, *known.sets,
+        *known.initial,
+    }  # fmt: skip
+
+    assert {path for path in named if path not in official} == set()
+    assert [one.path for one in official.values() if one.read_only and not known.is_hidden(one.path)] == []
+    assert [one.path for one in official.values() if one.write_only and not known.is_hidden(one.path)] == []
+    lists = [one for one in official.values() if one.kind == "array" and not known.is_hidden(one.path)]
+    assert [one.path for one in lists if one.items == "object" and one.path not in known.keys] == []
+    assert [path for path in known.keys if official[path].kind != "array"] == []
+    for path, keys in known.keys.items():
+        assert all(f"{path}[].{key}" in official for key in keys), path
+
+
+@needs_types
+def test_caseless_keys_exist() -> None:
+    """In one type or another."""
+    official = {one.path for resource_type in TRAITS for one in properties(resource_type)}
+
+    assert official >= CASELESS_KEYS

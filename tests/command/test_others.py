@@ -1,0 +1,302 @@
+"""Resources that others touch: what they set stays, what they change of ours is told, what we no longer want goes."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from project import Azure, Project
+
+APPS = "2026-01-01"
+PG = "2025-08-01"
+VAULT = "2026-02-01"
+INSIGHTS = "2020-02-02"
+
+
+def resource(project: Project, key: str) -> str:
+    """The id of a recorded resource."""
+    found: str = project.state()["resources"][key]["id"]
+    return found
+
+
+def settle(azure: Azure, answer: Any, version: str) -> None:
+    """Wait for what a write started."""
+    url = answer.headers.get("Azure-AsyncOperation") or answer.headers.get("Location")
+    while url and azure.send("GET", url, version).json().get("status") == "InProgress":
+        pass
+
+
+def by_hand(azure: Azure, resource_id: str, version: str, body: dict[str, Any]) -> None:
+    """A PATCH by somebody else."""
+    settle(azure, azure.send("PATCH", resource_id, version, body), version)
+
+
+def put_by_hand(azure: Azure, resource_id: str, version: str, changes: dict[str, Any]) -> None:
+    """A PUT of the whole resource by somebody else."""
+    live = azure.send("GET", resource_id, version).json()
+    settle(azure, azure.send("PUT", resource_id, version, merge(live, changes)), version)
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """One object over another."""
+    result = copy.deepcopy(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merge(result[key], value) if both else value
+    return result
+
+
+def live(azure: Azure, resource_id: str, version: str) -> dict[str, Any]:
+    """What a GET shows."""
+    found: dict[str, Any] = azure.send("GET", resource_id, version).json()
+    return found
+
+
+def writes(project: Project, since: int) -> list[str]:
+    """Method and last name of what our runs wrote."""
+    return [f"{line.split()[0]} {line.rsplit('/', 1)[-1]}" for line in project.writes(since)]
+
+
+HANDMADE = {
+    "properties": {
+        "configuration": {
+            "ingress": {
+                "customDomains": [{"name": "shop.example.org", "bindingType": "Disabled"}],
+                "ipSecurityRestrictions": [{"name": "office", "ipAddressRange": "203.0.113.0/24", "action": "Allow"}],
+                "corsPolicy": {"allowedOrigins": ["https://shop.example.org"]},
+                "stickySessions": {"affinity": "sticky"},
+            },
+            "dapr": {"enabled": True, "appId": "gateway", "appPort": 8000},
+            "secrets": None,
+        }
+    }
+}
+
+
+def test_one_changed_variable_takes_nothing_else_with_it(deployed: Project) -> None:
+    """Custom domain, allow list, CORS, affinity and Dapr of the gateway are as they were."""
+    gateway = resource(deployed, "container_app/api_gateway")
+    by_hand_body = copy.deepcopy(HANDMADE)
+    del by_hand_body["properties"]["configuration"]["secrets"]
+    with deployed.azure() as azure:
+        by_hand(azure, gateway, APPS, by_hand_body)
+        before = live(azure, gateway, APPS)
+        since = len(deployed.requests())
+        deployed.change("services.api_gateway.environment.MORE", "1")
+
+        deployed.deploy()
+
+        after = live(azure, gateway, APPS)
+        assert after["properties"]["configuration"] == before["properties"]["configuration"]
+        assert [line for line in writes(deployed, since) if line.startswith("P")] == ["PATCH api-gateway"]
+
+
+def test_secret_by_value_of_others_is_carried_where_the_list_travels(deployed: Project) -> None:
+    """A GET does not show it; the list goes whole."""
+    gateway = resource(deployed, "container_app/api_gateway")
+    with deployed.azure() as azure:
+        shown = live(azure, gateway, APPS)["properties"]["configuration"]["secrets"]
+        by_hand(
+            azure, gateway, APPS, {"properties": {"configuration": {"secrets": [*shown, {"name": "x", "value": "9"}]}}}
+        )
+        known = deployed.config()["services"]["api_gateway"]["secrets"]
+        deployed.change("services.api_gateway.secrets", {**known, "ANOTHER": "{{ secrets.gemini_api_key }}"})
+
+        deployed.deploy()
+
+        listed = azure.send("POST", f"{gateway}/listSecrets", APPS).json()["value"]
+        assert {"name": "x", "value": "9"} in listed
+        after = live(azure, gateway, APPS)["properties"]["configuration"]["secrets"]
+        assert {"gemini-api-key", "x"} <= {one["name"] for one in after}
+
+
+def test_rollback_by_hand_is_not_undone_by_another_services_change(deployed: Project) -> None:
+    """The gateway is not written; its split is told."""
+    gateway = resource(deployed, "container_app/api_gateway")
+    with deployed.azure() as azure:
+        revision = live(azure, gateway, APPS)["properties"]["latestRevisionName"]
+        traffic = [{"revisionName": revision, "weight": 100}]
+        ingress = {"activeRevisionsMode": "Multiple", "ingress": {"traffic": traffic}}
+        by_hand(azure, gateway, APPS, {"properties": {"configuration": ingress}})
+        since = len(deployed.requests())
+        deployed.change("services.rag_service.max_replicas", 5)
+
+        result = deployed.run()
+
+        assert result.code == 0, result.text
+        configuration = live(azure, gateway, APPS)["properties"]["configuration"]
+        assert (configuration["activeRevisionsMode"], configuration["ingress"]["traffic"]) == ("Multiple", traffic)
+        assert "PATCH api-gateway" not in writes(deployed, since)
+        assert f"traffic[{revision}]" in result.text
+
+
+def test_scale_set_by_hand_is_kept_and_told(deployed: Project) -> None:
+    """Another service's change does not take it back."""
+    speaker = resource(deployed, "container_app/speaker_service")
+    with deployed.azure() as azure:
+        by_hand(azure, speaker, APPS, {"properties": {"template": {"scale": {"minReplicas": 5, "maxReplicas": 20}}}})
+        deployed.change("services.rag_service.max_replicas", 5)
+
+        result = deployed.run()
+
+        assert live(azure, speaker, APPS)["properties"]["template"]["scale"]["maxReplicas"] == 20
+        assert "container_app/speaker_service, changed by others and kept: ~ template.scale.maxReplicas" in result.text
+        assert "template.scale.minReplicas: 5" in result.text
+
+
+def test_sampling_and_firewall_outlive_a_change_of_tags(deployed: Project) -> None:
+    """By PUT where a type has no PATCH that merges, by PATCH elsewhere."""
+    insights, vault = resource(deployed, "app_insights"), resource(deployed, "key_vault")
+    with deployed.azure() as azure:
+        put_by_hand(azure, insights, INSIGHTS, {"properties": {"SamplingPercentage": 5, "RetentionInDays": 30}})
+        rules = {"defaultAction": "Allow", "bypass": "AzureServices", "ipRules": [{"value": "203.0.113.0/24"}]}
+        by_hand(azure, vault, VAULT, {"properties": {"networkAcls": rules}})
+        before = live(azure, vault, VAULT)["properties"]["networkAcls"]
+        deployed.change("tags.team", "b")
+
+        deployed.deploy()
+
+        properties = live(azure, insights, INSIGHTS)["properties"]
+        assert (properties["SamplingPercentage"], properties["RetentionInDays"]) == (5, 30)
+        assert live(azure, insights, INSIGHTS)["tags"]["team"] == "b"
+        assert live(azure, vault, VAULT)["properties"]["networkAcls"] == before
+        assert live(azure, vault, VAULT)["tags"]["team"] == "b"
+
+
+@pytest.mark.parametrize("key", ["postgresql_server", "redis", "key_vault", "container_registry", "container_apps_env"])
+def test_creation_id_that_somebody_removed_is_no_new_resource(deployed: Project, key: str) -> None:
+    """The recorded one holds, and comes back with the next write: no migration starts a second time."""
+    before = len(deployed.executions())
+    server = resource(deployed, key)
+    version = deployed.state()["resources"][key]["api_version"]
+    with deployed.azure() as azure:
+        tags = live(azure, server, version)["tags"]
+        by_hand(azure, server, version, {"tags": {"owner": "somebody"}})
+        deployed.change("tags.team", "b")
+
+        deployed.deploy()
+
+        after = live(azure, server, version)["tags"]
+        assert after["incarnation"] == tags["incarnation"]
+        assert (after["owner"], after["team"]) == ("somebody", "b")
+    assert len(deployed.executions()) == before
+
+
+def test_tag_that_left_the_configuration_is_removed_and_others_stay(deployed: Project) -> None:
+    """One write a resource, and none the next time."""
+    registry = resource(deployed, "container_registry")
+    deployed.change("tags.team", "a")
+    deployed.deploy()
+    with deployed.azure() as azure:
+        tags = live(azure, registry, "2025-11-01")["tags"]
+        by_hand(azure, registry, "2025-11-01", {"tags": {**tags, "owner": "somebody"}})
+        deployed.change("tags.team", None)
+        deployed.deploy()
+
+        after = live(azure, registry, "2025-11-01")["tags"]
+        assert "team" not in after
+        assert after["owner"] == "somebody"
+    since = len(deployed.requests())
+    steps = [name for name in deployed.state()["steps"] if name != "build_and_push_images"]
+    deployed.deploy(*(part for name in steps if name != "run_migrations" for part in ("--force-step", name)))
+    assert [line for line in deployed.writes(since) if line.startswith(("PUT", "PATCH"))] == []
+
+
+@pytest.mark.parametrize("name", ["tier", "type", "mode", "location", "status"])
+def test_letter_case_of_a_tag_counts(deployed: Project, name: str) -> None:
+    """Whatever the tag is called."""
+    deployed.change(f"tags.{name}", "Gold")
+    deployed.deploy()
+    deployed.change(f"tags.{name}", "gold")
+    deployed.deploy()
+
+    with deployed.azure() as azure:
+        for key, record in deployed.state()["resources"].items():
+            if key in ("postgresql_server", "redis", "container_app/qdrant", "key_vault", "log_analytics"):
+                assert live(azure, record["id"], record["api_version"])["tags"][name] == "gold", key
+
+
+def test_storage_that_grew_by_itself_is_larger_than_the_minimum(deployed: Project) -> None:
+    """A change of the same step goes on."""
+    server = resource(deployed, "postgresql_server")
+    with deployed.azure() as azure:
+        by_hand(azure, server, PG, {"properties": {"storage": {"storageSizeGB": 64, "autoGrow": "Enabled"}}})
+        deployed.change("postgresql.backup_retention_days", 14)
+
+        deployed.deploy()
+
+        properties = live(azure, server, PG)["properties"]
+        assert properties["storage"]["storageSizeGB"] == 64
+        assert properties["backup"]["backupRetentionDays"] == 14
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("redis.high_availability", None, "highAvailability"),
+        ("redis.clustering_policy", "EnterpriseCluster", "clusteringPolicy"),
+    ],
+)
+def test_what_cannot_change_is_a_fault_that_names_both(deployed: Project, key: str, value: Any, words: str) -> None:
+    """Nothing is recorded as done."""
+    section, name = key.split(".")
+    if value is None:
+        value = not deployed.config()[section].get(name, False)
+    deployed.change(key, value)
+    since = len(deployed.requests())
+
+    result = deployed.run()
+
+    assert result.code == 1
+    assert words in result.text and "cannot change" in result.text and "→" in result.text
+    assert [line for line in deployed.writes(since) if "redis" in line.lower()] == []
+
+
+def test_role_that_was_taken_away_is_given_again(deployed: Project) -> None:
+    """A code change finds it missing."""
+    role = resource(deployed, "role/pull-images")
+    with deployed.azure() as azure:
+        azure.delete(role, "2022-04-01")
+        deployed.change("services.rag_service.max_replicas", 5)
+
+        deployed.deploy()
+
+        assert live(azure, role, "2022-04-01")["properties"]["principalId"]
+
+
+def test_group_that_is_gone_takes_its_records_along(deployed: Project) -> None:
+    """Roles included: nothing is named as left behind that went with it."""
+    group = resource(deployed, "resource_group")
+    with deployed.azure() as azure:
+        azure.delete(group, "2025-04-01")
+    deployed.deploy("--force-all")
+
+    assert [key for key, record in deployed.state()["resources"].items() if record.get("orphaned")] == []
+
+
+def test_lock_on_the_group_stops_no_run_whose_housekeeping_it_forbids(deployed: Project) -> None:
+    """The job of the earlier content stays, and is named."""
+    group = resource(deployed, "resource_group")
+    lock = f"{group}/providers/Microsoft.Authorization/locks/keep"
+    with deployed.azure() as azure:
+        azure.send("PUT", lock, "2020-05-01", {"properties": {"level": "CanNotDelete"}})
+    deployed.change("migrations", [{**deployed.config()["migrations"][0], "command": ["true"]}])
+
+    result = deployed.run()
+
+    assert result.code == 0, result.text
+
+
+def test_stopped_server_is_started_where_it_is_to_be_changed(deployed: Project) -> None:
+    """Azure takes no change of one that is stopped."""
+    server = resource(deployed, "postgresql_server")
+    with deployed.azure() as azure:
+        settle(azure, azure.send("POST", f"{server}/stop", PG), PG)
+        deployed.change("postgresql.backup_retention_days", 14)
+
+        result = deployed.run()
+
+        assert result.code == 0, result.text
+        assert live(azure, server, PG)["properties"]["backup"]["backupRetentionDays"] == 14
+        assert "stopped" in result.text
