@@ -1,0 +1,127 @@
+"""Bodies of `scheduleRun`: a quick build, and a task that builds with BuildKit; pure functions.
+
+A quick build goes to Docker's builder of before BuildKit. A task may set `DOCKER_BUILDKIT=1` for its build step. Azure
+documents neither that it does so nor that it will; users report that it works (github.com/Azure/acr/issues/721).
+
+Source of the task's format: learn.microsoft.com, container-registry-tasks-reference-yaml. Of how it is read:
+github.com/Azure/acr-builder: templates are put in first, then the YAML is read, then the build step's line is split
+into words as a shell does, quotes included.
+"""
+
+from __future__ import annotations
+
+import base64
+import shlex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import Any
+
+PUSH_TIMEOUT = 1800  # seconds; a step of a task has ten minutes where it does not say
+
+
+def quick_build(
+    *,
+    image: str,
+    dockerfile: str,
+    source: str,
+    platform: str,
+    timeout: int,
+    target: str | None,
+    arguments: Mapping[str, str],
+    secret: Collection[str],
+    no_cache: bool,
+) -> dict[str, Any]:
+    """A build by the registry's quick build.
+
+    Args:
+        image: repository and tag.
+        dockerfile: its path in the context.
+        source: where the context was uploaded to, as the registry calls it.
+        arguments: build arguments; those named in `secret` are not shown by the registry.
+    """
+    return {
+        "type": "DockerBuildRequest",
+        "sourceLocation": source,
+        "dockerFilePath": dockerfile,
+        "imageNames": [image],
+        "isPushEnabled": True,
+        "noCache": no_cache,
+        "platform": _platform(platform),
+        "timeout": timeout,
+        "arguments": [
+            {"name": name, "value": value, "isSecret": name in secret} for name, value in arguments.items()
+        ],
+        **({"target": target} if target else {}),
+    }
+
+
+def buildkit_task(
+    *,
+    image: str,
+    dockerfile: str,
+    source: str,
+    platform: str,
+    timeout: int,
+    target: str | None,
+    arguments: Mapping[str, str],
+    secret: Collection[str],
+    no_cache: bool,
+) -> dict[str, Any]:
+    """The same build by a task with a build step that turns BuildKit on; see `quick_build` for the arguments."""
+    words = {"dockerfile": dockerfile, **({"target": target} if target else {})}
+    given = {f"argument{index}": name for index, name in enumerate(arguments)}
+    words |= {key: f"{name}={arguments[name]}" for key, name in given.items()}
+    task = _task(image, timeout, given, has_target=bool(target), no_cache=no_cache)
+    return {
+        "type": "EncodedTaskRunRequest",
+        "encodedTaskContent": base64.b64encode(task.encode()).decode(),
+        "values": [
+            {"name": key, "value": _in_a_line(word), "isSecret": given.get(key) in secret}
+            for key, word in words.items()
+        ],
+        "sourceLocation": source,
+        "platform": _platform(platform),
+        "timeout": timeout,
+    }
+
+
+def _platform(platform: str) -> dict[str, str]:
+    return {"os": "Linux", "architecture": platform.split("/")[-1]}
+
+
+def _task(image: str, timeout: int, arguments: Collection[str], *, has_target: bool, no_cache: bool) -> str:
+    """The task, in which no value stands: only where each is put in. JSON is YAML."""
+    full = "{{.Run.Registry}}/" + image  # v1.0.0 has no aliases: what looks like `$Registry` in a value stays so
+    words = ["--no-cache"] if no_cache else []
+    words += ["--target {{.Values.target}}"] if has_target else []
+    words += [f"--build-arg {{{{.Values.{name}}}}}" for name in arguments]
+    # The context comes last and behind a value: what follows a bare option is not taken for it.
+    words += [f"--tag {full}", "--file {{.Values.dockerfile}}", "."]
+    return (
+        "version: v1.0.0\n"
+        "steps:\n"
+        "  - id: build\n"
+        f'    build: "{" ".join(words)}"\n'
+        f"    timeout: {timeout}\n"
+        '    env: ["DOCKER_BUILDKIT=1"]\n'
+        "  - id: push\n"
+        f'    push: ["{full}"]\n'
+        f"    timeout: {PUSH_TIMEOUT}\n"
+        '    when: ["build"]\n'
+    )
+
+
+def _in_a_line(text: str) -> str:
+    """A text as one word of a build step's line, which stands between the double quotes of YAML."""
+    return "".join(map(_escaped, shlex.quote(text)))
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if " " <= character <= "~":
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

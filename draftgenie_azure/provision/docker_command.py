@@ -1,0 +1,258 @@
+"""The command `docker`, as far as images are built and pushed with it.
+
+Each run gives it a configuration directory of its own: that of the user, and the sign-in to the registry, which so is
+kept nowhere else and goes with the directory. Sources: docs.docker.com/reference/cli/docker/buildx/build,
+github.com/docker/cli, `cli/config/configfile`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from contextlib import contextmanager, suppress
+
+from draftgenie_azure.errors import BuildError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import IO, Any
+
+    from draftgenie_azure.run.control import RunControl
+
+ANSWER_TIMEOUT = 30.0  # seconds in which docker tells its version, or signs in
+_GRACE = 10.0  # seconds that an interrupted build has for its own cleaning up
+_LOOK_UP = 0.1  # seconds after which a stop is looked for
+LOG_LINES = 30  # of a failed build, shown to the user
+
+
+class DockerCommand:
+    """Runs `docker`; children end with the run.
+
+    Args:
+        control: says when to stop.
+        tell: gets every line that a build writes, with the service's key before it.
+        environment: variables beside those of this process, such as a proxy.
+    """
+
+    def __init__(
+        self, control: RunControl, tell: Callable[[str, str], None], environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._control = control
+        self._tell = tell
+        self._environment = {**os.environ, **(environment or {})}
+
+    def problems(self) -> Iterator[str]:
+        """What is missing for a build, each with what to do."""
+        otherwise = "or set docker.builder to acr, which builds in the registry"
+        if shutil.which("docker", path=self._environment.get("PATH")) is None:
+            yield f"docker.builder is docker, and there is no command docker on PATH: install Docker, {otherwise}"
+            return
+        for arguments, what, advice in (
+            (["buildx", "version"], "docker has no buildx", "install the plugin docker-buildx"),
+            (["version", "--format", "{{.Server.Version}}"], "the Docker daemon does not answer", "start Docker"),
+        ):
+            failure = self._ask(arguments)
+            if failure is not None:
+                yield f"docker.builder is docker, and {what} ({failure}): {advice}, {otherwise}"
+
+    @contextmanager
+    def signed_in(self, server: str, user: str, password: str) -> Iterator[None]:
+        """Sign in to a registry for as long as the context lasts.
+
+        Raises:
+            BuildError: docker refuses.
+        """
+        before = self._environment
+        directory = tempfile.mkdtemp(prefix="draftgenie-docker-")  # for this user alone
+        try:
+            self._environment = {**before, **_configure(directory, server, before)}
+            failure = self._ask(["login", server, "--username", user, "--password-stdin"], password)
+            if failure is not None:
+                raise BuildError(f"docker cannot sign in to {server}: {failure}")
+            yield
+        finally:
+            self._environment = before
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def build(
+        self,
+        key: str,
+        archive: IO[bytes],
+        *,
+        image: str,
+        dockerfile: str,
+        platform: str,
+        timeout: int,
+        target: str | None,
+        arguments: Mapping[str, str],
+        secret: Sequence[str],
+        fresh: bool,
+    ) -> str:
+        """Build a context and push the image.
+
+        Args:
+            key: the service's key.
+            archive: the context as tar.gz.
+            arguments: build arguments; those named in `secret` travel in the environment, not on the command line.
+            fresh: without cache, and with the newest base images.
+
+        Returns:
+            The image's digest.
+
+        Raises:
+            BuildError: it failed; the end of its output is in the message.
+            StopRequested: the run is to stop; the build was ended.
+        """
+        with tempfile.TemporaryDirectory(prefix="draftgenie-build-") as directory:
+            told = os.path.join(directory, "metadata.json")
+            # Without attestations the digest is that of the image and not of an index around it.
+            command = ["docker", "buildx", "build", "--platform", platform, "--push", "--provenance=false"]
+            command += ["--sbom=false", "--progress=plain", "--metadata-file", told, "--tag", image]
+            command += ["--file", dockerfile]
+            command += ["--target", target] if target else []
+            command += ["--no-cache", "--pull"] if fresh else []
+            for name, value in arguments.items():
+                command += ["--build-arg", name if name in secret else f"{name}={value}"]
+            environment = {name: arguments[name] for name in secret}
+            self._run(key, [*command, "-"], archive, environment, timeout)
+            return _digest(told, key)
+
+    def _ask(self, arguments: list[str], answer: str = "") -> str | None:
+        """Run a short command; what went wrong, or None."""
+        try:
+            done = subprocess.run(
+                ["docker", *arguments],
+                input=answer,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=ANSWER_TIMEOUT,
+                env=self._environment,
+                start_new_session=True,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"no answer within {ANSWER_TIMEOUT:.0f} s"
+        except OSError as error:
+            return error.strerror or str(error)
+        if done.returncode == 0:
+            return None
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        return lines[-1] if lines else f"it ends with {done.returncode}"
+
+    def _run(
+        self, key: str, command: list[str], stdin: IO[bytes], environment: Mapping[str, str], timeout: int
+    ) -> None:
+        """Run a build to its end."""
+        try:
+            # A session of its own: Ctrl-C reaches us alone, and we end the whole group.
+            child = subprocess.Popen(
+                command,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**self._environment, **environment},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise BuildError(f"{key}: docker cannot be started: {error.strerror or error}") from error
+        lines: list[str] = []
+        reader = threading.Thread(target=self._read, args=(key, child, lines), daemon=True)
+        reader.start()
+        try:
+            self._wait(key, child, timeout)
+        finally:
+            _end(child)
+            reader.join(_GRACE)
+        if child.returncode != 0:
+            text = "\n".join(f"    {line}" for line in lines)
+            raise BuildError(
+                f"{key}: docker buildx build ends with {child.returncode}.\n{text}",
+                hint="Correct the build, then run again: other images are kept.",
+            )
+
+    def _wait(self, key: str, child: subprocess.Popen[bytes], timeout: int) -> None:
+        left = float(timeout)
+        while child.poll() is None:
+            self._control.wait(_LOOK_UP)
+            left -= _LOOK_UP
+            if left < 0:
+                raise BuildError(
+                    f"{key}: the build is not done after {timeout} s",
+                    hint="Set docker.build_timeout to more seconds, then run again.",
+                )
+
+    def _read(self, key: str, child: subprocess.Popen[bytes], lines: list[str]) -> None:
+        assert child.stdout is not None
+        with child.stdout as output:
+            for line in output:
+                text = line.decode("utf-8", "replace").rstrip("\r\n")
+                lines.append(text)
+                del lines[:-LOG_LINES]
+                self._tell(key, text)
+
+
+def _configure(directory: str, server: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Make a configuration directory like the user's, with no sign-in to the registry; the variables that name it."""
+    own = environment.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
+    config = _read_config(os.path.join(own, "config.json"))
+    # A helper of that name is none: the sign-in is kept in this file and not in the user's key chain.
+    config["credHelpers"] = {**_section(config, "credHelpers"), server: ""}
+    config["auths"] = {host: value for host, value in _section(config, "auths").items() if host != server}
+    plugins = config.get("cliPluginsExtraDirs")
+    config["cliPluginsExtraDirs"] = [*(plugins if isinstance(plugins, list) else []), os.path.join(own, "cli-plugins")]
+    path = os.path.join(directory, "config.json")
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    with suppress(OSError):  # they say where the daemon is; where links cannot be made there is only the default one
+        os.symlink(os.path.join(own, "contexts"), os.path.join(directory, "contexts"))
+    return {
+        "DOCKER_CONFIG": directory,
+        "BUILDX_CONFIG": environment.get("BUILDX_CONFIG") or os.path.join(own, "buildx"),
+    }
+
+
+def _read_config(path: str) -> dict[str, Any]:
+    """The user's configuration of docker; what cannot be read counts as absent, as docker itself takes it."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            config = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _section(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    section = config.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _digest(path: str, key: str) -> str:
+    """The digest that buildx wrote down."""
+    digest = _read_config(path).get("containerimage.digest")
+    if not isinstance(digest, str) or not digest.startswith("sha256:"):
+        raise BuildError(
+            f"{key}: docker buildx build does not tell the digest of what it pushed",
+            hint="Update docker-buildx (0.10 or newer), then run again.",
+        )
+    return digest
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a child and all that it started."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        if child.poll() is not None:
+            return
+        with suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(child.pid, number)
+            else:
+                child.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_GRACE)

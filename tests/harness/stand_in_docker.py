@@ -1,0 +1,86 @@
+"""A stand-in for the command `docker`: it records how it is called and does what its plan says.
+
+Installed by `install`, it is a program of its own on PATH. Beside it lie `plan.json` (what happens, by the first word
+after `docker`, `buildx build` as `build`) and `calls.jsonl` (one call a line).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+DIGEST = "sha256:" + "5" * 64
+
+
+class StandIn:
+    """The installed stand-in."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """What was called, in order."""
+        path = self.directory / "calls.jsonl"
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def called(self, word: str) -> list[dict[str, Any]]:
+        """The calls of one kind."""
+        return [call for call in self.calls if call["word"] == word]
+
+    def plan(self, **words: dict[str, Any]) -> None:
+        """What happens: `code`, `out`, `err`, `hang` (until it is ended), `digest`."""
+        (self.directory / "plan.json").write_text(json.dumps(words), encoding="utf-8")
+
+
+def install(directory: Path) -> StandIn:
+    """Put the stand-in into a directory, which is to come first on PATH."""
+    directory.mkdir(parents=True, exist_ok=True)
+    program = directory / "docker"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"import stand_in_docker\nsys.exit(stand_in_docker.main({str(directory)!r}, sys.argv[1:]))\n",
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    return StandIn(directory)
+
+
+def main(directory: str, arguments: list[str]) -> int:
+    """What the stand-in does."""
+    word = "build" if arguments[:2] == ["buildx", "build"] else arguments[0]
+    plan_file = Path(directory) / "plan.json"
+    plan = json.loads(plan_file.read_text(encoding="utf-8")).get(word, {}) if plan_file.exists() else {}
+    call = {"word": word, "arguments": arguments, "pid": os.getpid(), "environment": dict(os.environ)}
+    if word in ("build", "login"):
+        data = sys.stdin.buffer.read()
+        call |= {"stdin": data.decode("utf-8", "replace") if word == "login" else hashlib.sha256(data).hexdigest()}
+        call |= _configuration(os.environ.get("DOCKER_CONFIG", ""))
+    with (Path(directory) / "calls.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(call) + "\n")
+    print(plan.get("out", ""), flush=True)
+    print(plan.get("err", ""), file=sys.stderr, flush=True)
+    while plan.get("hang"):
+        time.sleep(3600)
+    if word == "build" and not plan.get("code"):
+        told = Path(arguments[arguments.index("--metadata-file") + 1])
+        told.write_text(json.dumps({"containerimage.digest": plan.get("digest", DIGEST)}), encoding="utf-8")
+    return int(plan.get("code", 0))
+
+
+def _configuration(directory: str) -> dict[str, Any]:
+    path = Path(directory)
+    config = path / "config.json"
+    return {
+        "directory_mode": stat.S_IMODE(path.stat().st_mode) if directory else None,
+        "config_mode": stat.S_IMODE(config.stat().st_mode) if config.exists() else None,
+        "config": json.loads(config.read_text(encoding="utf-8")) if config.exists() else None,
+    }
