@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import tarfile
 import zlib
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
         def write(self, data: bytes, /) -> object:
             """Take the bytes."""
+
+
+# Deflate; no flags, no time, no hint of how hard it was tried, and an unknown system (RFC 1952).
+_GZIP_HEADER = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255))
 
 
 class PackResult:
@@ -66,9 +71,12 @@ class _Archive:
 
     def __init__(self, destination: Writer) -> None:
         self._destination = destination
-        self._compressor = zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: with a gzip header, its time 0
+        self._compressor = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
         self._hash = hashlib.sha256()
+        self._checksum = 0
+        self._length = 0
         self.size = 0
+        self._out(_GZIP_HEADER)  # zlib's own would name the system
 
     def header(self, path: str, kind: str, *, size: int = 0, mode: int = 0o644, target: str = "") -> None:
         member = tarfile.TarInfo(path)
@@ -81,6 +89,8 @@ class _Archive:
 
     def write(self, data: bytes) -> None:
         self._hash.update(data)
+        self._checksum = zlib.crc32(data, self._checksum)
+        self._length += len(data)
         self._out(self._compressor.compress(data))
 
     def pad(self, size: int) -> None:
@@ -89,6 +99,7 @@ class _Archive:
     def close(self) -> str:
         self.write(bytes(1024))
         self._out(self._compressor.flush())
+        self._out(struct.pack("<II", self._checksum, self._length & 0xFFFFFFFF))
         return self._hash.hexdigest()
 
     def _out(self, data: bytes) -> None:
