@@ -153,9 +153,9 @@ STEPS: tuple[Step, ...] = (
         "build_and_push_images",
         "Build the images of the application services whose content has none yet",
         needs=("create_container_registry",),
-        config=("docker.build_context", "docker.builder", "docker.platform"),
+        config=("docker.build_context", "docker.builder", "docker.buildkit", "docker.platform"),
         images=True,
-        tools=("images",),
+        tools=("images", "registry_builds", "registry_data", "docker_command", "bodies/builds"),
     ),
     Step(
         "deploy_infrastructure_services",

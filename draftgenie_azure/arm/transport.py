@@ -56,14 +56,15 @@ LONGEST_ASKED = 86_400.0  # more seconds than anybody waits; it keeps nonsense f
 
 
 class Reply:
-    """An answer: `status`, `headers` (names without case) and `body`, parsed where it is JSON, else text."""
+    """An answer: `status`, `headers` (names without case), `content`, and its meaning: `body`, a value or a text."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "content", "headers", "status")
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: Any) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], body: Any, content: bytes = b"") -> None:
         self.status = status
         self.headers = headers
         self.body = body
+        self.content = content
 
     @property
     def retry_after(self) -> float | None:
@@ -249,6 +250,7 @@ class Wire:
         patience: float | None = None,
         tries: int | None = None,
         bucket: Bucket | None = None,
+        parting: bool = False,
     ) -> Reply:
         """Send a request, again and again while what goes wrong may pass.
 
@@ -259,6 +261,7 @@ class Wire:
             patience: seconds to wait for another operation on the resource to end; default the budget.
             tries: at most so many tries; for calls that have a fallback. A new token does not count.
             bucket: ARM's limit on such requests; each try takes one. ARM does not redirect; other services may.
+            parting: sent once, at once, although the run is to stop: it ends what the run began.
 
         Raises:
             AzureError: Azure refused, or went on failing until the budget ended: then with its last real error.
@@ -272,9 +275,10 @@ class Wire:
         attempt = 0
         signed_in_again = False
         while True:
-            if bucket is not None and (pause := bucket.take()):
-                self._control.wait(pause)
-            self._control.check()
+            if not parting:
+                if bucket is not None and (pause := bucket.take()):
+                    self._control.wait(pause)
+                self._control.check()
             began = time.monotonic()
             try:
                 request = HttpRequest(
@@ -305,7 +309,7 @@ class Wire:
             limit = patience if is_busy(failure) else min(self.budget, failure.patience)
             if again and delay > limit:
                 come_back_later(failure, delay)
-            if not again or lost > limit or (tries is not None and attempt >= tries):
+            if not again or parting or lost > limit or (tries is not None and attempt >= tries):
                 raise failure
             self._logger.info("%s; trying again in %.1f s", failure.message, delay)
             self.tell_wait(_shown(url), failure, attempt, delay)
@@ -381,8 +385,8 @@ def _moment(text: str) -> float | None:
 
 def _reply(response: HttpResponse) -> Reply:
     # Not `text()`: it trusts the charset that the answer claims. JSON is UTF-8 (RFC 8259), here and there with a mark.
-    text = response.read().decode("utf-8-sig", "replace")
-    return Reply(response.status_code, response.headers, _parsed(text))
+    content = response.read()
+    return Reply(response.status_code, response.headers, _parsed(content.decode("utf-8-sig", "replace")), content)
 
 
 def _parsed(text: str) -> Any:

@@ -71,6 +71,15 @@ class Context:
         return ".dockerfile-" + hashlib.sha256(self._dockerfile_bytes()).hexdigest()[:16]
 
     @property
+    def dockerfile_text(self) -> str:
+        """The Dockerfile's text.
+
+        Raises:
+            BuildError: it cannot be read.
+        """
+        return self._dockerfile_bytes().decode("utf-8", "surrogateescape")
+
+    @property
     def reach(self) -> dockerfiles.Reach:
         """What the Dockerfile reaches; `everything` also where a source goes through a link.
 
@@ -78,8 +87,9 @@ class Context:
             BuildError: the Dockerfile cannot be read.
         """
         if self._reach is None:
-            text = self._dockerfile_bytes().decode("utf-8", "surrogateescape")
-            self._reach = dockerfiles.reachable(text, target=self.target, every_stage=self.every_stage)
+            self._reach = dockerfiles.reachable(
+                self.dockerfile_text, target=self.target, every_stage=self.every_stage
+            )
         return self._reach
 
     def files(self) -> list[Entry]:

@@ -36,14 +36,16 @@ class PackResult:
         sha256: of the tar before compression, in lower-case hex, so that it does not depend on the zlib at hand.
         size: bytes written, compressed.
         dependencies: as `Context.dependencies()`, but of the bytes that went into the pack.
+        sizes: of the files, by path.
     """
 
-    __slots__ = ("dependencies", "sha256", "size")
+    __slots__ = ("dependencies", "sha256", "size", "sizes")
 
-    def __init__(self, sha256: str, size: int, dependencies: dict[str, str]) -> None:
+    def __init__(self, sha256: str, size: int, dependencies: dict[str, str], sizes: dict[str, int]) -> None:
         self.sha256 = sha256
         self.size = size
         self.dependencies = dependencies
+        self.sizes = sizes
 
 
 def pack(context: Context, destination: str | os.PathLike[str] | Writer) -> PackResult:
@@ -67,7 +69,7 @@ def pack(context: Context, destination: str | os.PathLike[str] | Writer) -> Pack
     return _pack(context.anew(), destination)
 
 class _Archive:
-    """A tar.gz that is written piece by piece: no list of members is kept, and time, owner and names are left out."""
+    """A tar.gz that is written piece by piece: of its members only the sizes are kept; no time, owner or names."""
 
     def __init__(self, destination: Writer) -> None:
         self._destination = destination
@@ -76,11 +78,14 @@ class _Archive:
         self._checksum = 0
         self._length = 0
         self.size = 0
+        self.sizes: dict[str, int] = {}
         self._out(_GZIP_HEADER)  # zlib's own would name the system
 
     def header(self, path: str, kind: str, *, size: int = 0, mode: int = 0o644, target: str = "") -> None:
         member = tarfile.TarInfo(path)
         member.size = size
+        if kind == "file":
+            self.sizes[path] = size
         member.mode = mode
         member.linkname = target
         member.type = {"file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "directory": tarfile.DIRTYPE}[kind]
@@ -134,7 +139,7 @@ def _pack(context: Context, destination: Writer) -> PackResult:
     for name, _, data in context.extras():
         dependencies.setdefault("file:" + escape(name), hashlib.sha256(data).hexdigest())
     digest = archive.close()
-    return PackResult(digest, archive.size, dependencies)
+    return PackResult(digest, archive.size, dependencies, archive.sizes)
 
 
 def _pack_file(archive: _Archive, absolute: str, name: str) -> tuple[str, bool]:

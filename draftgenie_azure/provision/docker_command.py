@@ -17,6 +17,7 @@ import threading
 from contextlib import contextmanager, suppress
 
 from draftgenie_azure.errors import BuildError
+from draftgenie_azure.provision.build_log import LOG_LINES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 ANSWER_TIMEOUT = 30.0  # seconds in which docker tells its version, or signs in
 _GRACE = 10.0  # seconds that an interrupted build has for its own cleaning up
 _LOOK_UP = 0.1  # seconds after which a stop is looked for
-LOG_LINES = 30  # of a failed build, shown to the user
 
 
 class DockerCommand:
@@ -62,22 +62,21 @@ class DockerCommand:
                 yield f"docker.builder is docker, and {what} ({failure}): {advice}, {otherwise}"
 
     @contextmanager
-    def signed_in(self, server: str, user: str, password: str) -> Iterator[None]:
-        """Sign in to a registry for as long as the context lasts.
+    def signed_in(self, server: str, user: str, password: str) -> Iterator[DockerCommand]:
+        """The command signed in to a registry, for as long as the context lasts.
 
         Raises:
             BuildError: docker refuses.
         """
-        before = self._environment
         directory = tempfile.mkdtemp(prefix="draftgenie-docker-")  # for this user alone
         try:
-            self._environment = {**before, **_configure(directory, server, before)}
-            failure = self._ask(["login", server, "--username", user, "--password-stdin"], password)
+            environment = {**self._environment, **_configure(directory, server, self._environment)}
+            command = DockerCommand(self._control, self._tell, environment)
+            failure = command._ask(["login", server, "--username", user, "--password-stdin"], password)
             if failure is not None:
                 raise BuildError(f"docker cannot sign in to {server}: {failure}")
-            yield
+            yield command
         finally:
-            self._environment = before
             shutil.rmtree(directory, ignore_errors=True)
 
     def build(

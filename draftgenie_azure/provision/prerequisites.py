@@ -8,6 +8,7 @@ import time
 from draftgenie_azure.arm import ids
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.nearest import did_you_mean
+from draftgenie_azure.provision.images import docker_command
 from draftgenie_azure.run.control import pace
 
 TYPE_CHECKING = False
@@ -36,6 +37,7 @@ class Prerequisites:
     """The checks of the first step; each finds all that is wrong of its kind."""
 
     def __init__(self, session: Session) -> None:
+        self._session = session
         self._config = session.config
         self._arm = session.arm
         self._scope = session.scope
@@ -93,8 +95,9 @@ class Prerequisites:
         return live.get("registrationState") == "Registered"
 
     def _builder(self) -> Iterator[str]:
-        if self._config.docker.builder != "acr":
-            yield "docker.builder: docker is not offered by this version; acr builds in the registry, without Docker"
+        is_built = any(service.dockerfile for service in self._config.services.values())
+        if self._config.docker.builder == "docker" and is_built:
+            yield from docker_command(self._session).problems()
 
     def _regions(self) -> Iterator[str]:
         version = ids.API_VERSIONS["Microsoft.Resources/subscriptions"]

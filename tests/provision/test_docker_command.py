@@ -135,9 +135,7 @@ def test_password_comes_on_standard_input_and_stays_in_a_directory_for_this_run(
         json.dumps({"credsStore": "desktop", "auths": {SERVER: {}, "ghcr.io": {"auth": "eA=="}}, "currentContext": "c"})
     )
     before = (home / "config.json").read_bytes()
-    command = Told().command()
-
-    with command.signed_in(SERVER, NOBODY, "refresh token"):
+    with Told().command().signed_in(SERVER, NOBODY, "refresh token") as command:
         build(command)
 
     (login,), (built,) = docker.called("login"), docker.called("build")
@@ -252,10 +250,9 @@ def test_digest_that_is_none(docker: StandIn, digest: Any) -> None:
 def test_interrupt_ends_the_build_and_removes_the_sign_in(docker: StandIn) -> None:
     docker.plan(build={"hang": True, "out": "#1 begun"})
     told = Told()
-    command = told.command()
     threading.Thread(target=lambda: (told.first.wait(60), told.control.request_stop()), daemon=True).start()
 
-    with pytest.raises(StopRequested), command.signed_in(SERVER, NOBODY, "p"):
+    with pytest.raises(StopRequested), told.command().signed_in(SERVER, NOBODY, "p") as command:
         build(command)
 
     with pytest.raises(ProcessLookupError):

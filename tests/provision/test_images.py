@@ -13,8 +13,10 @@ from scripted_azure import GROUP, Answer, Request, ScriptedAzure, scripted_azure
 
 from draftgenie_azure.build_context.context import Context
 from draftgenie_azure.errors import AzureError, BuildError
-from draftgenie_azure.provision import images
-from draftgenie_azure.provision.images import BuildRequest, RegistryBuilder
+from draftgenie_azure.provision import registry_builds
+from draftgenie_azure.provision.images import BuildRequest, Images
+from draftgenie_azure.provision.registry_builds import RegistryBuilds
+from draftgenie_azure.provision.registry_data import RegistryData
 
 REGISTRY = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/acr"
 START = {"method": "POST", "path": "*/scheduleRun"}
@@ -82,7 +84,7 @@ def test_every_image_that_fails_is_told_and_the_others_are_kept(project: Project
     assert failed.code == 1
     assert "draft_service: build" in failed.err
     assert "exit 3" in failed.err
-    assert "next: Mend the build, then run again: other images are kept." in failed.err
+    assert "next: Correct the build, then run again: other images are kept." in failed.err
     assert "/v2/rag-service/manifests/" in failed.err
     before = builds(project)
     edit(project, "# mended")
@@ -112,6 +114,7 @@ class Registry:
         status: of the build.
         odd: end of an address -> what is answered there.
         started: how often a build was asked for.
+        told: lines of the build's output.
     """
 
     def __init__(self, status: str = "Succeeded") -> None:
@@ -119,7 +122,12 @@ class Registry:
         self.odd: dict[str, Answer] = {}
         self.url = ""
         self.started = 0
+        self.told: list[str] = []
         self._built = False
+
+    def tell(self, key: str, line: str) -> None:
+        """A line of the build's output."""
+        self.told.append(line)
 
     def __call__(self, request: Request) -> Answer:
         self.started += request.path.endswith("/scheduleRun")
@@ -143,14 +151,16 @@ class Registry:
 def build(azure: ScriptedAzure, registry: Registry, request: BuildRequest) -> dict[str, dict[str, str]]:
     """Have an image."""
     registry.url = azure.url
-    return RegistryBuilder(azure.session, REGISTRY, azure.url.removeprefix("https://")).build([request])
+    data = RegistryData(azure.session, azure.url.removeprefix("https://"))
+    builder = RegistryBuilds(azure.session, REGISTRY, data, registry.tell)
+    return Images(azure.session, data, builder).build([request])
 
 
 def test_build_that_stays_queued_is_given_up_and_taken_up_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own time-out and some time for its turn; the message says how to be rid of it."""
-    monkeypatch.setattr(images, "QUEUE", 1.0)
+    monkeypatch.setattr(registry_builds, "QUEUE", 1.0)
     registry = Registry("Queued")
     with scripted_azure(tmp_path, registry) as azure:
         with pytest.raises(BuildError, match="api: build ch1 is still Queued after") as failure:

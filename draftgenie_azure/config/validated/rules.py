@@ -50,6 +50,9 @@ _GO_TOGETHER: tuple[frozenset[str], ...] = (
 )
 # What a default is made from, in the same section.
 _DERIVED = {"exposed_port": "port", "identity_name": "project_name", "name": "service"}
+    yield from _migration_rules(config)
+    yield from _dockerfile_rules(config)
+    yield from _docker_rules(config)
 _MOST_FAULTS = 200  # more help nobody, and looking for the nearest name takes time
 _EMULATOR_FAULT_KEYS = (
     "method", "path", "status", "code", "message", "skip", "times", "retry_after", "drop", "fail",
@@ -328,6 +331,7 @@ def _rules(config: Config, damaged: set[Key]) -> Found:
     yield from _migration_rules(config, damaged)
     if not damaged & {("docker",), ("docker", "build_context"), ("docker", "dockerfiles")}:
         yield from _dockerfile_rules(config)
+        yield from _docker_rules(config)
     yield from _state_rules(config)
 
 
@@ -569,6 +573,21 @@ def _each_dockerfile(config: Config) -> Found:
             yield place, "must be a path below docker.build_context"
         elif not config.deployment.skip_build and not os.path.isfile(os.path.join(context, relative)):
             yield place, _missing_dockerfile(config, context, relative)
+
+
+def _docker_rules(config: Config) -> Found:
+    if config.docker.builder != "docker":
+        return
+    if not config.docker.buildkit:
+        yield ("docker", "buildkit"), "cannot be false where docker.builder is docker: buildx builds with BuildKit"
+    for key, service in config.services.items():
+        for name, argument in service.build_args.items():
+            if not isinstance(argument, str) and argument.secret and _READ_BY_DOCKER.fullmatch(name):
+                yield (
+                    ("services", key, "build_args", name),
+                    "cannot be secret where docker.builder is docker: it goes there as an environment variable, and "
+                    "docker itself reads one of this name; choose another name",
+                )
 
 
 def _missing_dockerfile(config: Config, context: str, relative: str) -> str:

@@ -103,6 +103,13 @@ def _rule(kind: str) -> _Rule:
     return _Rule(partial(_checked, kind=kind))
 
 
+def _auto_or_flag(value: Any) -> Any:
+    try:
+        return value if value == "auto" else _flag(value)
+    except ValueError:
+        raise ValueError("must be auto, true or false") from None
+
+
 def _filled(description: str) -> Any:
     """A key whose default depends on others: `with_defaults` puts it in, so that it is never None."""
     return Field(default=None, description=description)
@@ -412,6 +419,10 @@ class Docker(Section):
     build_context: Text = Field(default=".", description="counts from the (first) config file")
     builder: Literal["acr", "docker"] = Field(
         default="acr", description="acr builds in the registry and needs no Docker"
+    )
+    buildkit: Annotated[Literal["auto", True, False], BeforeValidator(_auto_or_flag)] = Field(
+        default="auto",
+        description="whether the registry builds with BuildKit, by a task; auto: where the Dockerfile needs it",
     )
     dockerfiles: dict[ServiceKey, Text] = Field(default_factory=dict)
     platform: Literal["linux/amd64"] = "linux/amd64"

@@ -1,0 +1,83 @@
+"""The log of a build in the registry, read as it grows."""
+
+from __future__ import annotations
+
+import re
+
+from draftgenie_azure.arm.replies import member
+from draftgenie_azure.errors import AzureError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from draftgenie_azure.session import Session
+
+LOG_LINES = 30  # of a failed build, shown to the user
+# Docker's classic builder, and BuildKit with plain progress.
+_PROGRESS = re.compile(r"Step \d+/\d+ : .*|#\d+ \[(?!internal\]).*\d+/\d+\] .*")
+
+
+def is_progress(line: str) -> bool:
+    """Whether a line of a build's output tells which step of the Dockerfile begins."""
+    return _PROGRESS.fullmatch(line) is not None
+
+
+class BuildLog:
+    """The log of one run of the registry.
+
+    Args:
+        run: the run's address under Resource Manager.
+        tell: gets each whole line, once.
+    """
+
+    def __init__(self, session: Session, run: str, api_version: str, tell: Callable[[str], None]) -> None:
+        self._arm = session.arm
+        self._transport = session.transport
+        self._run = run
+        self._version = api_version
+        self._tell = tell
+        self._address = ""
+        self._read = 0  # bytes, up to the end of a line
+        self._last: list[str] = []
+
+    def follow(self) -> None:
+        """Read and tell what was written since; a log that cannot be read now is no failure of the build."""
+        try:
+            self._read_on()
+        except AzureError:
+            self._address = ""  # its signature is good for an hour or so
+
+    def finish(self) -> None:
+        """Tell the rest, where any of it was told."""
+        if self._read:
+            self.follow()
+
+    def end(self) -> str:
+        """The last lines, or why they cannot be shown."""
+        try:
+            self._read_on(whole=True)
+        except AzureError as error:
+            return f"(its log could not be read: {error.message})"
+        return "\n".join(f"    {line}" for line in self._last)
+
+    def _read_on(self, *, whole: bool = False) -> None:
+        if not self._address:
+            link = self._arm.act(f"{self._run}/listLogSasUrl", api_version=self._version).body
+            self._address = member(link, "logLink", of="log of a build")
+        reply = self._transport.other(
+            "GET",
+            self._address,
+            scope=None,
+            headers={"Range": f"bytes={self._read}-"} if self._read else {},
+            accept=(404, 416),  # nothing was written yet, or nothing since
+            tries=3 if whole else 1,
+        )
+        if reply.status in (404, 416):
+            return
+        content = reply.content if reply.status == 206 else reply.content[self._read :]
+        end = len(content) if whole else content.rfind(b"\n") + 1
+        self._read += end
+        for line in content[:end].decode("utf-8-sig", "replace").splitlines():
+            self._last = [*self._last[1 - LOG_LINES :], line]
+            self._tell(line)

@@ -1,0 +1,191 @@
+"""Builds in the registry itself, by its build API; no Docker is needed where this runs.
+
+Source of the sequence: the Azure CLI's `az acr build` (azure-cli 2.91, `acr/_archive_utils.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+
+from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.replies import member
+from draftgenie_azure.errors import AzureError, BuildError, StopRequested
+from draftgenie_azure.provision.bodies.builds import buildkit_task, quick_build
+from draftgenie_azure.provision.build_log import BuildLog
+from draftgenie_azure.run.control import pace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO
+
+    from draftgenie_azure.provision.images import BuildRequest
+    from draftgenie_azure.provision.registry_data import RegistryData
+    from draftgenie_azure.session import Session
+
+QUEUE = 30 * 60.0  # seconds that a build may wait for its turn
+_ENDED = frozenset({"Succeeded", "Failed", "Canceled", "Error", "Timeout"})
+
+
+class RegistryBuilds:
+    """Builds images in the registry.
+
+    Args:
+        registry_id: the registry.
+        data: its own interface.
+        tell: gets every line that a build writes, with the service's key before it.
+    """
+
+    def __init__(
+        self, session: Session, registry_id: str, data: RegistryData, tell: Callable[[str, str], None]
+    ) -> None:
+        self._session = session
+        self._arm = session.arm
+        self._records = session.records
+        self._control = session.control
+        self._registry = registry_id
+        self._data = data
+        self._tell = tell
+        self._version = ids.API_VERSIONS["Microsoft.ContainerRegistry/registries/runs"]
+
+    def build(self, request: BuildRequest, tag: str, dockerfile: str, archive: IO[bytes]) -> str:
+        """Build a context; the image's digest.
+
+        Args:
+            tag: what the image is to be called.
+            dockerfile: its path in the archive.
+            archive: the context as tar.gz.
+
+        Raises:
+            BuildError: it failed, with the end of its log; or it does not end.
+            StopRequested: the run is to stop; the build was cancelled.
+        """
+        operation = self._operation(request, tag)
+        begun = None if request.force else self._records.operations.get(operation)
+        if begun is None or not self._wait(request, tag, str(begun["url"]), taken_up=True):
+            self._wait(request, tag, self._begin(request, tag, dockerfile, archive))
+        digest = self._data.digest(request.repository, tag)
+        if digest is None:
+            raise BuildError(
+                f"{request.repository}:{tag} was built, but is not in the registry",
+                hint="Run again: it is built once more. A retention policy of the registry may have deleted it.",
+            )
+        return digest
+
+    def forget_others(self) -> None:
+        """Forget builds that a cut-off run began: they have ended, or nobody wants their content any longer."""
+        for operation in list(self._records.operations):  # a copy: other steps begin and end theirs meanwhile
+            if operation.startswith(f"{self._registry}#build/"):
+                self._records.operation_ended(operation)
+
+    def _begin(self, request: BuildRequest, tag: str, dockerfile: str, archive: IO[bytes]) -> str:
+        """Upload a context and start its build; the run's id."""
+        if request.way:
+            self._control.on_wait(f"{request.key}: {request.way}")
+        source = self._upload(request, archive)
+        # A run does not tell what it was asked for, so one whose start was not answered cannot be found; a second
+        # build of the same content is harmless. So this is sent again like any other request.
+        body = (buildkit_task if request.needs_buildkit else quick_build)(
+            image=f"{request.repository}:{tag}",
+            dockerfile=dockerfile,
+            source=source,
+            platform=request.platform,
+            timeout=request.timeout,
+            target=request.target,
+            arguments=request.arguments,
+            secret=request.secret_arguments,
+            no_cache=request.force,
+        )
+        reply = self._arm.act(f"{self._registry}/scheduleRun", api_version=self._version, body=body)
+        run_id = member(reply.body, "properties", "runId", of=f"start of the build of {request.key}")
+        self._records.operation_started(self._operation(request, tag), "build", run_id)
+        return run_id
+
+    def _upload(self, request: BuildRequest, archive: IO[bytes]) -> str:
+        """Upload a context; where it lies, as the registry calls it."""
+        # A correlation id of its own: the upload's address is made from it and the day, and one id used twice would
+        # put another service's source under this image (github.com/Azure/azure-dev/pull/7776).
+        fresh = {"x-ms-correlation-request-id": str(uuid.uuid4())}
+        place = self._arm.act(
+            f"{self._registry}/listBuildSourceUploadUrl", api_version=self._version, headers=fresh
+        ).body
+        address, source = (member(place, key, of="place for a build context") for key in ("uploadUrl", "relativePath"))
+        archive.seek(0)
+        size = os.fstat(archive.fileno()).st_size
+        self._session.logger.info("%s: uploading %.1f MB of build context", request.key, size / 1e6)
+        self._session.transport.other(
+            "PUT", address, scope=None, content=archive, headers={"x-ms-blob-type": "BlockBlob"}
+        )
+        return source
+
+    def _wait(self, request: BuildRequest, tag: str, run_id: str, *, taken_up: bool = False) -> bool:
+        """Wait for a build and tell its log; False where one that was taken up is gone or was cancelled.
+
+        `status` alone counts: `provisioningState` says Succeeded while a run is only queued.
+
+        Raises:
+            BuildError: it failed, with the end of its log; or it does not end.
+        """
+        run = f"{self._registry}/runs/{run_id}"
+        log = BuildLog(self._session, run, self._version, lambda line: self._tell(request.key, line))
+        try:
+            status = self._ended(request, run_id, log)
+        except StopRequested:
+            if self._control.lock_held():  # else another run may have taken the build up
+                self._cancel(request, tag, run)
+            raise
+        self._records.operation_ended(self._operation(request, tag))
+        if taken_up and status in ("", "Canceled"):
+            return False
+        if status == "Succeeded":
+            log.finish()
+        else:
+            text = f"{request.key}: build {run_id} of {request.dockerfile} ended as {status or 'Error'}."
+            raise BuildError(f"{text}\n{log.end()}", hint=_advice(request))
+        return True
+
+    def _ended(self, request: BuildRequest, run_id: str, log: BuildLog) -> str:
+        """The status with which a build ended; empty where there is no such build."""
+        began = time.monotonic()
+        while True:
+            live = self._arm.read(f"{self._registry}/runs/{run_id}", api_version=self._version)
+            if live is None:
+                return ""
+            status = member(live, "properties", "status", of=f"build {run_id}")
+            if status in _ENDED:
+                return status
+            if status == "Running":
+                log.follow()
+            waited = time.monotonic() - began
+            if waited > request.timeout + QUEUE:
+                raise BuildError(
+                    f"{request.key}: build {run_id} is still {status} after {waited / 60:.0f} minutes",
+                    hint="Run again: the wait is taken up. To have it built anew, cancel it first: az acr task "
+                    f"cancel-run --registry {ids.last_name(self._registry)} --run-id {run_id}",
+                )
+            self._control.wait(pace(began))
+
+    def _cancel(self, request: BuildRequest, tag: str, run: str) -> None:
+        """Cancel a build that nobody waits for any longer; one that cannot be cancelled is taken up next time."""
+        try:
+            self._session.transport.arm("POST", f"{run}/cancel", params={"api-version": self._version}, parting=True)
+        except AzureError as error:
+            self._session.logger.info("%s: its build goes on: %s", request.key, error.message)
+        else:
+            self._session.logger.info("%s: its build was cancelled", request.key)
+            self._records.operation_ended(self._operation(request, tag))
+
+    def _operation(self, request: BuildRequest, tag: str) -> str:
+        return f"{self._registry}#build/{request.repository}:{tag}"
+
+
+def _advice(request: BuildRequest) -> str:
+    advice = "Correct the build, then run again: other images are kept."
+    if request.needs_buildkit:
+        advice += (
+            " It was built with BuildKit, which Azure does not document for its registry: if BuildKit is what failed,"
+            " set docker.builder to docker, or docker.buildkit to false and build without what needs it."
+        )
+    return advice
