@@ -307,7 +307,7 @@ class Wire:
             delay = self.pause(attempt, failure.retry_after)
             lost = spent.more(failure, time.monotonic() - began + delay)
             limit = patience if is_busy(failure) else min(self.budget, failure.patience)
-            if again and delay > limit:
+            if again and failure.retry_after and delay > limit:
                 come_back_later(failure, delay)
             if not again or parting or lost > limit or (tries is not None and attempt >= tries):
                 raise failure

@@ -50,9 +50,11 @@ _GO_TOGETHER: tuple[frozenset[str], ...] = (
 )
 # What a default is made from, in the same section.
 _DERIVED = {"exposed_port": "port", "identity_name": "project_name", "name": "service"}
-    yield from _migration_rules(config)
-    yield from _dockerfile_rules(config)
-    yield from _docker_rules(config)
+# Variables that docker, buildx or the system read themselves: no secret build argument may take their place.
+_READ_BY_DOCKER = re.compile(
+    r"(?i)PATH|HOME|USER|TMPDIR|TEMP|TMP|LANG|LC_\w+|LD_\w+|XDG_\w+|\w+_PROXY|SSL_CERT_\w+|GODEBUG|TERM|NO_COLOR"
+    r"|(?:DOCKER|BUILDX|BUILDKIT|COMPOSE|OTEL|SSH)_\w+|SYSTEMROOT|COMSPEC|PATHEXT|USERPROFILE|APPDATA|PROGRAM\w+"
+)
 _MOST_FAULTS = 200  # more help nobody, and looking for the nearest name takes time
 _EMULATOR_FAULT_KEYS = (
     "method", "path", "status", "code", "message", "skip", "times", "retry_after", "drop", "fail",
