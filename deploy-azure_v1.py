@@ -382,6 +382,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         if provision.foundation.check_owner(self.session):
             self.decider.live_reasons.setdefault("create_resource_group", []).append("the group is taken over")
         self._find_gone()
+        self._find_changed_secrets()
         document = self.state.state
         if document.get("secrets_digest") != self.decider.secrets_digest:
             document["secrets_digest"] = None  # until every step has recorded its lines with the new secrets
@@ -421,6 +422,13 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
     def _find_gone(self) -> None:
         """A recorded resource that is gone, or has failed, is a reason to run its step."""
         for step, reason in provision.survey.find_gone(self.session):
+            self.decider.live_reasons.setdefault(step, []).append(reason)
+
+    def _find_changed_secrets(self) -> None:
+        """A secret that is not the recorded one any more is a reason to run the step that put it there."""
+        if self.decider.live_reasons.get("create_key_vault"):
+            return
+        for step, reason in provision.survey.find_changed_secrets(self.session):
             self.decider.live_reasons.setdefault(step, []).append(reason)
 
     # --- one step ---

@@ -106,6 +106,10 @@ class Decider:
         self.hasher.read_ahead([step for step in steps if not self._disabled(step.name)])
         self.secrets_digest = digest()
         self.hasher.known_secrets = self._known_secrets()
+        self.hasher.recorded = {
+            step.name: (state.last_success(step.name) or {}).get("dependencies", {}) for step in steps
+        }
+        raw.in_vault = frozenset(state.state.get("secrets", ()))
 
     def _known_secrets(self) -> dict[str, str]:
         """The recorded `secret:` lines, where no secret changed since all of them were recorded."""
@@ -184,7 +188,8 @@ class Decider:
         secrets = {name_of(key): fresh.hash(key, value) for key, value in secret_values(self.raw).items()}
         for step in self.steps:
             lines = (self.state.last_success(step.name) or {}).get("dependencies", {})
-            if any(name.startswith("secret:") and secrets.get(name, NULL) != lines[name] for name in lines):
+            asked = [name for name in lines if name.startswith("secret:") and name not in fresh.not_given]
+            if any(secrets.get(name, NULL) != lines[name] for name in asked):
                 return False
         return True
 

@@ -53,11 +53,15 @@ class Hasher:
 
     Attributes:
         known_secrets: `secret:` lines that are still true, since no secret changed; none unless they are set.
+        recorded: step -> its recorded lines; those of secrets that are not given are kept. None unless they are set.
+        not_given: names of the lines of secrets that are in the configuration without a value.
     """
 
     def __init__(self, raw: RawConfig, salt: str, *, exclude: tuple[str, ...] = ()) -> None:
         self.raw = raw
         self.known_secrets: Mapping[str, str] = {}
+        self.recorded: Mapping[str, Mapping[str, str]] = {}
+        self.not_given = frozenset(name_of(".".join(map(str, key))) for key in raw.not_given())
         self._salt = salt
         self._exclude = exclude
         self._tools: dict[str, str] = {}
@@ -88,6 +92,10 @@ class Hasher:
         lines = {f"tool:{path}": self._tool(path) for path in step.tools}
         for key, value in self._values(step):
             lines[name_of(key)] = self.hash(key, value)
+        recorded = self.recorded.get(step.name, {})
+        for name in self.not_given:
+            if recorded.get(name, NULL) != NULL:
+                lines[name] = recorded[name]
         if step.images:
             lines.update(self._files(step))
         for need in step.needs:

@@ -14,7 +14,7 @@ from draftgenie_azure.errors import ConfigError, Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from draftgenie_azure.config.validated.schema import Config
@@ -28,18 +28,22 @@ class RawConfig:
         directory: the directory of the first file, absolute; the working directory where that is standard input or a
             pipe. State, context and relative paths count from it.
         variables: every `${NAME}` that was asked for, with its value, or None where it was not set.
+        in_vault: names of the vault's secrets that the state records; empty until they are known.
         env_file: the file of further variables, absolute; None where none was given.
         from_environment: path of each value in which a `${NAME}` stood -> the names; such a value is never shown.
         warnings: what a person should know although it is no fault.
     """
 
-    __slots__ = ("_places", "directory", "env_file", "from_environment", "paths", "values", "variables", "warnings")
+    __slots__ = (
+        "_places", "directory", "env_file", "from_environment", "in_vault", "paths", "values", "variables", "warnings",
+    )  # fmt: skip
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.values: dict[str, Any] = {}
         self.paths = [path if path == sources.STDIN else os.path.abspath(path) for path in paths]
         self.directory = os.getcwd() if sources.is_stream(paths[0]) else os.path.dirname(self.paths[0])
         self.env_file: str | None = None
+        self.in_vault: frozenset[str] = frozenset()
         self.variables: dict[str, str | None] = {}
         self.from_environment: dict[Key, tuple[str, ...]] = {}
         self.warnings: list[str] = []
@@ -68,6 +72,13 @@ class RawConfig:
         while key not in self._places:
             key = key[:-1]
         return self._places[key]
+
+    def not_given(self) -> Iterator[Key]:
+        """The keys of secrets that are there without a value: the vault may have one."""
+        for key, value in _vault_values(self.values):
+            taken_out = value is None and key[0] != "secrets" and key not in self.from_environment
+            if value in ("", None) and not taken_out:
+                yield key
 
     def hides(self, key: Key) -> bool:
         """Whether the value at the key, or one below it, must not be shown."""
@@ -144,6 +155,24 @@ def load(paths: Sequence[str], environ: Mapping[str, str] | None = None) -> Conf
         ConfigError: as `read` and `validate` do.
     """
     return validate(read(paths, os.environ if environ is None else environ))
+
+
+def _vault_values(values: Mapping[str, Any]) -> Iterator[tuple[Key, Any]]:
+    """What goes to the vault, by key."""
+    secrets = values.get("secrets")
+    for name, value in secrets.items() if isinstance(secrets, dict) else ():
+        yield ("secrets", name), value
+    for section in ("services", "migrations"):
+        owners = values.get(section)
+        pairs = owners.items() if isinstance(owners, dict) else enumerate(owners if isinstance(owners, list) else ())
+        for owner, described in pairs:
+            variables = described.get("secrets") if isinstance(described, dict) else None
+            for name, value in variables.items() if isinstance(variables, dict) else ():
+                yield (section, owner, "secrets", name), value
+    for section, name in (("postgresql", "admin_password"), ("mongodb", "connection_url")):
+        described = values.get(section)
+        if isinstance(described, dict) and name in described:
+            yield (section, name), described[name]
 
 
 def _walk(value: Any, parts: list[str]) -> Any:

@@ -37,10 +37,13 @@ def store(session: Session, inputs: Mapping[str, Outputs], vault: Vault | None) 
             continue
         if secret.origin == "generated":
             versions[name] = vault.ensure_generated(name)
+        elif secret.origin in ("kept", "existing"):
+            versions[name] = vault.ensure_existing(secret)
         elif secret.origin == "composed":
             versions[name] = vault.ensure_composed(name, secret.template or "", plain, versions)
         else:
-            versions[name] = vault.ensure_given(name, _value(session, inputs, secret))
+            value = _value(session, inputs, secret)
+            versions[name] = vault.ensure_given(name, value, keep_foreign=secret.origin == "given")
     return {
         "secrets": {
             name: {"uri": f"{vault.uri}secrets/{name}", "version": version}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from draftgenie_azure.arm import ids
-from draftgenie_azure.errors import StateError
+from draftgenie_azure.errors import AzureError, StateError
+from draftgenie_azure.provision.databases import PASSWORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,3 +105,23 @@ def _forget_group(session: Session) -> Iterator[tuple[str, str]]:
             if not record.get("orphaned") and record["step"]:
                 yield record["step"], f"{key} is gone"
             session.records.forget(key)
+
+
+def find_changed_secrets(session: Session) -> Iterator[tuple[str, str]]:
+    """List the vault once: step and reason for each secret whose version there is not the recorded one."""
+    vault, recorded = session.records.resources.get("key_vault"), session.records.secrets
+    if not vault or not recorded:
+        return
+    version = ids.API_VERSIONS["Microsoft.KeyVault/vaults/secrets"]
+    try:
+        listed = list(session.arm.listing(f"{vault['id']}/secrets", api_version=version))
+    except AzureError as error:
+        if error.status != 403:
+            raise
+        session.logger.info("the secrets of the vault may not be listed; going on without")
+        return
+    live = {item["name"]: ids.last_name(str(item["properties"]["secretUriWithVersion"])) for item in listed}
+    for name in sorted(recorded.keys() & session.config.vault_secrets().keys()):
+        if live.get(name) != recorded[name].get("version"):
+            words = "was changed in the vault" if name in live else "is gone from the vault"
+            yield "create_databases" if name == PASSWORD else "store_secrets", f"the secret {name} {words}"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from draftgenie_azure.config.validated.secret_plan import VaultSecret
     from draftgenie_azure.session import Session
 
 GENERATED_LENGTH = 32
@@ -71,11 +72,52 @@ class Vault:
             return None
         return ids.last_name(str(live["properties"]["secretUriWithVersion"]))
 
-    def ensure_given(self, name: str, value: str) -> str:
-        """Have the vault hold `value`; returns the secret's version. Sends nothing where it surely does already."""
-        self._values[name] = value
+    def ensure_given(self, name: str, value: str, *, keep_foreign: bool = False) -> str:
+        """Have the vault hold `value`; returns the secret's version. Sends nothing where it surely does already.
+
+        Args:
+            keep_foreign: keep what somebody else put there since this deployment put the same value.
+        """
         digest = slow_digest(value, self._records.salt)
-        return self._ensure(name, digest, lambda: value, generated=False)
+        record = self._records.secrets.get(name, {})
+        current = self.version(name)
+        if current is None or record.get("digest") != digest:
+            return self._put(name, value, digest, generated=False)
+        foreign = record["version"] != current or bool(record.get("foreign"))
+        if foreign and not keep_foreign:
+            return self._put(name, value, digest, generated=False)
+        if foreign:
+            self._tell_foreign(name)
+        else:
+            self._values[name] = value
+        self._record(name, digest, current, generated=False, foreign=foreign)
+        return current
+
+    def ensure_existing(self, secret: VaultSecret) -> str:
+        """The version of a secret that the vault has already; its value is neither read nor written.
+
+        Raises:
+            DeployerError: there is none, and no value that the emulator's vault would get.
+        """
+        name, expected = secret.name, secret.origin == "existing"
+        current = self.version(name)
+        if current is None and secret.value is not None:
+            return self._put(name, secret.value, None, generated=False)
+        if current is None:
+            message = f"the secret {name} is not in the vault {ids.last_name(self.id)}, and no value is given"
+            raise DeployerError(message, hint=secret.remedy)
+        record = self._records.secrets.get(name, {})
+        foreign = not expected and (record.get("version", current) != current or bool(record.get("foreign")))
+        if foreign:
+            self._tell_foreign(name)
+        self._record(name, None, current, generated=False, foreign=foreign)
+        return current
+
+    def _tell_foreign(self, name: str) -> None:
+        self._session.warn(
+            f"the secret {name} was changed in the vault by someone else; the vault's value is kept and used "
+            f"(another value in the configuration replaces it)"
+        )
 
     def ensure_generated(self, name: str) -> str:
         """Have the vault hold some value, made once; one that is there is kept, whoever made it."""
@@ -139,9 +181,13 @@ class Vault:
         self._record(name, digest, version, generated=generated)
         return version
 
-    def _record(self, name: str, digest: str | None, version: str, *, generated: bool) -> None:
+    def _record(
+        self, name: str, digest: str | None, version: str, *, generated: bool, foreign: bool = False
+    ) -> None:
         old = self._records.secrets.get(name)
         new = {"digest": digest or (old or {}).get("digest"), "version": version, "generated": generated}
+        if foreign:
+            new["foreign"] = True
         if old != new:
             self._records.secret_stored(name, new)
 

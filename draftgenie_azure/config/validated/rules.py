@@ -17,6 +17,7 @@ from draftgenie_azure.config.validated.schema import (
     STORAGE_SIZES,
     BuildArgument,
     Config,
+    SecretSource,
     Service,
     relative_path,
     with_defaults,
@@ -665,5 +666,5 @@ def _notices(config: Config) -> Iterator[str]:
             yield f"secrets.{key}: placeholders are put into variables only; here they stay as they are"
     for key in GENERATED:
         value = config.secrets.get(key)
-        if isinstance(value, BaseModel) and not getattr(value, "generate", True):
+        if isinstance(value, SecretSource) and not value.generate and not value.existing:
             yield f"secrets.{key} is generated when empty, whatever `generate` says"

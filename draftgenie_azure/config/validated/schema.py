@@ -378,10 +378,11 @@ class Service(Section):
     scale: Scale | None = None
 
 
-class Generate(Section):
-    """A secret that is made once and kept in the vault."""
+class SecretSource(Section):
+    """A secret whose value is not in the configuration."""
 
-    generate: Flag
+    generate: Flag = Field(default=False, description="made once and kept in the vault")
+    existing: Flag = Field(default=False, description="in the vault alone: its value is never written")
 
 
 class Migration(Section):
@@ -471,7 +472,7 @@ class Config(Section):
     secrets: dict[
         ServiceKey,
         Annotated[
-            Annotated[str, BeforeValidator(_scalar), Tag("<text>")] | Annotated[Generate, Tag("<mapping>")],
+            Annotated[str, BeforeValidator(_scalar), Tag("<text>")] | Annotated[SecretSource, Tag("<mapping>")],
             Discriminator(_branch("mapping")),
         ],
     ] = Field(default_factory=dict, repr=False)

@@ -45,7 +45,9 @@ _PLAIN = frozenset(
 _OWN = "the deployment's own"
 _SHARED = {"rabbitmq.url": "rabbitmq-url", "redis.url": "redis-url"}
 
-Origin = Literal["given", "generated", "postgresql_password", "monitoring", "redis_password", "composed"]
+Origin = Literal[
+    "given", "kept", "existing", "generated", "postgresql_password", "monitoring", "redis_password", "composed"
+]
 Key = tuple["str | int", ...]
 Report = Callable[[Key, str], None]
 
@@ -56,10 +58,13 @@ class VaultSecret:
 
     Attributes:
         name: its name there.
-        origin: `given` (in the configuration), `generated` (made once if it is missing), `postgresql_password` (given
-            or generated), `monitoring`, `redis_password` (both read from Azure), or `composed` (made from others).
+        origin: `given` (in the configuration), `kept` (given by an earlier run, and not by this one), `existing` (in
+            the vault alone), `generated` (made once if it is missing), `postgresql_password` (given or generated),
+            `monitoring`, `redis_password` (both read from Azure), or `composed` (made from others).
         template: of a composed one; it may hold plain text that is secret, too.
-        value: of a given one, and of PostgreSQL's password where the configuration gives it.
+        value: of a given one, and of PostgreSQL's password where the configuration gives it; of a kept one what the
+            emulator's vault gets where it has none.
+        remedy: what to do where a kept or existing one is missing in the vault.
         used_by: `services.<key>` and `migrations.<name>`, sorted.
     """
 
@@ -68,6 +73,7 @@ class VaultSecret:
     template: str | None = field(default=None, repr=False)
     value: str | None = field(default=None, repr=False)
     used_by: tuple[str, ...] = ()
+    remedy: str = ""
 
     @property
     def parts(self) -> set[str]:
@@ -442,6 +448,9 @@ class _Planner:
         if sole is not None and is_secret_name(sole):
             vault = vault_name_of(sole)
             self._warn_unsafe(sole, name, key)
+        elif not expanded.parts and owner in self.config.raw.in_vault:
+            vault = owner
+            self.plan.secrets[vault] = self._kept(vault, key)
         else:
             if not expanded.parts:
                 self._empty(key, f"a value for {name}")
@@ -552,19 +561,35 @@ class _Planner:
                 ("mongodb", "connection_url"), vault, config.mongodb.connection_url if config.mongodb else ""
             )
         key = name.removeprefix("secrets.")
+        given = config.secrets.get(key)
+        if given is not None and not isinstance(given, str) and given.existing:
+            vault_of = config.key_vault.name if config.key_vault else "<vault>"
+            remedy = f"Put it there: az keyvault secret set --vault-name {vault_of} --name {vault} --file <file>"
+            return VaultSecret(vault, "existing", remedy=f"{remedy}. Then run again.")
         value, made = self._value_of(key)
         if value and not naming.is_published(value):
             return VaultSecret(vault, "given", value=value)
         if not value and made:
             return VaultSecret(vault, "generated")
+        if not value and vault in config.raw.in_vault:
+            return self._kept(vault, ("secrets", key))
         return self._needed(("secrets", key), vault, value) if used else None
 
     def _needed(self, key: Key, vault: str, value: str) -> VaultSecret:
         """A secret that something uses and that must be given."""
+        if not value and vault in self.config.raw.in_vault:
+            return self._kept(vault, key)
         if not value or naming.is_published(value):
             self._empty(key, "a value" if not value else "a real value in place of the published stand-in")
             value = f"emulator-dummy-{key[-1]}"
         return VaultSecret(vault, "given", value=value)
+
+    def _kept(self, vault: str, key: Key) -> VaultSecret:
+        """A secret that this configuration does not give and the vault has."""
+        names = self.config.raw.from_environment.get(key)
+        remedy = f"Export {' and '.join(names)}" if names else f"Give {'.'.join(map(str, key))} a value"
+        dummy = f"emulator-dummy-{str(key[-1]).lower()}" if self.config.azure.cloud == "emulator" else None
+        return VaultSecret(vault, "kept", value=dummy, remedy=f"{remedy}, then run again.")
 
     def _empty(self, key: Key, wanted: str) -> None:
         """A secret that is used has no real value: a fault, but on the emulator, where a dummy will do."""

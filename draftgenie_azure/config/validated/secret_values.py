@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 def faults(raw: RawConfig) -> Iterator[tuple[Key, str]]:
     """Yield the key and the words of each fault; the words show nothing of a value."""
+    secrets = raw.get("secrets")
+    for name, given in secrets.items() if isinstance(secrets, dict) else ():
+        if isinstance(given, dict) and len([value for value in given.values() if str(value).lower() == "true"]) > 1:
+            yield ("secrets", name), "is either generated or existing: keep one"
     for key, value in _secrets(raw):
         text = _literal(key, value)
         if text is None:
