@@ -31,6 +31,8 @@ _CLASSIC_OPTIONS = {
     "HEALTHCHECK": frozenset({"interval", "retries", "start-period", "timeout"}),
     "RUN": frozenset(),
 }
+# Those that it can read, and refuses where it comes to build; the others end it at once, wherever they stand.
+_READ_OPTIONS = {"ADD": ("chmod",), "COPY": ("chmod",), "RUN": ("mount", "network", "security")}
 # Variables that BuildKit alone sets by itself.
 _AUTOMATIC = frozenset(side + part for side in ("BUILD", "TARGET") for part in ("PLATFORM", "OS", "ARCH", "VARIANT"))
 # Instructions in which the builder, not a shell, puts in the values of variables.
@@ -63,8 +65,8 @@ class Need:
 def needs(text: str, *, target: str | None = None, arguments: Collection[str] = ()) -> list[Need]:
     """Everything in a Dockerfile for which BuildKit is needed, in the order of its lines.
 
-    What stands behind the wanted stage is not built by either builder and does not count. Nor does `# syntax=` with
-    Docker's own syntax: the classic builder takes it for a comment.
+    What stands behind the wanted stage is not built by either builder; only what the classic builder cannot even read
+    counts there. `# syntax=` with Docker's own syntax never counts: the classic builder takes it for a comment.
 
     Args:
         text: the Dockerfile.
@@ -78,9 +80,8 @@ def needs(text: str, *, target: str | None = None, arguments: Collection[str] = 
     found: list[Need] = []
     try:
         for instruction in read(text):
-            if stages.past(instruction):
-                break
-            found += (Need(instruction.line, what) for what in _of(instruction, stages))
+            is_built = not stages.past(instruction)
+            found += (Need(instruction.line, what) for what, reads in _of(instruction, stages) if is_built or not reads)
     except Undecidable:
         pass  # a fault of the Dockerfile, of which either builder says more than could be said here
     return found
@@ -93,15 +94,17 @@ class _Stages:
         self._target = (target or "").lower()
         self._count = 0
         self._in_target = False
+        self._behind = False
         self.given = frozenset(arguments)
         self._global: set[str] = set()
         self._local: set[str] = set()
 
     def past(self, instruction: Instruction) -> bool:
-        """Take notice of an instruction; whether it begins a stage behind the wanted one."""
-        if instruction.word != "FROM":
-            return False
+        """Take notice of an instruction; whether it is in a stage behind the wanted one."""
+        if instruction.word != "FROM" or self._behind:
+            return self._behind
         if self._in_target:
+            self._behind = True
             return True
         words = flags(instruction.rest)[1].split()
         name = words[2].lower() if len(words) == 3 and words[1].upper() == "AS" else ""
@@ -124,22 +127,25 @@ class _Stages:
         return name in _AUTOMATIC and name not in self._global | self._local
 
 
-def _of(instruction: Instruction, stages: _Stages) -> Iterator[str]:
+def _of(instruction: Instruction, stages: _Stages) -> Iterator[tuple[str, bool]]:
+    """What in an instruction needs BuildKit, and whether the classic builder can at least read it."""
     word, rest = instruction.word, instruction.rest
     while word == "ONBUILD":
         word, rest = cut(rest)
         word = word.upper()
     given, arguments = flags(rest)
     if word in _CLASSIC_OPTIONS:
-        yield from (f"{word} --{name}" for name, _ in given if name not in _CLASSIC_OPTIONS[word])
+        for name, _ in given:
+            if name not in _CLASSIC_OPTIONS[word]:
+                yield f"{word} --{name}", name in _READ_OPTIONS.get(word, ())
     if instruction.heredocs:
-        yield f"{word} {instruction.heredocs[0]} (a here-document)"
+        yield f"{word} {instruction.heredocs[0]} (a here-document)", False
     if word == "ADD" and any(_GIT.match(source) for source in (json_words(arguments) or arguments.split())[:-1]):
-        yield "ADD of a Git repository"
+        yield "ADD of a Git repository", True
     if word in _EXPANDED:
-        yield from _of_variables(word, rest, stages)
+        yield from ((what, True) for what in _of_variables(word, rest, stages))
     if word == "ARG":
-        yield from _of_declarations(arguments, stages)
+        yield from ((what, True) for what in _of_declarations(arguments, stages))
 
 
 def _of_variables(word: str, rest: str, stages: _Stages) -> Iterator[str]:

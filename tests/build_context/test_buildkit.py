@@ -131,9 +131,9 @@ STAGES = """\
 FROM a AS Build
 RUN --mount=type=cache,target=/c make
 FROM b AS test
-COPY --link a /a
-FROM c
 COPY --chmod=755 a /a
+FROM c
+RUN --network=none make
 """
 
 
@@ -141,8 +141,13 @@ COPY --chmod=755 a /a
     ("target", "lines"),
     [(None, [2, 4, 6]), ("build", [2]), ("0", [2]), ("TEST", [2, 4]), ("2", [2, 4, 6]), ("x", [2, 4, 6])],
 )
-def test_stages_behind_the_wanted_one_do_not_count(target: str | None, lines: list[int]) -> None:
+def test_stages_behind_the_wanted_one_are_not_built(target: str | None, lines: list[int]) -> None:
     assert [line for line, _ in needed(STAGES, target)] == lines
+
+
+@pytest.mark.parametrize("line", ["COPY --link a /a", "RUN <<EOF\nmake\nEOF", "HEALTHCHECK --start-interval=1s CMD a"])
+def test_what_the_classic_builder_cannot_read_counts_wherever_it_stands(line: str) -> None:
+    assert [number for number, _ in needed(f"FROM a AS wanted\nFROM b\n{line}", "wanted")] == [3]
 
 
 def test_build_argument_that_is_given_has_its_value_in_either_builder() -> None:

@@ -111,7 +111,8 @@ class Reference:
         if options:
             return " or ".join(dict.fromkeys(self._kind(option) for option in options if option.get("type") != "null"))
         if "enum" in node or "const" in node:
-            return ", ".join(f"`{str(value).lower() if isinstance(value, bool) else value}`" for value in node.get("enum", [node.get("const")]))
+            values = node.get("enum", [node.get("const")])
+            return ", ".join(f"`{str(value).lower() if isinstance(value, bool) else value}`" for value in values)
         kinds = node.get("type", "string or mapping")
         words = " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
         if words == "array":
