@@ -28,6 +28,7 @@ SECONDS: dict[tuple[str, str], float] = {
     ("postgresql", "start"): 803,
     ("postgresql", "database"): 12,
     ("postgresql", "configuration"): 12,
+    ("postgresql", "administrator"): 15,
     ("postgresql", "firewall rule"): 60,
     ("managed redis", "create"): 330,
     ("managed redis", "update"): 300,

@@ -14,7 +14,8 @@ Effect = Callable[[World, Json], "float | None"]
 """What an operation does when its time has come. A number: not yet, look again at that time."""
 
 EFFECTS: dict[str, Effect] = {}
-FINALS: dict[str, Callable[[World, Json], Response]] = {}
+Final = Callable[[World, Json], Response]
+FINALS: dict[str, Final] = {}
 
 
 def effect(name: str) -> Callable[[Effect], Effect]:
@@ -22,6 +23,16 @@ def effect(name: str) -> Callable[[Effect], Effect]:
 
     def register(function: Effect) -> Effect:
         EFFECTS[name] = function
+        return function
+
+    return register
+
+
+def final_answer(name: str) -> Callable[[Final], Final]:
+    """Registers what the result's address answers at the end of work whose row names it."""
+
+    def register(function: Final) -> Final:
+        FINALS[name] = function
         return function
 
     return register

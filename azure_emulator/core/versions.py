@@ -182,7 +182,6 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "Microsoft.DBforPostgreSQL/getPrivateDnsZoneSuffix": _POSTGRESQL,
     "Microsoft.Cache/redis": _REDIS,
     "Microsoft.Cache/redis/firewallRules": _REDIS,
-    "Microsoft.Cache/redis/patchSchedules": _REDIS,
     "Microsoft.Cache/checkNameAvailability": _REDIS,
     "Microsoft.Cache/redisEnterprise": _MANAGED_REDIS,
     "Microsoft.Cache/redisEnterprise/databases": _MANAGED_REDIS,

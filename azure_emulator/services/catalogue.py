@@ -8,8 +8,9 @@ from azure_emulator.services.insights import components, diagnostic_settings
 from azure_emulator.services.keyvault import deleted_vaults, vault_secrets, vaults
 from azure_emulator.services.managedidentity import identities
 from azure_emulator.services.operationalinsights import workspaces
-from azure_emulator.services.postgresql import capabilities, children, servers
+from azure_emulator.services.postgresql import administrators, capabilities, children, configurations, servers
 from azure_emulator.services.redis import caches, enterprise
+from azure_emulator.services.redis import children as redis_children
 from azure_emulator.services.registry import builds, registries, replications, tasks
 from azure_emulator.services.resources import paths
 
@@ -30,9 +31,12 @@ MODULES = (
     workspaces,
     servers,
     children,
+    administrators,
+    configurations,
     capabilities,
     caches,
     enterprise,
+    redis_children,
     registries,
     builds,
     replications,

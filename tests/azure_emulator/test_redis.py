@@ -63,7 +63,6 @@ def test_access_keys_are_off_unless_asked_for(azure: AzureClient) -> None:
         {"sku": {"name": "Enterprise_E10", "capacity": 2}},
         {"sku": {"name": "Balanced_B2"}},
         {"sku": {"name": "Balanced_B0", "capacity": 2}},
-        {"properties": {"hostName": "x"}},
     ],
 )
 def test_a_cluster_that_azure_would_not_make_is_refused(azure: AzureClient, change: Json) -> None:

@@ -1,4 +1,4 @@
-"""Databases, firewall rules and configurations of a PostgreSQL server."""
+"""Databases and firewall rules of a PostgreSQL server, and what all its children share."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.store import Resource
 from azure_emulator.core.world import World
 from azure_emulator.services.postgresql.checks import Problem, invalid
-from azure_emulator.services.postgresql.operations import ServerWork, accept, child, refuse_busy
-from azure_emulator.services.postgresql.servers import CONFIGURATION, SERVER
+from azure_emulator.services.postgresql.operations import ServerWork, accept, child, refuse_busy, refuse_stopped
+from azure_emulator.services.postgresql.servers import SERVER
 
 Json = dict[str, Any]
 DATABASE, RULE = f"{SERVER}/databases", f"{SERVER}/firewallRules"
 
 
-class _Child(ResourceType):
+class Child(ResourceType):
     """Databases, firewall rules and configurations: 202 with both headers, one after another per server."""
 
     tracked = False
@@ -36,6 +36,7 @@ class _Child(ResourceType):
     def _write(self, call: Call, body: Json, error: Problem | None, current: Json) -> Response:
         server = self._server(call)
         refuse_busy(call, server.id)
+        refuse_stopped(server)
         if server.properties["state"] != "Ready" and error is None:
             raise Refusal(409, "ServerNotReady", f"Server '{server.name}' is in state '{server.properties['state']}'.")
         shown = {
@@ -52,6 +53,7 @@ class _Child(ResourceType):
         server = self._server(call)
         existing = call.must_exist()
         refuse_busy(call, server.id)
+        refuse_stopped(server)
         return accept(
             call,
             replace(_verb(self.work, "Drop"), effect="postgresql.dropped"),
@@ -75,7 +77,7 @@ def _child_written(world: World, operation: Json) -> None:
         )
 
 
-class Databases(_Child):
+class Databases(Child):
     type = DATABASE
     work = child("database", "*ServerDatabaseManagementOperation", 10)
     name_pattern = r"[a-zA-Z_][\w-]{0,62}"
@@ -108,7 +110,7 @@ class Databases(_Child):
         return answer
 
 
-class FirewallRules(_Child):
+class FirewallRules(Child):
     type = RULE
     work = child("firewall rule", "*ServerFirewallRulesManagementOperation", 60)
     name_pattern = r"[A-Za-z0-9_-]{1,128}"
@@ -135,105 +137,4 @@ class FirewallRules(_Child):
         return self._write(call, body, error, {})
 
 
-_KNOWN: dict[str, tuple[str, bool, str]] = {
-    "azure.extensions": ("", True, "Set"),
-    "shared_preload_libraries": ("pg_cron,pg_stat_statements", False, "Set"),
-    "max_connections": ("50", False, "Integer"),
-    "lock_timeout": ("0", True, "Integer"),
-    "require_secure_transport": ("on", True, "Boolean"),
-    "log_min_duration_statement": ("-1", True, "Integer"),
-    "statement_timeout": ("0", True, "Integer"),
-    "work_mem": ("4096", True, "Integer"),
-    "timezone": ("UTC", True, "String"),
-    "pgbouncer.enabled": ("false", True, "Boolean"),
-    "idle_in_transaction_session_timeout": ("0", True, "Integer"),
-    "log_connections": ("on", True, "Boolean"),
-    "shared_buffers": ("32768", False, "Integer"),
-    "wal_level": ("replica", False, "Enumeration"),
-}
-
-
-class Configurations(_Child):
-    """Parameters that the server has from the start; static ones wait for a restart."""
-
-    type = CONFIGURATION
-    stored = False
-    work = child("configuration", "UpdateOrcasServerParameterManagementOperation", 10)
-    rule: Json = {
-        **rules.ENVELOPE,
-        "properties!": {
-            "value": rules.Text(),
-            "source": rules.Text(),
-            **rules.read_only(
-                "description",
-                "defaultValue",
-                "dataType",
-                "allowedValues",
-                "isDynamicConfig",
-                "isReadOnly",
-                "isConfigPendingRestart",
-                "unit",
-                "documentationLink",
-            ),
-        },
-    }
-
-    def _shown(self, call: Call, name: str, server: str) -> Json:
-        default, dynamic, kind = _KNOWN[name]
-        stored = call.world.store.get(f"{server}/configurations/{name}")
-        base = {
-            "value": default,
-            "description": name,
-            "defaultValue": default,
-            "dataType": kind,
-            "allowedValues": ".*",
-            "source": "system-default",
-            "isDynamicConfig": dynamic,
-            "isReadOnly": False,
-            "isConfigPendingRestart": False,
-            "unit": "",
-            "documentationLink": f"https://www.postgresql.org/docs/current/runtime-config.html#{name}",
-        }
-        return {
-            "properties": {**base, **(stored.properties if stored else {})},
-            "id": f"{server}/configurations/{name}",
-            "name": name,
-            "type": self.type,
-        }
-
-    def get(self, call: Call) -> Response:
-        server = self._server(call)
-        if call.target.name.lower() not in _KNOWN:
-            raise self.missing_error(call)
-        return Response(200, self._shown(call, call.target.name.lower(), server.id))
-
-    def list(self, call: Call, scope: str) -> Response:
-        return Response(200, {"value": [self._shown(call, name, scope) for name in _KNOWN]})
-
-    def put(self, call: Call) -> Response:
-        return self._set(call)
-
-    def patch(self, call: Call) -> Response:
-        return self._set(call)
-
-    def _set(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self.rule, new=False)
-        name = call.target.name.lower()
-        error = None
-        if name not in _KNOWN:
-            error = ("ConfigurationNotExists", f"The configuration '{name}' does not exist for PostgreSQL server.")
-        elif "value" not in body["properties"]:
-            error = invalid("value")
-        pending = name in _KNOWN and not _KNOWN[name][1]
-        sent = {
-            "value": body["properties"].get("value"),
-            "source": body["properties"].get("source", "user-override"),
-            "isConfigPendingRestart": pending,
-        }
-        return self._write(call, {"properties": sent}, error, {})
-
-    def delete(self, call: Call) -> Response:
-        raise Refusal(405, "MethodNotAllowed", "A configuration cannot be deleted.")
-
-
-register(Databases(), FirewallRules(), Configurations())
+register(Databases(), FirewallRules())

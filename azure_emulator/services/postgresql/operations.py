@@ -10,6 +10,7 @@ from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call
+from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 
 _NAMESPACE = "Microsoft.DBforPostgreSQL"
@@ -72,4 +73,16 @@ def refuse_busy(call: Call, server_id: str) -> None:
             409,
             "ServerBusy",
             f"Server '{server_id.rsplit('/', 1)[1]}' is busy with another operation. Please try again later.",
+        )
+
+
+def refuse_stopped(server: Resource) -> None:
+    """A stopped server takes no change and no read of its parameters
+    (github.com/turbot/steampipe-plugin-azure issue 1015)."""
+    if server.properties["state"] == "Stopped":
+        raise Refusal(
+            400,
+            "ServerStoppedError",
+            f"The operation could not be completed because the server '{server.name}' is stopped. Please start the "
+            "server and try again.",
         )

@@ -8,6 +8,7 @@ from typing import Any
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.effects import effect
+from azure_emulator.core.errors import resource_not_found
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register
 from azure_emulator.core.store import Resource
@@ -24,7 +25,15 @@ from azure_emulator.services.postgresql.checks import (
     check_values,
     invalid,
 )
-from azure_emulator.services.postgresql.operations import CHANGE, CREATE, DELETE, POWER, accept, refuse_busy
+from azure_emulator.services.postgresql.operations import (
+    CHANGE,
+    CREATE,
+    DELETE,
+    POWER,
+    accept,
+    refuse_busy,
+    refuse_stopped,
+)
 
 Json = dict[str, Any]
 SERVER = "Microsoft.DBforPostgreSQL/flexibleServers"
@@ -83,6 +92,9 @@ _RULE: Json = {
         ),
     },
 }
+
+
+_NOTHING_THERE = ("privateendpointconnections", "replicas", "virtualendpoints")
 
 
 class Servers(ResourceType):
@@ -192,6 +204,7 @@ class Servers(ResourceType):
 
     def _change(self, call: Call, existing: Resource, body: Json) -> Response:
         """PUT on an existing server changes it as PATCH does (the CLI sends it for updates)."""
+        refuse_stopped(existing)
         error = self._change_error(existing, body, call.now)
         sent = {
             key: value
@@ -249,8 +262,11 @@ class Servers(ResourceType):
         call.world.store.put(existing)
         return accept(call, DELETE, existing.id, location=existing.body["location"], dropped=existing.id)
 
+    action_methods = dict.fromkeys(_NOTHING_THERE, ("GET",))
+
     def actions(self) -> dict[str, Any]:
         return {
+            **dict.fromkeys(_NOTHING_THERE, _nothing),
             "restart": lambda call: self._power(call, "Restart", "Restarting", "Ready"),
             "start": lambda call: self._power(call, "Start", "Starting", "Ready"),
             "stop": lambda call: self._power(call, "Stop", "Stopping", "Stopped"),
@@ -259,9 +275,19 @@ class Servers(ResourceType):
     def _power(self, call: Call, word: str, meanwhile: str, afterwards: str) -> Response:
         existing = call.must_exist()
         refuse_busy(call, existing.id)
+        if word == "Restart":
+            refuse_stopped(existing)
         existing.properties["state"] = meanwhile
         call.world.store.put(existing)
         return accept(call, POWER[word], existing.id, location=existing.body["location"], state=afterwards)
+
+
+def _nothing(call: Call) -> Response:
+    """Lists of what cannot be made here."""
+    server = call.must_exist()
+    if len(call.rest) > 1:
+        raise resource_not_found(f"{SERVER}/{call.rest[0]}", f"{server.name}/{call.rest[1]}", call.target.group)
+    return Response(200, {"value": []})
 
 
 def _password_record(world: World, server_id: str, sent: Json) -> Json:
@@ -334,7 +360,8 @@ def _powered(world: World, operation: Json) -> None:
     server = world.store.get(operation["resource"])
     if server is not None:
         server.properties["state"] = operation["details"]["state"] if not operation["error"] else "Ready"
-        for item in world.store.of_type(CONFIGURATION, server.id):
+        waiting = [] if operation["error"] else world.store.of_type(CONFIGURATION, server.id)
+        for item in waiting:
             item.properties["isConfigPendingRestart"] = False
             world.store.put(item)
         world.store.put(server)

@@ -9,11 +9,12 @@ from azure_emulator.core import rules
 from azure_emulator.core.effects import effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, in_location
-from azure_emulator.core.messages import Response
+from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register
 from azure_emulator.core.store import Resource
 from azure_emulator.core.world import World
 from azure_emulator.services.managedidentity.identities import assigned
+from azure_emulator.services.redis.keys import keys_of, renew
 
 Json = dict[str, Any]
 REDIS = "Microsoft.Cache/redis"
@@ -188,13 +189,19 @@ class Caches(ResourceType):
         return call.accept(_DELETE, existing.id, place=existing.body["location"])
 
     def actions(self) -> dict[str, Any]:
-        return {"listkeys": self._list_keys}
+        return {"listkeys": self._list_keys, "regeneratekey": self._regenerate}
 
     def _list_keys(self, call: Call) -> Response:
         existing = call.must_exist()
         if existing.properties["disableAccessKeyAuthentication"]:
             raise Refusal(400, "BadRequest", "Access key authentication is disabled for this cache.")
         return Response(200, _keys(call.world, existing))
+
+    def _regenerate(self, call: Call) -> Response:
+        existing = call.must_exist()
+        renew(existing, call.request.json().get("keyType"))
+        call.world.store.put(existing)
+        return self._list_keys(call)
 
 
 def _check_sku(sku: Json) -> None:
@@ -208,11 +215,7 @@ def _check_sku(sku: Json) -> None:
 
 
 def _keys(world: World, resource: Resource) -> Json:
-    made = (resource.key, str(resource.created))
-    return {
-        "primaryKey": world.derived_key("redis", *made, "primary"),
-        "secondaryKey": world.derived_key("redis", *made, "secondary"),
-    }
+    return keys_of(world, "redis", resource)
 
 
 @effect("redis.ready")
@@ -230,4 +233,22 @@ def _deleted(world: World, operation: Json) -> None:
         delete_now(world, operation["resource"])
 
 
+def check_name(world: World, request: Request, segments: list[str]) -> Response:
+    """200 without a body where the name is free (learn.microsoft.com/rest/api/redis/redis/check-name-availability)."""
+    name = str(request.json().get("name", ""))
+    if any(item.name.lower() == name.lower() for item in world.store.of_type(REDIS)):
+        raise Refusal(409, "NameNotAvailable", f"The name '{name}' is already being used.")
+    return Response(200)
+
+
 register(Caches())
+
+PATHS = [
+    (
+        "POST",
+        ("subscriptions", "*", "providers", "microsoft.cache", "checknameavailability"),
+        check_name,
+        "Microsoft.Cache/checkNameAvailability",
+        "Microsoft.Cache/checknameavailability/action",
+    ),
+]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from azure_emulator.core import rules
-from azure_emulator.core.effects import effect
+from azure_emulator.core.effects import effect, final_answer
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Response
@@ -15,6 +15,7 @@ from azure_emulator.core.resource_types import Call, ResourceType, delete_now, d
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
+from azure_emulator.services.redis.keys import keys_of, renew
 
 Json = dict[str, Any]
 CLUSTER = "Microsoft.Cache/redisEnterprise"
@@ -93,6 +94,10 @@ _DATABASE_CREATE = replace(_CREATE, takes=("managed redis", "database"), word="P
 _DATABASE_CHANGE = replace(_DATABASE_CREATE, answers=200)
 _DATABASE_PATCH = replace(_DATABASE_CHANGE, answers=202, sends="A L")
 _DATABASE_DELETE = replace(_DATABASE_PATCH, effect="managed redis.deleted", takes=("managed redis", "database delete"))
+
+
+_REGENERATE = replace(_DATABASE_PATCH, effect="managed redis.unchanged", final="managed redis keys", word="InProgress")
+_FLUSH = replace(_REGENERATE, final="empty")
 
 
 def _refuse_running(call: Call, resource_id: str) -> None:
@@ -318,20 +323,33 @@ class Databases(ResourceType):
         return _delete(call, call.must_exist(), _DATABASE_DELETE, self._cluster(call).body["location"])
 
     def actions(self) -> dict[str, Any]:
-        return {"listkeys": self._keys}
+        return {"listkeys": self._keys, "regeneratekey": self._regenerate, "flush": self._flush}
 
     def _keys(self, call: Call) -> Response:
         existing = call.must_exist()
         if existing.properties["accessKeysAuthentication"] != "Enabled":
             raise Refusal(400, "BadRequest", "Access keys authentication is disabled for this database.")
-        made = (existing.key, str(existing.created))
-        return Response(
-            200,
-            {
-                "primaryKey": call.world.derived_key("managed redis", *made, "primary"),
-                "secondaryKey": call.world.derived_key("managed redis", *made, "secondary"),
-            },
-        )
+        return Response(200, keys_of(call.world, "managed redis", existing))
+
+    def _regenerate(self, call: Call) -> Response:
+        """202 with both headers; the result's address gives the keys."""
+        existing = call.must_exist()
+        _refuse_running(call, existing.id)
+        renew(existing, call.request.json().get("keyType"))
+        call.world.store.put(existing)
+        return call.accept(_REGENERATE, existing.id, place=display_location(self._cluster(call).body["location"]))
+
+    def _flush(self, call: Call) -> Response:
+        existing = call.must_exist()
+        _refuse_running(call, existing.id)
+        return call.accept(_FLUSH, existing.id, place=display_location(self._cluster(call).body["location"]))
+
+
+@final_answer("managed redis keys")
+def _new_keys(world: World, operation: Json) -> Response:
+    database = world.store.get(operation["resource"])
+    assert database is not None
+    return Response(200, keys_of(world, "managed redis", database))
 
 
 @effect("managed redis.ready")
@@ -343,6 +361,11 @@ def _ready(world: World, operation: Json) -> None:
         found.properties["provisioningState"] = "Failed" if failed else "Succeeded"
         found.properties["resourceState"] = ("CreateFailed" if creating else "UpdateFailed") if failed else "Running"
         world.store.put(found)
+
+
+@effect("managed redis.unchanged")
+def _unchanged(world: World, operation: Json) -> None:
+    """New keys are there at once, and a flush leaves nothing to be seen."""
 
 
 @effect("managed redis.deleted")
