@@ -14,8 +14,7 @@ Effect = Callable[[World, Json], "float | None"]
 """What an operation does when its time has come. A number: not yet, look again at that time."""
 
 EFFECTS: dict[str, Effect] = {}
-Final = Callable[[World, Json], Response]
-FINALS: dict[str, Final] = {}
+FINALS: dict[str, Callable[[World, Json], Response]] = {}
 
 
 def effect(name: str) -> Callable[[Effect], Effect]:
@@ -23,16 +22,6 @@ def effect(name: str) -> Callable[[Effect], Effect]:
 
     def register(function: Effect) -> Effect:
         EFFECTS[name] = function
-        return function
-
-    return register
-
-
-def final_answer(name: str) -> Callable[[Final], Final]:
-    """Registers what the result's address answers at the end of work whose row names it."""
-
-    def register(function: Final) -> Final:
-        FINALS[name] = function
         return function
 
     return register

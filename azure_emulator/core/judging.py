@@ -44,6 +44,8 @@ def refusal_of(
 def _write(
     world: World, request: Request, resource_id: str, type_name: str, existing: Json | None, body: Json
 ) -> Write:
-    whole = merge(existing, body) if request.method == "PATCH" and existing is not None else body
+    whole = body
+    if request.method == "PATCH" and existing is not None:
+        whole = {**merge(existing, body), "tags": body.get("tags", existing.get("tags"))}  # tags are replaced whole
     resource = {**whole, "id": resource_id, "type": type_name, "name": resource_id.rsplit("/", 1)[1]}
     return Write(resource, body, len(world.store.of_type(type_name)), existing is None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.errors import Refusal, gateway, resource_not_found
 from azure_emulator.core.lifecycle import Work, answer, begin
@@ -105,6 +106,9 @@ class ResourceType:
     location_needed = True
     stored = True
     """False for what is computed: its `get` is called although the store has no such resource."""
+    body_rule: Json | None = None
+    """The rule of a PUT's body, as `validateResources` knows it."""
+    body_code = "InvalidRequestContent"
     action_methods: Mapping[str, tuple[str, ...]] = {}
     """The methods of those actions that are not called by POST alone."""
 
@@ -121,8 +125,10 @@ class ResourceType:
         return Response(200, self.shown(call.world, call.must_exist()))
 
     def check(self, call: Call) -> None:
-        """Refuses a PUT for what can be told from its body alone, without a look at any other resource: what
-        `validateResources` asks."""
+        """Refuses a PUT for what can be told from its body and name alone, without a look for what it refers to:
+        what `validateResources` asks."""
+        if self.body_rule is not None:
+            rules.clean(call.request.json(), self.body_rule, new=call.existing is None, code=self.body_code)
 
     def list(self, call: Call, scope: str) -> Response:
         """Whole bodies of what the caller may read, page by page."""

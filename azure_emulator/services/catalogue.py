@@ -12,7 +12,7 @@ from azure_emulator.services.postgresql import administrators, capabilities, chi
 from azure_emulator.services.redis import caches, enterprise
 from azure_emulator.services.redis import children as redis_children
 from azure_emulator.services.registry import builds, registries, replications, tasks
-from azure_emulator.services.resources import paths
+from azure_emulator.services.resources import paths, tags
 
 MODULES = (
     apps,
@@ -42,6 +42,7 @@ MODULES = (
     replications,
     tasks,
     paths,
+    tags,
 )
 
 FIXED_PATHS = [row for module in MODULES for row in getattr(module, "PATHS", [])]

@@ -42,6 +42,7 @@ class RoleAssignments(ResourceType):
     """learn.microsoft.com/azure/role-based-access-control/role-assignments-rest and …/troubleshooting."""
 
     type = ASSIGNMENT
+    body_rule = _ASSIGNMENT_RULE
     tracked = False
     extension = True
     name_pattern = _GUID

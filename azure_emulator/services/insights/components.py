@@ -60,6 +60,7 @@ class Components(ResourceType):
     """PUT 200 also when new; id and type with `microsoft.insights` (28 recorded components of Azure/azure-cli)."""
 
     type = "Microsoft.Insights/components"
+    body_rule = _RULE
     name_pattern = r"[^%&\\?/]{0,259}[^%&\\?/ .]"
     listed_with = ("kind", "tags")
 

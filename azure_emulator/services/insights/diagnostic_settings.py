@@ -60,6 +60,7 @@ class DiagnosticSettings(ResourceType):
     """PUT 200 (new, too), DELETE 200; errors without the `error` envelope (recorded traffic of Azure/azure-cli)."""
 
     type = "Microsoft.Insights/diagnosticSettings"
+    body_rule = _SETTING_RULE
     tracked = False
     extension = True
 

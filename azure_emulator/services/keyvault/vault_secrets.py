@@ -61,6 +61,8 @@ class Secrets(ResourceType):
     (github.com/Azure/azure-resource-manager-schemas issue 1494); the value is never given back; no DELETE."""
 
     type = SECRET
+    body_rule = _SECRET_RULE
+    body_code = "BadRequest"
     tracked = False
     name_pattern = r"[0-9A-Za-z-]{1,127}"
     name_error = ("BadRequest", "The secret name '{name}' is invalid: letters, digits and hyphens only.")

@@ -56,6 +56,8 @@ class Vaults(ResourceType):
     """PUT 200, new too (43 recorded vaults of Azure/azure-cli); DELETE 200; the name is held until the purge."""
 
     type = VAULT
+    body_rule = _RULE
+    body_code = "BadRequest"
     name_pattern = r"(?!.*--)[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]"
     name_error = (
         "VaultNameNotValid",
@@ -65,17 +67,30 @@ class Vaults(ResourceType):
     )
     listed_with = ("tags", "systemData")
 
+    def check(self, call: Call) -> None:
+        super().check(call)
+        sent = rules.clean(call.request.json(), _RULE, new=call.existing is None, code="BadRequest")["properties"]
+        self._refuse_tenant(call, sent)
+        if call.existing is None and sent.get("createMode") != "recover":
+            self._refuse_taken(call)
+
+    def _refuse_tenant(self, call: Call, sent: Json) -> None:
+        if sent["tenantId"].lower() != call.world.identity.tenant_id:
+            raise Refusal(400, "BadRequest", f"An invalid value was provided for 'tenantId': {sent['tenantId']}.")
+
     def put(self, call: Call) -> Response:
         body = rules.clean(call.request.json(), _RULE, new=call.existing is None, code="BadRequest")
         sent = body["properties"]
-        if sent["tenantId"].lower() != call.world.identity.tenant_id:
-            raise Refusal(400, "BadRequest", f"An invalid value was provided for 'tenantId': {sent['tenantId']}.")
+        self._refuse_tenant(call, sent)
         if call.existing is not None:
             return self._update(call, call.existing, body, sent, whole=True)
-        deleted = find_deleted(call.world, call.target.name)
         if sent.get("createMode") == "recover":
-            return self._recover(call, body, deleted)
-        if deleted is not None:
+            return self._recover(call, body, find_deleted(call.world, call.target.name))
+        self._refuse_taken(call)
+        return self._create(call, body, sent)
+
+    def _refuse_taken(self, call: Call) -> None:
+        if find_deleted(call.world, call.target.name) is not None:
             raise Refusal(
                 409,
                 "ConflictError",
@@ -91,7 +106,6 @@ class Vaults(ResourceType):
                 "are globally unique so it is possible that the name is already "
                 "taken.",
             )
-        return self._create(call, body, sent)
 
     def _create(self, call: Call, body: Json, sent: Json) -> Response:
         if sent.get("enableSoftDelete") is False:

@@ -30,6 +30,7 @@ class Identities(ResourceType):
     `/resourcegroups/`; no systemData (59 recorded identities of Azure/azure-cli)."""
 
     type = IDENTITY
+    body_rule = _RULE
     name_pattern = r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}"
     listed_with = ("tags",)
 

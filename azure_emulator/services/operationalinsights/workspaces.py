@@ -78,6 +78,7 @@ class Workspaces(ResourceType):
     2026. A deleted one is kept 14 days and comes back with its properties when made again."""
 
     type = WORKSPACE
+    body_rule = _RULE
     name_pattern = r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]"
     name_error = (
         "InvalidResourceName",

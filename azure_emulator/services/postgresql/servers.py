@@ -8,7 +8,7 @@ from typing import Any
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.effects import effect
-from azure_emulator.core.errors import resource_not_found
+from azure_emulator.core.errors import Refusal, resource_not_found
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register
 from azure_emulator.core.store import Resource
@@ -102,12 +102,23 @@ class Servers(ResourceType):
     `state`. Recorded traffic of Azure/azure-cli, 2025 and 2026."""
 
     type = SERVER
+    body_rule = _RULE
     name_pattern = r"[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]"
     name_error = (
         "InvalidServerName",
         "The server name '{name}' is invalid: 3 to 63 lower-case letters, digits and hyphens, no hyphen at either end.",
     )
     listed_with = ("sku", "tags")
+
+    def check(self, call: Call) -> None:
+        super().check(call)
+        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        if call.existing is None:
+            problem = self._creation_error(call, body)
+        else:
+            problem = self._change_error(call.existing, body, call.now)
+        if problem is not None:
+            raise Refusal(400, *problem)
 
     def put(self, call: Call) -> Response:
         refuse_busy(call, call.target.id)

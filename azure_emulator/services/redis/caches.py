@@ -84,9 +84,16 @@ class Caches(ResourceType):
     `{status: InProgress}` (recorded traffic of Azure/azure-cli)."""
 
     type = REDIS
+    body_rule = _RULE
     name_pattern = r"(?=.{1,63}$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*"
     name_error = ("InvalidRequestBody", "The cache name '{name}' is invalid.")
     listed_with = ("tags",)
+
+    def check(self, call: Call) -> None:
+        super().check(call)
+        sku = rules.clean(call.request.json(), _RULE, new=call.existing is None)["properties"].get("sku")
+        if sku is not None:
+            _check_sku(sku)
 
     def put(self, call: Call) -> Response:
         body = rules.clean(call.request.json(), _RULE, new=call.existing is None)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from azure_emulator.core import rules
-from azure_emulator.core.effects import effect, final_answer
+from azure_emulator.core.effects import effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Response
@@ -96,8 +96,7 @@ _DATABASE_PATCH = replace(_DATABASE_CHANGE, answers=202, sends="A L")
 _DATABASE_DELETE = replace(_DATABASE_PATCH, effect="managed redis.deleted", takes=("managed redis", "database delete"))
 
 
-_REGENERATE = replace(_DATABASE_PATCH, effect="managed redis.unchanged", final="managed redis keys", word="InProgress")
-_FLUSH = replace(_REGENERATE, final="empty")
+_FLUSH = replace(_DATABASE_PATCH, effect="managed redis.unchanged", final="empty", word="InProgress")
 
 
 def _refuse_running(call: Call, resource_id: str) -> None:
@@ -110,9 +109,15 @@ class Clusters(ResourceType):
     Azure/azure-cli)."""
 
     type = CLUSTER
+    body_rule = _RULE
     name_pattern = r"(?=.{1,60}$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*"
     name_error = ("InvalidRequestBody", "The cluster name '{name}' is invalid.")
     listed_with = ("sku", "kind", "tags")
+
+    def check(self, call: Call) -> None:
+        super().check(call)
+        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        self._check(call, body, body.get("properties", {}))
 
     def put(self, call: Call) -> Response:
         body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
@@ -245,6 +250,7 @@ class Databases(ResourceType):
     (github.com/hashicorp/terraform issue 37842)."""
 
     type = DATABASE
+    body_rule = _DATABASE_RULE
     tracked = False
     name_pattern = r"(?i:default)"
     name_error = ("InvalidRequestBody", "The database must be named 'default', not '{name}'.")
@@ -332,24 +338,16 @@ class Databases(ResourceType):
         return Response(200, keys_of(call.world, "managed redis", existing))
 
     def _regenerate(self, call: Call) -> Response:
-        """202 with both headers; the result's address gives the keys."""
         existing = call.must_exist()
         _refuse_running(call, existing.id)
         renew(existing, call.request.json().get("keyType"))
         call.world.store.put(existing)
-        return call.accept(_REGENERATE, existing.id, place=display_location(self._cluster(call).body["location"]))
+        return self._keys(call)
 
     def _flush(self, call: Call) -> Response:
         existing = call.must_exist()
         _refuse_running(call, existing.id)
         return call.accept(_FLUSH, existing.id, place=display_location(self._cluster(call).body["location"]))
-
-
-@final_answer("managed redis keys")
-def _new_keys(world: World, operation: Json) -> Response:
-    database = world.store.get(operation["resource"])
-    assert database is not None
-    return Response(200, keys_of(world, "managed redis", database))
 
 
 @effect("managed redis.ready")
@@ -365,7 +363,7 @@ def _ready(world: World, operation: Json) -> None:
 
 @effect("managed redis.unchanged")
 def _unchanged(world: World, operation: Json) -> None:
-    """New keys are there at once, and a flush leaves nothing to be seen."""
+    """A flush leaves nothing to be seen."""
 
 
 @effect("managed redis.deleted")

@@ -109,9 +109,17 @@ class Registries(ResourceType):
     anonymous pull; DELETE 200 (recorded traffic of Azure/azure-cli)."""
 
     type = REGISTRY_TYPE
+    body_rule = _RULE
     name_pattern = r"[A-Za-z0-9]{5,50}"
     name_error = ("InvalidResourceName", "Registry name '{name}' is invalid: 5 to 50 letters and digits.")
     listed_with = ("sku", "tags", "systemData")
+
+    def check(self, call: Call) -> None:
+        super().check(call)
+        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        _check_sku(body["sku"]["name"], body.get("properties", {}))
+        if call.existing is None and find(call.world, call.target.name) is not None:
+            raise _name_taken(call.target.name, "Unsecure")
 
     def put(self, call: Call) -> Response:
         body = rules.clean(call.request.json(), _RULE, new=call.existing is None)

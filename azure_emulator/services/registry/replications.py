@@ -57,6 +57,7 @@ class Replications(ResourceType):
     container-registry-geo-replication)."""
 
     type = REPLICATION
+    body_rule = _RULE
     name_pattern = r"[A-Za-z0-9]{5,50}"
 
     def put(self, call: Call) -> Response:

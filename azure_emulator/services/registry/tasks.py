@@ -60,6 +60,7 @@ class Tasks(ResourceType):
     """PUT 201, 200 on an existing one; PATCH merges; DELETE 200."""
 
     type = TASK
+    body_rule = _RULE
     name_pattern = r"[A-Za-z0-9_-]{5,50}"
 
     def put(self, call: Call) -> Response:

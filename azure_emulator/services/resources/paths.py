@@ -13,6 +13,7 @@ from azure_emulator.services.resources.groups import (
     put_group,
 )
 from azure_emulator.services.resources.listings import list_groups, list_resources
+from azure_emulator.services.resources.preflight import validate
 from azure_emulator.services.resources.providers import (
     get_provider,
     list_providers,
@@ -57,6 +58,13 @@ PATHS = [
     ("PUT", RG, put_group, GROUP, "Microsoft.Resources/subscriptions/resourceGroups/write"),
     ("PATCH", RG, patch_group, GROUP, "Microsoft.Resources/subscriptions/resourceGroups/write"),
     ("DELETE", RG, delete_group, GROUP, "Microsoft.Resources/subscriptions/resourceGroups/delete"),
+    (
+        "POST",
+        ("providers", "microsoft.resources", "validateresources"),
+        validate,
+        "Microsoft.Resources/validateResources",
+        "",
+    ),
     ("GET", (*S, "resources"), list_resources, "Microsoft.Resources/resources", ""),
     ("GET", (*RG, "resources"), list_resources, "Microsoft.Resources/resources", ""),
 ]
