@@ -646,6 +646,7 @@ def _deploy(
     began: float,
 ) -> int:
     from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.state.history import RunRecord
 
     deployer = IdempotentDraftGenieDeployer(
         config, logger, False, state, args.force_step, args.force_all, reporter=reporter, log_file=args.log_file
@@ -654,6 +655,7 @@ def _deploy(
     control = RunControl(args.parallelism or config.deployment.parallelism)
     Interrupts.control = control
     code = FAILURE  # as a fault of the program has it, which is raised when the summary has been told
+    record = RunRecord(state, "deploy")
     try:
         deployer.deploy(control)
         code = SUCCESS
@@ -665,6 +667,7 @@ def _deploy(
     finally:
         Interrupts.decide(code)
         seconds = time.monotonic() - began
+        record.end(code, deployer.ran, seconds, tell=reporter.message)
         told = report.summary(state.state, STEP_NAMES, deployer.ran, seconds, asked=True, warnings=deployer.warnings)
         reporter.result(*told)
     return code
@@ -729,6 +732,10 @@ def run(args: argparse.Namespace, reporter: Reporter) -> int:
     args.dry_run = args.dry_run or is_on(raw, "deployment.dry_run")
     args.auto_approve = args.auto_approve or is_on(raw, "deployment.auto_approve")
     args.verbose = args.verbose or is_on(raw, "deployment.verbose")
+    if args.destroy or args.prune or args.forget or args.logs or args.history is not None:
+        from draftgenie_azure.cli import life
+
+        return life.run(args, raw, reporter, StateManager)
     if args.force_unlock:
         return state_commands.unlock(args, raw, reporter, StateManager)
     if args.move_state:

@@ -6,6 +6,7 @@ last error behind its time-out (azure-core 1.41, `pipeline/policies/_retry.py`).
 
 from __future__ import annotations
 
+import codecs
 import email.utils
 import json
 import logging
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 import requests
 from azure.core import PipelineClient
 from azure.core.exceptions import AzureError as SdkError
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import ClientAuthenticationError, ServiceResponseError
 from azure.core.pipeline.policies import (
     BearerTokenCredentialPolicy,
     HeadersPolicy,
@@ -39,7 +40,7 @@ from draftgenie_azure.masking import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import IO, Any
 
     from azure.core.credentials import TokenCredential
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 SHORTEST_PAUSE = 0.5  # a service that asks for less, or for a time that is past, gets our own pace
 LONGEST_PAGE = 500  # characters of an answer that is no JSON, which are shown
+LONGEST_LINE = 65_536  # characters of a log's line that are kept together
 LONGEST_ASKED = 86_400.0  # more seconds than anybody waits; it keeps nonsense from overflowing
 
 
@@ -199,6 +201,31 @@ class Wire:
                 client = PipelineClient(base_url="", policies=self._policies(policy), transport=transport)
                 self._others[scope] = client
         return self._send(client.send_request, method, url, **request)
+
+    def lines(self, url: str, *, params: Mapping[str, str], headers: dict[str, str]) -> Iterator[str]:
+        """The lines of a stream as they come, without their ends; invalid UTF-8 is replaced.
+
+        A stream that is silent for the read timeout ends like any other.
+
+        Raises:
+            AzureError: the stream is refused, or cannot be reached.
+        """
+        what = f"GET {_shown(url)}"
+        client: PipelineClient[Any, Any] = PipelineClient(
+            base_url="", policies=self._policies(None), transport=Transport(self.endpoints)
+        )
+        try:
+            response = client.send_request(HttpRequest("GET", url, params=params, headers=headers), stream=True)
+            if response.status_code >= 300:
+                response.read()
+                raise refusal(_reply(response), what)
+            yield from _lines_of(response.iter_bytes())
+        except ServiceResponseError:
+            return
+        except SdkError as error:
+            raise AzureError(f"{what}: no answer ({error.message})", passing=True) from error
+        finally:
+            client.close()
 
     def now(self) -> float:
         """Azure's time, as far as its answers have told, as a Unix time; a machine's own clock may be wrong."""
@@ -381,6 +408,20 @@ def _moment(text: str) -> float | None:
         return email.utils.parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def _lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The lines in pieces of a text; a line of over 64 KB comes in several, so that none fills the memory."""
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    rest = ""
+    for chunk in chunks:
+        *whole, rest = (rest + decode(chunk)).split("\n")
+        yield from (line.removesuffix("\r") for line in whole)
+        if len(rest) > LONGEST_LINE:
+            yield rest
+            rest = ""
+    if rest:
+        yield rest
 
 
 def _reply(response: HttpResponse) -> Reply:

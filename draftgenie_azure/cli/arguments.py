@@ -26,6 +26,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _run(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected the number of a run, as --history shows it, got {text!r}")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
     number, factor = (text[:-1], {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)) if text[-1:].isalpha() else (text, 1)
     if not factor or not number.isdecimal():
@@ -62,6 +68,14 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     add("--status", action="store_true", help="show the recorded state")
     add("--adopt", action="store_true", help="take over a group that another state's lineage marks, and close doors")
     restored = "put an earlier copy of the state, or a rescue file, back"
+    add("--prune", action="store_true", help="delete what left the configuration; asks")
+    add("--destroy", action="store_true", help="delete what this deployment created; keeps what holds data; asks")
+    add("--include-data", action="store_true", help="with --prune or --destroy: what holds data, too")
+    add("--purge", action="store_true", help="with --destroy: also purge the deleted vault, so that its name is free")
+    add("--forget", metavar="KEY", help="drop the record of a resource from the state; the resource stays")
+    add("--history", nargs="?", type=_run, const=0, metavar="RUN", help="show the runs so far, or one of them")
+    add("--logs", metavar="SERVICE", help="show the log of a service's running replicas")
+    add("--follow", action="store_true", help="with --logs: go on until Ctrl-C")
     add("--restore-state", metavar="FILE", help=restored)
     add("--move-state", choices=("local", "blob"), help="move the state to the other storage")
     waited = "wait so long for another run's lock (30, 90s, 10m, 1h); default 0: refused at once"

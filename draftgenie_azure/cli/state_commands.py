@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from draftgenie_azure.cli import views
+from draftgenie_azure.cli import status, views
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.constants import STATE_FILE, SUCCESS
 from draftgenie_azure.errors import ConfigError, StateError
@@ -43,7 +43,8 @@ def show_status(args: argparse.Namespace, reporter: Reporter, open_state: OpenSt
     if not state.found:
         reporter.result(["Nothing is deployed yet."], {"event": "status", "steps": {}})
         return SUCCESS
-    reporter.result(*views.status(state.state, STEP_NAMES, state.where))
+    holder = state.holder()
+    reporter.result(*status.page(state.state, STEP_NAMES, state.where, str(holder) if holder else None))
     return SUCCESS
 
 

@@ -104,6 +104,10 @@ class PlainReporter:
         """Something to know, on standard error."""
         self._print(sys.stderr, _behind("" if level == "info" else f"{level}: ", text))
 
+    def log_line(self, source: str, line: str) -> None:
+        """A line of a container's log: a result, on standard output."""
+        self._print(sys.stdout, [printable.with_margin(f"{source} {_safe(line)[0]}")])
+
     def error(self, error: DeployerError, *, log: str | None) -> None:
         """What failed, why, what to do next, and where the log is."""
         shown = _behind(f"{self._painted('failed', 0)}: ", error.summary)
@@ -158,6 +162,10 @@ class JsonReporter:
     def message(self, text: str, *, level: str = "info") -> None:
         """An event of kind `message`."""
         self._write({"event": "message", "level": level, "message": text})
+
+    def log_line(self, source: str, line: str) -> None:
+        """An event of kind `log`."""
+        self._write({"event": "log", "source": source, "line": line})
 
     def error(self, error: DeployerError, *, log: str | None) -> None:
         """An event of kind `error`, after one of kind `fault` for each fault of usage or configuration."""
@@ -262,31 +270,6 @@ def still_running(seconds: float, usual: float | None, names: Sequence[str]) -> 
     """How long a step has been running, how long it takes as a rule, and what Azure is at work on."""
     text = duration(seconds) + (f" of usually {duration(usual)}" if usual else "")
     return f"{text}: {', '.join(names)}" if names else text
-
-
-def status(state: Mapping[str, Any], steps: Sequence[str], where: str) -> tuple[list[str], dict[str, Any]]:
-    """The recorded state as a table, and as a document with every step's outputs."""
-    lines = [f"State {where}, serial {state['serial']}, last changed {state.get('last_updated')}"]
-    lines += [f"  {name:16} {value}" for name, value in sorted(state["target"].items())]
-    found = {}
-    for name in steps:
-        record = state["steps"].get(name, {})
-        success = record if record.get("status") == "completed" else record.get("last_completed") or {}
-        seconds, reasons = success.get("duration_seconds"), record.get("metadata", {}).get("reasons", [])
-        took = duration(seconds) if seconds is not None else ""
-        words = (record.get("status", "never ran"), success.get("timestamp", ""), took, shortened(reasons))
-        lines.append("{:32} {:10} {:21} {:12} {}".format(name, *words).rstrip())
-        if record.get("error"):
-            lines.append(f"    {str(record['error']).splitlines()[0]}")
-        found[name] = {
-            "status": words[0],
-            "since": success.get("timestamp"),
-            "seconds": seconds,
-            "reasons": reasons,
-            "outputs": success.get("outputs", {}),
-            "error": record.get("error"),
-        }
-    return lines, {"event": "status", "target": state["target"], "steps": found}
 
 
 def _outputs(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -167,6 +167,9 @@ class Migrations:
         """Whether this content has run: recorded, or listed; Azure keeps only recent executions."""
         if self._records.resources[job.key].get("succeeded"):
             return True
+        # Its job was deleted with the application, and the database stayed (`--destroy` without --include-data).
+        if self._records.document.get("migrated", {}).get(job.key) == ids.last_name(job.id):
+            return True
         return any(_status(item).lower() == "succeeded" for item in listed)
 
     def _start(self, job: Resource, before: list[str]) -> str:
@@ -175,6 +178,7 @@ class Migrations:
         A start has no key that would tell it from a second one, so where it was not answered the executions are looked
         up first. One is listed at once (recorded traffic of Azure/azure-cli); where none shows up, none was begun.
         """
+        self._records.document.get("migrated", {}).pop(job.key, None)
         self._records.note(job.key, starting=before)
         began, attempt = time.monotonic(), 0
         while True:

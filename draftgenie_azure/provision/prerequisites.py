@@ -116,7 +116,7 @@ class Prerequisites:
             permissions = list(self._arm.listing(path, api_version=version))
         else:
             permissions = self._permissions_of_subscription()
-        if permissions and not any(_allows(permission, ASSIGN_ROLES) for permission in permissions):
+        if permissions and not any(allows(permission, ASSIGN_ROLES) for permission in permissions):
             yield (
                 f"the signed-in principal {self._claims.get('oid', '')} may not assign roles ({ASSIGN_ROLES}): it "
                 "needs Owner, User Access Administrator or Role Based Access Control Administrator"
@@ -186,7 +186,9 @@ class Prerequisites:
         return deleted is not None and str(deleted["properties"]["vaultId"]).lower() == ours
 
 
-def _allows(permission: dict[str, Any], action: str) -> bool:
+def allows(permission: dict[str, Any], action: str) -> bool:
+    """Whether a permission grants an action; wildcards as Azure writes them."""
+
     def matches(patterns: list[str]) -> bool:
         return any(fnmatch.fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+ORPHANED = {"orphaned": True}
+
+
 def now() -> str:
     """The time as the state document writes it: UTC, whole seconds."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -70,8 +73,8 @@ class ResourceRecords:
         """Mark as orphaned what the step recorded before and no longer wants."""
         with self._mutex:
             for key, record in self.resources.items():
-                if record.get("step") == step and key not in self._ensured[step]:
-                    record["orphaned"] = True
+                if record.get("step") == step and key not in self._ensured[step] and not record.get("orphaned"):
+                    record |= ORPHANED | {"orphaned_at": now()}
 
     def replaced(self, key: str, resource_id: str) -> None:
         """Forget the record of another resource under this key, which has been deleted."""
@@ -101,7 +104,7 @@ class ResourceRecords:
             self._ensured.setdefault(step, set()).add(key)
             self._keep_replaced(key, resource_id)
             record = self.resources.setdefault(key, self._record(resource_id, api_version, step) | {"created": False})
-            for mark in ("orphaned", "failed", "body"):
+            for mark in ("orphaned", "orphaned_at", "failed", "body"):
                 record.pop(mark, None)
             # Several steps may touch an app; it belongs to the one that made it.
             record |= self._record(resource_id, api_version, record["step"]) | {"sent": sent}
@@ -121,7 +124,20 @@ class ResourceRecords:
         record = self.resources.get(key)
         if record is not None and str(record["id"]).lower() != resource_id.lower():
             old = self.resources.pop(key)
-            self.resources[f"{key}@{old['name']}"] = old | {"orphaned": True}
+            self.resources[f"{key}@{old['name']}"] = old | ORPHANED | {"orphaned_at": now()}
+
+    def deleted(self, key: str, *, purging: str | None = None) -> None:
+        """Remove the record of a resource that is gone, and save.
+
+        Args:
+            purging: the region of a deleted vault that is still to be purged: its record stays until then.
+        """
+        with self._mutex:
+            record = self.resources.pop(key, {})
+            self.operations.pop(str(record.get("id", "")), None)
+            if purging is not None:
+                self.resources[key] = record | ORPHANED | {"purging": purging}
+            self.save()
 
     # --- secrets ---
 

@@ -66,6 +66,11 @@ class StateStore(StepRecords):
         self.notices: list[str] = []
 
     @property
+    def backend(self) -> Backend:
+        """Where the bytes are kept, and what lies beside them."""
+        return self._backend
+
+    @property
     def where(self) -> str:
         """The place of the state, for people."""
         return self._backend.where

@@ -110,7 +110,7 @@ def test_status_shows_every_step_and_works_with_a_faulty_configuration(deployed:
 
     assert result.code == 0
     assert all(name in result.out for name in STEP_NAMES)
-    assert "resource_group   draftgenie-rg" in result.out
+    assert "/ draftgenie-rg" in result.out
 
 
 def test_status_as_json_has_the_outputs_for_scripts(deployed: Project) -> None:

@@ -63,6 +63,14 @@ class Azure:
         assert answer.status_code < 300, answer.text()
         return answer
 
+    def exists(self, resource_id: str, version: str) -> bool:
+        """Whether there is such a resource."""
+        from azure.core.rest import HttpRequest
+
+        answer = self._client.send_request(HttpRequest("GET", resource_id, params={"api-version": version}))
+        assert answer.status_code in (200, 404), answer.text()
+        return bool(answer.status_code == 200)
+
     def delete(self, resource_id: str, version: str) -> None:
         """Delete a resource, and wait until it is gone."""
         answer = self.send("DELETE", resource_id, version)

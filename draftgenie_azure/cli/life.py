@@ -1,0 +1,254 @@
+"""Commands over the life of a deployment: prune, destroy, forget, history, logs.
+
+They look at Azure and at the state; what a deployment itself does is in the script.
+"""
+
+from __future__ import annotations
+
+import difflib
+import time
+from contextlib import contextmanager
+
+from draftgenie_azure.cli.questions import confirm
+from draftgenie_azure.cli.run_log import open_log
+from draftgenie_azure.cli.signals import Interrupts
+from draftgenie_azure.cli.views import duration
+from draftgenie_azure.config import raw as configuration
+from draftgenie_azure.constants import FAILURE, INTERRUPTED, SUCCESS
+from draftgenie_azure.errors import DeployerError, StateError, StopRequested
+from draftgenie_azure.provision.log_stream import LogStream
+from draftgenie_azure.provision.teardown import DATA, Teardown
+from draftgenie_azure.run.control import RunControl
+from draftgenie_azure.session import open_session
+from draftgenie_azure.state.history import History, RunRecord, listing
+from draftgenie_azure.state.resource_records import ResourceRecords
+from draftgenie_azure.state.target import check_target, offline_target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    import logging
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from draftgenie_azure.cli.views import Reporter
+    from draftgenie_azure.config.raw import RawConfig
+    from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.provision.log_stream import Source
+    from draftgenie_azure.provision.teardown import Plan
+    from draftgenie_azure.session import Session
+    from draftgenie_azure.state.store import StateStore
+
+    OpenState = Callable[..., StateStore]
+
+
+def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> int:
+    """Do the one of these that the flags ask for.
+
+    Raises:
+        DeployerError: it is refused, or it failed.
+        StopRequested: a stop was asked for.
+    """
+    state = open_state(raw)
+    check_target(state.state["target"], offline_target(raw), state.where, lambda: state.command("--reset-state"))
+    logger = open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
+    life = Life(args, configuration.validate(raw), state, reporter, logger)
+    if args.history is not None:
+        life.show_history(args.history or None)
+    elif args.forget:
+        life.forget(args.forget)
+    elif args.logs:
+        life.show_logs(args.logs, follow=args.follow)
+    else:
+        life.teardown(only_orphans=args.prune)
+    return SUCCESS
+
+
+class Life:
+    """What these commands work with.
+
+    Args:
+        args: the command's flags.
+        config: the validated configuration.
+        state: the loaded state.
+        reporter: told of what happens.
+        logger: gets what happens.
+    """
+
+    def __init__(
+        self, args: argparse.Namespace, config: Config, state: StateStore, reporter: Reporter, logger: logging.Logger
+    ) -> None:
+        self._args = args
+        self._config = config
+        self._state = state
+        self._reporter = reporter
+        self._logger = logger
+        self._history = History(state.backend)
+
+    # --- prune and destroy ---
+
+    def teardown(self, *, only_orphans: bool) -> None:
+        """Delete what left the configuration, or everything that this deployment created.
+
+        Raises:
+            DeployerError: something forbids it, the answer was no, or a deletion failed.
+            StopRequested: a stop was asked for; the next one continues.
+        """
+        word = "prune" if only_orphans else "destroy"
+        if self._is_empty(only_orphans):
+            self._reporter.result([f"There is nothing to {word}."], {"event": word, "deleted": [], "kept": {}})
+            return
+        with self._session(read_only=self._args.dry_run) as session:
+            plan = self._teardown(session, only_orphans).plan()
+            self._show(plan, word)
+            if self._args.dry_run:
+                return
+            if plan.refusals:
+                raise DeployerError(
+                    "nothing was deleted: " + "; ".join(plan.refusals), hint="Clear that, then run again."
+                )
+            if not plan.delete and not plan.purge:
+                return
+            confirm(f"Delete {len(plan.delete)} resources{self._of_data(plan)}?", auto_approve=self._args.auto_approve)
+        self._carry_out(word, only_orphans)
+
+    def _is_empty(self, only_orphans: bool) -> bool:
+        records = self._state.state["resources"].values()
+        return not any(record.get("orphaned") for record in records) if only_orphans else not records
+
+    def _carry_out(self, kind: str, only_orphans: bool) -> None:
+        """Plan again under the lock, since another run may have changed something, and delete."""
+        began = time.monotonic()
+        with self._locked(), self._session() as session:
+            teardown = self._teardown(session, only_orphans)
+            record = RunRecord(self._state, kind, correlation_id=session.transport.correlation_id)
+            code, gone = FAILURE, []
+            try:
+                gone = teardown.run(teardown.plan())
+                code = 0
+            except StopRequested:
+                code = INTERRUPTED
+                raise
+            finally:
+                seconds = round(time.monotonic() - began, 1)
+                record.end(code, {}, seconds, tell=self._reporter.message, deleted=gone)
+        lines = [f"Deleted {len(gone)} in {duration(seconds)}."]
+        self._reporter.result(lines, {"event": kind, "deleted": gone, "seconds": seconds})
+
+    def _teardown(self, session: Session, only_orphans: bool) -> Teardown:
+        return Teardown(
+            session,
+            include_data=self._args.include_data,
+            purge=self._args.purge,
+            only_orphans=only_orphans,
+            tell=lambda key, text: self._reporter.message(f"{key} {text}"),
+        )
+
+    def _show(self, plan: Plan, word: str) -> None:
+        lines = [f"  delete {item.key} {item.id.rsplit('/', 1)[-1]}" for item in plan.delete]
+        lines += [f"  purge  {item.key}" for item in plan.purge]
+        lines += [f"  keep   {key}: {reason}" for key, reason in plan.keep.items()]
+        lines += [f"  forbidden: {text}" for text in plan.refusals]
+        count = len(plan.delete)
+        ends = "Nothing to delete."
+        if count:
+            ends = f"{count} to delete, {len(plan.keep)} to keep; about {duration(plan.seconds)}."
+        lines.append(ends + (" Nothing was written." if self._args.dry_run else ""))
+        document = {
+            "event": f"{word}_plan",
+            "delete": [{"key": item.key, "id": item.id} for item in plan.delete],
+            "purge": [item.key for item in plan.purge],
+            "keep": plan.keep,
+            "forbidden": plan.refusals,
+            "seconds": plan.seconds,
+        }
+        self._reporter.result(lines, document)
+
+    def _of_data(self, plan: Plan) -> str:
+        data = [item.key for item in plan.delete if item.type in DATA]
+        return f", with the data in {', '.join(data)}" if data else ""
+
+    # --- forget ---
+
+    def forget(self, key: str) -> None:
+        """Drop the record of a resource; the resource itself stays as it is.
+
+        Raises:
+            StateError: there is no such record.
+        """
+        records = self._state.state["resources"]
+        if key not in records:
+            near = difflib.get_close_matches(key, list(records), 1, 0.4)
+            hint = f"Did you mean {near[0]}?" if near else "See --status --output json for the keys."
+            raise StateError(f"the state has no resource {key!r}", hint=hint)
+        text = f"{key} ({records[key]['id']}) is no longer in the state; the resource stays as it is"
+        if self._args.dry_run:
+            self._reporter.message(f"would forget {key}; the resource itself would stay as it is")
+            return
+        with self._locked():
+            step = self._state.state["resources"].pop(key, {}).get("step")
+            self._state.save()
+        self._reporter.result([f"{text}."], {"event": "forget", "key": key, "step": step})
+
+    # --- history ---
+
+    def show_history(self, run: int | None) -> None:
+        """Show every run, or one of them whole."""
+        if run is not None:
+            entry = self._history.find(run)
+            self._reporter.result(list(_entry_lines(entry)), {"event": "history_run", **entry})
+            return
+        entries = self._history.entries()
+        lines = listing(entries) or ["No run is recorded yet."]
+        self._reporter.result(lines, {"event": "history", "runs": entries})
+
+    # --- logs ---
+
+    def show_logs(self, service: str, *, follow: bool) -> None:
+        """Show the log of a service's running replicas.
+
+        Raises:
+            DeployerError: there is no such service, or none of its replicas runs.
+        """
+
+        def show(source: Source, line: str) -> None:
+            self._reporter.log_line(f"{source.replica}/{source.container}", line)
+
+        with self._session(read_only=True) as session:
+            LogStream(session, service).read(follow=follow, show=show)
+
+    # --- what they share ---
+
+    @contextmanager
+    def _session(self, *, read_only: bool = False) -> Iterator[Session]:
+        """The way to Azure, for as long as the block; stops at a signal."""
+        control = RunControl(self._args.parallelism or self._config.deployment.parallelism)
+        control.lock_held = self._state.lock_held if not read_only else lambda: True
+        Interrupts.control = control
+        records = ResourceRecords(self._state.state, self._state.save, self._state.mutex)
+        session = open_session(
+            self._config, self._logger, records=records, control=control, read_only=read_only, adopt=self._args.adopt
+        )
+        try:
+            yield session
+        finally:
+            session.close()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._state.locked(timeout=self._args.lock_timeout, tell=self._reporter.message):
+            yield
+
+
+def _entry_lines(entry: dict[str, Any]) -> Iterator[str]:
+    """One run, for people."""
+    yield f"Run {entry['run']}: {entry['kind']}, {entry['result']}"
+    for name in ("started_at", "seconds", "who", "host", "ci", "correlation_id", "plan_id", "of"):
+        if entry.get(name) is not None:
+            yield f"  {name.replace('_', ' '):16} {entry[name]}"
+    for name, step in entry.get("steps", {}).items():
+        yield f"  step    {name} {step.get('verdict')}: {', '.join(step.get('reasons', []))}".rstrip(": ")
+    for name, service in entry.get("services", {}).items():
+        yield f"  service {name:20} {service.get('image') or ''}"
+    for name in entry.get("deleted", []):
+        yield f"  deleted {name}"

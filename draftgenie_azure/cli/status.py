@@ -1,0 +1,148 @@
+"""The page that `--status` shows: what is deployed, who is working on it, and what is left over."""
+
+from __future__ import annotations
+
+import time
+
+from draftgenie_azure.cli.views import duration, shortened, under_way
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+_DEPLOYING = ("deploy_infrastructure_services", "deploy_application_services")
+
+
+def page(
+    state: Mapping[str, Any], steps: Sequence[str], where: str, holder: str | None
+) -> tuple[list[str], dict[str, Any]]:
+    """Return the page as lines, and the same as a document for scripts.
+
+    Args:
+        state: the state document.
+        steps: names of all steps, in order.
+        where: the place of the state, for people.
+        holder: who holds the lock; None where nobody does.
+    """
+    document = {
+        "event": "status",
+        "state": where,
+        "serial": state["serial"],
+        "last_updated": state.get("last_updated"),
+        "target": state["target"],
+        "locked_by": holder,
+        "services": services(state),
+        "steps": {name: _step(state, name, holder is not None) for name in steps},
+        "operations": under_way(state),
+        "orphans": _orphans(state),
+        "unfinished_migrations": _unfinished(state),
+        "unrestricted": _unrestricted(state),
+        "pin": state.get("pin"),
+    }
+    return list(_lines(document)), document
+
+
+def _lines(document: Mapping[str, Any]) -> Iterator[str]:
+    target = document["target"]
+    names = (target.get("cloud"), target.get("subscription_id"), target.get("resource_group"))
+    yield f"Target   {' / '.join(str(name) for name in names if name) or 'not known yet'}"
+    yield f"State    {document['state']}, serial {document['serial']}, last changed {document['last_updated']}"
+    if document["locked_by"]:
+        yield f"Locked   by {document['locked_by']}"
+    if document["pin"]:
+        yield f"Pinned   to the images of run {document['pin'].get('run')}; --rollback off ends it"
+    yield ""
+    for name, facts in document["services"].items():
+        yield f"  {name:20} {facts['url'] or '(no ingress)'}"
+        if facts["image"]:
+            yield f"  {'':20} {facts['image']}"
+    yield ""
+    for name, step in document["steps"].items():
+        took = duration(step["seconds"]) if step["seconds"] is not None else ""
+        words = (name, step["status"], step["since"] or "", took, shortened(step["reasons"]))
+        yield "  {:32} {:11} {:21} {:12} {}".format(*words).rstrip()
+        if step["error"]:
+            yield f"      {str(step['error']).splitlines()[0]}"
+    yield from _section("In progress in Azure", document["operations"])
+    yield from _section("Migrations that did not finish", document["unfinished_migrations"])
+    yield from _section(
+        "Left the configuration, still in Azure (--prune deletes them)",
+        [f"{one['key']} {one['name']}{_since(one['since'])}" for one in document["orphans"]],
+    )
+    yield from _section("Access that --adopt would restrict", document["unrestricted"])
+
+
+def _section(title: str, items: Sequence[str]) -> Iterator[str]:
+    if items:
+        yield ""
+        yield f"{title}:"
+        yield from (f"  {item}" for item in items)
+
+
+def _since(timestamp: str | None) -> str:
+    if not timestamp:
+        return ""
+    try:
+        then = time.strptime(timestamp, "%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        return ""
+    seconds = time.time() - (time.mktime((*then[:8], 0)) - time.timezone)  # as UTC; calendar costs the no-op run 2 ms
+    return f", for {duration(max(0.0, seconds))}"
+
+
+def _step(state: Mapping[str, Any], name: str, locked: bool) -> dict[str, Any]:
+    """What is known of a step. It is running only while somebody holds the lock; else that run was interrupted."""
+    record = state["steps"].get(name, {})
+    success = record if record.get("status") == "completed" else record.get("last_completed") or {}
+    status = record.get("status", "never ran")
+    return {
+        "status": "interrupted" if status == "running" and not locked else status,
+        "since": success.get("timestamp"),
+        "seconds": success.get("duration_seconds"),
+        "reasons": record.get("metadata", {}).get("reasons", []),
+        "outputs": success.get("outputs", {}),
+        "error": record.get("error"),
+    }
+
+
+def services(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Url and image of each service, as far as the state says."""
+    images = _outputs(state, "build_and_push_images")
+    found = {}
+    for step in _DEPLOYING:
+        for key, facts in _outputs(state, step).items():
+            if isinstance(facts, dict):
+                image = images.get(key)
+                reference = image.get("reference") if isinstance(image, dict) else facts.get("image")
+                found[key] = {"url": facts.get("url"), "image": reference}
+    return dict(sorted(found.items()))
+
+
+def _outputs(state: Mapping[str, Any], step: str) -> dict[str, Any]:
+    outputs = _step(state, step, locked=False)["outputs"]
+    return outputs if isinstance(outputs, dict) else {}
+
+
+def _orphans(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"key": key, "name": record["name"], "id": record["id"], "since": record.get("orphaned_at")}
+        for key, record in sorted(state["resources"].items())
+        if record.get("orphaned")
+    ]
+
+
+def _unfinished(state: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{key.split('/', 1)[1]} ({record['name']})"
+        for key, record in sorted(state["resources"].items())
+        if key.startswith("job/") and not record.get("succeeded") and not record.get("orphaned")
+    ]
+
+
+def _unrestricted(state: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{key}: {record['left_open']}"
+        for key, record in sorted(state["resources"].items())
+        if record.get("left_open")
+    ]

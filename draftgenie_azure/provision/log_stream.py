@@ -1,0 +1,140 @@
+"""The log of a service's running replicas, read as it is written (`--logs SERVICE`, `--follow`).
+
+As the Azure CLI does it: `getAuthtoken` on the app gives a token for its streams alone, and each container of a replica
+has a stream of its own (azure-cli 2.91, `containerapp/custom.py`). A stream ends by itself after some minutes; with
+`follow` it is opened again from its end.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from draftgenie_azure.arm import hosts, ids
+from draftgenie_azure.arm.replies import member
+from draftgenie_azure.errors import AzureError, DeployerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from draftgenie_azure.session import Session
+
+TAIL = 100  # lines of the past to show; the service gives 300 at most
+_VERSION = ids.API_VERSIONS["Microsoft.App/containerApps"]
+_RECONNECT = 2.0  # seconds before a stream that ended is opened again
+
+
+@dataclass(frozen=True)
+class Source:
+    """One container of one running replica."""
+
+    replica: str
+    container: str
+    address: str
+
+
+class LogStream:
+    """Reads the streams of all running replicas of a service.
+
+    Args:
+        session: the way to Azure.
+        key: the service, as the configuration calls it.
+
+    Raises:
+        DeployerError: there is no such service.
+    """
+
+    def __init__(self, session: Session, key: str) -> None:
+        service = session.config.services.get(key)
+        if service is None:
+            known = ", ".join(session.config.services)
+            raise DeployerError(f"there is no service {key!r}", hint=f"The configuration has: {known}.")
+        self._session = session
+        self._key = key
+        self._app_id = session.scope.resource("Microsoft.App/containerApps", service.name)
+        self._lines: SimpleQueue[tuple[Source, str] | None] = SimpleQueue()
+
+    def sources(self) -> list[Source]:
+        """The containers of the replicas of every active revision.
+
+        Raises:
+            DeployerError: the service is not deployed, or none of its replicas runs.
+        """
+        if self._session.arm.read(self._app_id) is None:
+            raise DeployerError(f"the service {self._key} is not deployed", hint="Deploy first.")
+        found = [source for revision in self._active() for source in self._of(revision)]
+        if not found:
+            raise DeployerError(
+                f"no replica of {self._key} is running, so there is no log to stream",
+                hint="It may be scaled to zero: send it a request, then try again. Earlier logs are in Log Analytics.",
+            )
+        return found
+
+    def _active(self) -> Iterator[str]:
+        for revision in self._session.arm.listing(f"{self._app_id}/revisions", api_version=_VERSION):
+            if revision["properties"].get("active"):
+                yield str(revision["name"])
+
+    def _of(self, revision: str) -> Iterator[Source]:
+        path = f"{self._app_id}/revisions/{revision}/replicas"
+        for replica in self._session.arm.listing(path, api_version=_VERSION):
+            for container in replica["properties"].get("containers") or []:
+                address = str(container.get("logStreamEndpoint") or "")
+                if hosts.is_log_stream(address, self._session.transport.endpoints):
+                    yield Source(str(replica["name"]), str(container.get("name")), address)
+
+    def read(self, *, follow: bool, show: Callable[[Source, str], None]) -> None:
+        """Show each line as it comes; without `follow` until the streams end.
+
+        Args:
+            show: called in this thread with each line, without its line end.
+
+        Raises:
+            AzureError: no stream could be read.
+            StopRequested: a stop was asked for.
+        """
+        sources = self.sources()
+        errors: list[AzureError] = []
+        for source in sources:
+            threading.Thread(target=self._pump, args=(source, follow, errors), daemon=True).start()
+        left = len(sources)
+        while left:
+            self._session.control.check()
+            try:
+                line = self._lines.get(timeout=0.2)
+            except Empty:
+                continue
+            if line is None:
+                left -= 1
+            else:
+                show(*line)
+        if len(errors) == len(sources):
+            raise errors[0]
+
+    def _pump(self, source: Source, follow: bool, errors: list[AzureError]) -> None:
+        """Put the lines of one stream into the queue; None at its end."""
+        tail = TAIL
+        try:
+            while True:
+                for line in self._open(source, follow, tail):
+                    self._lines.put((source, line))
+                if not follow or self._session.control.stopping:
+                    return
+                tail = 0
+                self._session.control.wait(_RECONNECT)
+        except AzureError as error:
+            errors.append(error)
+            self._lines.put((source, f"(the stream ended: {error.message})"))
+        finally:
+            self._lines.put(None)
+
+    def _open(self, source: Source, follow: bool, tail: int) -> Iterator[str]:
+        answer = self._session.arm.act(f"{self._app_id}/getAuthtoken", api_version=_VERSION).body
+        token = member(answer, "properties", "token", of="token for the log")
+        return self._session.transport.lines(
+            source.address,
+            params={"follow": str(follow).lower(), "tailLines": str(tail), "output": "text"},
+            headers={"Authorization": f"Bearer {token}"},
+        )

@@ -1,0 +1,223 @@
+"""The history of runs: one entry for each run that did something, beside the state, never rewritten once it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from draftgenie_azure.errors import StateError
+from draftgenie_azure.state.lock import Holder
+from draftgenie_azure.state.resource_records import now
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from draftgenie_azure.state.local_file import Backend
+    from draftgenie_azure.state.store import StateStore
+
+COMPANION = "history"
+KEPT_RUNS = 100
+_MOST_REASONS = 5
+_CI_RUN = (  # where a run came from, as the CI systems say it
+    ("GITHUB_ACTIONS", ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"), "{}/{}/actions/runs/{}"),
+    (
+        "TF_BUILD",
+        ("SYSTEM_TEAMFOUNDATIONCOLLECTIONURI", "SYSTEM_TEAMPROJECT", "BUILD_BUILDID"),
+        "{}{}/_build/results?buildId={}",
+    ),
+)
+
+
+class History:
+    """The last 100 runs, as JSON lines in the state's storage.
+
+    Each entry: `run` (a number that grows), `kind` (`deploy`, `rollback`, `prune`, `destroy`, `rotate`), `result`
+    (`running`, `succeeded`, `failed`, `interrupted`), `started_at`, `seconds`, `who`, `host`, `ci`, `correlation_id`,
+    `plan_id`, `serial`, `steps` (name -> verdict, seconds, reasons), `services` (key -> image, tag, revision,
+    secret_versions), `migrations`, and `of` for the run that a rollback went back to.
+
+    Args:
+        backend: of the state; only the holder of the lock writes.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Every run, the first one first.
+
+        Raises:
+            StateError: the storage fails. A line that is not an entry is left out.
+        """
+        data = self._backend.read_companion(COMPANION) or b""
+        return [entry for line in data.splitlines() if (entry := _entry(line)) is not None]
+
+    def find(self, run: int) -> dict[str, Any]:
+        """The entry of a run.
+
+        Raises:
+            StateError: there is none; the message names those that there are.
+        """
+        entries = self.entries()
+        for entry in entries:
+            if entry["run"] == run:
+                return entry
+        if not entries:
+            raise StateError(f"there is no run {run}: no run is recorded yet", hint="Deploy first.")
+        first, last = entries[0]["run"], entries[-1]["run"]
+        raise StateError(f"there is no run {run}", hint=f"Recorded are the runs {first} to {last}: see --history.")
+
+    def begin(self, kind: str, **facts: Any) -> int:
+        """Add the entry of a run that begins, and end those that a killed run left as running.
+
+        Args:
+            facts: what is known already, such as `who`, `host`, `plan_id`, `correlation_id` or `of`.
+
+        Returns:
+            the run's number.
+        """
+        entries = self.entries()
+        for entry in entries:
+            if entry["result"] == "running":
+                entry["result"] = "interrupted"
+        run = entries[-1]["run"] + 1 if entries else 1
+        entries.append({"run": run, "kind": kind, "result": "running", "started_at": now(), **_origin(), **facts})
+        self._write(entries)
+        return run
+
+    def end(self, run: int, result: str, **facts: Any) -> None:
+        """Complete the entry of a run."""
+        entries = self.entries()
+        for entry in entries:
+            if entry["run"] == run:
+                entry |= {"result": result, **facts}
+        self._write(entries)
+
+    def _write(self, entries: list[dict[str, Any]]) -> None:
+        lines = (json.dumps(entry, sort_keys=True, ensure_ascii=True) for entry in entries[-KEPT_RUNS:])
+        self._backend.write_companion(COMPANION, "".join(f"{line}\n" for line in lines).encode())
+
+
+class RunRecord:
+    """The entry of one run, from its first write to its end.
+
+    Args:
+        state: the store, whose lock is held.
+        kind: `deploy`, `rollback`, `prune`, `destroy` or `rotate`.
+        facts: what else is known, such as `correlation_id` or `of`.
+    """
+
+    def __init__(self, state: StateStore, kind: str, **facts: Any) -> None:
+        holder = Holder.this_process()
+        self._state = state
+        self._history = History(state.backend)
+        self.run = self._history.begin(kind, who=holder.who, host=holder.host, serial=state.state["serial"], **facts)
+
+    def end(
+        self,
+        code: int,
+        ran: Mapping[str, tuple[list[str], float]],
+        seconds: float,
+        *,
+        tell: Callable[..., None] = lambda text, **level: None,
+        **facts: Any,
+    ) -> None:
+        """Complete the entry. A storage that fails now is told and fails nothing: the deployment itself is recorded.
+
+        Args:
+            code: the exit code that the run ends with.
+            ran: step -> reasons and seconds.
+            tell: called with a warning where the history cannot be written.
+        """
+        result = {0: "succeeded", 130: "interrupted"}.get(code, "failed")
+        try:
+            self._history.end(self.run, result, **outcome(self._state.state, ran, seconds), **facts)
+        except StateError as error:
+            tell(f"the history of runs could not be written: {error.message}", level="warning")
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    usable = isinstance(entry, dict) and isinstance(entry.get("run"), int) and isinstance(entry.get("result"), str)
+    return entry if usable else None
+
+
+def _origin() -> dict[str, Any]:
+    """Return the address of the CI run, where it is one."""
+    origin = {}
+    for mark, names, address in _CI_RUN:
+        values = [os.environ.get(name, "") for name in names]
+        if os.environ.get(mark) and all(values):
+            origin["ci"] = address.format(*values)
+    return origin
+
+
+def outcome(state: Mapping[str, Any], ran: Mapping[str, tuple[list[str], float]], seconds: float) -> dict[str, Any]:
+    """Return what an entry says about the end of a run.
+
+    Args:
+        state: the document as the run left it.
+        ran: step -> reasons and seconds, of the steps that ran.
+        seconds: how long the run took.
+    """
+    steps = {
+        name: {"verdict": "ran", "seconds": took, "reasons": list(reasons[:_MOST_REASONS])}
+        for name, (reasons, took) in ran.items()
+    }
+    for name, record in state["steps"].items():
+        if record.get("status") == "failed" and name not in steps:
+            steps[name] = {"verdict": "failed"}
+    return {
+        "seconds": round(seconds, 1),
+        "ended_at": now(),
+        "serial": state["serial"],
+        "steps": steps,
+        "services": _services(state),
+        "migrations": _outputs(state, "run_migrations").get("jobs", []),
+    }
+
+
+def _services(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Image, tag, revision and versions of secrets per service, as far as the state says."""
+    images = _outputs(state, "build_and_push_images")
+    versions = _outputs(state, "store_secrets").get("secrets", {})
+    services: dict[str, Any] = {}
+    for step in ("deploy_infrastructure_services", "deploy_application_services"):
+        for key, output in _outputs(state, step).items():
+            image = images.get(key, {})
+            services[key] = {
+                "image": image.get("reference") or output.get("image"),
+                "tag": image.get("tag"),
+                "url": output.get("url"),
+            }
+    if services and isinstance(versions, dict):
+        known = {name: secret.get("version") for name, secret in versions.items() if isinstance(secret, dict)}
+        for service in services.values():
+            service["secret_versions"] = known
+    return services
+
+
+def _outputs(state: Mapping[str, Any], step: str) -> dict[str, Any]:
+    record = state["steps"].get(step, {})
+    success = record if record.get("status") == "completed" else record.get("last_completed", {})
+    outputs = success.get("outputs", {})
+    return outputs if isinstance(outputs, dict) else {}
+
+
+def listing(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Lines for people: a run each, the newest first."""
+    lines = []
+    for entry in reversed(list(entries)):
+        steps = sum(step.get("verdict") == "ran" for step in entry.get("steps", {}).values())
+        of = f" to run {entry['of']}" if entry.get("of") else ""
+        who = f"{entry.get('who', '?')}@{entry.get('host', '?')}"
+        lines.append(
+            f"{entry['run']:>4}  {entry.get('started_at', ''):20}  {entry['kind'] + of:18}  {entry['result']:11}"
+            f"  {steps:2} steps  {entry.get('seconds', 0):8.1f} s  {who}"
+        )
+    return lines

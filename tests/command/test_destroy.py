@@ -1,0 +1,290 @@
+"""`--destroy`, `--prune` and `--forget`: what goes, what stays, what forbids it, and how it continues."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+import pytest
+from project import Project, wait_for
+
+LOCKS = "2020-05-01"
+GROUPS = "2025-04-01"
+DATA = {"key_vault", "postgresql_server", "redis", "container_registry"}
+
+
+def _group(project: Project) -> str:
+    return str(project.state()["resources"]["resource_group"]["id"])
+
+
+def _listed(project: Project, group: str) -> set[str]:
+    """Types of the top-level resources in the group; nothing where the group is gone."""
+    with project.azure() as azure:
+        groups = azure.send("GET", f"{group.rsplit('/', 1)[0]}", GROUPS).json()["value"]
+        if group.lower() not in {one["id"].lower() for one in groups}:
+            return set()
+        return {item["type"].lower() for item in azure.send("GET", f"{group}/resources", GROUPS).json()["value"]}
+
+
+def _exists(project: Project, resource_id: str, version: str) -> bool:
+    with project.azure() as azure:
+        return azure.exists(resource_id, version)
+
+
+def _put(project: Project, path: str, version: str, body: Any) -> None:
+    with project.azure() as azure:
+        azure.send("PUT", path, version, body)
+
+
+def test_destroy_deletes_everything_but_data(deployed: Project) -> None:
+    """Apps, jobs, environment, monitoring and identity go; what holds data stays, and with it the group."""
+    group = _group(deployed)
+
+    result = deployed.run("--destroy", "--auto-approve")
+
+    assert result.code == 0, result.text
+    assert _listed(deployed, group) == {
+        "microsoft.keyvault/vaults",
+        "microsoft.dbforpostgresql/flexibleservers",
+        "microsoft.cache/redisenterprise",
+        "microsoft.containerregistry/registries",
+    }
+    assert set(deployed.state()["resources"]) >= DATA
+    assert not any(key.startswith(("container_app", "job/", "role/")) for key in deployed.state()["resources"])
+    assert "--include-data" in result.text
+
+
+def test_destroy_with_data_deletes_the_group_and_empties_the_state(deployed: Project) -> None:
+    """Nothing that this lineage made is left; a second one is a success that does nothing."""
+    group = _group(deployed)
+
+    result = deployed.run("--destroy", "--include-data", "--auto-approve")
+
+    assert result.code == 0, result.text
+    assert _listed(deployed, group) == set()
+    assert deployed.state()["resources"] == {}
+    assert deployed.state()["steps"] == {}
+    again = deployed.run("--destroy", "--include-data", "--auto-approve")
+    assert again.code == 0, again.text
+    assert "nothing to" in again.text.lower()
+
+
+def test_deployment_after_destroy_makes_everything_again(deployed: Project) -> None:
+    """With the data that was kept, and without running a migration on it twice."""
+    executions = deployed.executions()
+    password = deployed.secret("postgresql-admin-password")
+    assert deployed.run("--destroy", "--auto-approve").code == 0
+
+    result = deployed.run()
+
+    assert result.code == 0, result.text
+    assert executions
+    assert deployed.executions() == []
+    assert deployed.secret("postgresql-admin-password") == password
+    assert deployed.run().code == 0
+
+
+def test_dry_run_lists_what_would_go_in_order_and_deletes_nothing(deployed: Project) -> None:
+    """Dependants first; what stays with its reason."""
+    before = len(deployed.requests())
+
+    result = deployed.run("--destroy", "--dry-run")
+
+    assert result.code == 0, result.text
+    assert result.out.index("container_app/api_gateway") < result.out.index("container_apps_env")
+    assert result.out.index("container_apps_env") < result.out.index("log_analytics")
+    assert "key_vault" in result.out
+    assert "holds data" in result.out
+    assert deployed.writes(before) == []
+
+
+def test_without_a_yes_nothing_is_deleted(deployed: Project) -> None:
+    """Without a terminal only --auto-approve says yes."""
+    before = len(deployed.requests())
+
+    result = deployed.run("--destroy")
+
+    assert result.code == 1
+    assert "--auto-approve" in result.text
+    assert deployed.writes(before) == []
+
+
+@pytest.mark.parametrize("where", ["group", "resource"])
+def test_lock_forbids_the_whole(deployed: Project, where: str) -> None:
+    """Before anything is deleted; the message has the command that removes the lock."""
+    resources = deployed.state()["resources"]
+    scope = resources["resource_group" if where == "group" else "log_analytics"]["id"]
+    path = f"{scope}/providers/Microsoft.Authorization/locks/keep"
+    _put(deployed, path, LOCKS, {"properties": {"level": "CanNotDelete"}})
+    before = len(deployed.requests())
+
+    result = deployed.run("--destroy", "--auto-approve")
+
+    assert result.code == 1
+    assert "az lock delete" in result.text
+    assert deployed.writes(before) == []
+
+
+def test_resource_of_somebody_else_in_the_group_stays_and_the_group_with_it(deployed: Project) -> None:
+    """It is named."""
+    group = _group(deployed)
+    theirs = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/theirs"
+    _put(deployed, theirs, "2024-11-30", {"location": "eastus2"})
+
+    result = deployed.run("--destroy", "--include-data", "--auto-approve")
+
+    assert result.code == 0, result.text
+    assert _listed(deployed, group) == {"microsoft.managedidentity/userassignedidentities"}
+    assert "theirs" in result.text
+
+
+def test_app_of_somebody_else_in_our_environment_forbids_the_whole(deployed: Project) -> None:
+    """Deleting the environment would take it along."""
+    resources = deployed.state()["resources"]
+    theirs = f"{_group(deployed)}/providers/Microsoft.App/containerApps/theirs"
+    containers = [{"name": "main", "image": "nginx:1", "resources": {"cpu": 0.25, "memory": "0.5Gi"}}]
+    body = {
+        "location": "eastus2",
+        "properties": {"environmentId": resources["container_apps_env"]["id"], "template": {"containers": containers}},
+    }
+    _put(deployed, theirs, "2026-01-01", body)
+    before = len(deployed.requests())
+
+    result = deployed.run("--destroy", "--auto-approve")
+
+    assert result.code == 1
+    assert "containerapps/theirs" in result.text.lower()
+    assert deployed.writes(before) == []
+
+
+def test_what_this_deployment_did_not_create_stays(project: Project) -> None:
+    """An adopted registry is kept, and still recorded."""
+    project.deploy()
+    registry = project.state()["resources"]["container_registry"]["id"]
+    document = project.state()
+    document["resources"]["container_registry"]["created"] = False
+    project.state_file.write_text(json.dumps(document), encoding="utf-8")
+
+    result = project.run("--destroy", "--include-data", "--auto-approve")
+
+    assert result.code == 0, result.text
+    assert _exists(project, registry, "2025-11-01")
+    assert "not created by this deployment" in result.text
+
+
+def test_resource_that_is_already_gone_is_no_failure(deployed: Project) -> None:
+    """Gone is gone."""
+    resources = deployed.state()["resources"]
+    with deployed.azure() as azure:
+        azure.delete(resources["container_app/qdrant"]["id"], "2026-01-01")
+        azure.delete(resources["redis"]["id"], "2025-07-01")
+
+    result = deployed.run("--destroy", "--include-data", "--auto-approve")
+
+    assert result.code == 0, result.text
+    assert deployed.state()["resources"] == {}
+
+
+@pytest.mark.parametrize("number", [0, 3, 9, 14])
+def test_interrupted_destroy_is_continued_by_the_next(deployed: Project, number: int) -> None:
+    """Each resource leaves the state as it goes."""
+    group = _group(deployed)
+    before = len(deployed.requests())
+    with deployed.start("--destroy", "--include-data", "--auto-approve") as process:
+        wait_for(
+            lambda: sum(one["method"] == "DELETE" for one in deployed.requests()[before:]) > number,
+            process,
+            "not enough was deleted",
+        )
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    result = deployed.run("--destroy", "--include-data", "--auto-approve")
+
+    assert result.code == 0, result.text
+    assert _listed(deployed, group) == set()
+    assert deployed.state()["resources"] == {}
+
+
+def test_no_step_counts_as_done_whose_resource_an_interrupted_destroy_deleted(deployed: Project) -> None:
+    """A deployment after it is whole again."""
+    before = len(deployed.requests())
+    with deployed.start("--destroy", "--auto-approve") as process:
+        wait_for(
+            lambda: any(one["method"] == "DELETE" for one in deployed.requests()[before:]), process, "nothing deleted"
+        )
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    result = deployed.run()
+
+    assert result.code == 0, result.text
+    for record in deployed.state()["resources"].values():
+        assert _exists(deployed, record["id"], record["api_version"]), record["id"]
+
+
+def test_purge_lets_the_vaults_name_be_taken_again(deployed: Project) -> None:
+    """The deleted vault is gone as well, and with it its secrets."""
+    vault = deployed.state()["resources"]["key_vault"]
+
+    result = deployed.run("--destroy", "--include-data", "--purge", "--auto-approve")
+
+    assert result.code == 0, result.text
+    subscription = vault["id"].split("/resourceGroups/")[0]
+    with deployed.azure() as azure:
+        path = f"{subscription}/providers/Microsoft.KeyVault/deletedVaults"
+        assert azure.send("GET", path, "2026-02-01").json()["value"] == []
+    assert deployed.state()["resources"] == {}
+
+
+def test_purge_protection_refuses_a_purge_before_anything_is_deleted(project: Project) -> None:
+    """Not after the rest is gone."""
+    project.change("key_vault.purge_protection", True)
+    project.deploy()
+    before = len(project.requests())
+
+    result = project.run("--destroy", "--include-data", "--purge", "--auto-approve")
+
+    assert result.code == 1
+    assert "purge protection" in result.text
+    assert project.writes(before) == []
+
+
+def test_prune_deletes_what_left_the_configuration(deployed: Project) -> None:
+    """And nothing else."""
+    deployed.change("services.extra", {"image": "nginx:1.27", "port": 8080})
+    deployed.deploy()
+    app = deployed.state()["resources"]["container_app/extra"]["id"]
+    deployed.change("services.extra", None)
+    deployed.deploy()
+    assert deployed.state()["resources"]["container_app/extra"]["orphaned"]
+    assert _exists(deployed, app, "2026-01-01")
+
+    dry = deployed.run("--prune", "--dry-run")
+    before = len(deployed.requests())
+    result = deployed.run("--prune", "--auto-approve")
+
+    assert "container_app/extra" in dry.out
+    assert result.code == 0, result.text
+    assert deployed.writes(before) == [f"DELETE {app}"]
+    assert not _exists(deployed, app, "2026-01-01")
+    assert "container_app/extra" not in deployed.state()["resources"]
+    assert "nothing to prune" in deployed.run("--prune").text
+    assert "0 ran" in deployed.run().text
+
+
+def test_forget_drops_the_record_and_keeps_the_resource(deployed: Project) -> None:
+    """And refuses a key that there is not, with the nearest one."""
+    app = deployed.state()["resources"]["container_app/qdrant"]["id"]
+    before = len(deployed.requests())
+
+    wrong = deployed.run("--forget", "container_app/qdrnt")
+    result = deployed.run("--forget", "container_app/qdrant")
+
+    assert wrong.code == 1
+    assert "container_app/qdrant" in wrong.text
+    assert result.code == 0, result.text
+    assert "container_app/qdrant" not in deployed.state()["resources"]
+    assert deployed.writes(before) == []
+    assert _exists(deployed, app, "2026-01-01")

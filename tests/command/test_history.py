@@ -1,0 +1,90 @@
+"""`--history`: one entry for each run that did something."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+from project import STATE, Project, wait_for_server
+
+
+def _runs(project: Project) -> list[dict[str, object]]:
+    (document,) = project.run("--history", "--output", "json").events()
+    runs: list[dict[str, object]] = document["runs"]
+    return runs
+
+
+def test_run_that_did_something_is_in_the_history_and_a_no_op_is_not(project: Project) -> None:
+    """With its steps, their reasons and the images."""
+    assert "No run" in project.run("--history").text
+    project.deploy()
+    project.deploy()
+    project.change("services.rag_service.max_replicas", 5)
+    project.deploy()
+
+    first, second = _runs(project)
+
+    assert (first["run"], first["kind"], first["result"]) == (1, "deploy", "succeeded")
+    assert second["run"] == 2
+    assert "deploy_application_services" in second["steps"]
+    assert first["services"]["api_gateway"]["image"].startswith("draftgenieacr.azurecr.io/api-gateway@sha256:")
+    assert first["migrations"] == project.state()["steps"]["run_migrations"]["outputs"]["jobs"]
+
+
+def test_failed_run_is_in_the_history(deployed: Project) -> None:
+    """With the step that failed."""
+    deployed.change("postgresql.sku", "Standard_D2ds_v5")
+    fault = {"method": "PATCH", "path": "*/flexibleServers/*", "status": 400, "code": "InvalidParameterValue"}
+    assert deployed.run(*deployed.faults(fault)).code == 1
+
+    last = _runs(deployed)[-1]
+
+    assert last["result"] == "failed"
+    assert last["steps"]["create_databases"]["verdict"] == "failed"
+
+
+def test_killed_run_counts_as_interrupted_for_the_next(project: Project) -> None:
+    """It could not say so itself."""
+    with project.start() as process:
+        wait_for_server(project, process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    project.deploy()
+
+    assert [run["result"] for run in _runs(project)] == ["interrupted", "succeeded"]
+
+
+def test_one_run_is_shown_whole_and_a_missing_one_names_those_that_there_are(deployed: Project) -> None:
+    """By its number."""
+    shown = deployed.run("--history", "1")
+    missing = deployed.run("--history", "7")
+
+    assert shown.code == 0
+    assert "verify_deployment" in shown.out
+    assert missing.code == 1
+    assert "1 to 1" in missing.text
+
+
+def test_damaged_line_of_the_history_is_left_out(deployed: Project) -> None:
+    """The others are still there, and the next run adds its own."""
+    path = deployed.directory / f"{STATE}.history"
+    path.write_bytes(b"{not json\n\xff\n" + path.read_bytes())
+    deployed.change("services.rag_service.max_replicas", 5)
+    deployed.deploy()
+
+    assert [run["run"] for run in _runs(deployed)] == [1, 2]
+
+
+def test_only_the_last_hundred_runs_are_kept(deployed: Project) -> None:
+    """The oldest go."""
+    path = deployed.directory / f"{STATE}.history"
+    (entry,) = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [json.dumps(entry | {"run": number}) for number in range(1, 101)]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    deployed.change("services.rag_service.max_replicas", 5)
+    deployed.deploy()
+
+    runs = _runs(deployed)
+
+    assert len(runs) == 100
+    assert (runs[0]["run"], runs[-1]["run"]) == (2, 101)
