@@ -36,11 +36,11 @@ import argparse
 import os
 import sys
 import time
-from _thread import RLock  # threading itself costs the no-op run half a millisecond
+from threading import RLock, current_thread
 
 from deployer import DraftGenieDeployer
-from draftgenie_azure import provision
-from draftgenie_azure.changes.decision import Decider, Decision, adopt_hash_format, as_packed, is_on, validity_digest
+from draftgenie_azure import provision, run
+from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_on, validity_digest
 from draftgenie_azure.changes.dependencies import step_hash
 from draftgenie_azure.cli import state_commands
 from draftgenie_azure.cli import views as report
@@ -218,6 +218,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         force_all: run every step.
         reporter: told of every event; lines for people unless given.
         log_file: where the logger writes to; it is in no build context.
+        decider: by the state as loaded under the lock that is held already; made by `deploy` unless given.
     """
 
     def __init__(
@@ -231,21 +232,22 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         *,
         reporter: Reporter | None = None,
         log_file: str | None = None,
+        decider: Decider | None = None,
     ) -> None:
         super().__init__(config, logger, dry_run)
         self.state = state_manager or StateManager(config, logger)
         self.reporter = reporter or _reporter("plain", color=False)
         self._forcing = (_forced_names(force_steps), force_all, log_file)
-        self._decide_anew()
+        self.decider = decider or self._new_decider()
         self.deciding = RLock()
         self.ran: dict[str, tuple[list[str], float]] = {}
         self._failures: list[DeployerError] = []
         self._began: dict[str, float] = {}
 
-    def _decide_anew(self) -> None:
-        """Decide by the state as it is now: under the lock it was loaded again."""
+    def _new_decider(self) -> Decider:
+        """Decide by the state as it is now."""
         force_steps, force_all, log_file = self._forcing
-        self.decider = Decider(
+        return Decider(
             STEPS, self.config.raw, self.state, force_steps=force_steps, force_all=force_all, log_file=log_file
         )
 
@@ -265,19 +267,16 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         """
         if self.dry_run:
             return not any(decision.runs for decision in self.decider.plan().values())
-        from draftgenie_azure.run.control import RunControl
-        from draftgenie_azure.run.schedule import run_by_needs, together
-
         if not self.state.is_locked:
             with self.state.locked():
-                self._decide_anew()
+                self.decider = self._new_decider()  # the state was loaded again
                 return self.deploy(control)
-        self.control = control or RunControl(self.config.deployment.parallelism)
+        self.control = control or run.control.RunControl(self.config.deployment.parallelism)
         self.control.lock_held = self.state.lock_held
         self.control.on_wait = self._waits
         needs = {SIGN_IN: (), **{step.name: step.needs or (SIGN_IN,) for step in STEPS}}
         try:
-            failures = run_by_needs(
+            failures = run.schedule.run_by_needs(
                 needs,
                 self._work,
                 width=self.control.parallelism,
@@ -287,7 +286,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             )
             self.tell_others()
             if failures:
-                raise together(list(failures.values()))
+                raise run.schedule.together(list(failures.values()))
             self._end()
         except DeployerError as error:
             # Where the state could not be saved, every step ends with that; what matters is where it is now.
@@ -322,8 +321,6 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
 
     def _waits(self, text: str) -> None:
         """Tell what the step waits for in whose thread this is called."""
-        from threading import current_thread
-
         self.reporter.step(current_thread().name, "waits", text)
 
     def _still_running(self, name: str) -> None:
@@ -389,7 +386,6 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         document["validated"] = validity_digest(self.config.raw, self.decider.secrets_digest)
         document["target"] = self._target()
         document["forced"] = self.decider.forced()
-        adopt_hash_format(document)
         self.state.save()
 
     def _end(self) -> None:
@@ -441,8 +437,9 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         """
         if self.decider.forced_reasons(step.name):
             self.forced |= {step.name}
-        self.reporter.step(step.name, "run", shortened(decision.reasons), reasons=decision.reasons)
-        self.logger.debug("%s runs: %s", step.name, "; ".join(decision.reasons))
+        facts = {"reasons": decision.reasons, "changes": decision.changes}
+        self.reporter.step(step.name, "run", shortened(decision.reasons), **facts)
+        self.logger.debug("%s runs: %s", step.name, "; ".join([*decision.reasons, *decision.changes]))
         self.state.mark_step_running(step.name, {"reasons": decision.reasons})
         self.control.check()
         self.session.records.begin_step(step.name)
@@ -469,6 +466,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             {"reasons": decision.reasons, "seconds": seconds},
             dependencies=dependencies,
             outputs=outputs,
+            values=self.decider.hasher.plain_values(step),
         )
         self.ran[step.name] = (decision.reasons, seconds)
         written = sorted(self.session.arm.written.get(step.name, ()))
@@ -565,26 +563,23 @@ def check_target(state: StateManager, target: Mapping[str, Any]) -> None:
 def close_doors(decider: Decider, state: StateManager) -> None:
     """Adoption is a reason to run the steps whose resources were left open."""
     for key, record in state.state["resources"].items():
-        if record.get("left_open"):
-            decider.live_reasons.setdefault(record["step"], []).append(f"{key} is taken over")
+        reasons = decider.live_reasons.setdefault(record["step"], [])
+        if record.get("left_open") and f"{key} is taken over" not in reasons:
+            reasons.append(f"{key} is taken over")
 
 
 def _put_in_front(name: str, error: DeployerError) -> None:
     """Begin the message of each failure with the name of its step."""
-    from draftgenie_azure.run.schedule import parts
-
-    for part in parts(error):
+    for part in error.parts:
         part.message = f"{name}: {part.message}"
         part.args = (part.message,)
-    error.message = "\n".join(part.message for part in parts(error))
+    error.message = "\n".join(part.message for part in error.parts)
     error.args = (error.message,)
 
 
 def tell_failure(error: DeployerError, reporter: Reporter, log: str | None) -> None:
     """Tell what failed and what to do next, of each failure where they were raised together."""
-    from draftgenie_azure.run.schedule import parts
-
-    for part in parts(error):
+    for part in error.parts:
         reporter.error(part, log=log)
 
 
@@ -610,10 +605,8 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     plan = decider.plan()
     if not any(decision.runs for decision in plan.values()):
         return _nothing_to_do(plan, state, reporter, began)
-    from draftgenie_azure.cli.run_log import open_log
-
     config = config or configuration.validate(raw)
-    logger = open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
+    logger = run.log.open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
     ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
     for text in (*config.notices, *ignored):
         reporter.message(text, level="note")
@@ -622,11 +615,17 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         state.put_earlier_aside()
         state_commands.tell_notices(state, reporter)
         # What was decided without the lock may be done by now, by the run that had it.
-        plan = _decider(args, raw, state).plan()
+        decider = _decider(args, raw, state)
+        plan = decider.plan()
         if not any(decision.runs for decision in plan.values()):
             return _nothing_to_do(plan, state, reporter, began)
         check_target(state, target_module.offline_target(raw))
-        return _deploy(args, config, logger, state, reporter, began)
+        deployer = IdempotentDraftGenieDeployer(
+            config, logger, False, state, args.force_step, args.force_all,
+            reporter=reporter, log_file=args.log_file, decider=decider,
+        )  # fmt: skip
+        deployer.adopt = args.adopt
+        return _deploy(deployer, args, began)
 
 
 def _nothing_to_do(plan: Mapping[str, Decision], state: StateManager, reporter: Reporter, began: float) -> int:
@@ -637,30 +636,19 @@ def _nothing_to_do(plan: Mapping[str, Decision], state: StateManager, reporter: 
     return SUCCESS
 
 
-def _deploy(
-    args: argparse.Namespace,
-    config: Config,
-    logger: logging.Logger,
-    state: StateManager,
-    reporter: Reporter,
-    began: float,
-) -> int:
-    from draftgenie_azure.run.control import RunControl
+def _deploy(deployer: IdempotentDraftGenieDeployer, args: argparse.Namespace, began: float) -> int:
+    """Run the steps, tell the summary and keep the history, whatever happens."""
     from draftgenie_azure.state.history import RunRecord
 
-    deployer = IdempotentDraftGenieDeployer(
-        config, logger, False, state, args.force_step, args.force_all, reporter=reporter, log_file=args.log_file
-    )
-    deployer.adopt = args.adopt
-    control = RunControl(args.parallelism or config.deployment.parallelism)
-    Interrupts.control = control
+    state, reporter = deployer.state, deployer.reporter
+    Interrupts.control = control = run.control.RunControl(args.parallelism or deployer.config.deployment.parallelism)
     code = FAILURE  # as a fault of the program has it, which is raised when the summary has been told
     record = RunRecord(state, "deploy")
     try:
         deployer.deploy(control)
         code = SUCCESS
     except DeployerError as error:
-        logger.debug("the run failed", exc_info=True)
+        deployer.logger.debug("the run failed", exc_info=True)
         code = _failed(error, args, reporter)
     except StopRequested:
         code = _interrupted(reporter, report.under_way(state.state))
@@ -696,7 +684,7 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
     check_target(state, target_module.offline_target(raw))
     plan = decider.plan()
     for name, decision in plan.items():
-        reporter.planned(name, decision.verdict, decision.reasons)
+        reporter.planned(name, decision.verdict, decision.reasons, decision.changes)
     counts = {verdict: sum(d.verdict == verdict for d in plan.values()) for verdict in ("run", "may run", "skip")}
     document = {
         "event": "plan",
@@ -723,7 +711,7 @@ def _reporter(output: str, *, color: bool) -> Reporter:
     return reporter
 
 
-def run(args: argparse.Namespace, reporter: Reporter) -> int:
+def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
     """Do the one thing that the flags ask for; a dry run wins over all that writes."""
     args.config = args.config or ["config.yaml"]
     if args.status:
@@ -783,7 +771,7 @@ def _open_streams() -> None:
 
 def _outcome(args: argparse.Namespace, reporter: Reporter) -> int:
     try:
-        return run(args, reporter)
+        return dispatch(args, reporter)
     except DeployerError as error:
         return _failed(error, args, reporter)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+HASH_FORMAT = 2  # of dependency hashes: which lines there are, and what each means
+
 
 def sha256(data: bytes) -> str:
     """SHA-256 in lower-case hex."""

@@ -40,6 +40,11 @@ class DeployerError(Exception):
         self.details = details
 
     @property
+    def parts(self) -> list[DeployerError]:
+        """The failures that were raised together, or the one."""
+        return [self]
+
+    @property
     def summary(self) -> str:
         """The message without what `lines` has."""
         return self.message
@@ -166,6 +171,11 @@ class DeploymentError(DeployerError):
     def __init__(self, errors: Sequence[DeployerError]) -> None:
         super().__init__("\n".join(error.message for error in errors))
         self.errors = list(errors)
+
+    @property
+    def parts(self) -> list[DeployerError]:
+        """The failures."""
+        return self.errors
 
 
 class VerificationError(DeployerError):

@@ -7,17 +7,15 @@ import sys
 from _thread import allocate_lock, start_new_thread  # threading itself costs the no-op run half a millisecond
 
 from draftgenie_azure.changes.dependencies import (
-    HASH_FORMAT,
-    NULL,
     TOOL_ROOT,
     Hasher,
     canonical,
-    changes,
     name_of,
     secret_values,
-    sha256,
     step_hash,
 )
+from draftgenie_azure.changes.reasons import NULL, Comparison
+from draftgenie_azure.digests import HASH_FORMAT, sha256
 from draftgenie_azure.errors import DeployerError
 
 TYPE_CHECKING = False
@@ -50,14 +48,18 @@ class Decision:
 
     Attributes:
         verdict: `run`, `may run` (only because of a step before it), `skip` or `disabled`.
+        changes: each dependency that changed, appeared or vanished, by name; for whoever looks closer.
     """
 
-    __slots__ = ("dependencies", "reasons", "verdict")
+    __slots__ = ("changes", "dependencies", "reasons", "verdict")
 
-    def __init__(self, verdict: str, reasons: list[str], dependencies: dict[str, str]) -> None:
+    def __init__(
+        self, verdict: str, reasons: list[str], dependencies: dict[str, str], changes: Sequence[str] = ()
+    ) -> None:
         self.verdict = verdict
         self.reasons = reasons
         self.dependencies = dependencies
+        self.changes = list(changes)
 
     @property
     def runs(self) -> bool:
@@ -137,20 +139,30 @@ class Decider:
         success = self.state.last_success(step.name)
         reasons += self._unfinished(step.name)
         reasons += self.live_reasons.get(step.name, ())
+        changes: list[str] = []
         if success is not None:
-            reasons += self._differences(success, dependencies)
+            differences, changes = self._differences(step, success, dependencies)
+            reasons += differences
         if reasons:
-            return Decision("run", reasons, dependencies)
+            return Decision("run", reasons, dependencies, changes)
         return Decision("skip", [f"up to date since {(success or {}).get('timestamp')}"], dependencies)
 
-    def _differences(self, success: Mapping[str, Any], dependencies: Mapping[str, str]) -> list[str]:
-        """What is not as it was when a step last completed; empty only where the hash is the recorded one."""
-        recorded = success.get("hash_format", self.state.state.get("hash_format"))
+    def _differences(
+        self, step: Step, success: Mapping[str, Any], dependencies: Mapping[str, str]
+    ) -> tuple[list[str], list[str]]:
+        """Reasons and lines of what changed since the last success; empty only where the hash is the recorded one."""
+        recorded = success.get("hash_format")
         if recorded != HASH_FORMAT:  # its lines mean something else, so comparing them would say nothing
-            return [f"the format of hashes changed from {recorded} to {HASH_FORMAT}"]
+            return [f"hash format {recorded} → {HASH_FORMAT}"], []
         if step_hash(dependencies) == success.get("dependency_hash"):
-            return []
-        return changes(success.get("dependencies", {}), dependencies) or ["the recorded hash is not that of its lines"]
+            return [], []
+        comparison = Comparison(
+            (success.get("dependencies", {}), success.get("values", {})),
+            (dependencies, self.hasher.plain_values(step)),
+            owners=self.hasher.whole_services(step),
+            images=self.hasher.images,
+        )
+        return comparison.reasons() or ["the recorded hash is not that of its lines"], comparison.lines()
 
     def forced_reasons(self, name: str) -> list[str]:
         """Why a step is forced; a forced run that was cut off goes on as forced."""
@@ -226,20 +238,6 @@ def as_packed(dependencies: Mapping[str, str], packed: Mapping[str, str]) -> dic
         return dict(dependencies)
     kept = {name: digest for name, digest in dependencies.items() if not name.startswith(("file:", "mode:", "link:"))}
     return {**kept, **packed}
-
-
-def adopt_hash_format(state: dict[str, Any]) -> None:
-    """Note this command's hash format in a state document; records made with another one are marked with theirs.
-
-    So a run that is cut off after it does not take the hashes of steps that it did not reach for its own.
-    """
-    if state.get("hash_format") == HASH_FORMAT:
-        return
-    for record in state["steps"].values():
-        for success in (record, record.get("last_completed") or {}):
-            if "dependency_hash" in success:
-                success.setdefault("hash_format", state.get("hash_format"))
-    state["hash_format"] = HASH_FORMAT
 
 
 def _begin_secrets_digest(raw: RawConfig, salt: str) -> Callable[[], str | None]:

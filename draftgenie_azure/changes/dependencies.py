@@ -16,28 +16,30 @@ A step's hash is SHA-256 over the lines `<name>=<hash>`, sorted bytewise and joi
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import re
 
 from draftgenie_azure.changes import placeholder_dependencies as references
 from draftgenie_azure.config.keys import is_secret_key
+from draftgenie_azure.digests import sha256, slow_digest
 from draftgenie_azure.errors import BuildError, DeployerError
 from draftgenie_azure.steps import APPLICATION, INFRASTRUCTURE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from typing import Any
 
     from draftgenie_azure.build_context.context import Context, Tree
     from draftgenie_azure.config.raw import RawConfig
     from draftgenie_azure.steps import Step
 
-HASH_FORMAT = 1
 TOOL_ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 _SHARE = ("type", "account_name", "account_key", "share_name")
 _ATTEMPTS = 3
+# In the name or value of a variable that was not declared as a secret, but may be one.
+_MAY_BE_SECRET = re.compile(r"pass|pwd|secret|token|key|credential|connection|dsn|auth|://[^/]*@", re.IGNORECASE)
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 _TREES: dict[str, Tree] = {}  # by root: a run decides up to three times, within a moment
 _SCRYPTS: dict[tuple[str, bytes], str] = {}  # by salt and secret: a run decides twice, and each costs 10 ms
@@ -102,6 +104,27 @@ class Hasher:
             if need in outputs:
                 lines[f"output:{need}"] = sha256(canonical(outputs[need]))
         return lines
+
+    def plain_values(self, step: Step) -> dict[str, Any]:
+        """The values behind the `config:` lines of a step, as far as they may be recorded and shown."""
+        hidden = {".".join(map(str, key)) for key in self.raw.from_environment}
+        return {
+            name_of(key).removeprefix("config:"): value
+            for key, value in self._values(step)
+            if value is not None and is_plain(key, value, hidden)
+        }
+
+    def whole_services(self, step: Step) -> frozenset[str]:
+        """The services that a step depends on as a whole."""
+        if step.images:
+            return frozenset(self.built())
+        if step.services is not None:
+            return frozenset(self.services(step.services[0]))
+        return frozenset(self.services(None)) if step.variables == "all" else frozenset()
+
+    def images(self) -> dict[str, frozenset[str]]:
+        """Service -> names of the lines on what its image ships."""
+        return {service: frozenset(self.context(service).dependencies()) for service in self.built()}
 
     def services(self, kind: str | None) -> list[str]:
         """Keys of the services of a kind; of all where it is None."""
@@ -246,8 +269,7 @@ class Hasher:
         """The slow, salted hash of a secret, in hex."""
         key = (self._salt, data)
         if key not in _SCRYPTS:
-            salt = bytes.fromhex(self._salt)
-            _SCRYPTS[key] = hashlib.scrypt(data, salt=salt, n=2**12, r=8, p=1, dklen=32).hex()
+            _SCRYPTS[key] = slow_digest(data, self._salt)
         return _SCRYPTS[key]
 
     def _section(self, *keys: str) -> dict[str, Any]:
@@ -330,6 +352,23 @@ def name_of(key: str) -> str:
     return f"secret:{key}" if is_secret_key(key) else f"config:{key}"
 
 
+def is_plain(key: str, value: Any, hidden: Collection[str]) -> bool:
+    """Whether a value may be recorded and shown: no secret, nothing from the environment, nothing that may hold one.
+
+    Args:
+        hidden: keys of the values that the environment gave, at least in part.
+    """
+    if is_secret_key(key) or any(
+        key == other or other.startswith(f"{key}.") or key.startswith(f"{other}.") for other in hidden
+    ):
+        return False
+    parts = key.split(".")
+    if parts[0] in ("services", "migrations") and len(parts) > 2:
+        free_text = parts[2] in ("environment", "build_args", "command", "args")
+        return not (free_text and (parts[2] in ("command", "args") or _MAY_BE_SECRET.search(f"{parts[-1]}={value}")))
+    return True
+
+
 def kind_of(service: Mapping[str, Any]) -> str:
     """Infrastructure where there is an image, else application, unless the service says."""
     return str(service.get("kind") or (INFRASTRUCTURE if service.get("image") else APPLICATION))
@@ -341,33 +380,9 @@ def step_hash(dependencies: Mapping[str, str]) -> str:
     return sha256(b"\n".join(lines))
 
 
-def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Each dependency that changed, appeared or vanished, in words; a value that is null is not there."""
-    words = []
-    for name in sorted(before.keys() | after.keys()):
-        old, new = before.get(name), after.get(name)
-        if old == new:
-            continue
-        if new is None or (new == NULL and old is not None):
-            words.append(f"{name} is gone")
-        elif old in (None, NULL):
-            words.append(f"{name} is new")
-        else:
-            words.append(f"{name} changed")
-    return words
-
-
 def canonical(value: Any) -> bytes:
     """A value as JSON with sorted keys, no spaces, UTF-8."""
     return _json(value).encode("utf-8", "surrogateescape")
-
-
-def sha256(data: bytes) -> str:
-    """SHA-256 in lower-case hex."""
-    return hashlib.sha256(data).hexdigest()
-
-
-NULL = sha256(b"null")
 
 
 def leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -92,7 +92,7 @@ class PlainReporter:
         """Something happened to a step: `run`, `waits`, `done`, `skip`, `failed`, `disabled`, `may run`, `stopped`."""
         self._print(sys.stderr, self._line(name, what, text))
 
-    def planned(self, name: str, what: str, reasons: list[str]) -> None:
+    def planned(self, name: str, what: str, reasons: list[str], changes: list[str]) -> None:
         """What would happen to a step: a result, on standard output."""
         self._print(sys.stdout, self._line(name, what, shortened(reasons)))
 
@@ -155,9 +155,9 @@ class JsonReporter:
         """An event of a step, with its reasons and seconds in full."""
         self._write({"event": f"step_{what.replace(' ', '_')}", "step": name, "message": text, **facts})
 
-    def planned(self, name: str, what: str, reasons: list[str]) -> None:
-        """An event as of a step that does it, with all reasons."""
-        self.step(name, what, shortened(reasons), reasons=reasons)
+    def planned(self, name: str, what: str, reasons: list[str], changes: list[str]) -> None:
+        """An event as of a step that does it, with all reasons, and all dependencies that changed."""
+        self.step(name, what, shortened(reasons), reasons=reasons, changes=changes)
 
     def message(self, text: str, *, level: str = "info") -> None:
         """An event of kind `message`."""

@@ -153,14 +153,9 @@ def together(errors: Sequence[BaseException]) -> BaseException:
     faults = [error for error in errors if not isinstance(error, DeployerError)]
     if faults:
         return next((error for error in faults if isinstance(error, StopRequested)), faults[0])
-    failures = [part for error in errors if isinstance(error, DeployerError) for part in parts(error)]
+    failures = [part for error in errors if isinstance(error, DeployerError) for part in error.parts]
     told = list({(failure.message, failure.hint): failure for failure in failures}.values())
     return told[0] if len(told) == 1 else DeploymentError(told)
-
-
-def parts(error: DeployerError) -> list[DeployerError]:
-    """The failures that were raised together, or the one."""
-    return error.errors if isinstance(error, DeploymentError) else [error]
 
 
 def _priorities(needs: Mapping[str, Sequence[str]], durations: Mapping[str, float], width: int) -> dict[str, float]:

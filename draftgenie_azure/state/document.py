@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from draftgenie_azure.changes.dependencies import HASH_FORMAT
+from draftgenie_azure.digests import HASH_FORMAT
 from draftgenie_azure.errors import StateError
 from draftgenie_azure.masking import MASK
 
@@ -28,7 +28,8 @@ _DOCUMENT: Mapping[str, tuple[type, ...]] = {
 }
 _STEP: Mapping[str, tuple[type, ...]] = {
     "status": _TEXT, "timestamp": _TEXT, "started_at": _TEXT, "duration_seconds": _NUMBER, "dependency_hash": _TEXT,
-    "dependencies": _OBJECT, "outputs": _OBJECT, "metadata": _OBJECT, "error": _TEXT, "last_completed": _OBJECT,
+    "dependencies": _OBJECT, "values": _OBJECT, "hash_format": (int,), "outputs": _OBJECT, "metadata": _OBJECT,
+    "error": _TEXT, "last_completed": _OBJECT,
 }
 _RESOURCE: Mapping[str, tuple[type, ...]] = {
     "id": _TEXT, "name": _TEXT, "api_version": _TEXT, "step": _TEXT, "created": (bool,), "orphaned": (bool,),
@@ -107,7 +108,20 @@ def parse(data: bytes, where: str) -> Document:
     fault = _fault(state)
     if fault:
         raise StateError(f"the state {where}: {json.dumps(fault)[1:-1]} is not what it should be")
+    _mark_hash_formats(state)
     return empty(lineage=state["lineage"], salt=state["salt"]) | state
+
+
+def _mark_hash_formats(state: Document) -> None:
+    """Have each record say which format its hashes have: earlier documents say it once for all.
+
+    So a run that is interrupted does not take the hashes of steps that it did not reach for its own.
+    """
+    for record in state.get("steps", {}).values():
+        for success in (record, record.get("last_completed") or {}):
+            if "dependency_hash" in success:
+                success.setdefault("hash_format", state.get("hash_format", 1))
+    state["hash_format"] = HASH_FORMAT
 
 
 def _json(data: bytes, where: str) -> Any:

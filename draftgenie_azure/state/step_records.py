@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from _thread import RLock  # threading itself costs the no-op run half a millisecond
 
+from draftgenie_azure.digests import HASH_FORMAT
 from draftgenie_azure.state.resource_records import now
 
 TYPE_CHECKING = False
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-_SUCCESS = ("timestamp", "duration_seconds", "hash_format", "dependency_hash", "dependencies", "outputs")
+_SUCCESS = ("timestamp", "duration_seconds", "hash_format", "dependency_hash", "dependencies", "values", "outputs")
 
 
 class StepRecords:
@@ -66,6 +67,7 @@ class StepRecords:
         *,
         dependencies: Mapping[str, str] | None = None,
         outputs: Mapping[str, Any] | None = None,
+        values: Mapping[str, Any] | None = None,
     ) -> None:
         """Record a success, and save; the step is forced no longer.
 
@@ -74,6 +76,7 @@ class StepRecords:
             metadata: why it ran.
             dependencies: name -> SHA-256.
             outputs: what later steps read; never a secret.
+            values: plain values behind dependencies on the configuration, by key; never a secret.
         """
         with self.mutex:
             self.state["steps"][step_name] = {
@@ -81,8 +84,10 @@ class StepRecords:
                 "timestamp": now(),
                 "started_at": self.record(step_name).get("started_at", now()),
                 "duration_seconds": (metadata or {}).get("seconds", 0.0),
+                "hash_format": HASH_FORMAT,
                 "dependency_hash": hash,
                 "dependencies": dict(dependencies or {}),
+                "values": dict(values or {}),
                 "outputs": dict(outputs or {}),
                 "metadata": {key: value for key, value in (metadata or {}).items() if key != "seconds"},
             }

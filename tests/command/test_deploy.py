@@ -59,7 +59,7 @@ def test_changed_server_size_runs_create_databases_alone_and_says_why(deployed: 
 
     result = deployed.deploy()
 
-    assert result.ran() == {"create_databases": ["config:postgresql.sku changed"]}
+    assert result.ran() == {"create_databases": ["postgresql.sku Standard_B1ms → Standard_D2ds_v5"]}
     writes = deployed.writes(seen)
     assert [write.split("/")[-2] for write in writes] == ["flexibleServers"], writes
     assert writes[0].startswith("PATCH")
@@ -75,8 +75,8 @@ def test_changed_source_builds_and_deploys_that_service_alone(deployed: Project)
     result = deployed.deploy()
 
     ran = result.ran()
-    assert ran["build_and_push_images"] == ["file:services/draft-service/app/main.py changed"]
-    assert ran["deploy_application_services"] == ["output:build_and_push_images changed"]
+    assert ran["build_and_push_images"] == ["image of draft_service: services/draft-service/app/main.py changed"]
+    assert ran["deploy_application_services"] == ["outputs of build_and_push_images changed"]
     writes = deployed.writes(seen)
     assert sum("scheduleRun" in write for write in writes) == 1
     assert [write for write in writes if "containerApps" in write and write.startswith("PATCH")] == [
@@ -93,7 +93,7 @@ def test_changed_variable_touches_that_app_alone(deployed: Project) -> None:
     result = deployed.deploy()
 
     assert result.ran()["configure_environment_variables"] == [
-        "config:services.rag_service.environment.LOG_LEVEL changed"
+        "services.rag_service.environment.LOG_LEVEL INFO → DEBUG"
     ]
     assert set(result.ran()) <= {"configure_environment_variables", "run_migrations", "verify_deployment"}
     assert [write.split("/")[-1] for write in deployed.writes(seen)] == ["rag-service"]
@@ -106,7 +106,7 @@ def test_changed_secret_makes_a_new_version_and_new_revisions_where_it_is_used(d
 
     result = deployed.deploy()
 
-    assert result.ran()["store_secrets"] == ["secret:secrets.gemini_api_key is new"]
+    assert result.ran()["store_secrets"] == ["secrets.gemini_api_key is new"]
     writes = deployed.writes(seen)
     assert [write.split("/")[-1] for write in writes if "/secrets/" in write] == ["gemini-api-key"]
     assert sorted(write.split("/")[-1] for write in writes if "/containerApps/" in write) == [

@@ -141,7 +141,7 @@ def test_secret_that_changed_while_its_step_was_switched_off_runs_it_when_it_is_
     result = deployed.run("--dry-run", "--output", "json")
 
     step = result.events()[-1]["steps"][BUILD]
-    assert step == {"verdict": "run", "reasons": [f"secret:{argument}.TOKEN.value changed"]}
+    assert step == {"verdict": "run", "reasons": [f"{argument}.TOKEN.value changed"]}
     assert deployed.deploy().ran()[BUILD] == step["reasons"]
     assert deployed.deploy().ran() == {}
 

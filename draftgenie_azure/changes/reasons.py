@@ -1,0 +1,157 @@
+"""Reasons to run a step, in terms of services, images and values instead of hashes.
+
+    service web_front is new
+    image of rag_service: 3 files changed
+    services.api_gateway.min_replicas 1 → 2
+"""
+
+from __future__ import annotations
+
+import json
+
+from draftgenie_azure.digests import sha256
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+NULL = sha256(b"null")
+LONGEST_SHOWN = 80  # characters of a value
+_FILES = ("file", "mode", "link")
+
+
+class Comparison:
+    """The dependencies of a step as recorded and as they are now.
+
+    Args:
+        before: lines and plain values (`config:` keys) of the last success.
+        after: lines and plain values now.
+        owners: services that the step depends on as a whole, and for a step that builds images, those that are built.
+        images: service -> names of the lines on what its image ships, now.
+    """
+
+    def __init__(
+        self,
+        before: tuple[Mapping[str, str], Mapping[str, Any]],
+        after: tuple[Mapping[str, str], Mapping[str, Any]],
+        owners: frozenset[str] = frozenset(),
+        images: Callable[[], Mapping[str, frozenset[str]]] = dict,
+    ) -> None:
+        self._before, self._old = before
+        self._after, self._new = after
+        self._owners = owners
+        self._images = images
+
+    def lines(self) -> list[str]:
+        """Each dependency that changed, appeared or vanished; a value that is null is absent."""
+        return [f"{name} {self._verb(name)}" for name in self._changed()]
+
+    def reasons(self) -> list[str]:
+        """The same in terms of things."""
+        changed = self._changed()
+        services = {service: verb for service in _services(changed) if (verb := self._fate(service))}
+        reasons = [f"service {service} {verb}" for service, verb in sorted(services.items())]
+        files = [name for name in changed if name.partition(":")[0] in _FILES]
+        reasons += self._image_reasons(files, services) if files else []
+        for name in changed:
+            kind, _, key = name.partition(":")
+            if kind not in _FILES and _service_of(key) not in services:
+                reasons.append(self._reason(kind, key, name))
+        return reasons
+
+    def _changed(self) -> list[str]:
+        names = sorted(self._before.keys() | self._after.keys())
+        return [name for name in names if self._before.get(name) != self._after.get(name)]
+
+    def _verb(self, name: str) -> str:
+        old, new = self._before.get(name), self._after.get(name)
+        if new is None or (new == NULL and old is not None):
+            return "is gone"
+        return "is new" if old in (None, NULL) else "changed"
+
+    def _fate(self, service: str) -> str | None:
+        """`is new` or `is gone` for a service as a whole."""
+        sides = (self._before, self._after)
+        was, there = (any(_service_of(key) == service for key in _keys(lines)) for lines in sides)
+        if there and not was and service in self._owners:
+            return "is new"
+        if was and not there:
+            return "is gone"
+        return None
+
+    def _reason(self, kind: str, key: str, name: str) -> str:
+        if kind == "output":
+            verb = self._verb(name)
+            return f"outputs of {key} {'are ' + verb[3:] if verb.startswith('is ') else verb}"
+        if kind == "tool":
+            return f"{key.removeprefix('draftgenie_azure/')} of this command changed"
+        old, new = self._shown(self._before, self._old, name, key), self._shown(self._after, self._new, name, key)
+        if kind == "config" and old is not None and new is not None:
+            return f"{key} {old} → {new}"
+        return f"{key} {self._verb(name)}"
+
+    @staticmethod
+    def _shown(lines: Mapping[str, str], values: Mapping[str, Any], name: str, key: str) -> str | None:
+        """A value as text; None where it is not known or too long."""
+        if lines.get(name) in (None, NULL):
+            return "unset"
+        if key not in values:
+            return None
+        value = values[key]
+        text = value if isinstance(value, str) and value.strip() else json.dumps(value, ensure_ascii=False)
+        return text if len(text) <= LONGEST_SHOWN and text.isprintable() else None
+
+    def _image_reasons(self, files: list[str], services: Mapping[str, str]) -> Iterator[str]:
+        """One reason per image whose files changed."""
+        images = self._images()
+        touched: dict[str, dict[str, str]] = {}
+        for name in files:
+            for service in _builders(name, images):
+                if service not in services:
+                    touched.setdefault(service, {}).setdefault(name.partition(":")[2], name)
+        for service, names in sorted(touched.items()):
+            if len(names) == 1:
+                ((path, name),) = names.items()
+                yield f"image of {service}: {path} {self._verb(name)}"
+            else:
+                yield f"image of {service}: {len(names)} files changed"
+        if files and not touched and not services:
+            yield f"build context: {len(files)} files changed"
+
+
+def _builders(name: str, images: Mapping[str, frozenset[str]]) -> list[str]:
+    """The services whose image ships a file; for one that vanished, those that ship what was nearest to it."""
+    found = [service for service, names in images.items() if name in names]
+    if found:
+        return found
+    folder = name.partition(":")[2].rpartition("/")[0]
+    while folder:
+        beside = f"{folder}/"
+        found = [
+            service
+            for service, names in images.items()
+            if any(other.partition(":")[2].startswith(beside) for other in names)
+        ]
+        if found:
+            return found
+        folder = folder.rpartition("/")[0]
+    return list(images)
+
+
+def _keys(lines: Mapping[str, str]) -> Iterator[str]:
+    """Keys of the configuration in the names of dependencies."""
+    for name in lines:
+        kind, _, key = name.partition(":")
+        if kind in ("config", "secret"):
+            yield key
+
+
+def _services(names: list[str]) -> set[str]:
+    return {service for name in names if (service := _service_of(name.partition(":")[2])) is not None}
+
+
+def _service_of(key: str) -> str | None:
+    """The service that a key of the configuration belongs to."""
+    parts = key.split(".")
+    return parts[1] if parts[0] == "services" and len(parts) > 2 else None
