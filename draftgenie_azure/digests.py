@@ -12,6 +12,9 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+NULL = sha256(b"null")  # of a value that is absent
+
+
 def content_hash(*parts: str) -> str:
     """A SHA-256 in hex over parts that cannot run into one another."""
     digest = hashlib.sha256()

@@ -14,8 +14,8 @@ from draftgenie_azure.changes.dependencies import (
     secret_values,
     step_hash,
 )
-from draftgenie_azure.changes.reasons import NULL, Comparison
-from draftgenie_azure.digests import HASH_FORMAT, sha256
+from draftgenie_azure.changes.reasons import Comparison
+from draftgenie_azure.digests import HASH_FORMAT, NULL, sha256
 from draftgenie_azure.errors import DeployerError
 
 TYPE_CHECKING = False

@@ -22,7 +22,7 @@ import re
 
 from draftgenie_azure.changes import placeholder_dependencies as references
 from draftgenie_azure.config.keys import is_secret_key
-from draftgenie_azure.digests import sha256, slow_digest
+from draftgenie_azure.digests import NULL, sha256, slow_digest
 from draftgenie_azure.errors import BuildError, DeployerError
 from draftgenie_azure.steps import APPLICATION, INFRASTRUCTURE
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 
-from draftgenie_azure.digests import sha256
+from draftgenie_azure.digests import NULL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-NULL = sha256(b"null")
 LONGEST_SHOWN = 80  # characters of a value
 _FILES = ("file", "mode", "link")
 

@@ -9,7 +9,8 @@ import pytest
 from project import Project
 
 from draftgenie_azure.changes.dependencies import is_plain
-from draftgenie_azure.changes.reasons import NULL, Comparison
+from draftgenie_azure.changes.reasons import Comparison
+from draftgenie_azure.digests import NULL
 
 BUILD = "build_and_push_images"
 Lines = dict[str, str]

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from project import COMMAND, ROOT, Project
 
 from draftgenie_azure.changes.decision import Decider, validity_digest
-from draftgenie_azure.changes.dependencies import HASH_FORMAT, step_hash
+from draftgenie_azure.changes.dependencies import step_hash
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
+from draftgenie_azure.digests import HASH_FORMAT
 from draftgenie_azure.errors import ConfigError
 from draftgenie_azure.steps import STEPS
 
@@ -32,7 +33,7 @@ class Records:
 
     def __init__(self) -> None:
         self.state: dict[str, Any] = {
-            "salt": "5a" * 16, "hash_format": HASH_FORMAT, "secrets_digest": None, "validated": None, "steps": {},
+            "salt": "5a" * 16, "secrets_digest": None, "validated": None, "steps": {},
         }  # fmt: skip
         self.state_file = "/nowhere/state.json"
 
@@ -86,7 +87,7 @@ def deploy(records: Records, values: dict[str, Any], reached: int) -> None:
         decision = decider.decide(step, {})
         if decision.runs:
             records.state["steps"][step.name] = {
-                "status": "completed", "timestamp": "now", "outputs": {},
+                "status": "completed", "timestamp": "now", "outputs": {}, "hash_format": HASH_FORMAT,
                 "dependencies": decision.dependencies, "dependency_hash": step_hash(decision.dependencies),
             }  # fmt: skip
     if reached == len(STEPS) and decider.secrets_are_recorded():

@@ -26,7 +26,21 @@ def digest_of(content: bytes) -> str:
 
 def find_repository(registry: Resource, name: str) -> Json | None:
     found: Json | None = registry.private["repositories"].get(name.lower())
-    return found
+    return None if found is None else _completed(found)
+
+
+def _completed(held: Json) -> Json:
+    """A repository with what stores of earlier versions did not keep: content, locks and dates."""
+    for manifest in held["manifests"].values():
+        for key, value in (("content", "{}"), ("media", DOCKER_MANIFEST), ("attributes", dict(OPEN))):
+            manifest.setdefault(key, value)
+    for tag in held["tags"].values():
+        tag.setdefault("created", tag["time"])
+        tag.setdefault("attributes", dict(OPEN))
+    first = min((manifest["created"] for manifest in held["manifests"].values()), default="")
+    for key, value in (("created", first), ("updated", first), ("attributes", dict(OPEN))):
+        held.setdefault(key, value)
+    return held
 
 
 def repository_for_push(world: World, registry: Resource, name: str) -> Json:
