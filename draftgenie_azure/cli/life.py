@@ -10,7 +10,6 @@ import time
 from contextlib import contextmanager
 
 from draftgenie_azure.cli.questions import confirm
-from draftgenie_azure.cli.run_log import open_log
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.cli.views import duration
 from draftgenie_azure.config import raw as configuration
@@ -19,6 +18,7 @@ from draftgenie_azure.errors import DeployerError, StateError, StopRequested
 from draftgenie_azure.provision.log_stream import LogStream
 from draftgenie_azure.provision.teardown import DATA, Teardown
 from draftgenie_azure.run.control import RunControl
+from draftgenie_azure.run.log import open_log
 from draftgenie_azure.session import open_session
 from draftgenie_azure.state.history import History, RunRecord, listing
 from draftgenie_azure.state.resource_records import ResourceRecords
