@@ -38,7 +38,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Number:
-    """Any number."""
+    """A double: 1, 1.0 and "1.0" are one value."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,9 @@ def read_only(*names: str) -> Json:
     return dict.fromkeys(names, ReadOnly())
 
 
+TEXT, FLAG, NUMBER, WHOLE, ANY = Text(), Flag(), Number(), Whole(), Anything()
+TEXTS = [TEXT]
+OBJECT = Map(ANY)
 TAGS = Map(Text(most=256))
 IDENTITY = {
     "type!": OneOf(
@@ -156,8 +159,12 @@ def _scalar(value: Any, rule: Rule, path: str) -> Any:
             raise _Problem(path, f"Could not convert {value!r} to integer.")
         if (rule.least is not None and value < rule.least) or (rule.most is not None and value > rule.most):
             raise _Problem(path, f"The value {value} is not between {rule.least} and {rule.most}.")
-    elif isinstance(rule, Number) and (isinstance(value, bool) or not isinstance(value, (int, float))):
-        raise _Problem(path, f"Could not convert {value!r} to number.")
+    elif isinstance(rule, Number):
+        if isinstance(value, str) and re.fullmatch(r"-?\d{1,15}(\.\d{1,15})?", value):
+            value = float(value)  # recorded: "cpu": "0.5"
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise _Problem(path, f"Could not convert {value!r} to number.")
+        return float(value)
     return value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from azure_emulator.core import rules
@@ -13,141 +12,14 @@ from azure_emulator.core.resource_types import Call, ResourceType, delete_now, d
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
-from azure_emulator.services.app import bodies, revisions
+from azure_emulator.services.app import bodies, defaults, revisions, schema
+from azure_emulator.services.app.checks import check_ingress, check_scale
 from azure_emulator.services.app.environments import APP, auth_token, verification
 from azure_emulator.services.app.lifecycle import APP_DELETE, APP_PATCH, APP_PUT
+from azure_emulator.services.app.views import at_version, check_version, echo, shown_app, without_nulls
 from azure_emulator.services.managedidentity.identities import assigned
 
 Json = dict[str, Any]
-_ANYTHING = rules.Map(rules.Anything())
-_PORT = rules.Whole(0, 65535)
-_INGRESS: Json = {
-    "external": rules.Flag(),
-    "targetPort": _PORT,
-    "exposedPort": _PORT,
-    "allowInsecure": rules.Flag(),
-    "transport": rules.OneOf("Auto", "Http", "Http2", "Tcp"),
-    "traffic": [
-        {
-            "revisionName": rules.Text(),
-            "weight": rules.Whole(0, 100),
-            "latestRevision": rules.Flag(),
-            "label": rules.Text(),
-        }
-    ],
-    "customDomains": [_ANYTHING],
-    "ipSecurityRestrictions": [_ANYTHING],
-    "corsPolicy": _ANYTHING,
-    "stickySessions": {"affinity": rules.OneOf("sticky", "none")},
-    "clientCertificateMode": rules.OneOf("Ignore", "Accept", "Require"),
-    "additionalPortMappings": [{"external!": rules.Flag(), "targetPort!": _PORT, "exposedPort": _PORT}],
-    "targetPortHttpScheme": rules.OneOf("http", "https"),
-    "fqdn": rules.READ_ONLY,
-}
-_SCALE: Json = {
-    "minReplicas": rules.Whole(0, 1000),
-    "maxReplicas": rules.Whole(1, 1000),
-    "cooldownPeriod": rules.Whole(0),
-    "pollingInterval": rules.Whole(1),
-    "rules": [
-        {
-            "name!": rules.Text(),
-            "http": {"metadata": rules.Map(rules.Text()), "auth": [_ANYTHING], "identity": rules.Text()},
-            "tcp": {"metadata": rules.Map(rules.Text()), "auth": [_ANYTHING], "identity": rules.Text()},
-            "custom": {
-                "type": rules.Text(),
-                "metadata": rules.Map(rules.Text()),
-                "auth": [_ANYTHING],
-                "identity": rules.Text(),
-            },
-            "azureQueue": _ANYTHING,
-        }
-    ],
-}
-_RULE: Json = {
-    **rules.TRACKED,
-    "identity": rules.IDENTITY,
-    "managedBy": rules.Text(),
-    "kind": rules.Text(),
-    "extendedLocation": _ANYTHING,
-    "properties!": {
-        "environmentId": rules.Text(),
-        "managedEnvironmentId": rules.Text(),
-        "workloadProfileName": rules.Text(),
-        "configuration": {
-            "activeRevisionsMode": rules.OneOf("Single", "Multiple", "Labels"),
-            "ingress": _INGRESS,
-            "registries": bodies.REGISTRIES,
-            "secrets": bodies.SECRETS,
-            "dapr": _ANYTHING,
-            "service": _ANYTHING,
-            "runtime": _ANYTHING,
-            "maxInactiveRevisions": rules.Whole(0, 100),
-            "identitySettings": bodies.IDENTITY_SETTINGS,
-            # Of preview versions alone; `_check_version` refuses them elsewhere.
-            "targetLabel": rules.Text(),
-            "revisionTransitionThreshold": rules.Whole(0, 100),
-        },
-        "template": {
-            "revisionSuffix": rules.Text(),
-            "containers": bodies.CONTAINERS,
-            "initContainers": bodies.INIT_CONTAINERS,
-            "scale": _SCALE,
-            "volumes": bodies.VOLUMES,
-            "serviceBinds": [_ANYTHING],
-            "terminationGracePeriodSeconds": rules.Whole(0, 600),
-        },
-        **rules.read_only(
-            "provisioningState",
-            "runningStatus",
-            "outboundIpAddresses",
-            "latestRevisionName",
-            "latestReadyRevisionName",
-            "latestRevisionFqdn",
-            "customDomainVerificationId",
-            "eventStreamEndpoint",
-            "delegatedIdentities",
-            "deploymentErrors",
-            "patchingMode",
-            "patchingConfiguration",
-        ),
-    },
-}
-_CONFIGURATION: Json = {
-    "secrets": None,
-    "activeRevisionsMode": "Single",
-    "ingress": None,
-    "registries": None,
-    "identitySettings": [],
-    "dapr": None,
-    "runtime": None,
-    "maxInactiveRevisions": 100,
-    "service": None,
-}
-_INGRESS_NULLS: Json = {
-    "fqdn": None,
-    "external": False,
-    "targetPort": None,
-    "exposedPort": None,
-    "transport": "Auto",
-    "traffic": None,
-    "customDomains": None,
-    "allowInsecure": False,
-    "ipSecurityRestrictions": None,
-    "corsPolicy": None,
-    "clientCertificateMode": None,
-    "stickySessions": None,
-    "additionalPortMappings": None,
-}
-_TEMPLATE: Json = {
-    "revisionSuffix": None,
-    "terminationGracePeriodSeconds": None,
-    "containers": [],
-    "initContainers": None,
-    "scale": None,
-    "volumes": None,
-    "serviceBinds": None,
-}
 
 
 class Apps(ResourceType):
@@ -155,7 +27,7 @@ class Apps(ResourceType):
     DELETE 202 with Location (382 recorded PUTs of Azure/azure-cli)."""
 
     type = APP
-    name_pattern = bodies.NAME
+    name_pattern = schema.APP_NAME
     name_error = (
         "ContainerAppInvalidName",
         "Invalid ContainerApp name '{name}'. A name must consist of lower case "
@@ -167,8 +39,8 @@ class Apps(ResourceType):
 
     def put(self, call: Call) -> Response:
         self._refuse_running(call)
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
-        _check_version(call, body)
+        body = rules.clean(call.request.json(), schema.APP, new=call.existing is None)
+        check_version(call, body)
         if call.existing is not None:
             body.setdefault("properties", {}).setdefault("environmentId", call.existing.properties["environmentId"])
         return self._apply(call, body, patch=False)
@@ -177,22 +49,22 @@ class Apps(ResourceType):
         """Merge-patch. A whole GET may be sent, read-only properties included; a list replaces the list."""
         existing = call.must_exist()
         self._refuse_running(call)
-        sent = rules.clean(call.request.json(), _RULE, new=False, patch=True)
-        _check_version(call, sent)
+        sent = rules.clean(call.request.json(), schema.APP, new=False, patch=True)
+        check_version(call, sent)
         base: Json = {key: existing.body[key] for key in ("location", "tags", "identity") if key in existing.body}
         base["properties"] = {
             "environmentId": existing.properties["environmentId"],
             "workloadProfileName": existing.properties["workloadProfileName"],
-            "configuration": _without_nulls(
+            "configuration": without_nulls(
                 {**existing.properties["configuration"], "secrets": existing.private["secrets"]}
             ),
-            "template": _without_nulls(
+            "template": without_nulls(
                 {key: value for key, value in existing.private["template"].items() if key != "revisionSuffix"}
             ),
         }
         if "tags" in sent:
             base["tags"] = sent.pop("tags") or {}
-        return self._apply(call, _without_nulls(rules.merge(base, sent)), patch=True)
+        return self._apply(call, without_nulls(rules.merge(base, sent)), patch=True)
 
     def _refuse_running(self, call: Call) -> None:
         if call.existing is not None and call.world.operations.running(call.existing.id) is not None:
@@ -229,7 +101,7 @@ class Apps(ResourceType):
         changed = revisions.wanted(resource, template)
         resource.private["template"] = template
         world.store.put(resource)
-        work, body_shown = (APP_PATCH, None) if patch else (APP_PUT, _echo(call, shown))
+        work, body_shown = (APP_PATCH, None) if patch else (APP_PUT, echo(call, shown))
         place = region(shown["location"]) or ""
         return call.accept(work, resource.id, body_shown, place=place, make=changed, first=first)
 
@@ -240,13 +112,13 @@ class Apps(ResourceType):
         # Of an app that is there, a body without it makes it null (recorded traffic of Azure/azure-cli).
         inactive = {} if existing is None else {"maxInactiveRevisions": None}
         shown_configuration = {
-            **_CONFIGURATION,
+            **defaults.CONFIGURATION,
             **inactive,
             **configuration,
             "secrets": bodies.shown_secrets(secrets),
         }
         if configuration.get("ingress"):
-            shown_configuration["ingress"] = {**_INGRESS_NULLS, **configuration["ingress"]}
+            shown_configuration["ingress"] = {**defaults.INGRESS, **configuration["ingress"]}
         profile = bodies.check_workload_profile(environment, properties.get("workloadProfileName"))
         # The outbound addresses of an environment: one without workload profiles, else many (recorded: 18 to 141).
         addresses = [f"20.{100 + index}.{world.derived(environment.key)[index]}.10" for index in range(18)]
@@ -267,7 +139,7 @@ class Apps(ResourceType):
                 "outboundIpAddresses": addresses if profile else addresses[:1],
                 "customDomainVerificationId": verification(world),
                 "configuration": shown_configuration,
-                "template": {**_TEMPLATE, **(properties.get("template") or {})},
+                "template": {**defaults.TEMPLATE, **(properties.get("template") or {})},
             },
             "identity": assigned(world, body.get("identity"), call.target.id.lower()),
         }
@@ -302,8 +174,8 @@ class Apps(ResourceType):
         names = {item["name"] for item in secrets}
         bodies.check_registries(call, body, configuration.get("registries") or [], names)
         bodies.check_template(call, template, names, environment, probes=True)
-        _check_ingress(call, configuration.get("ingress"), environment)
-        _check_scale(template.get("scale") or {}, configuration.get("ingress"))
+        check_ingress(call, configuration.get("ingress"), environment)
+        check_scale(template.get("scale") or {}, configuration.get("ingress"))
         revisions.check_suffix(call, template)
 
     def delete(self, call: Call) -> Response:
@@ -323,7 +195,7 @@ class Apps(ResourceType):
         return call.accept(APP_DELETE, existing.id)
 
     def get(self, call: Call) -> Response:
-        return Response(200, _at_version(shown_app(call.world, call.must_exist()), call.request.api_version))
+        return Response(200, at_version(shown_app(call.world, call.must_exist()), call.request.api_version))
 
     def shown(self, world: World, resource: Resource) -> Json:
         return shown_app(world, resource)
@@ -348,204 +220,6 @@ class Apps(ResourceType):
         existing.private["stopped"] = call.rest[0].lower() == "stop"
         call.world.store.put(existing)
         return Response(200, shown_app(call.world, existing))
-
-
-_SCALE_NULLS: Json = dict.fromkeys(("minReplicas", "maxReplicas", "cooldownPeriod", "pollingInterval", "rules"))
-
-
-def _echo(call: Call, shown: Json) -> Json:
-    """The answer to PUT: what was sent, read-only properties included, with nulls where nothing was."""
-    shown = json.loads(json.dumps(shown))
-    sent = call.request.json()
-    template, ingress = shown["properties"]["template"], shown["properties"]["configuration"]["ingress"]
-    if ingress is not None:
-        configuration = (sent.get("properties") or {}).get("configuration") or {}
-        ingress["fqdn"] = (configuration.get("ingress") or {}).get("fqdn")
-    for container in template["containers"]:
-        if container.get("resources"):
-            container["resources"] = bodies.sized(container["resources"])
-    if template["scale"] is not None:
-        template["scale"] = {**_SCALE_NULLS, **template["scale"]}
-    shown["properties"]["delegatedIdentities"] = []
-    return _at_version(shown, call.request.api_version, label=None)
-
-
-_PREVIEW_SINCE = "2024-02-02"
-_LABELS_SINCE = "2024-10-02"
-
-
-def _check_version(call: Call, body: Json) -> None:
-    if call.request.api_version.endswith("-preview"):
-        return
-    configuration = (body.get("properties") or {}).get("configuration") or {}
-    for name, place in (
-        ("targetLabel", configuration),
-        ("revisionTransitionThreshold", configuration),
-        ("targetPortHttpScheme", configuration.get("ingress") or {}),
-    ):
-        if place.get(name) is not None:
-            raise Refusal(
-                400,
-                "InvalidRequestContent",
-                "The request content was invalid and could not be deserialized: "
-                f"'Could not find member '{name}' on object.'.",
-                target=name,
-            )
-
-
-def _at_version(body: Json, version: str, label: str | None = "") -> Json:
-    """Preview versions show more of an app than stable ones (recorded traffic of Azure/azure-cli-extensions)."""
-    if not version.endswith("-preview"):
-        return body
-    shown: Json = json.loads(json.dumps(body))
-    properties = shown["properties"]
-    if properties["configuration"]["ingress"] is not None:
-        properties["configuration"]["ingress"].setdefault("targetPortHttpScheme", None)
-    if version < _PREVIEW_SINCE:
-        return shown
-    properties["patchingMode"] = "Automatic"
-    if version >= _LABELS_SINCE:
-        properties["configuration"].setdefault("targetLabel", label)
-        properties["configuration"].setdefault("revisionTransitionThreshold", None)
-    for container in properties["template"]["containers"]:
-        container["imageType"] = "ContainerImage"
-    return shown
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
-
-
-def _check_ingress(call: Call, ingress: Json | None, environment: Resource) -> None:
-    """learn.microsoft.com/azure/container-apps/ingress-overview."""
-    if not ingress:
-        return
-    tcp = ingress.get("transport") == "Tcp"
-    exposed = ingress.get("exposedPort") or 0
-    if not tcp and exposed:
-        raise bodies.refuse(
-            "ContainerAppInvalidIngressExposedPort", "exposedPort is only for ingress with transport 'tcp'."
-        )
-    if tcp:
-        if not ingress.get("targetPort"):
-            raise bodies.refuse("ContainerAppTcpRequiresTargetPort", "targetPort is required with transport 'tcp'.")
-        if (exposed or ingress["targetPort"]) in (80, 443):
-            raise bodies.refuse("ContainerAppInvalidIngressExposedPort", "exposedPort cannot be 80 or 443.")
-        if ingress.get("external") and not environment.properties["vnetConfiguration"]:
-            raise bodies.refuse(
-                "ContainerAppTcpRequiresVnet",
-                "Applications with external TCP ingress can only be deployed to "
-                "Container App Environments that have a custom VNET. Set "
-                "ingress traffic to 'Limited to Container Apps Environment' "
-                "if you want to deploy to a Container Apps Environment "
-                "without a custom VNET.",
-            )
-        _refuse_taken_port(call, ingress, environment)
-        if ingress.get("allowInsecure"):
-            raise bodies.refuse("ContainerAppInvalidAllowInsecure", "allowInsecure is not for transport 'tcp'.")
-    traffic = ingress.get("traffic") or []
-    if traffic and sum(item.get("weight", 0) for item in traffic) != 100:
-        raise bodies.refuse("ContainerAppInvalidTrafficWeight", "The traffic weights must add up to 100.")
-    for item in traffic:
-        if bool(item.get("latestRevision")) == bool(item.get("revisionName")):
-            raise bodies.refuse(
-                "ContainerAppInvalidTraffic", "Exactly one of latestRevision and revisionName is needed."
-            )
-    if len(ingress.get("additionalPortMappings") or []) > 5:
-        raise bodies.refuse("ContainerAppTooManyPorts", "At most five additional ports are allowed.")
-
-
-def _refuse_taken_port(call: Call, ingress: Json, environment: Resource) -> None:
-    """The exposed ports of external TCP apps are the environment's own; internal ones may repeat."""
-    if not ingress.get("external"):
-        return
-    port = ingress.get("exposedPort") or ingress["targetPort"]
-    for other in call.world.store.of_type(APP):
-        theirs = other.properties["configuration"]["ingress"] or {}
-        if (
-            other.key != call.target.id.lower()
-            and str(other.properties["environmentId"]).lower() == environment.key
-            and theirs.get("external")
-            and theirs.get("transport") == "Tcp"
-            and (theirs.get("exposedPort") or theirs.get("targetPort")) == port
-        ):
-            raise bodies.refuse(
-                "ContainerAppInvalidIngressExposedPort", f"exposedPort {port} is in use by the app '{other.name}'."
-            )
-
-
-def _check_scale(scale: Json, ingress: Json | None) -> None:
-    least, most = scale.get("minReplicas", 0), scale.get("maxReplicas", 10)
-    if least > most:
-        raise bodies.refuse("ContainerAppInvalidScaleSpec", f"minReplicas {least} is more than maxReplicas {most}.")
-    kinds = ("http", "tcp", "custom", "azureQueue")
-    for rule in scale.get("rules") or []:
-        if len([kind for kind in kinds if rule.get(kind)]) != 1:
-            raise bodies.refuse(
-                "ContainerAppInvalidScaleRule",
-                f"The scale rule '{rule['name']}' needs exactly one of {', '.join(kinds)}.",
-            )
-        if rule.get("tcp") and (ingress or {}).get("transport") != "Tcp":
-            raise bodies.refuse("ContainerAppInvalidScaleRule", "A tcp scale rule needs ingress with transport 'tcp'.")
-
-
-def shown_app(world: World, resource: Resource) -> Json:
-    """GET fills in what the PUT's answer leaves null: fqdn, traffic, sizes, revision names, streams."""
-    body: Json = json.loads(json.dumps(resource.body))
-    properties = body["properties"]
-    state = properties["provisioningState"]
-    # No Z in GET, one in the answer to PUT (552 recorded apps of Azure/azure-dev).
-    for name in ("createdAt", "lastModifiedAt"):
-        body["systemData"][name] = body["systemData"][name].rstrip("Z")
-    if properties["workloadProfileName"]:
-        properties["workloadProfileName"] = (
-            properties["workloadProfileName"].lower()
-            if properties["workloadProfileName"] == "Consumption"
-            else properties["workloadProfileName"]
-        )
-    environment = world.store.get(properties["environmentId"])
-    domain = environment.properties["defaultDomain"] if environment else "gone"
-    configuration = properties["configuration"]
-    if configuration["ingress"] is not None:
-        ingress = configuration["ingress"]
-        ingress["fqdn"] = bodies.fqdn(resource.name, domain, ingress["external"])
-        if ingress["exposedPort"] is None:
-            ingress["exposedPort"] = ingress["targetPort"] if ingress["transport"] == "Tcp" else 0
-        if ingress["traffic"] is None:
-            ingress["traffic"] = [{"weight": 100, "latestRevision": True}]
-    for entry in configuration["registries"] or []:
-        entry.update(
-            {
-                "username": entry.get("username", ""),
-                "passwordSecretRef": entry.get("passwordSecretRef", ""),
-                "identity": entry.get("identity", ""),
-            }
-        )
-    template = bodies.with_resources(properties["template"])
-    template["scale"] = {**revisions.SCALE, **_without_nulls(template["scale"] or {})}
-    template["scale"]["rules"] = template["scale"]["rules"] or None
-    template["revisionSuffix"] = template["revisionSuffix"] or ""
-    properties["template"] = template
-    latest, ready = revisions.latest_names(world, resource)
-    stopped = resource.private.get("stopped")
-    status = "Stopped" if stopped else "Running" if state in ("Succeeded", "Failed") else "Progressing"
-    place = region(resource.body["location"])
-    group = resource.id.split("/")[4]
-    extra: Json = {
-        "runningStatus": status,
-        "latestRevisionName": latest,
-        "latestReadyRevisionName": ready,
-        "latestRevisionFqdn": bodies.fqdn(latest, domain, configuration["ingress"]["external"])
-        if latest and configuration["ingress"]
-        else "",
-        "eventStreamEndpoint": f"https://{place}.azurecontainerapps.dev{world.subscription}/resourceGroups/{group}/"
-        f"containerApps/{resource.name}/eventstream",
-        "delegatedIdentities": [],
-    }
-    body["properties"] = {**properties, **extra}
-    return body
 
 
 @effect("app.provision")
@@ -593,7 +267,7 @@ def _deleted(world: World, operation: Json) -> None:
 
 def _final(world: World, operation: Json) -> Response:
     found = world.store.get(operation["resource"])
-    return Response(204) if found is None else Response(200, _at_version(shown_app(world, found), operation["version"]))
+    return Response(204) if found is None else Response(200, at_version(shown_app(world, found), operation["version"]))
 
 
 FINALS["app"] = _final

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from azure_emulator.core import rules
 from azure_emulator.core.errors import Refusal, gateway
 from azure_emulator.core.resource_types import Call
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
+from azure_emulator.services.app import defaults
 from azure_emulator.services.app.environments import ENVIRONMENT
 from azure_emulator.services.app.storages import STORAGE
 from azure_emulator.services.keyvault import data_plane as keyvault_data
@@ -17,64 +17,6 @@ from azure_emulator.services.keyvault import vaults
 from azure_emulator.services.managedidentity.identities import find as find_identity
 
 Json = dict[str, Any]
-_ANYTHING = rules.Map(rules.Anything())
-_PORT = rules.Whole(1, 65535)
-NAME = r"(?=.{1,32}$)[a-z]((?!.*--)[-a-z0-9]*[a-z0-9])?"
-
-SECRETS: list[Json] = [
-    {
-        "name!": rules.Text(1, 253, r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"),
-        "value": rules.Text(),
-        "keyVaultUrl": rules.Text(),
-        "identity": rules.Text(),
-    }
-]
-REGISTRIES: list[Json] = [
-    {"server!": rules.Text(), "username": rules.Text(), "passwordSecretRef": rules.Text(), "identity": rules.Text()}
-]
-_PROBE: Json = {
-    "type": rules.OneOf("Liveness", "Readiness", "Startup"),
-    "initialDelaySeconds": rules.Whole(1, 60),
-    "periodSeconds": rules.Whole(1, 240),
-    "timeoutSeconds": rules.Whole(1, 240),
-    "failureThreshold": rules.Whole(1, 10),
-    "successThreshold": rules.Whole(1, 10),
-    "terminationGracePeriodSeconds": rules.Whole(),
-    "httpGet": {
-        "path": rules.Text(),
-        "port!": _PORT,
-        "host": rules.Text(),
-        "scheme": rules.OneOf("HTTP", "HTTPS"),
-        "httpHeaders": [{"name!": rules.Text(), "value!": rules.Text()}],
-    },
-    "tcpSocket": {"port!": _PORT, "host": rules.Text()},
-}
-_CONTAINER: Json = {
-    "name!": rules.Text(1, 46, r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"),
-    "image!": rules.Text(1),
-    "imageType": rules.READ_ONLY,
-    "command": [rules.Text()],
-    "args": [rules.Text()],
-    "env": [{"name!": rules.Text(1), "value": rules.Text(), "secretRef": rules.Text()}],
-    "resources": {
-        "cpu": rules.Number(),
-        "memory": rules.Text(pattern=r"\d+(\.\d+)?Gi"),
-        "ephemeralStorage": rules.READ_ONLY,
-    },
-    "volumeMounts": [{"volumeName!": rules.Text(), "mountPath!": rules.Text(), "subPath": rules.Text()}],
-}
-INIT_CONTAINERS: list[Json] = [_CONTAINER]
-CONTAINERS: list[Json] = [{**_CONTAINER, "probes": [_PROBE]}]
-VOLUMES: list[Json] = [
-    {
-        "name!": rules.Text(pattern=r"[^.]+"),
-        "storageName": rules.Text(),
-        "mountOptions": rules.Text(),
-        "storageType": rules.OneOf("AzureFile", "EmptyDir", "Secret", "NfsAzureFile"),
-        "secrets": [{"secretRef!": rules.Text(), "path": rules.Text()}],
-    }
-]
-IDENTITY_SETTINGS: list[Json] = [{"identity!": rules.Text(), "lifecycle": rules.OneOf("All", "Init", "Main", "None")}]
 
 
 def refuse(code: str, message: str) -> Refusal:
@@ -335,7 +277,7 @@ def with_resources(template: Json) -> Json:
 
 
 def sized(resources: Json) -> Json:
-    size: Json = {"cpu": 0.5, "memory": "1Gi", **resources}
+    size: Json = {**defaults.SIZE, **resources}
     size["ephemeralStorage"] = next((text for most, text in _EPHEMERAL if size["cpu"] <= most), "8Gi")
     return size
 

@@ -15,6 +15,7 @@ from azure_emulator.core.resource_types import Call, ResourceType, delete_now, d
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
+from azure_emulator.services.app import defaults, schema
 from azure_emulator.services.app.lifecycle import (
     ENVIRONMENT_CHANGE,
     ENVIRONMENT_DELETE,
@@ -25,109 +26,6 @@ from azure_emulator.services.app.lifecycle import (
 Json = dict[str, Any]
 ENVIRONMENT = "Microsoft.App/managedEnvironments"
 APP, JOB = "Microsoft.App/containerApps", "Microsoft.App/jobs"
-_ADJECTIVES = (
-    "agreeable",
-    "black",
-    "brave",
-    "calm",
-    "gray",
-    "happy",
-    "icy",
-    "jolly",
-    "kind",
-    "lively",
-    "mango",
-    "nice",
-    "orange",
-    "proud",
-    "red",
-    "salmon",
-    "thankful",
-    "white",
-    "witty",
-    "yellow",
-)
-_NOUNS = (
-    "beach",
-    "bush",
-    "cliff",
-    "coast",
-    "desert",
-    "field",
-    "flower",
-    "forest",
-    "glacier",
-    "ground",
-    "hill",
-    "island",
-    "meadow",
-    "mushroom",
-    "ocean",
-    "plant",
-    "river",
-    "rock",
-    "sand",
-    "sea",
-    "sky",
-    "stone",
-    "tree",
-    "water",
-    "wave",
-)
-_ANYTHING = rules.Map(rules.Anything())
-_RULE: Json = {
-    **rules.TRACKED,
-    "kind": rules.Text(),
-    "identity": rules.IDENTITY,
-    "properties!": {
-        "appLogsConfiguration": {
-            "destination": rules.OneOf("azure-monitor", "log-analytics", "none", ""),
-            "logAnalyticsConfiguration": {
-                "customerId": rules.Text(),
-                "sharedKey": rules.Text(),
-                "dynamicJsonColumns": rules.Flag(),
-            },
-        },
-        "workloadProfiles": [
-            {
-                "name!": rules.Text(),
-                "workloadProfileType!": rules.Text(),
-                "minimumCount": rules.Whole(),
-                "maximumCount": rules.Whole(),
-                "enableFips": rules.READ_ONLY,
-            }
-        ],
-        "zoneRedundant": rules.Flag(),
-        "vnetConfiguration": {
-            "internal": rules.Flag(),
-            "infrastructureSubnetId": rules.Text(),
-            "dockerBridgeCidr": rules.Text(),
-            "platformReservedCidr": rules.Text(),
-            "platformReservedDnsIP": rules.Text(),
-        },
-        "daprAIInstrumentationKey": rules.Text(),
-        "daprAIConnectionString": rules.Text(),
-        "infrastructureResourceGroup": rules.Text(),
-        "customDomainConfiguration": _ANYTHING,
-        "ingressConfiguration": _ANYTHING,
-        "peerAuthentication": {"mtls": {"enabled": rules.Flag()}},
-        "peerTrafficConfiguration": {"encryption": {"enabled": rules.Flag()}},
-        "publicNetworkAccess": rules.OneOf("Enabled", "Disabled"),
-        "kedaConfiguration": rules.READ_ONLY,
-        "openTelemetryConfiguration": rules.READ_ONLY,
-        "appInsightsConfiguration": rules.READ_ONLY,
-        "daprConfiguration": rules.READ_ONLY,
-        **rules.read_only(
-            "provisioningState",
-            "defaultDomain",
-            "staticIp",
-            "deploymentErrors",
-            "eventStreamEndpoint",
-            "privateEndpointConnections",
-            "privateLinkDefaultDomain",
-        ),
-    },
-}
 _STAGES = ("Waiting", "InitializationInProgress", "InfrastructureSetupInProgress")
 
 
@@ -147,7 +45,7 @@ class Environments(ResourceType):
     listed_with = ("tags", "systemData")
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = rules.clean(call.request.json(), schema.ENVIRONMENT, new=call.existing is None)
         self._check(body["properties"])
         if call.existing is not None:
             return self._change(call, call.existing, body, patch=False)
@@ -186,7 +84,8 @@ class Environments(ResourceType):
         sent, place = body["properties"], region(body["location"]) or ""
         # A new environment of an old name is at another address.
         seed = hashlib.sha256(f"{call.target.id.lower()}{call.now}".encode()).digest()
-        word = _ADJECTIVES[seed[0] % len(_ADJECTIVES)] + _NOUNS[seed[1] % len(_NOUNS)]
+        adjectives, nouns = defaults.DOMAIN_WORDS
+        word = adjectives[seed[0] % len(adjectives)] + nouns[seed[1] % len(nouns)]
         stream = call.target.id.replace("/providers/Microsoft.App", "")
         profiles = (
             [
@@ -241,7 +140,7 @@ class Environments(ResourceType):
         }
 
     def patch(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=False, patch=True)
+        body = rules.clean(call.request.json(), schema.ENVIRONMENT, new=False, patch=True)
         return self._change(call, call.must_exist(), body, patch=True)
 
     def _change(self, call: Call, existing: Resource, body: Json, *, patch: bool) -> Response:

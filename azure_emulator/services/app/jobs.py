@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from azure_emulator.core import rules
-from azure_emulator.core.clock import stamp
 from azure_emulator.core.effects import FINALS, effect
 from azure_emulator.core.errors import Refusal, gateway
 from azure_emulator.core.messages import Response
@@ -14,57 +13,13 @@ from azure_emulator.core.resource_types import Call, ResourceType, delete_now, d
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
-from azure_emulator.services.app import bodies, runtime
+from azure_emulator.services.app import bodies, defaults, schema
 from azure_emulator.services.app.environments import JOB, auth_token
+from azure_emulator.services.app.executions import execution_status, shown_execution, shown_replica
 from azure_emulator.services.app.lifecycle import JOB_DELETE, JOB_PATCH, JOB_PUT
 from azure_emulator.services.managedidentity.identities import assigned
 
 Json = dict[str, Any]
-_ANYTHING = rules.Map(rules.Anything())
-_COUNTS = {"parallelism": rules.Whole(1), "replicaCompletionCount": rules.Whole(1)}
-_RULE: Json = {
-    **rules.TRACKED,
-    "identity": rules.IDENTITY,
-    "extendedLocation": _ANYTHING,
-    "properties!": {
-        "environmentId": rules.Text(),
-        "workloadProfileName": rules.Text(),
-        "configuration": {
-            "triggerType!": rules.OneOf("Manual", "Schedule", "Event"),
-            "replicaTimeout!": rules.Whole(1),
-            "replicaRetryLimit": rules.Whole(0),
-            "manualTriggerConfig": _COUNTS,
-            "scheduleTriggerConfig": {"cronExpression!": rules.Text(), **_COUNTS},
-            "eventTriggerConfig": _ANYTHING,
-            "registries": bodies.REGISTRIES,
-            "secrets": bodies.SECRETS,
-            "identitySettings": bodies.IDENTITY_SETTINGS,
-            "dapr": rules.Anything(),
-        },
-        "template": {
-            "containers": bodies.CONTAINERS,
-            "initContainers": bodies.INIT_CONTAINERS,
-            "volumes": bodies.VOLUMES,
-        },
-        **rules.read_only("provisioningState", "outboundIpAddresses", "eventStreamEndpoint", "runningState"),
-    },
-}
-_CONFIGURATION: Json = {
-    "secrets": None,
-    "triggerType": "Manual",
-    "replicaTimeout": 1800,
-    "replicaRetryLimit": 0,
-    "manualTriggerConfig": None,
-    "scheduleTriggerConfig": None,
-    "eventTriggerConfig": None,
-    "registries": None,
-    "identitySettings": [],
-    "dapr": None,
-}
-_OVERRIDE: Json = {
-    "containers": bodies.INIT_CONTAINERS,
-    "initContainers": bodies.INIT_CONTAINERS,
-}
 _EXECUTIONS_KEPT = 100
 
 
@@ -72,7 +27,7 @@ class Jobs(ResourceType):
     """PUT 201 always; PATCH 202 with Location only; DELETE 202; start 200 (recorded traffic of Azure/azure-cli)."""
 
     type = JOB
-    name_pattern = bodies.NAME
+    name_pattern = schema.APP_NAME
     name_error = (
         "JobInvalidName",
         "Invalid Job name '{name}'. A name must consist of lower case alphanumeric characters or "
@@ -83,13 +38,13 @@ class Jobs(ResourceType):
 
     def put(self, call: Call) -> Response:
         self._refuse_running(call)
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = rules.clean(call.request.json(), schema.JOB, new=call.existing is None)
         return self._apply(call, body, patch=False)
 
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
         self._refuse_running(call)
-        sent = rules.clean(call.request.json(), _RULE, new=False, patch=True)
+        sent = rules.clean(call.request.json(), schema.JOB, new=False, patch=True)
         base: Json = {key: existing.body[key] for key in ("location", "tags", "identity") if key in existing.body}
         kept = existing.properties
         base["properties"] = {
@@ -142,8 +97,12 @@ class Jobs(ResourceType):
                 "workloadProfileName": bodies.check_workload_profile(
                     environment, properties.get("workloadProfileName")
                 ),
-                "configuration": {**_CONFIGURATION, **configuration, "secrets": bodies.shown_secrets(secrets)},
-                "template": {"containers": [], "initContainers": None, "volumes": None, **template},
+                "configuration": {
+                    **defaults.JOB_CONFIGURATION,
+                    **configuration,
+                    "secrets": bodies.shown_secrets(secrets),
+                },
+                "template": {**defaults.JOB_TEMPLATE, **template},
                 "eventStreamEndpoint": f"https://{place}.azurecontainerapps.dev{stream}",
             },
             "identity": assigned(world, body.get("identity"), identifier.lower()),
@@ -213,7 +172,7 @@ class Jobs(ResourceType):
         job, world = call.must_exist(), call.world
         if job.properties["provisioningState"] != "Succeeded":
             raise Refusal(409, "ContainerAppsJobOperationInProgress", f"The job '{job.name}' is being provisioned.")
-        override = rules.clean(call.request.json(), _OVERRIDE, new=False) if call.request.body.strip() else {}
+        override = rules.clean(call.request.json(), schema.JOB_OVERRIDE, new=False) if call.request.body.strip() else {}
         name = f"{job.name}-{world.derived_word(7, job.key, str(call.now), str(len(job.private['executions'])))}"
         template = {"containers": override.get("containers") or job.properties["template"]["containers"]}
         execution = {"name": name, "started": call.now, "template": template, "stopped": None}
@@ -279,106 +238,6 @@ def _echo(shown: Json, version: str) -> Json:
         if preview:
             container["imageType"] = "ContainerImage"
     return body
-
-
-def execution_status(world: World, job: Resource, execution: Json) -> tuple[str, runtime.Assessment | None]:
-    """Running until its time has come, then by what its container did. The result is kept once it is known."""
-    if execution["stopped"] is not None:
-        return "Stopped", None
-    state = runtime.assess(world, job.body, execution["template"]["containers"][0], None)
-    if "result" not in execution:
-        if world.clock.now() < execution["started"] + world.seconds("job", "execution"):
-            return "Running", state
-        declared = state.image.job if state.image else {}
-        failed = not state.ready or bool(declared.get("exit_code"))
-        if state.state == "pulling" and world.clock.now() < execution["started"] + _timeout(world, job):
-            return "Running", state
-        execution["result"] = "Failed" if failed else "Succeeded"
-        world.store.put(job)
-    return str(execution["result"]), state
-
-
-def _timeout(world: World, job: Resource) -> float:
-    return float(job.properties["configuration"]["replicaTimeout"]) * world.scale
-
-
-def execution_log(world: World, job: Resource, execution: Json) -> list[str]:
-    status, state = execution_status(world, job, execution)
-    if state is None or state.state == "pulling":
-        return []
-    declared = state.image.job if state.image else {}
-    if "log" in declared:
-        return declared["log"] if isinstance(declared["log"], list) else str(declared["log"]).splitlines()
-    return state.log if not state.ready else [f"{job.name} {status.lower()}"]
-
-
-def shown_execution(world: World, job: Resource, execution: Json) -> Json:
-    status, _ = execution_status(world, job, execution)
-    properties: Json = {"status": status, "startTime": stamp(execution["started"], digits=0, zone="+00:00")}
-    if status in ("Succeeded", "Failed"):
-        end = execution["started"] + world.seconds("job", "execution")
-        properties["endTime"] = stamp(end, digits=0, zone="+00:00")
-    containers = [
-        {
-            **item,
-            "imageType": "ContainerImage",
-            "resources": {**(item.get("resources") or {"cpu": 0.5, "memory": "1Gi"}), "ephemeralStorage": ""},
-        }
-        for item in execution["template"]["containers"]
-    ]
-    properties["template"] = {"containers": containers, "initContainers": []}
-    return {
-        "id": f"{job.id}/executions/{execution['name']}",
-        "name": execution["name"],
-        "type": "Microsoft.App/jobs/executions",
-        "properties": properties,
-    }
-
-
-def shown_replica(world: World, job: Resource, execution: Json) -> Json:
-    status, state = execution_status(world, job, execution)
-    name = f"{execution['name']}-{world.derived_word(5, execution['name'])}"
-    place, container = region(job.body["location"]), execution["template"]["containers"][0]["name"]
-    path = (
-        f"{world.subscription}/resourceGroups/{job.id.split('/')[4]}/jobs/{job.name}/executions/{execution['name']}/"
-        f"replicas/{name}/containers/{container}"
-    )
-    code = (
-        0
-        if status == "Succeeded"
-        else (
-            state.exit_code
-            if state and not state.ready
-            else int((state.image.job if state and state.image else {}).get("exit_code", 1))
-        )
-    )
-    running = status == "Running"
-    details = (
-        ""
-        if running
-        else f"Container is terminated with exit code {code}, reason: {'Completed' if code == 0 else 'Error'}."
-    )
-    return {
-        "id": f"{job.id}/executions/{execution['name']}/replicas/{name}",
-        "name": name,
-        "type": "Microsoft.App/jobs/executions/replicas",
-        "properties": {
-            "createdTime": stamp(execution["started"], digits=0),
-            "runningState": "Running" if running else "NotRunning",
-            "containers": [
-                {
-                    "name": container,
-                    "ready": running,
-                    "started": True,
-                    "restartCount": 0,
-                    "runningState": "Running" if running else "Terminated",
-                    "runningStateDetails": details,
-                    "logStreamEndpoint": f"https://{place}.azurecontainerapps.dev{path}/logstream",
-                }
-            ],
-            "initContainers": [],
-        },
-    }
 
 
 @effect("job.ready")

@@ -38,3 +38,12 @@ JOB_PUT, JOB_PATCH, JOB_DELETE = _rows("job", "containerappsjob", "job")
 ENVIRONMENT_PUT, ENVIRONMENT_PATCH, ENVIRONMENT_DELETE = _rows("environment", "managedEnvironment", "environment")
 ENVIRONMENT_PUT = replace(ENVIRONMENT_PUT, takes=("environment", "create"))
 ENVIRONMENT_CHANGE = replace(ENVIRONMENT_PUT, takes=("environment", "update"))
+
+MANAGED_CERTIFICATE_PUT = replace(
+    ENVIRONMENT_PUT,
+    effect="managedCertificate.ready",
+    takes=("managed certificate", "create"),
+    status=in_location("Microsoft.App", "managedCertificateOperationStatuses"),
+    result="",
+    final="managedCertificate",
+)

@@ -13,12 +13,10 @@ from azure_emulator.core.resource_types import Call
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
-from azure_emulator.services.app import bodies, runtime
+from azure_emulator.services.app import bodies, defaults, runtime
 from azure_emulator.services.app.runtime import Assessment
 
 Json = dict[str, Any]
-SCALE: Json = {"minReplicas": None, "maxReplicas": 10, "cooldownPeriod": 300, "pollingInterval": 30, "rules": None}
-"""What GET shows where the template says nothing."""
 _AWAKE = 30.0
 """An app at zero replicas that was asked for something runs at least that long, whatever the scale."""
 
@@ -35,7 +33,7 @@ def wanted(app: Resource, template: Json) -> bool:
 
 def _normal(template: Json) -> str:
     """The template with its defaults, so that what GET shows equals what was sent."""
-    filled = {**bodies.with_resources(template), "scale": {**SCALE, **(template.get("scale") or {})}}
+    filled = {**bodies.with_resources(template), "scale": {**defaults.SCALE, **(template.get("scale") or {})}}
     filled.pop("revisionSuffix", None)
     return json.dumps(_without_empty(filled), sort_keys=True)
 
@@ -230,7 +228,7 @@ def shown_revision(world: World, app: Resource, revision: Json) -> Json:
         }
     )
     # Less is filled in than in the app's GET (recorded).
-    nothing = {**SCALE, "cooldownPeriod": None, "pollingInterval": None}
+    nothing = {**defaults.SCALE, "cooldownPeriod": None, "pollingInterval": None}
     template["scale"] = {**nothing, **(template.get("scale") or {})}
     template["scale"]["rules"] = template["scale"]["rules"] or None
     for container in template["containers"]:

@@ -9,6 +9,7 @@ from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.store import Resource
+from azure_emulator.services.app import schema
 from azure_emulator.services.app.environments import ENVIRONMENT
 
 Json = dict[str, Any]
@@ -22,25 +23,10 @@ class Storages(ResourceType):
     tracked = False
     name_pattern = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
     name_error = ("ManagedEnvironmentStorageInvalidName", "Invalid storage name '{name}'.")
-    _mode = rules.OneOf("ReadOnly", "ReadWrite")
-    _rule: Json = {
-        **rules.ENVELOPE,
-        "properties!": {
-            "azureFile": {
-                "accountName!": rules.Text(),
-                "accountKey": rules.Text(),
-                "shareName!": rules.Text(),
-                "accessMode!": _mode,
-                "accountKeyVaultProperties": {"identity": rules.Text(), "keyVaultUrl": rules.Text()},
-            },
-            "nfsAzureFile": {"server!": rules.Text(), "shareName!": rules.Text(), "accessMode!": _mode},
-            "deploymentErrors": rules.READ_ONLY,
-            "provisioningState": rules.READ_ONLY,
-        },
-    }
+    rule = schema.STORAGE
 
     def put(self, call: Call) -> Response:
-        sent = rules.clean(call.request.json(), self._rule, new=call.existing is None)["properties"]
+        sent = rules.clean(call.request.json(), self.rule, new=call.existing is None)["properties"]
         environment = call.world.store.get(call.target.parent)
         assert environment is not None
         if len([name for name in ("azureFile", "nfsAzureFile") if name in sent]) != 1:

@@ -11,7 +11,7 @@ from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import REGIONS
 from azure_emulator.core.world import World
-from azure_emulator.services.app import jobs, revisions, runtime
+from azure_emulator.services.app import executions, revisions, runtime
 from azure_emulator.services.app.environments import APP, ENVIRONMENT, JOB
 from azure_emulator.services.login import tokens
 
@@ -65,7 +65,7 @@ def _logs(world: World, request: Request, resource: Resource, rest: list[str]) -
         )
         if execution is None:
             raise Refusal(404, "NotFound", f"The execution '{rest[1]}' was not found.")
-        lines = jobs.execution_log(world, resource, execution)
+        lines = executions.execution_log(world, resource, execution)
     else:
         revision = revisions.find(resource, rest[1])
         container = next((item for item in revision["template"]["containers"] if item["name"] == rest[5]), None)

@@ -1,0 +1,198 @@
+"""Certificates of an environment: given ones, and those that the service gets for a domain."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
+from cryptography.x509.oid import NameOID
+
+from azure_emulator.core import rules
+from azure_emulator.core.clock import stamp
+from azure_emulator.core.effects import FINALS, effect
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.messages import Response
+from azure_emulator.core.resource_types import Call, ResourceType, display_location, register, system_data
+from azure_emulator.core.store import Resource
+from azure_emulator.core.world import World
+from azure_emulator.services.app import domains, schema
+from azure_emulator.services.app.environments import APP, ENVIRONMENT
+from azure_emulator.services.app.lifecycle import MANAGED_CERTIFICATE_PUT
+
+Json = dict[str, Any]
+CERTIFICATE = f"{ENVIRONMENT}/certificates"
+MANAGED = f"{ENVIRONMENT}/managedCertificates"
+_NAME = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
+
+
+def parse(value: str, password: str) -> x509.Certificate:
+    """A PFX, or certificate and key as PEM, in base64: the certificate in it."""
+    try:
+        data = base64.b64decode(value, validate=True)
+        if b"-----BEGIN" in data:
+            load_pem_private_key(data, password.encode() if password else None)
+            return x509.load_pem_x509_certificate(data)
+        found = pkcs12.load_key_and_certificates(data, password.encode() if password else None)[1]
+    except (ValueError, TypeError, binascii.Error) as error:
+        # What the service calls it is not known.
+        raise Refusal(400, "InvalidCertificate", f"The certificate or its password is invalid: {error}") from error
+    if found is None:
+        raise Refusal(400, "InvalidCertificate", "There is no certificate in the file.")
+    return found
+
+
+def described(certificate: x509.Certificate, moment: float) -> Json:
+    """What the service tells of a certificate."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        alternative = names.get_values_for_type(x509.DNSName)
+    except x509.ExtensionNotFound:
+        alternative = []
+    now = datetime.fromtimestamp(moment, UTC)
+    return {
+        "subjectName": _common_name(certificate.subject),
+        "subjectAlternativeNames": alternative,
+        "issuer": _common_name(certificate.issuer),
+        "issueDate": stamp(certificate.not_valid_before_utc.timestamp(), digits=0),
+        "expirationDate": stamp(certificate.not_valid_after_utc.timestamp(), digits=0),
+        "thumbprint": certificate.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303 - Azure's thumbprints are SHA-1
+        "valid": certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc,
+        "publicKeyHash": certificate.fingerprint(hashes.SHA256()).hex().upper(),
+    }
+
+
+def _common_name(name: x509.Name) -> str:
+    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found[0].value) if found else name.rfc4514_string()
+
+
+class _Kind(ResourceType):
+    """What both have in common: tags change by PATCH, and one that is bound to a domain stays."""
+
+    tracked = False
+    name_pattern = _NAME
+    name_error = ("InvalidCertificateName", "Invalid certificate name '{name}'.")
+
+    def _frame(self, call: Call, body: Json, properties: Json) -> Resource:
+        shown = {
+            "id": call.target.id,
+            "name": call.target.name,
+            "type": self.type,
+            "location": display_location(body["location"]),
+            **({"tags": body["tags"]} if body.get("tags") else {}),
+            "systemData": system_data(
+                call, created=None if call.existing is None else call.existing.body["systemData"]["createdAt"]
+            ),
+            "properties": properties,
+        }
+        created = call.existing.created if call.existing else call.now
+        return call.world.store.put(Resource(call.target.id, self.type, shown, created))
+
+    def patch(self, call: Call) -> Response:
+        existing = call.must_exist()
+        sent = rules.clean(call.request.json(), schema.TAGS_ONLY, new=False, patch=True)
+        if "tags" in sent:
+            existing.body["tags"] = sent["tags"] or {}
+        call.world.store.put(existing)
+        return Response(200, existing.body)
+
+    def delete(self, call: Call) -> Response:
+        existing = call.must_exist()
+        bound = [app.name for app, _ in _bindings(call.world, existing)]
+        if bound:
+            # What the service calls it is not known.
+            raise Refusal(
+                409, "CertificateInUse", f"The certificate '{existing.name}' is used by the apps {', '.join(bound)}."
+            )
+        call.world.store.drop(existing.id)
+        return Response(200)
+
+
+def _bindings(world: World, certificate: Resource) -> list[tuple[Resource, Json]]:
+    found = []
+    for app in world.store.of_type(APP):
+        for domain in (app.properties["configuration"]["ingress"] or {}).get("customDomains") or []:
+            if str(domain.get("certificateId") or "").lower() == certificate.key:
+                found.append((app, domain))
+    return found
+
+
+class Certificates(_Kind):
+    """PUT 200, new too; value and password are never given back."""
+
+    type = CERTIFICATE
+    rule = schema.CERTIFICATE
+
+    def put(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), self.rule, new=call.existing is None)
+        sent = body.get("properties") or {}
+        if "certificateKeyVaultProperties" in sent:
+            raise Refusal(
+                400,
+                "InvalidRequestParameterWithDetails",
+                "Certificates from Key Vault are not served here: the emulated vaults have secrets, no certificates.",
+            )
+        if not sent.get("value"):
+            raise Refusal(400, "InvalidRequestParameterWithDetails", "The certificate's value is required.")
+        told = described(parse(sent["value"], sent.get("password") or ""), call.now)
+        kept = {"certificateType": sent["certificateType"]} if "certificateType" in sent else {}
+        return Response(200, self._frame(call, body, {"provisioningState": "Succeeded", **told, **kept}).body)
+
+
+class ManagedCertificates(_Kind):
+    """The domain must be a custom domain of an app in the environment (RequireCustomHostnameInEnvironment;
+    github.com/microsoft/azure-container-apps issue 1570), and its DNS must point there; then 201 with A."""
+
+    type = MANAGED
+    rule = schema.MANAGED_CERTIFICATE
+
+    def put(self, call: Call) -> Response:
+        body = rules.clean(call.request.json(), self.rule, new=call.existing is None)
+        sent = body.get("properties") or {}
+        host = str(sent.get("subjectName") or "").lower()
+        if call.existing is not None:
+            return Response(200, call.existing.body)
+        environment = call.world.store.get(call.target.parent)
+        assert environment is not None
+        if not any(domains.bound(app, host) for app in domains.apps_of(call.world, environment)):
+            raise Refusal(
+                400,
+                "RequireCustomHostnameInEnvironment",
+                f"Creating managed certificate requires hostname '{host}' added as a custom hostname to a container "
+                f"app or route in environment '{environment.name}'",
+            )
+        token = call.world.derived("managed certificate", call.target.id.lower()).hex()[:32]
+        properties = {
+            "provisioningState": "Pending",
+            "subjectName": host,
+            "error": None,
+            "domainControlValidation": sent.get("domainControlValidation", "HTTP"),
+            "validationToken": f"_{token}",
+        }
+        resource = self._frame(call, body, properties)
+        return call.accept(MANAGED_CERTIFICATE_PUT, resource.id, resource.body)
+
+
+@effect("managedCertificate.ready")
+def _ready(world: World, operation: Json) -> None:
+    found = world.store.get(operation["resource"])
+    if found is not None:
+        problem = operation["error"] or domains.certificate_problem(world, found)
+        found.properties["provisioningState"] = "Failed" if problem else "Succeeded"
+        found.properties["error"] = problem[1] if problem else None
+        operation["error"] = list(problem) if problem else None
+        world.store.put(found)
+
+
+def _final(world: World, operation: Json) -> Response:
+    found = world.store.get(operation["resource"])
+    return Response(204) if found is None else Response(200, found.body)
+
+
+FINALS["managedCertificate"] = _final
+register(Certificates(), ManagedCertificates())

@@ -1,0 +1,95 @@
+"""Dapr components of an environment and the authentication settings of an app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from azure_emulator.core import rules
+from azure_emulator.core.errors import Refusal
+from azure_emulator.core.messages import Response
+from azure_emulator.core.resource_types import Call, ResourceType, register, system_data
+from azure_emulator.core.store import Resource
+from azure_emulator.services.app import bodies, schema
+from azure_emulator.services.app.environments import APP, ENVIRONMENT
+
+Json = dict[str, Any]
+
+
+class DaprComponents(ResourceType):
+    """PUT 200, new too; secrets come back by name, their values by listSecrets."""
+
+    type = f"{ENVIRONMENT}/daprComponents"
+    tracked = False
+    rule = schema.DAPR_COMPONENT
+    name_pattern = r"[a-z0-9]([-a-z0-9]{0,58}[a-z0-9])?"
+    name_error = ("DaprComponentInvalidName", "Invalid Dapr component name '{name}'.")
+
+    def put(self, call: Call) -> Response:
+        sent = rules.clean(call.request.json(), self.rule, new=call.existing is None)["properties"]
+        for name in ("componentType", "version"):
+            if not sent.get(name):
+                raise Refusal(
+                    400, "DaprComponentInvalid", f"The property '{name}' of a Dapr component is required.", target=name
+                )
+        secrets = bodies.given(sent.get("secrets"))
+        names = {item["name"] for item in secrets}
+        for item in sent.get("metadata") or []:
+            if item.get("secretRef") and item["secretRef"] not in names and not sent.get("secretStoreComponent"):
+                raise Refusal(
+                    400, "DaprComponentInvalid", f"SecretRef '{item['secretRef']}' of '{item['name']}' not found."
+                )
+        properties = {"ignoreErrors": False, "initTimeout": "", "metadata": None, "scopes": None, **sent}
+        properties["secretStoreComponent"] = sent.get("secretStoreComponent", "")
+        properties["secrets"] = bodies.shown_secrets(secrets)
+        kept = bodies.keep_values(call.world, call.target.id.lower(), secrets)
+        shown = {
+            "id": call.target.id,
+            "name": call.target.name,
+            "type": self.type,
+            "systemData": system_data(call),
+            "properties": properties,
+        }
+        created = call.existing.created if call.existing else call.now
+        call.world.store.put(Resource(call.target.id, self.type, shown, created, {"secrets": kept}))
+        return Response(200, shown)
+
+    def delete(self, call: Call) -> Response:
+        call.world.store.drop(call.must_exist().id)
+        return Response(200)
+
+    def actions(self) -> dict[str, Any]:
+        return {"listsecrets": self._list_secrets}
+
+    def _list_secrets(self, call: Call) -> Response:
+        existing = call.must_exist()
+        return Response(200, bodies.secret_values(call.world, existing.key, existing.private["secrets"]))
+
+
+class AuthConfigs(ResourceType):
+    """The settings that `az containerapp auth` writes: one per app, named `current`. They are kept, not applied."""
+
+    type = f"{APP}/authConfigs"
+    tracked = False
+    rule = schema.AUTH_CONFIG
+    name_pattern = r"(?i)current"
+    name_error = ("InvalidAuthConfigName", "Invalid auth config name '{name}'. The name must be 'current'.")
+
+    def put(self, call: Call) -> Response:
+        sent = rules.clean(call.request.json(), self.rule, new=call.existing is None)["properties"]
+        shown = {
+            "id": call.target.id,
+            "name": call.target.name,
+            "type": "Microsoft.App/containerapps/authconfigs",
+            "systemData": system_data(call),
+            "properties": sent,
+        }
+        created = call.existing.created if call.existing else call.now
+        call.world.store.put(Resource(call.target.id, self.type, shown, created))
+        return Response(200, shown)
+
+    def delete(self, call: Call) -> Response:
+        call.world.store.drop(call.must_exist().id)
+        return Response(200)
+
+
+register(DaprComponents(), AuthConfigs())
