@@ -41,6 +41,7 @@ SECONDS: dict[tuple[str, str], float] = {
     ("environment", "create"): 129,
     ("environment", "update"): 114,
     ("environment", "delete"): 1044,
+    ("managed certificate", "create"): 180,
     ("app", "provision"): 13,
     ("app", "delete"): 16,
     ("app", "ready"): 25,

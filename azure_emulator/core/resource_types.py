@@ -97,6 +97,8 @@ class ResourceType:
     type: str
     tracked = True
     """Has location and tags, and appears in listings of resources."""
+    rule: Any = None
+    """The table of what its body holds; a test compares it with Azure's official type."""
     extension = False
     """Sits under any scope (role assignments, locks, diagnostic settings)."""
     name_pattern = r".+"

@@ -10,13 +10,18 @@ from __future__ import annotations
 import re
 
 _APP = (
+    "2022-03-01",
+    "2022-10-01",
+    "2023-05-01",
     "2023-11-02-preview",
     "2024-02-02-preview",
+    "2024-03-01",
     "2024-10-02-preview",
     "2025-01-01",
     "2025-02-02-preview",
     "2025-07-01",
     "2026-01-01",
+    "2026-07-01",
 )
 _RESOURCES = (
     "2016-09-01",
@@ -189,7 +194,11 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "Microsoft.Cache/locations": (*_REDIS, *_MANAGED_REDIS),
     "Microsoft.App/managedEnvironments": _APP,
     "Microsoft.App/managedEnvironments/storages": _APP,
+    "Microsoft.App/managedEnvironments/certificates": _APP,
+    "Microsoft.App/managedEnvironments/managedCertificates": _APP,
+    "Microsoft.App/managedEnvironments/daprComponents": _APP,
     "Microsoft.App/containerApps": _APP,
+    "Microsoft.App/containerApps/authConfigs": _APP,
     "Microsoft.App/jobs": _APP,
     "Microsoft.App/locations": _APP,
     "Microsoft.Storage/storageAccounts": _STORAGE,

@@ -59,6 +59,21 @@ def _checked_images(declared: Any) -> dict[str, Json]:
     return {str(pattern): dict(behaviour) for pattern, behaviour in declared.items()}
 
 
+def _checked_dns(declared: Any) -> dict[str, dict[str, list[str]]]:
+    """Records by name and type, or a ValueError that says what is wrong."""
+    if not isinstance(declared, Mapping):
+        raise ValueError("dns: a mapping of names is expected")
+    for name, kinds in declared.items():
+        if not isinstance(kinds, Mapping) or not all(isinstance(values, list) for values in kinds.values()):
+            raise ValueError(f"dns: {name}: lists of values by type of record are expected, such as TXT: [...]")
+    return {
+        str(name).lower().rstrip("."): {
+            str(kind).upper(): [str(item) for item in values] for kind, values in kinds.items()
+        }
+        for name, kinds in declared.items()
+    }
+
+
 @dataclass(frozen=True)
 class Identity:
     """Who this Azure is; made once and kept in `emulator.json`."""
@@ -100,6 +115,8 @@ class World:
         self.lock = RLock()
         self.durations = Durations(scale)
         self.images: dict[str, Json] = {}
+        self.dns: dict[str, dict[str, list[str]]] = {}
+        """Declared DNS records: {name: {type: [values]}}; nobody is asked for others."""
         self.tasks_allowed = True
         self.identity = Identity.load(directory, read_only)
         self.store = Store(directory / "store", read_only)
@@ -219,6 +236,8 @@ class World:
             self.durations.scale = float(settings["scale"])
         if settings.get("images") is not None:
             self.images = _checked_images(settings["images"])
+        if settings.get("dns") is not None:
+            self.dns = _checked_dns(settings["dns"])
         if settings.get("tasks_allowed") is not None:
             self.tasks_allowed = bool(settings["tasks_allowed"])
         if settings.get("policies") is not None:
@@ -230,6 +249,7 @@ class World:
         self.secrets.reset()
         self.faults.forget()
         self.policies.declare([])
+        self.dns.clear()
         self.uploads.clear()
         self.app_secrets.clear()
         shutil.rmtree(self.directory / "blobs", ignore_errors=True)

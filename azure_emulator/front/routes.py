@@ -39,6 +39,7 @@ _POLLS = {
     "operationsstatus",
     "azureasyncoperation",
     "asyncoperations",
+    "managedcertificateoperationstatuses",
     "containerappoperationstatuses",
     "containerappoperationresults",
     "managedenvironmentoperationstatuses",

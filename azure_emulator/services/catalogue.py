@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from azure_emulator.services.app import apps, environments, jobs, storages
+from azure_emulator.services.app import (
+    apps,
+    auth_configs,
+    certificates,
+    dapr_components,
+    environments,
+    jobs,
+    profiles,
+    storages,
+)
 from azure_emulator.services.authorization import assignments, definitions, locks
 from azure_emulator.services.insights import components, diagnostic_settings
 from azure_emulator.services.keyvault import deleted_vaults, vault_secrets, vaults
@@ -18,6 +27,10 @@ MODULES = (
     apps,
     environments,
     storages,
+    certificates,
+    dapr_components,
+    auth_configs,
+    profiles,
     jobs,
     assignments,
     definitions,

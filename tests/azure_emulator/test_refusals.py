@@ -153,7 +153,7 @@ def test_an_image_that_is_not_in_the_registry_never_gets_ready(azure: AzureClien
         (403, "RequestDisallowedByPolicy", "Azure/azure-dev error_suggestions.yaml"),
         (400, "LocationIsOfferRestricted", "terraform-provider-azurerm issue 21306"),
         (409, "InsufficientQuota", "Azure/azure-dev error_suggestions.yaml"),
-        (400, "MaxNumberOfEnvsExceeded", "learn.microsoft.com/azure/container-apps/quotas"),
+        (400, "ManagedEnvironmentNoAvailableCapacityInRegion", "github.com/microsoft/azure-container-apps issue 1272"),
         (400, "SubscriptionIsOverQuotaForSku", "Azure/azure-dev error_suggestions.yaml"),
         (409, "FlagMustBeSetForRestore", "Azure/azure-dev error_suggestions.yaml"),
         (409, "AnotherOperationInProgress", "Azure/azure-dev error_suggestions.yaml"),

@@ -346,15 +346,17 @@ APP_CASES = [
     # Environments
     Case("", "PUT", ENVIRONMENT, {**EAST, "properties": {"appLogsConfiguration": {"destination": "log-analytics"}}},
          400, "InvalidRequestParameterWithDetails", "github.com/microsoft/azure-container-apps issue 66"),
-    Case("", "PUT", ENVIRONMENT, {**EAST, "properties": {"zoneRedundant": True}}, 400, "ZoneRedundancyRequiresVnet",
-         APPS + "environment"),
+    Case("", "PUT", ENVIRONMENT, {**EAST, "properties": {"zoneRedundant": True}}, 400,
+         "InvalidRequestParameterWithDetails", LEARN + "reliability/reliability-azure-container-apps"),
+    Case("", "PUT", ENVIRONMENT,
+         {**EAST, "properties": {"workloadProfiles": [{"name": "x", "workloadProfileType": "D5"}]}}, 400,
+         "InvalidRequestParameterWithDetails", "github.com/Azure/azure-cli issue 30526"),
     *(
         Case("", "PUT", ENVIRONMENT, {**EAST, "properties": {"workloadProfiles": profiles}}, 400,
              "InvalidWorkloadProfileName", APPS + "environment")
         for profiles in (
-            [{"name": "Other", "workloadProfileType": "Consumption"}],
-            [{"name": "Consumption", "workloadProfileType": "D4"}],
             [{"name": "Consumption", "workloadProfileType": "Consumption"}] * 2,
+            [{"name": "big", "workloadProfileType": "D4"}, {"name": "BIG", "workloadProfileType": "E4"}],
         )
     ),
     Case("plain-env", "PUT", ENVIRONMENT, environment_body(), 400, "EnvironmentNotEnabledForWorkloadProfiles",
@@ -393,7 +395,7 @@ APP_CASES = [
     *(
         Case("env", "PUT", f"{CONTAINER_APPS}/app", body, 400, "InvalidRequestContent", APP_PACKAGE)
         for body in (
-            with_probe(initialDelaySeconds=0), with_probe(initialDelaySeconds=61), with_probe(periodSeconds=0),
+            with_probe(initialDelaySeconds=61), with_probe(periodSeconds=0),
             with_probe(periodSeconds=241), with_probe(timeoutSeconds=241), with_probe(failureThreshold=11),
             with_probe(successThreshold=11), with_probe(type="Other"), with_probe(tcpSocket={"port": 70_000}),
             with_probe(exec={"command": ["true"]}), with_probe(grpc={"port": 1}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -114,7 +115,7 @@ def _revision(setting: Setting, identifier: str | None) -> bool:
             "external": ".internal." not in str(shown.get("fqdn", "")),
             "targetPort": int(port[1]) if port else 8080,
         }
-        named = {item["secretRef"] for item in _variables(shown) if "secretRef" in item}
+        named = set(_secret_refs(rows))
         configuration: Json = {"ingress": ingress, "secrets": [{"name": name} for name in sorted(named)]}
         body: Json = {"properties": {"configuration": configuration}}
         if len(rows) > 1:
@@ -151,8 +152,14 @@ def _revision(setting: Setting, identifier: str | None) -> bool:
     return True
 
 
-def _variables(shown: Json) -> list[Json]:
-    return [item for box in (shown.get("template") or {}).get("containers") or [] for item in box.get("env") or []]
+def _secret_refs(value: Any) -> Iterator[str]:
+    """The secrets that variables and scale rules name."""
+    if isinstance(value, dict):
+        if isinstance(value.get("secretRef"), str):
+            yield value["secretRef"]
+        value = list(value.values())
+    for item in value if isinstance(value, list) else []:
+        yield from _secret_refs(item)
 
 
 @_case("container-apps", "listSecrets")

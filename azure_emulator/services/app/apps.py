@@ -13,9 +13,11 @@ from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
 from azure_emulator.services.app import bodies, defaults, revisions, schema
-from azure_emulator.services.app.checks import check_ingress, check_scale
-from azure_emulator.services.app.environments import APP, auth_token, verification
+from azure_emulator.services.app.checks import check_ingress, check_pulls, check_scale, check_traffic
+from azure_emulator.services.app.domains import analysis, check_custom_domains
+from azure_emulator.services.app.environments import auth_token, verification
 from azure_emulator.services.app.lifecycle import APP_DELETE, APP_PATCH, APP_PUT
+from azure_emulator.services.app.types import APP
 from azure_emulator.services.app.views import at_version, check_version, echo, shown_app, without_nulls
 from azure_emulator.services.managedidentity.identities import assigned
 
@@ -27,6 +29,7 @@ class Apps(ResourceType):
     DELETE 202 with Location (382 recorded PUTs of Azure/azure-cli)."""
 
     type = APP
+    rule = schema.APP
     name_pattern = schema.APP_NAME
     name_error = (
         "ContainerAppInvalidName",
@@ -175,7 +178,10 @@ class Apps(ResourceType):
         bodies.check_registries(call, body, configuration.get("registries") or [], names)
         bodies.check_template(call, template, names, environment, probes=True)
         check_ingress(call, configuration.get("ingress"), environment)
-        check_scale(template.get("scale") or {}, configuration.get("ingress"))
+        check_traffic(call, configuration)
+        check_custom_domains(call, environment, configuration.get("ingress") or {})
+        check_scale(template.get("scale") or {}, configuration.get("ingress"), names)
+        check_pulls(call.world, body, template)
         revisions.check_suffix(call, template)
 
     def delete(self, call: Call) -> Response:
@@ -207,9 +213,12 @@ class Apps(ResourceType):
             "listsecrets": self._list_secrets,
             "getauthtoken": auth_token,
             "revisions": revisions.act,
+            "listcustomhostnameanalysis": analysis,
             "start": self._power,
             "stop": self._power,
         }
+
+    action_methods = {"revisions": ("GET", "POST")}
 
     def _list_secrets(self, call: Call) -> Response:
         existing = call.must_exist()

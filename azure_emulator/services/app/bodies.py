@@ -10,8 +10,7 @@ from azure_emulator.core.resource_types import Call
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
 from azure_emulator.services.app import defaults
-from azure_emulator.services.app.environments import ENVIRONMENT
-from azure_emulator.services.app.storages import STORAGE
+from azure_emulator.services.app.types import ENVIRONMENT, STORAGE
 from azure_emulator.services.keyvault import data_plane as keyvault_data
 from azure_emulator.services.keyvault import vaults
 from azure_emulator.services.managedidentity.identities import find as find_identity
@@ -60,7 +59,8 @@ def environment_of(call: Call, properties: Json) -> Any:
 
 
 def check_workload_profile(environment: Any, name: str | None) -> str | None:
-    """The profile's name comes back null in an environment without profiles, else as the environment has it."""
+    """As the environment spells it (2,246 recorded apps); where none is given the one of consumption (9 of 9); null
+    in an environment without profiles."""
     profiles = environment.properties["workloadProfiles"]
     if profiles is None:
         if name:
@@ -69,13 +69,17 @@ def check_workload_profile(environment: Any, name: str | None) -> str | None:
                 f"The environment '{environment.name}' has no workload profiles.",
             )
         return None
-    wanted = name or "Consumption"
-    if wanted.lower() not in {item["name"].lower() for item in profiles}:
+    if name:
+        fitting = [item["name"] for item in profiles if item["name"].lower() == name.lower()]
+    else:
+        fitting = [item["name"] for item in profiles if item["workloadProfileType"] == "Consumption"]
+    if not fitting:
         raise refuse(
             "WorkloadProfileNotFound",
-            f"The workload profile '{wanted}' is not in the environment '{environment.name}'.",
+            f"The workload profile '{name or 'Consumption'}' is not in the environment '{environment.name}'.",
         )
-    return wanted
+    found: str = fitting[0]
+    return found
 
 
 def check_secrets(call: Call, body: Json, secrets: list[Json]) -> None:

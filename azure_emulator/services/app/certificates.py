@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from datetime import UTC, datetime
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
-from cryptography.x509.oid import NameOID
-
 from azure_emulator.core import rules
-from azure_emulator.core.clock import stamp
 from azure_emulator.core.effects import FINALS, effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
@@ -21,54 +12,14 @@ from azure_emulator.core.resource_types import Call, ResourceType, display_locat
 from azure_emulator.core.store import Resource
 from azure_emulator.core.world import World
 from azure_emulator.services.app import domains, schema
-from azure_emulator.services.app.environments import APP, ENVIRONMENT
+from azure_emulator.services.app.certificate_files import described, parse
 from azure_emulator.services.app.lifecycle import MANAGED_CERTIFICATE_PUT
+from azure_emulator.services.app.types import APP, ENVIRONMENT
 
 Json = dict[str, Any]
 CERTIFICATE = f"{ENVIRONMENT}/certificates"
 MANAGED = f"{ENVIRONMENT}/managedCertificates"
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
-
-
-def parse(value: str, password: str) -> x509.Certificate:
-    """A PFX, or certificate and key as PEM, in base64: the certificate in it."""
-    try:
-        data = base64.b64decode(value, validate=True)
-        if b"-----BEGIN" in data:
-            load_pem_private_key(data, password.encode() if password else None)
-            return x509.load_pem_x509_certificate(data)
-        found = pkcs12.load_key_and_certificates(data, password.encode() if password else None)[1]
-    except (ValueError, TypeError, binascii.Error) as error:
-        # What the service calls it is not known.
-        raise Refusal(400, "InvalidCertificate", f"The certificate or its password is invalid: {error}") from error
-    if found is None:
-        raise Refusal(400, "InvalidCertificate", "There is no certificate in the file.")
-    return found
-
-
-def described(certificate: x509.Certificate, moment: float) -> Json:
-    """What the service tells of a certificate."""
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        alternative = names.get_values_for_type(x509.DNSName)
-    except x509.ExtensionNotFound:
-        alternative = []
-    now = datetime.fromtimestamp(moment, UTC)
-    return {
-        "subjectName": _common_name(certificate.subject),
-        "subjectAlternativeNames": alternative,
-        "issuer": _common_name(certificate.issuer),
-        "issueDate": stamp(certificate.not_valid_before_utc.timestamp(), digits=0),
-        "expirationDate": stamp(certificate.not_valid_after_utc.timestamp(), digits=0),
-        "thumbprint": certificate.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303 - Azure's thumbprints are SHA-1
-        "valid": certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc,
-        "publicKeyHash": certificate.fingerprint(hashes.SHA256()).hex().upper(),
-    }
-
-
-def _common_name(name: x509.Name) -> str:
-    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(found[0].value) if found else name.rfc4514_string()
 
 
 class _Kind(ResourceType):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 from azure_emulator.core.resource_types import Call
 from azure_emulator.core.store import Resource
-from azure_emulator.services.app import bodies
-from azure_emulator.services.app.environments import APP
+from azure_emulator.core.world import World
+from azure_emulator.services.app import bodies, runtime
+from azure_emulator.services.app.types import APP
 
 Json = dict[str, Any]
 
@@ -39,16 +41,65 @@ def check_ingress(call: Call, ingress: Json | None, environment: Resource) -> No
         _refuse_taken_port(call, ingress, environment)
         if ingress.get("allowInsecure"):
             raise bodies.refuse("ContainerAppInvalidAllowInsecure", "allowInsecure is not for transport 'tcp'.")
+    if len(ingress.get("additionalPortMappings") or []) > 5:
+        raise bodies.refuse("ContainerAppTooManyPorts", "At most five additional ports are allowed.")
+
+    _check_restrictions(ingress.get("ipSecurityRestrictions") or [])
+
+
+def _check_restrictions(restrictions: list[Json]) -> None:
+    """All allow or all deny (learn.microsoft.com/azure/container-apps/ip-restrictions)."""
+    if len({item["action"] for item in restrictions}) > 1:
+        raise bodies.refuse(
+            "ContainerAppInvalidIpSecurityRestrictions", "All IP security restrictions must have the same action."
+        )
+    names = [item["name"] for item in restrictions]
+    if len(names) != len(set(names)):
+        raise bodies.refuse("ContainerAppInvalidIpSecurityRestrictions", "Names of IP restrictions must be unique.")
+    for item in restrictions:
+        try:
+            ip_network(item["ipAddressRange"], strict=False)
+        except ValueError as error:
+            raise bodies.refuse("ContainerAppInvalidIpSecurityRestrictions", str(error)) from error
+
+
+def check_traffic(call: Call, configuration: Json) -> None:
+    """learn.microsoft.com/azure/container-apps/traffic-splitting and …/sticky-sessions."""
+    ingress = configuration.get("ingress") or {}
+    mode = configuration.get("activeRevisionsMode", "Single")
     traffic = ingress.get("traffic") or []
     if traffic and sum(item.get("weight", 0) for item in traffic) != 100:
         raise bodies.refuse("ContainerAppInvalidTrafficWeight", "The traffic weights must add up to 100.")
+    known = {item["name"] for item in call.existing.private["revisions"]} if call.existing else set()
     for item in traffic:
         if bool(item.get("latestRevision")) == bool(item.get("revisionName")):
             raise bodies.refuse(
                 "ContainerAppInvalidTraffic", "Exactly one of latestRevision and revisionName is needed."
             )
-    if len(ingress.get("additionalPortMappings") or []) > 5:
-        raise bodies.refuse("ContainerAppTooManyPorts", "At most five additional ports are allowed.")
+        if item.get("revisionName") and item["revisionName"] not in known:
+            raise bodies.refuse(
+                "ContainerAppInvalidTraffic", f"The revision '{item['revisionName']}' of the traffic does not exist."
+            )
+    labels = [item["label"] for item in traffic if item.get("label")]
+    if len(labels) != len(set(labels)):
+        raise bodies.refuse("ContainerAppInvalidTraffic", "A label can be given to one revision only.")
+    sticky = (ingress.get("stickySessions") or {}).get("affinity") == "sticky"
+    if sticky and (mode != "Single" or ingress.get("transport") == "Tcp"):
+        raise bodies.refuse(
+            "ContainerAppInvalidStickySessions",
+            "Session affinity is for HTTP ingress in single revision mode only.",
+        )
+
+
+def check_pulls(world: World, body: Json, template: Json) -> None:
+    """An image of a private registry that no credentials are given for is refused at once, in the registry's words
+    (Azure/container-apps-deploy-action issues 50 and 85); what an identity may not pull fails later."""
+    for item in [*(template.get("initContainers") or []), *(template.get("containers") or [])]:
+        problem = runtime.anonymous_problem(world, body, item["image"])
+        if problem is not None:
+            raise bodies.bad_field(
+                f"template.containers.{item['name']}.image", f'Invalid value: "{item["image"]}": {problem}'
+            )
 
 
 def _refuse_taken_port(call: Call, ingress: Json, environment: Resource) -> None:
@@ -70,7 +121,7 @@ def _refuse_taken_port(call: Call, ingress: Json, environment: Resource) -> None
             )
 
 
-def check_scale(scale: Json, ingress: Json | None) -> None:
+def check_scale(scale: Json, ingress: Json | None, secrets: set[str]) -> None:
     least, most = scale.get("minReplicas", 0), scale.get("maxReplicas", 10)
     if least > most:
         raise bodies.refuse("ContainerAppInvalidScaleSpec", f"minReplicas {least} is more than maxReplicas {most}.")
@@ -81,5 +132,12 @@ def check_scale(scale: Json, ingress: Json | None) -> None:
                 "ContainerAppInvalidScaleRule",
                 f"The scale rule '{rule['name']}' needs exactly one of {', '.join(kinds)}.",
             )
+        inner = next(rule[kind] for kind in kinds if rule.get(kind))
+        for auth in inner.get("auth") or []:
+            if auth.get("secretRef") and auth["secretRef"] not in secrets:
+                raise bodies.refuse(
+                    "ContainerAppSecretRefNotFound",
+                    f"SecretRef '{auth['secretRef']}' defined for scale rule '{rule['name']}' not found.",
+                )
         if rule.get("tcp") and (ingress or {}).get("transport") != "Tcp":
             raise bodies.refuse("ContainerAppInvalidScaleRule", "A tcp scale rule needs ingress with transport 'tcp'.")

@@ -12,15 +12,14 @@ from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call
 from azure_emulator.core.store import Resource
 from azure_emulator.core.world import World
-from azure_emulator.services.app.environments import APP, verification
+from azure_emulator.services.app.environments import verification
+from azure_emulator.services.app.types import APP
 
 Json = dict[str, Any]
 
 
 def apps_of(world: World, environment: Resource) -> list[Resource]:
-    return [
-        app for app in world.store.of_type(APP) if str(app.properties["environmentId"]).lower() == environment.key
-    ]
+    return [app for app in world.store.of_type(APP) if str(app.properties["environmentId"]).lower() == environment.key]
 
 
 def bound(app: Resource, host: str) -> Json | None:

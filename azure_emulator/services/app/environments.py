@@ -15,17 +15,19 @@ from azure_emulator.core.resource_types import Call, ResourceType, delete_now, d
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
-from azure_emulator.services.app import defaults, schema
+from azure_emulator.services.app import defaults, profiles, schema
+from azure_emulator.services.app.certificate_files import described, parse
 from azure_emulator.services.app.lifecycle import (
     ENVIRONMENT_CHANGE,
     ENVIRONMENT_DELETE,
     ENVIRONMENT_PATCH,
     ENVIRONMENT_PUT,
 )
+from azure_emulator.services.app.types import APP, ENVIRONMENT, JOB
+from azure_emulator.services.login import tokens
+from azure_emulator.services.managedidentity.identities import assigned
 
 Json = dict[str, Any]
-ENVIRONMENT = "Microsoft.App/managedEnvironments"
-APP, JOB = "Microsoft.App/containerApps", "Microsoft.App/jobs"
 _STAGES = ("Waiting", "InitializationInProgress", "InfrastructureSetupInProgress")
 
 
@@ -34,6 +36,7 @@ class Environments(ResourceType):
     PATCH 202 with Location, or 200; DELETE 202 (recorded traffic of Azure/azure-cli)."""
 
     type = ENVIRONMENT
+    rule = schema.ENVIRONMENT
     name_pattern = r"(?!.*--)[A-Za-z](?:[A-Za-z0-9-]{0,58}[A-Za-z0-9])"
     name_error = (
         "ManagedEnvironmentInvalidName",
@@ -49,6 +52,11 @@ class Environments(ResourceType):
         self._check(body["properties"])
         if call.existing is not None:
             return self._change(call, call.existing, body, patch=False)
+        profiles.check_quota(call.world, region(body["location"]) or "")
+        sent = body["properties"]
+        if sent.get("zoneRedundant") and not (sent.get("vnetConfiguration") or {}).get("infrastructureSubnetId"):
+            # learn.microsoft.com/azure/reliability/reliability-azure-container-apps; its code is not known.
+            raise _bad_parameter("A zone redundant environment needs an infrastructure subnet.")
         shown = self._new(call, body)
         call.world.store.put(Resource(call.target.id, ENVIRONMENT, shown, call.now))
         return call.accept(ENVIRONMENT_PUT, call.target.id, _at_version(shown, call.request.api_version))
@@ -59,26 +67,21 @@ class Environments(ResourceType):
         if logs.get("destination") == "log-analytics" and not (
             analytics.get("customerId") and analytics.get("sharedKey")
         ):
-            raise Refusal(
-                400,
-                "InvalidRequestParameterWithDetails",
+            raise _bad_parameter(
                 "LogAnalyticsConfiguration is invalid. Must provide a valid LogAnalyticsConfiguration: customerId "
-                "and sharedKey.",
+                "and sharedKey."
             )
-        profiles = [profile["name"].lower() for profile in sent.get("workloadProfiles") or []]
-        if len(profiles) != len(set(profiles)):
+        names = [profile["name"].lower() for profile in sent.get("workloadProfiles") or []]
+        if len(names) != len(set(names)):
             raise Refusal(400, "InvalidWorkloadProfileName", "The names of workload profiles must be unique.")
+        kinds = {kind.lower(): kind for kind in profiles.TYPES}
         for profile in sent.get("workloadProfiles") or []:
-            if (profile["workloadProfileType"] == "Consumption") != (profile["name"] == "Consumption"):
-                raise Refusal(
-                    400,
-                    "InvalidWorkloadProfileName",
-                    "The Consumption workload profile must be named 'Consumption', and only it.",
-                )
-        if sent.get("zoneRedundant") and not (sent.get("vnetConfiguration") or {}).get("infrastructureSubnetId"):
-            raise Refusal(
-                400, "ZoneRedundancyRequiresVnet", "A zone redundant environment needs an infrastructure subnet."
-            )
+            if profile["workloadProfileType"].lower() not in kinds:
+                # Azure/azure-cli issue 30526
+                raise _bad_parameter("Workload Profile property is not supported.")
+            profile["workloadProfileType"] = kinds[profile["workloadProfileType"].lower()]
+            if profile.get("minimumCount", 0) > profile.get("maximumCount", profile.get("minimumCount", 0)):
+                raise _bad_parameter(f"minimumCount of '{profile['name']}' is more than maximumCount.")
 
     def _new(self, call: Call, body: Json) -> Json:
         sent, place = body["properties"], region(body["location"]) or ""
@@ -87,48 +90,24 @@ class Environments(ResourceType):
         adjectives, nouns = defaults.DOMAIN_WORDS
         word = adjectives[seed[0] % len(adjectives)] + nouns[seed[1] % len(nouns)]
         stream = call.target.id.replace("/providers/Microsoft.App", "")
-        profiles = (
-            [
-                {"workloadProfileType": item["workloadProfileType"], "name": item["name"], "enableFips": False, **item}
-                for item in sent["workloadProfiles"]
-            ]
-            if sent.get("workloadProfiles")
-            else None
-        )
+        given = {key: value for key, value in sent.items() if key in defaults.ENVIRONMENT}
         properties = {
+            **defaults.ENVIRONMENT,
+            **given,
             "provisioningState": "Waiting",
-            "daprAIInstrumentationKey": None,
-            "daprAIConnectionString": None,
             "vnetConfiguration": {"internal": False, **sent["vnetConfiguration"]}
             if sent.get("vnetConfiguration")
             else None,
             "defaultDomain": f"{word}-{seed[2:6].hex()}.{place}.azurecontainerapps.io",
             "staticIp": f"20.{seed[6]}.{seed[7]}.{seed[8]}",
             "appLogsConfiguration": _logs(sent.get("appLogsConfiguration")),
-            "zoneRedundant": sent.get("zoneRedundant", False),
-            "kedaConfiguration": {"version": "2.17.2"},
-            "daprConfiguration": {"version": "1.13.6-msft.6"},
             "eventStreamEndpoint": f"https://{place}.azurecontainerapps.dev{stream}/eventstream",
-            "customDomainConfiguration": {
-                "customDomainVerificationId": verification(call.world),
-                "dnsSuffix": None,
-                "certificateKeyVaultProperties": None,
-                "certificateValue": None,
-                "certificatePassword": None,
-                "thumbprint": None,
-                "subjectName": None,
-                "expirationDate": None,
-            },
-            "workloadProfiles": profiles,
+            "customDomainConfiguration": _custom_domain(call, sent.get("customDomainConfiguration")),
+            "workloadProfiles": _profiles(sent.get("workloadProfiles")),
             "infrastructureResourceGroup": sent.get("infrastructureResourceGroup")
             or _infrastructure(call, sent, place),
-            "peerAuthentication": sent.get("peerAuthentication", {"mtls": {"enabled": False}}),
-            "peerTrafficConfiguration": sent.get("peerTrafficConfiguration", {"encryption": {"enabled": False}}),
-            "publicNetworkAccess": sent.get("publicNetworkAccess", "Enabled"),
-            "ingressConfiguration": sent.get("ingressConfiguration"),
-            "openTelemetryConfiguration": None,
-            "appInsightsConfiguration": None,
         }
+        identity = body.get("identity")
         return {
             "id": call.target.id,
             "name": call.target.name,
@@ -137,10 +116,13 @@ class Environments(ResourceType):
             **({"tags": body["tags"]} if "tags" in body else {}),
             "systemData": system_data(call, zone=""),
             "properties": properties,
+            **({"kind": body["kind"]} if body.get("kind") else {}),
+            **({"identity": assigned(call.world, identity, call.target.id.lower())} if identity else {}),
         }
 
     def patch(self, call: Call) -> Response:
         body = rules.clean(call.request.json(), schema.ENVIRONMENT, new=False, patch=True)
+        self._check(body.get("properties") or {})
         return self._change(call, call.must_exist(), body, patch=True)
 
     def _change(self, call: Call, existing: Resource, body: Json, *, patch: bool) -> Response:
@@ -157,13 +139,13 @@ class Environments(ResourceType):
         if "appLogsConfiguration" in sent:
             sent["appLogsConfiguration"] = _logs(sent["appLogsConfiguration"])
         if "workloadProfiles" in sent:
-            sent["workloadProfiles"] = [
-                {"enableFips": False, **item} for item in sent["workloadProfiles"] or []
-            ] or None
-        existing.body["properties"] = {
-            **existing.properties,
-            **{key: value for key, value in sent.items() if key != "customDomainConfiguration"},
-        }
+            sent["workloadProfiles"] = _profiles(sent["workloadProfiles"])
+            _refuse_used(call.world, existing, sent["workloadProfiles"] or [])
+        if "customDomainConfiguration" in sent:
+            sent["customDomainConfiguration"] = _custom_domain(call, sent["customDomainConfiguration"])
+        existing.body["properties"] = {**existing.properties, **sent}
+        if "identity" in body:
+            existing.body["identity"] = assigned(call.world, body["identity"], existing.key)
         if not patch or "tags" in body:
             existing.body.pop("tags", None)
             if body.get("tags") is not None:
@@ -210,11 +192,7 @@ class Environments(ResourceType):
     def delete(self, call: Call) -> Response:
         existing = call.must_exist()
         for kind, word in ((APP, "ContainerApps"), (JOB, "Jobs")):
-            inside = [
-                item
-                for item in call.world.store.of_type(kind)
-                if str(item.properties["environmentId"]).lower() == existing.key
-            ]
+            inside = _inside(call.world, existing, kind)
             if inside:
                 raise Refusal(
                     409,
@@ -242,16 +220,19 @@ class Environments(ResourceType):
             "checknameavailability": self._check_name,
             "getauthtoken": auth_token,
             "workloadprofilestates": _profile_states,
+            "usages": profiles.of_environment,
         }
+
+    action_methods = {"workloadprofilestates": ("GET",), "usages": ("GET",)}
 
     def _check_name(self, call: Call) -> Response:
         sent = call.request.json()
         environment = call.must_exist()
-        taken = any(
-            item.name.lower() == str(sent.get("name", "")).lower()
-            for item in call.world.store.of_type(APP)
-            if str(item.properties["environmentId"]).lower() == environment.key
-        )
+        wanted, kind = str(sent.get("name", "")).lower(), str(sent.get("type", "")).lower()
+        if kind.endswith("certificates"):
+            taken = call.world.store.get(f"{environment.id}/{kind.rsplit('/', 1)[1]}/{wanted}") is not None
+        else:
+            taken = any(item.name == wanted for item in _inside(call.world, environment, APP))
         if taken:
             return Response(
                 200,
@@ -295,11 +276,63 @@ def _profile_states(call: Call) -> Response:
             "id": f"{environment.id}/workloadProfileStates/{item['name']}",
             "name": item["name"],
             "type": item["workloadProfileType"],
-            "properties": dict(item),
+            "properties": _state(item),
         }
         for item in environment.properties["workloadProfiles"] or []
     ]
     return Response(200, {"value": value})
+
+
+def _state(profile: Json) -> Json:
+    """Counts only where the profile has nodes of its own (recorded traffic of Azure/azure-cli)."""
+    counts = {name: profile[name] for name in ("minimumCount", "maximumCount") if name in profile}
+    return {**profile, **counts, **({"currentCount": profile.get("minimumCount", 0)} if counts else {})}
+
+
+def _bad_parameter(message: str) -> Refusal:
+    return Refusal(400, "InvalidRequestParameterWithDetails", message)
+
+
+def _profiles(sent: list[Json] | None) -> list[Json] | None:
+    """Null, not [], where there are none: an environment without workload profiles."""
+    shown = [
+        {"workloadProfileType": item["workloadProfileType"], "name": item["name"], "enableFips": False, **item}
+        for item in sent or []
+    ]
+    return shown or None
+
+
+def _inside(world: World, environment: Resource, kind: str) -> list[Resource]:
+    """The apps or jobs of an environment."""
+    return [
+        item for item in world.store.of_type(kind) if str(item.properties["environmentId"]).lower() == environment.key
+    ]
+
+
+def _refuse_used(world: World, environment: Resource, wanted: list[Json]) -> None:
+    """A profile that an app or a job uses stays; which code the service sends is not known."""
+    kept = {item["name"].lower() for item in wanted}
+    for item in [*_inside(world, environment, APP), *_inside(world, environment, JOB)]:
+        used = item.properties["workloadProfileName"]
+        if used and used.lower() not in kept:
+            raise _bad_parameter(f"The workload profile '{used}' cannot be removed: '{item.name}' uses it.")
+
+
+def _custom_domain(call: Call, sent: Json | None) -> Json:
+    """The environment's own DNS suffix. Value and password of its certificate are never given back."""
+    shown = {"customDomainVerificationId": verification(call.world), **defaults.CUSTOM_DOMAIN_CONFIGURATION}
+    if not sent or not sent.get("dnsSuffix"):
+        return shown
+    if sent.get("certificateKeyVaultProperties"):
+        raise _bad_parameter("Certificates from Key Vault are not served here: emulated vaults have secrets alone.")
+    if not sent.get("certificateValue"):
+        raise _bad_parameter("A custom DNS suffix needs a certificate.")
+    told = described(parse(sent["certificateValue"], sent.get("certificatePassword") or ""), call.now)
+    return {
+        **shown,
+        "dnsSuffix": sent["dnsSuffix"],
+        **{key: told[key] for key in ("thumbprint", "subjectName", "expirationDate")},
+    }
 
 
 def _same(sent: Any, current: Any) -> bool:
@@ -310,8 +343,6 @@ def _same(sent: Any, current: Any) -> bool:
 
 def auth_token(call: Call) -> Response:
     """A token for the log and event streams."""
-    from azure_emulator.services.login import tokens
-
     existing = call.must_exist()
     who = call.request.principal
     assert who is not None

@@ -6,7 +6,7 @@ from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.store import Resource
 from azure_emulator.core.world import World
 from azure_emulator.services.app import revisions, runtime
-from azure_emulator.services.app.environments import APP, ENVIRONMENT
+from azure_emulator.services.app.types import APP, ENVIRONMENT
 
 
 def environment_of(world: World, host: str) -> Resource | None:
@@ -27,9 +27,11 @@ def handle(world: World, request: Request) -> Response:
     if app is None or not ingress or not ingress["external"] or app.private.get("stopped"):
         return _text(404, "Error 404 - This Container App is stopped or does not exist.")
     app.private["last_request"] = world.clock.now()
-    world.store.put(app)
     revision = revisions.serving(world, app)
-    if "--" in name:
+    world.store.put(app)
+    if "---" in name:
+        revision = revisions.labelled(app, name.split("---", 1)[1])
+    elif "--" in name:
         revision = next((item for item in app.private["revisions"] if item["name"] == name), None)
     if revision is None or not revisions.is_ready(world, app, revision):
         # Recorded: after 240 s; at once here, since nothing is learnt from the wait.

@@ -14,9 +14,11 @@ from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
 from azure_emulator.services.app import bodies, defaults, schema
-from azure_emulator.services.app.environments import JOB, auth_token
+from azure_emulator.services.app.checks import check_pulls
+from azure_emulator.services.app.environments import auth_token
 from azure_emulator.services.app.executions import execution_status, shown_execution, shown_replica
 from azure_emulator.services.app.lifecycle import JOB_DELETE, JOB_PATCH, JOB_PUT
+from azure_emulator.services.app.types import JOB
 from azure_emulator.services.managedidentity.identities import assigned
 
 Json = dict[str, Any]
@@ -27,6 +29,7 @@ class Jobs(ResourceType):
     """PUT 201 always; PATCH 202 with Location only; DELETE 202; start 200 (recorded traffic of Azure/azure-cli)."""
 
     type = JOB
+    rule = schema.JOB
     name_pattern = schema.APP_NAME
     name_error = (
         "JobInvalidName",
@@ -131,6 +134,7 @@ class Jobs(ResourceType):
         names = {item["name"] for item in secrets}
         bodies.check_registries(call, body, configuration.get("registries") or [], names)
         bodies.check_template(call, template, names, environment, probes=False)
+        check_pulls(call.world, body, template)
 
     def delete(self, call: Call) -> Response:
         existing = call.must_exist()

@@ -124,10 +124,42 @@ def latest_names(world: World, app: Resource) -> tuple[str | None, str | None]:
     return revisions[-1]["name"], ready
 
 
+def traffic(app: Resource, latest: str | None, ready: str | None) -> dict[str, int]:
+    """Weights by revision: all to the latest ready one in single mode, else as the ingress says."""
+    newest = ready or latest
+    configuration = app.properties["configuration"]
+    wanted = (configuration["ingress"] or {}).get("traffic")
+    if newest is None or configuration["activeRevisionsMode"] == "Single" or not wanted:
+        return {newest: 100} if newest is not None else {}
+    weights: dict[str, int] = {}
+    for item in wanted:
+        name = newest if item.get("latestRevision") else str(item["revisionName"])
+        weights[name] = weights.get(name, 0) + int(item.get("weight") or 0)
+    return weights
+
+
 def serving(world: World, app: Resource) -> Json | None:
-    """The revision that traffic goes to: in single mode the latest ready one."""
-    _, ready = latest_names(world, app)
-    return next((item for item in app.private["revisions"] if item["name"] == ready), None)
+    """The revision that a request goes to; with a split, one after another in the ratio of the weights."""
+    weights = traffic(app, *latest_names(world, app))
+    turn = (int(app.private.get("turn", 0)) + 37) % 100
+    app.private["turn"] = turn
+    for name, weight in weights.items():
+        if turn < weight:
+            return next((item for item in app.private["revisions"] if item["name"] == name), None)
+        turn -= weight
+    return None
+
+
+def labelled(app: Resource, label: str) -> Json | None:
+    """The revision that a label of the traffic names."""
+    entries = (app.properties["configuration"]["ingress"] or {}).get("traffic") or []
+    wanted = next((item for item in entries if item.get("label") == label), None)
+    if wanted is None:
+        return None
+    revisions: list[Json] = app.private["revisions"]
+    if wanted.get("latestRevision"):
+        return revisions[-1] if revisions else None
+    return next((item for item in revisions if item["name"] == wanted["revisionName"]), None)
 
 
 def is_active(app: Resource, revision: Json, ready: str | None) -> bool:
@@ -233,7 +265,7 @@ def shown_revision(world: World, app: Resource, revision: Json) -> Json:
     template["scale"]["rules"] = template["scale"]["rules"] or None
     for container in template["containers"]:
         container.setdefault("probes", [])
-    weight = 100 if active and revision["name"] == (ready or latest) else 0
+    weight = traffic(app, latest, ready).get(revision["name"], 0) if active else 0
     properties: Json = {
         "createdTime": stamp(revision["created"], digits=0, zone="+00:00"),
         **({"fqdn": bodies.fqdn(revision["name"], domain, ingress["external"])} if ingress else {}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import quote
 
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.store import Resource
@@ -102,6 +103,26 @@ def pull(world: World, body: Json, reference: str) -> Image:
         known.get("language"),
     )
     return _declared(world, server, repository, image)
+
+
+def anonymous_problem(world: World, body: Json, reference: str) -> str | None:
+    """What a registry answers to a pull of an image for which the body names no credentials; None if it names some, or
+    needs none."""
+    server, repository, _ = split_reference(reference)
+    if not server.endswith(".azurecr.io"):
+        return None
+    entries = (body["properties"].get("configuration") or {}).get("registries") or []
+    if any(str(item.get("server", "")).lower() == server for item in entries):
+        return None
+    registry = registry_data.registry_of(world, server)
+    if registry is None:
+        return f'Get "https://{server}/v2/": dial tcp: lookup {server}: no such host'
+    if registry.properties["anonymousPullEnabled"]:
+        return None
+    return (
+        f"GET https:?scope=repository%3A{quote(repository, safe='')}%3Apull&service={server}: UNAUTHORIZED: "
+        "authentication required, visit https://aka.ms/acr/authorization for more information."
+    )
 
 
 def _authorize(world: World, body: Json, registry: Resource, server: str, reference: str) -> None:

@@ -146,7 +146,7 @@ _INGRESS: Json = {
     },
     "stickySessions": {"affinity": OneOf("sticky", "none")},
     "clientCertificateMode": OneOf("Ignore", "Accept", "Require"),
-    "additionalPortMappings": [{"external!": FLAG, "targetPort!": _PORT, "exposedPort": _OPTIONAL_PORT}],
+    "additionalPortMappings": [{"external!": FLAG, "targetPort!": _OPTIONAL_PORT, "exposedPort": _OPTIONAL_PORT}],
     "targetPortHttpScheme": OneOf("http", "https"),
     "fqdn": READ_ONLY,
 }

@@ -10,10 +10,9 @@ from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.store import Resource
 from azure_emulator.services.app import schema
-from azure_emulator.services.app.environments import ENVIRONMENT
+from azure_emulator.services.app.types import STORAGE
 
 Json = dict[str, Any]
-STORAGE = f"{ENVIRONMENT}/storages"
 
 
 class Storages(ResourceType):

@@ -12,7 +12,7 @@ from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import REGIONS
 from azure_emulator.core.world import World
 from azure_emulator.services.app import executions, revisions, runtime
-from azure_emulator.services.app.environments import APP, ENVIRONMENT, JOB
+from azure_emulator.services.app.types import APP, ENVIRONMENT, JOB
 from azure_emulator.services.login import tokens
 
 Json = dict[str, Any]

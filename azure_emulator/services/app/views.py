@@ -29,7 +29,7 @@ def echo(call: Call, shown: Json) -> Json:
     if template["scale"] is not None:
         template["scale"] = {**defaults.SCALE_NULLS, **template["scale"]}
     shown["properties"]["delegatedIdentities"] = []
-    return at_version(shown, call.request.api_version, label=None)
+    return at_version(shown, call.request.api_version, label=None, image_type="CloudBuild")
 
 
 _PREVIEW_SINCE = "2024-02-02"
@@ -55,8 +55,9 @@ def check_version(call: Call, body: Json) -> None:
             )
 
 
-def at_version(body: Json, version: str, label: str | None = "") -> Json:
-    """Preview versions show more of an app than stable ones (recorded traffic of Azure/azure-cli-extensions)."""
+def at_version(body: Json, version: str, label: str | None = "", image_type: str = "ContainerImage") -> Json:
+    """Preview versions show more of an app than stable ones (recorded traffic of Azure/azure-cli-extensions): also an
+    `imageType`, which is CloudBuild in the answer to PUT (7 of 8) and ContainerImage in GET."""
     if not version.endswith("-preview"):
         return body
     shown: Json = json.loads(json.dumps(body))
@@ -70,7 +71,7 @@ def at_version(body: Json, version: str, label: str | None = "") -> Json:
         properties["configuration"].setdefault("targetLabel", label)
         properties["configuration"].setdefault("revisionTransitionThreshold", None)
     for container in properties["template"]["containers"]:
-        container["imageType"] = "ContainerImage"
+        container["imageType"] = image_type
     return shown
 
 
@@ -88,12 +89,6 @@ def shown_app(world: World, resource: Resource) -> Json:
     # No Z in GET, one in the answer to PUT (552 recorded apps of Azure/azure-dev).
     for name in ("createdAt", "lastModifiedAt"):
         body["systemData"][name] = body["systemData"][name].rstrip("Z")
-    if properties["workloadProfileName"]:
-        properties["workloadProfileName"] = (
-            properties["workloadProfileName"].lower()
-            if properties["workloadProfileName"] == "Consumption"
-            else properties["workloadProfileName"]
-        )
     environment = world.store.get(properties["environmentId"])
     domain = environment.properties["defaultDomain"] if environment else "gone"
     configuration = properties["configuration"]

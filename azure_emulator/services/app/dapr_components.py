@@ -1,4 +1,4 @@
-"""Dapr components of an environment and the authentication settings of an app."""
+"""Dapr components of an environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register, system_data
 from azure_emulator.core.store import Resource
 from azure_emulator.services.app import bodies, schema
-from azure_emulator.services.app.environments import APP, ENVIRONMENT
+from azure_emulator.services.app.types import ENVIRONMENT
 
 Json = dict[str, Any]
 
@@ -65,31 +65,4 @@ class DaprComponents(ResourceType):
         return Response(200, bodies.secret_values(call.world, existing.key, existing.private["secrets"]))
 
 
-class AuthConfigs(ResourceType):
-    """The settings that `az containerapp auth` writes: one per app, named `current`. They are kept, not applied."""
-
-    type = f"{APP}/authConfigs"
-    tracked = False
-    rule = schema.AUTH_CONFIG
-    name_pattern = r"(?i)current"
-    name_error = ("InvalidAuthConfigName", "Invalid auth config name '{name}'. The name must be 'current'.")
-
-    def put(self, call: Call) -> Response:
-        sent = rules.clean(call.request.json(), self.rule, new=call.existing is None)["properties"]
-        shown = {
-            "id": call.target.id,
-            "name": call.target.name,
-            "type": "Microsoft.App/containerapps/authconfigs",
-            "systemData": system_data(call),
-            "properties": sent,
-        }
-        created = call.existing.created if call.existing else call.now
-        call.world.store.put(Resource(call.target.id, self.type, shown, created))
-        return Response(200, shown)
-
-    def delete(self, call: Call) -> Response:
-        call.world.store.drop(call.must_exist().id)
-        return Response(200)
-
-
-register(DaprComponents(), AuthConfigs())
+register(DaprComponents())

@@ -10,7 +10,7 @@ from azure_emulator.core.resource_types import Call
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
-from azure_emulator.services.app.environments import APP, ENVIRONMENT
+from azure_emulator.services.app.types import APP, ENVIRONMENT
 
 Json = dict[str, Any]
 
@@ -18,7 +18,7 @@ PER_REGION, PER_SUBSCRIPTION, CORES = 15, 20, 100
 """Default limits (learn.microsoft.com/azure/container-apps/quotas)."""
 
 _SIZES = {"D": ("GeneralPurpose", 4), "E": ("MemoryOptimized", 8)}
-PROFILES: dict[str, Json] = {
+TYPES: dict[str, Json] = {
     "Consumption": {"category": "Consumption", "cores": 4, "memoryGiB": 8, "displayName": "Consumption"},
     **{
         f"{letter}{cores}": {
@@ -110,9 +110,7 @@ def _place(segments: list[str]) -> str:
 def of_region(world: World, request: Request, segments: list[str]) -> Response:
     place = _place(segments)
     count = len([item for item in world.store.of_type(ENVIRONMENT) if region(str(item.body["location"])) == place])
-    return Response(
-        200, {"value": [_usage("ManagedEnvironmentCount", "Managed Environment Count", count, PER_REGION)]}
-    )
+    return Response(200, {"value": [_usage("ManagedEnvironmentCount", "Managed Environment Count", count, PER_REGION)]})
 
 
 def profile_types(world: World, request: Request, segments: list[str]) -> Response:
@@ -130,7 +128,7 @@ def profile_types(world: World, request: Request, segments: list[str]) -> Respon
                     "location": place,
                     "properties": {"applicability": "LocationDefault", **details},
                 }
-                for name, details in PROFILES.items()
+                for name, details in TYPES.items()
             ]
         },
     )
@@ -150,7 +148,7 @@ def billing_meters(world: World, request: Request, segments: list[str]) -> Respo
                     "location": place,
                     "properties": {"category": details["category"], "meterType": "Fixed", "displayName": name},
                 }
-                for name, details in PROFILES.items()
+                for name, details in TYPES.items()
             ]
         },
     )

@@ -1,0 +1,7 @@
+"""The types of Container Apps that are served."""
+
+from __future__ import annotations
+
+ENVIRONMENT = "Microsoft.App/managedEnvironments"
+STORAGE = f"{ENVIRONMENT}/storages"
+APP, JOB = "Microsoft.App/containerApps", "Microsoft.App/jobs"
