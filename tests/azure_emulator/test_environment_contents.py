@@ -357,7 +357,7 @@ def test_traffic_goes_to_revisions_by_weight_in_multiple_mode(azure: AzureClient
 
     weights = {item["name"]: item["properties"]["trafficWeight"] for item in azure.get(f"{APP}/revisions")["value"]}
     assert weights == {first: 80, "app--two": 20}
-    ingress["traffic"][0]["revisionName"] = "app--none"
+    ingress["traffic"][0]["weight"] = 10
     assert azure.call("PUT", APP, body).status_code == 400
 
 

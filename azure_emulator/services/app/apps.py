@@ -178,7 +178,7 @@ class Apps(ResourceType):
         bodies.check_registries(call, body, configuration.get("registries") or [], names)
         bodies.check_template(call, template, names, environment, probes=True)
         check_ingress(call, configuration.get("ingress"), environment)
-        check_traffic(call, configuration)
+        check_traffic(configuration)
         check_custom_domains(call, environment, configuration.get("ingress") or {})
         check_scale(template.get("scale") or {}, configuration.get("ingress"), names)
         check_pulls(call.world, body, template)
@@ -205,8 +205,6 @@ class Apps(ResourceType):
 
     def shown(self, world: World, resource: Resource) -> Json:
         return shown_app(world, resource)
-
-    action_methods = {"revisions": ("GET", "POST")}
 
     def actions(self) -> dict[str, Any]:
         return {

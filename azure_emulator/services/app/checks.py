@@ -63,22 +63,17 @@ def _check_restrictions(restrictions: list[Json]) -> None:
             raise bodies.refuse("ContainerAppInvalidIpSecurityRestrictions", str(error)) from error
 
 
-def check_traffic(call: Call, configuration: Json) -> None:
+def check_traffic(configuration: Json) -> None:
     """learn.microsoft.com/azure/container-apps/traffic-splitting and …/sticky-sessions."""
     ingress = configuration.get("ingress") or {}
     mode = configuration.get("activeRevisionsMode", "Single")
     traffic = ingress.get("traffic") or []
     if traffic and sum(item.get("weight", 0) for item in traffic) != 100:
         raise bodies.refuse("ContainerAppInvalidTrafficWeight", "The traffic weights must add up to 100.")
-    known = {item["name"] for item in call.existing.private["revisions"]} if call.existing else set()
     for item in traffic:
         if bool(item.get("latestRevision")) == bool(item.get("revisionName")):
             raise bodies.refuse(
                 "ContainerAppInvalidTraffic", "Exactly one of latestRevision and revisionName is needed."
-            )
-        if item.get("revisionName") and item["revisionName"] not in known:
-            raise bodies.refuse(
-                "ContainerAppInvalidTraffic", f"The revision '{item['revisionName']}' of the traffic does not exist."
             )
     labels = [item["label"] for item in traffic if item.get("label")]
     if len(labels) != len(set(labels)):

@@ -213,8 +213,6 @@ class Environments(ResourceType):
             return call.accepted(ENVIRONMENT_DELETE, running)
         return call.accept(ENVIRONMENT_DELETE, existing.id)
 
-    action_methods = {"workloadprofilestates": ("GET",)}
-
     def actions(self) -> dict[str, Any]:
         return {
             "checknameavailability": self._check_name,
@@ -285,8 +283,8 @@ def _profile_states(call: Call) -> Response:
 
 def _state(profile: Json) -> Json:
     """Counts only where the profile has nodes of its own (recorded traffic of Azure/azure-cli)."""
-    counts = {name: profile[name] for name in ("minimumCount", "maximumCount") if name in profile}
-    return {**profile, **counts, **({"currentCount": profile.get("minimumCount", 0)} if counts else {})}
+    dedicated = "minimumCount" in profile or "maximumCount" in profile
+    return {**profile, **({"currentCount": profile.get("minimumCount", 0)} if dedicated else {})}
 
 
 def _bad_parameter(message: str) -> Refusal:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azure_emulator.services.registry import classic
+from azure_emulator.services.registry.started import Filesystem, start, words
 
 Json = dict[str, Any]
 _LIMIT = 500 * 1024 * 1024
@@ -122,8 +123,10 @@ class Stage:
     taken_from: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     ports: list[int] = field(default_factory=list)
+    entrypoint: str = ""
     command: str = ""
     steps: list[str] = field(default_factory=list)
+    system: Filesystem = field(default_factory=Filesystem)
 
 
 @dataclass
@@ -182,7 +185,7 @@ def build(
     if target and target.lower() not in (stages[-1].name.lower(), str(len(stages) - 1)):
         raise BuildFailure(f"failed to reach build target {target} in Dockerfile")
     log.append("Successfully built")
-    return Image(_behaviour(context, stages, shipped), log)
+    return Image(_behaviour(context, stages), log)
 
 
 def _instructions(text: str) -> Iterator[tuple[str, str]]:
@@ -230,7 +233,9 @@ def _step(
         earlier = next((item for item in stages if item.name.lower() == base.lower()), None)
         if earlier is not None:
             stage.environment = dict(earlier.environment)
-            stage.ports, stage.command, stage.taken_from = list(earlier.ports), earlier.command, [earlier.name]
+            stage.ports, stage.taken_from = list(earlier.ports), [earlier.name]
+            stage.entrypoint, stage.command = earlier.entrypoint, earlier.command
+            stage.system = Filesystem(dict(earlier.system.files), earlier.system.workdir)
         stages.append(stage)
         shipped[name.lower()] = set()
         return
@@ -250,8 +255,12 @@ def _step(
         _copy(context, stages, stage, _substitute(rest, values), word, shipped)
     elif word == "RUN":
         _run(rest)
-    elif word in ("CMD", "ENTRYPOINT"):
-        stage.command += " " + rest
+    elif word == "WORKDIR":
+        stage.system.workdir = stage.system.path(_substitute(rest, values).strip("\"'"))
+    elif word == "CMD":
+        stage.command = rest
+    elif word == "ENTRYPOINT":
+        stage.entrypoint, stage.command = rest, ""
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
@@ -274,7 +283,11 @@ def _copy(
     if source is not None:
         known = {item.name.lower() for item in stages[:-1]} | {str(number) for number in range(len(stages) - 1)}
         if source.lower() in known:
-            stage.taken_from.append(stages[int(source)].name if source.isdigit() else source)
+            name = stages[int(source)].name if source.isdigit() else source
+            stage.taken_from.append(name)
+            other = next(item for item in stages if item.name.lower() == name.lower())
+            for item in parts[:-1]:
+                stage.system.take(other.system, item, parts[-1])
         return
     if len(parts) < 2:
         raise BuildFailure(f"{word} requires at least two arguments, but only one was provided.")
@@ -290,6 +303,7 @@ def _copy(
                 f"{item}: file does not exist"
             )
         shipped[stage.name.lower()].update(found)
+        stage.system.put(found, [item.removeprefix("./").strip("/") or "."], parts[-1])
 
 
 def _words(text: str) -> list[str]:
@@ -312,34 +326,19 @@ def _run(command: str) -> None:
 # What the image does
 
 
-def _behaviour(context: Context, stages: list[Stage], shipped: dict[str, set[str]]) -> Json:
+def _behaviour(context: Context, stages: list[Stage]) -> Json:
     final = stages[-1]
-    names: set[str] = set()
-    waiting = [final.name.lower()]
-    seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        names |= shipped.get(name, set())
-        waiting += [other.lower() for stage in stages if stage.name.lower() == name for other in stage.taken_from]
+    line = f"{final.entrypoint} {final.command}"
+    command = [*words(final.entrypoint), *words(final.command)]
+    if final.entrypoint and not final.entrypoint.startswith("["):
+        command = words(final.entrypoint)  # the shell form takes no arguments
+    program = start(final.system, context.files, command, final.environment)
     requires: set[str] = set()
     literals: set[str] = set()
-    honours_port = "PORT" in re.findall(r"\$\{?(\w+)", final.command)
-    languages = []
-    for name in sorted(names):
-        if "node_modules/" in name or name.startswith("tests/") or "/tests/" in name:
-            continue
+    honours_port = "PORT" in re.findall(r"\$\{?(\w+)", line)
+    for name in program.names:
         text = context.files[name].decode("utf-8", "replace")
-        if name.endswith(".py"):
-            languages.append("python")
-            found, paths, port = _read_python(name, text)
-        elif name.endswith((".js", ".ts", ".mjs", ".cjs")) and not name.endswith((".spec.ts", ".test.ts", ".d.ts")):
-            languages.append("node")
-            found, paths, port = _read_javascript(text)
-        else:
-            continue
+        found, paths, port = _read_python(name, text) if name.endswith(".py") else _read_javascript(text)
         requires |= found
         literals |= paths
         honours_port = honours_port or port
@@ -349,7 +348,7 @@ def _behaviour(context: Context, stages: list[Stage], shipped: dict[str, set[str
         "requires": sorted(requires),
         "paths": sorted(literals),
         "honours_port": honours_port,
-        "language": languages[0] if languages else None,
+        "language": program.language,
     }
 
 
