@@ -154,6 +154,8 @@ class Jobs(ResourceType):
         for name in ("createdAt", "lastModifiedAt"):
             body["systemData"][name] = body["systemData"][name].rstrip("Z")
         body["properties"]["template"] = bodies.with_resources(body["properties"]["template"])
+        if "suspended" in resource.private:
+            body["properties"]["runningState"] = "Suspended" if resource.private["suspended"] else "Ready"
         return body
 
     action_methods = {"executions": ("GET", "POST")}
@@ -162,10 +164,19 @@ class Jobs(ResourceType):
         return {
             "start": self._start,
             "stop": self._stop,
+            "suspend": self._suspend,
+            "resume": self._suspend,
             "executions": self._executions,
             "listsecrets": self._secrets,
             "getauthtoken": auth_token,
         }
+
+    def _suspend(self, call: Call) -> Response:
+        """A suspended job starts nothing by itself and by hand neither (PyPI azure-mgmt-appcontainers 5.1.0)."""
+        job = call.must_exist()
+        job.private["suspended"] = call.rest[0].lower() == "suspend"
+        call.world.store.put(job)
+        return Response(200, self.shown(call.world, job))
 
     def _secrets(self, call: Call) -> Response:
         existing = call.must_exist()
@@ -176,6 +187,8 @@ class Jobs(ResourceType):
         job, world = call.must_exist(), call.world
         if job.properties["provisioningState"] != "Succeeded":
             raise Refusal(409, "ContainerAppsJobOperationInProgress", f"The job '{job.name}' is being provisioned.")
+        if job.private.get("suspended"):
+            raise Refusal(409, "JobSuspended", f"The job '{job.name}' is suspended.")
         override = rules.clean(call.request.json(), schema.JOB_OVERRIDE, new=False) if call.request.body.strip() else {}
         name = f"{job.name}-{world.derived_word(7, job.key, str(call.now), str(len(job.private['executions'])))}"
         template = {"containers": override.get("containers") or job.properties["template"]["containers"]}

@@ -1,0 +1,48 @@
+"""The Azure CLI at the emulator: found on PATH or named by AZ_PROGRAM, with a proxy and a CA file and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from client_environment import variables
+
+from azure_emulator.attach import Attached
+
+AZ = os.environ.get("AZ_PROGRAM") or shutil.which("az")
+needs_az = pytest.mark.skipif(
+    AZ is None and not os.environ.get("CI"), reason="there is no az on PATH and AZ_PROGRAM names none"
+)
+
+
+class AzureCli:
+    """Azure CLI, logged in as a service principal, with a configuration of its own."""
+
+    def __init__(self, attached: Attached, directory: Path) -> None:
+        assert AZ is not None, "CI needs Azure CLI: on PATH, or named by AZ_PROGRAM"
+        self.environment = {
+            **{name: value for name, value in variables(attached).items() if not name.startswith("AZURE_")},
+            "AZURE_CONFIG_DIR": str(directory / "az"),
+            "AZURE_CORE_COLLECT_TELEMETRY": "no",
+            "AZURE_EXTENSION_USE_DYNAMIC_INSTALL": "no",
+        }
+        password = f"--password={attached.client_secret}"  # in one word: one secret of many begins with a hyphen
+        self("login", "--service-principal", "--username", attached.client_id, password, "--tenant", attached.tenant_id)
+
+    def __call__(self, *words: str) -> Any:
+        """What the command prints, as JSON where it is; it must succeed."""
+        done = self.run(*words)
+        assert done.returncode == 0, f"az {' '.join(words)}: {done.stderr[-1500:]}"
+        try:
+            return json.loads(done.stdout) if done.stdout.strip() else None
+        except ValueError:
+            return done.stdout
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        assert AZ is not None
+        return subprocess.run([AZ, *words], env=self.environment, capture_output=True, text=True, timeout=110)
