@@ -118,3 +118,9 @@ def test_files_of_another_stage_are_found_where_they_were_copied_to() -> None:
     )
 
     assert found["requires"] == ["QDRANT_URL"]
+
+
+@pytest.mark.parametrize("start", ["CMD python main.py", 'CMD ["uvicorn", "main:app"]'])
+def test_a_folder_that_the_base_image_sets_is_told_by_the_one_file_that_fits(start: str) -> None:
+    assert behaviour("FROM base", "COPY services/rag /app", start)["requires"] == ["QDRANT_URL"]
+    assert behaviour("FROM base", "COPY services /app", start)["requires"] == []

@@ -169,8 +169,7 @@ class _Reader:
                 return self._server(module, more)
             return self._modules([f"{module}.__main__", module])
         script = next((item for item in rest if not item.startswith("-")), "")
-        path = self._system.path(script)
-        return self._follow_python([path] if path in self._system.files else [])
+        return self._follow_python(self._inherited(self._system.path(script)))
 
     def _server(self, program: str, rest: list[str]) -> Start:
         for flag in ("--app-dir", "--chdir", "--pythonpath"):
@@ -234,10 +233,18 @@ class _Reader:
 
     def _modules(self, names: list[str]) -> Start:
         for name in names:
-            found = self._module(name, self._roots)
+            found = self._module(name, self._roots) or self._inherited(f"/{name.replace('.', '/')}.py")
             if found:
                 return self._follow_python(found)
         return Start(PYTHON)
+
+    def _inherited(self, path: str) -> list[str]:
+        """A path in the image. Where the Dockerfile sets no folder, the base image may have set one: then the one
+        file of that ending."""
+        if path in self._system.files:
+            return [path]
+        fitting = [item for item in self._system.files if item.endswith(path)]
+        return fitting if self._system.workdir == "/" and len(fitting) == 1 else []
 
     def _module(self, name: str, roots: list[str]) -> list[str]:
         """The files that importing a module loads, its packages' included."""
@@ -284,7 +291,7 @@ class _Reader:
     def _node(self, script: str) -> Start:
         if not script:
             return Start(NODE)
-        path = self._system.path(script)
+        path = next(iter(self._inherited(self._system.path(script))), self._system.path(script))
         for candidate in (path, *_sources(path)):
             for suffix in _SCRIPT_SUFFIXES:
                 if candidate + suffix in self._system.files:
