@@ -643,7 +643,7 @@ def _deploy(deployer: IdempotentDraftGenieDeployer, args: argparse.Namespace, be
     state, reporter = deployer.state, deployer.reporter
     Interrupts.control = control = run.control.RunControl(args.parallelism or deployer.config.deployment.parallelism)
     code = FAILURE  # as a fault of the program has it, which is raised when the summary has been told
-    record = RunRecord(state, "deploy")
+    record = RunRecord(state, "rotate" if args.rotate_secret else "deploy")
     try:
         deployer.deploy(control)
         code = SUCCESS
@@ -720,10 +720,12 @@ def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
     args.dry_run = args.dry_run or is_on(raw, "deployment.dry_run")
     args.auto_approve = args.auto_approve or is_on(raw, "deployment.auto_approve")
     args.verbose = args.verbose or is_on(raw, "deployment.verbose")
-    if args.destroy or args.prune or args.forget or args.logs or args.history is not None:
+    if args.destroy or args.prune or args.forget or args.logs or args.history is not None or args.rotate_secret:
         from draftgenie_azure.cli import life
 
-        return life.run(args, raw, reporter, StateManager)
+        code = life.run(args, raw, reporter, StateManager)
+        if not args.rotate_secret or args.dry_run:
+            return code
     if args.force_unlock:
         return state_commands.unlock(args, raw, reporter, StateManager)
     if args.move_state:

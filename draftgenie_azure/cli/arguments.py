@@ -73,6 +73,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     add("--include-data", action="store_true", help="with --prune or --destroy: what holds data, too")
     add("--purge", action="store_true", help="with --destroy: also purge the deleted vault, so that its name is free")
     add("--forget", metavar="KEY", help="drop the record of a resource from the state; the resource stays")
+    add("--rotate-secret", metavar="NAME", help="give a generated secret a new value, and deploy it")
     add("--history", nargs="?", type=_run, const=0, metavar="RUN", help="show the runs so far, or one of them")
     add("--logs", metavar="SERVICE", help="show the log of a service's running replicas")
     add("--follow", action="store_true", help="with --logs: go on until Ctrl-C")

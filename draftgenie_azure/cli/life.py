@@ -15,6 +15,7 @@ from draftgenie_azure.cli.views import duration
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.constants import FAILURE, INTERRUPTED, SUCCESS
 from draftgenie_azure.errors import DeployerError, StateError, StopRequested
+from draftgenie_azure.provision import rotation
 from draftgenie_azure.provision.log_stream import LogStream
 from draftgenie_azure.provision.teardown import DATA, Teardown
 from draftgenie_azure.run.control import RunControl
@@ -57,6 +58,8 @@ def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state
         life.show_history(args.history or None)
     elif args.forget:
         life.forget(args.forget)
+    elif args.rotate_secret:
+        args.force_step = [*args.force_step, *life.rotate(args.rotate_secret)]
     elif args.logs:
         life.show_logs(args.logs, follow=args.follow)
     else:
@@ -189,6 +192,30 @@ class Life:
             step = self._state.state["resources"].pop(key, {}).get("step")
             self._state.save()
         self._reporter.result([f"{text}."], {"event": "forget", "key": key, "step": step})
+
+    # --- rotation ---
+
+    def rotate(self, name: str) -> tuple[str, ...]:
+        """Ask for a new value of a secret; a deployment makes it.
+
+        Returns:
+            the steps that the deployment must run.
+
+        Raises:
+            DeployerError: there is no such secret, or it is not one that is generated.
+            StateError: nothing is deployed yet.
+        """
+        plan = rotation.plan(self._config, name)
+        if not self._state.state["resources"]:
+            raise StateError("nothing is deployed yet, so there is no secret to rotate", hint="Deploy first.")
+        document = {"event": "rotation_plan", "secret": plan.name, "composed": plan.also, "services": plan.services}
+        self._reporter.result(plan.lines(), document | {"effect": plan.effect})
+        if not self._args.dry_run:
+            with self._locked():
+                self._state.state.setdefault("rotating", {})[plan.name] = "requested"
+                self._state.state["forced"] = sorted({*self._state.state.get("forced", ()), *plan.steps})
+                self._state.save()
+        return plan.steps
 
     # --- history ---
 

@@ -69,6 +69,8 @@ class Databases:
         server = self._server(vault)
         (live,) = self._arm.ensure([server], step=STEP)
         self._agree_on_password(vault, version)
+        if PASSWORD in self._records.rotating and self._arm.plan is None:
+            version = self._rotate_password(vault, server.id)
         self._children(server.id)
         properties = live["properties"]
         return {
@@ -85,7 +87,7 @@ class Databases:
         """Have the password in the vault; its version there."""
         assert self._config.postgresql is not None
         given = self._config.postgresql.admin_password
-        return vault.ensure_given(PASSWORD, given) if given else vault.ensure_generated(PASSWORD)
+        return vault.ensure_given(PASSWORD, given) if given else vault.ensure_generated(PASSWORD, rotates=False)
 
     def _server(self, vault: Vault) -> Resource:
         """The server as wanted; what is said at creation alone, its password with it, is made when it is needed."""
@@ -152,6 +154,20 @@ class Databases:
             self._arm.send(record["id"], body, method="PATCH")
             self._arm.wait(record["id"])
         self._records.note("postgresql_server", password_version=version)
+
+    def _rotate_password(self, vault: Vault, server_id: str) -> str:
+        """Give the server a new password, and the vault after it; returns the version there.
+
+        Wherever this is interrupted, the staged value is in the vault, so the next run sends the same one again.
+        """
+        body = {"properties": {"administratorLoginPassword": vault.stage(PASSWORD)}}
+        self._arm.send(server_id, body, method="PATCH")
+        self._arm.wait(server_id)
+        version = vault.promote(PASSWORD)
+        self._records.note("postgresql_server", password_version=version)
+        vault.unstage(PASSWORD)
+        self._records.rotated(PASSWORD)
+        return version
 
     def _children(self, server_id: str) -> None:
         """A server does one thing at a time, so its children come one after another."""

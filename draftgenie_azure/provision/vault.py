@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 GENERATED_LENGTH = 32
 DATA_PLANE_VERSION = "7.4"
 NO_STEP = ""
+STAGED = "-next"  # what the second name of a secret ends with while it is rotated
 SECRETS_USER = "Key Vault Secrets User"
 
 
@@ -119,13 +120,43 @@ class Vault:
             f"(another value in the configuration replaces it)"
         )
 
-    def ensure_generated(self, name: str) -> str:
-        """Have the vault hold some value, made once; one that is there is kept, whoever made it."""
+    def ensure_generated(self, name: str, *, rotates: bool = True) -> str:
+        """Have the vault hold some value, made once; one that is there is kept, whoever made it.
+
+        Args:
+            rotates: make a new one where `--rotate-secret` asked for it.
+        """
         current = self.version(name)
-        if current is None:
-            return self._put(name, generate(), None, generated=True)
+        if current is None or (rotates and name in self._records.rotating):
+            version = self._put(name, generate(), None, generated=True)
+            self._records.rotated(name)
+            return version
         self._record(name, None, current, generated=True)
         return current
+
+    def stage(self, name: str) -> str:
+        """Put a new value under a second name, unless an interrupted rotation did so already; returns the value.
+
+        Container Apps read the vault again by themselves within half an hour (learn.microsoft.com, manage-secrets), so
+        the value must not be under its own name before the server knows it; and it must be somewhere by then.
+        """
+        staged = f"{name}{STAGED}"
+        live = self._arm.read(f"{self.id}/secrets/{staged}")
+        if live is None or live["properties"].get("attributes", {}).get("enabled") is False:
+            self._put(staged, generate(), None, generated=True)
+        return self.value(staged)
+
+    def promote(self, name: str) -> str:
+        """Put the staged value under its own name; returns the version."""
+        return self._put(name, self.value(f"{name}{STAGED}"), None, generated=True)
+
+    def unstage(self, name: str) -> None:
+        """Disable the second name. It is not deleted: a deleted name would be refused at the next rotation."""
+        staged = f"{name}{STAGED}"
+        body = {"properties": {"value": "used", "attributes": {"enabled": False}}}
+        self._arm.send(f"{self.id}/secrets/{staged}", body)
+        self._values.pop(staged, None)
+        self._records.secrets.pop(staged, None)
 
     def ensure_composed(self, name: str, template: str, plain: Mapping[str, str], versions: Mapping[str, str]) -> str:
         """Have the vault hold a text in which other secrets stand.

@@ -50,6 +50,11 @@ class ResourceRecords:
         return self._section("secrets")
 
     @property
+    def rotating(self) -> dict[str, str]:
+        """Vault secrets that `--rotate-secret` asked a new value for, and that have not got it yet."""
+        return self._section("rotating")
+
+    @property
     def operations(self) -> dict[str, dict[str, Any]]:
         """Operations that Azure accepted and that had not ended when last seen, by resource id."""
         return self._section("operations")
@@ -146,6 +151,12 @@ class ResourceRecords:
         with self._mutex:
             self.secrets[name] = record
             self.save()
+
+    def rotated(self, name: str) -> None:
+        """Record that a secret has its new value, and save."""
+        with self._mutex:
+            if self.rotating.pop(name, None) is not None:
+                self.save()
 
     # --- operations ---
 

@@ -1,0 +1,80 @@
+"""What the rotation of a secret touches, told before anything is written (`--rotate-secret`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from draftgenie_azure.config.validated.secret_plan import is_secret_name, vault_name_of
+from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.nearest import did_you_mean
+from draftgenie_azure.provision.databases import PASSWORD
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.config.validated.secret_plan import VaultSecret
+
+_EFFECTS = {
+    PASSWORD: "connections that are open go on; new ones fail from the server's change until the new revisions run",
+    "jwt-secret": "everybody who is signed in has to sign in again",
+    "rabbitmq-password": "the broker restarts, and what its queues hold is lost, since it lives in its container",
+}
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """A secret that gets a new value.
+
+    Attributes:
+        name: its name in the vault.
+        also: vault secrets that contain it, and get a new version as well.
+        services: what gets a new revision.
+        steps: steps that must run.
+        effect: what breaks for a while.
+    """
+
+    name: str
+    also: tuple[str, ...]
+    services: tuple[str, ...]
+    steps: tuple[str, ...]
+    effect: str
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+        lines = [f"  new value    {self.name}"]
+        lines += [f"  composed     {name}" for name in self.also]
+        lines += [f"  new revision {name}" for name in self.services]
+        return [*lines, f"  effect       {self.effect}"]
+
+
+def plan(config: Config, name: str) -> Rotation:
+    """Find out what a rotation of a secret touches.
+
+    Args:
+        name: `jwt_secret`, `secrets.jwt_secret`, `postgresql.admin_password`, or the name in the vault.
+
+    Raises:
+        DeployerError: there is no such secret, or its value comes from the configuration or from Azure.
+    """
+    wanted = config.vault_secrets()
+    vault_name = name.removeprefix("secrets.").replace(".", "-").replace("_", "-").lower()
+    if vault_name not in wanted:
+        raise DeployerError(f"there is no secret {name!r}{did_you_mean(vault_name, wanted)}")
+    origin = wanted[vault_name].origin
+    given = config.postgresql is not None and bool(config.postgresql.admin_password)
+    if origin not in ("generated", "postgresql_password") or (origin == "postgresql_password" and given):
+        raise DeployerError(
+            f"{name} is not generated: its value comes from elsewhere ({origin})",
+            hint="Change it there, then run again: the vault and the services follow.",
+        )
+    also = tuple(sorted(key for key, secret in wanted.items() if vault_name in _contents(secret)))
+    touched = {vault_name, *also}
+    services = [key for key in config.services if touched & {one.secret for one in config.variables(key)}]
+    steps = ("create_databases", "store_secrets") if vault_name == PASSWORD else ("store_secrets",)
+    effect = _EFFECTS.get(vault_name, "the services that use it restart")
+    return Rotation(vault_name, also, tuple(services), steps, effect)
+
+
+def _contents(secret: VaultSecret) -> set[str]:
+    """The vault secrets that a composed one contains."""
+    return {vault_name_of(name) for name in secret.parts if is_secret_name(name)}
