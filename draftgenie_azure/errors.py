@@ -235,7 +235,7 @@ ADVICE: Mapping[str, str] = {
     "ContainerAppSecretInvalid": "The app's secret list is wrong. Look at services.*.secrets.",
     "ContainerAppSecretKeyVaultUrlInvalid": "The app's identity cannot read the secret. Look at its role on the vault.",
     "TasksOperationsNotAllowed": "This subscription may not build in the registry (free credits). "
-    "Use a subscription that is paid for, or build elsewhere and give the services an `image`.",
+    "Set `docker.builder` to docker, which builds on this machine, or use a subscription that is paid for.",
     "ExpiredAuthenticationToken": "The token ran out. Sign in again (az login).",
     "InvalidAuthenticationToken": "The token is not accepted. Sign in again (az login), and look at the tenant.",
     "InvalidAuthenticationTokenTenant": "The token is of another tenant. Sign in to the subscription's tenant.",

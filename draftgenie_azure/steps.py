@@ -89,7 +89,8 @@ STEPS: tuple[Step, ...] = (
         "check_prerequisites",
         "Check sign-in, subscription, regions, resource providers, rights and names",
         config=(*_PLACE, "locations", *_NAMES),
-        tools=("prerequisites",),
+        services=(None, ("image",)),
+        tools=("prerequisites", "existing_images"),
     ),
     Step(
         "create_resource_group",
@@ -161,8 +162,8 @@ STEPS: tuple[Step, ...] = (
         "deploy_infrastructure_services",
         "Deploy the services that come as an image",
         needs=(
-            "create_resource_group", "create_monitoring", "create_databases", "store_secrets",
-            "create_container_apps_env",
+            "create_resource_group", "create_monitoring", "create_container_registry", "create_databases",
+            "store_secrets", "create_container_apps_env",
         ),
         config=(*_PLACE, "locations.container_apps", "tags"),
         services=(INFRASTRUCTURE, _SHAPE),

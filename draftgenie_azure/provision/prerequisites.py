@@ -8,6 +8,7 @@ import time
 from draftgenie_azure.arm import ids
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.nearest import did_you_mean
+from draftgenie_azure.provision import existing_images
 from draftgenie_azure.provision.images import docker_command
 from draftgenie_azure.run.control import pace
 
@@ -53,7 +54,7 @@ class Prerequisites:
         """
         problems = [*self._builder(), *self._regions()]
         self._register()
-        problems += [*self._rights(), *self._names()]
+        problems += [*self._rights(), *self._names(), *existing_images.problems(self._session)]
         if problems:
             raise DeployerError("\n".join(problems), hint="Nothing was made yet. Correct this, then run again.")
 

@@ -171,8 +171,11 @@ def _secret_references(variables: Sequence[Variable], setting: Setting) -> list[
     ]
 
 
-def _registries(public_image: str | None, setting: Setting) -> list[dict[str, Any]]:
-    if public_image is not None or setting.login_server is None:
+def _registries(image: str | None, setting: Setting) -> list[dict[str, Any]]:
+    """Where images are pulled from as the identity: our own registry, for what is built and for an image in it."""
+    if setting.login_server is None:
+        return []
+    if image is not None and image.partition("/")[0].lower() != setting.login_server.lower():
         return []
     return [{"server": setting.login_server, "identity": setting.identity_id}]
 
