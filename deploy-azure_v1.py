@@ -36,24 +36,28 @@ import argparse
 import os
 import sys
 import time
+from functools import partial
 from threading import RLock, current_thread
 
 from deployer import DraftGenieDeployer
 from draftgenie_azure import provision, run
+from draftgenie_azure import state as state_package
 from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_on, validity_digest
 from draftgenie_azure.changes.dependencies import step_hash
 from draftgenie_azure.cli import state_commands
 from draftgenie_azure.cli import views as report
 from draftgenie_azure.cli.arguments import build_parser
 from draftgenie_azure.cli.signals import Interrupts
-from draftgenie_azure.cli.views import JsonReporter, PlainReporter, duration, shortened
+from draftgenie_azure.cli.views import JsonReporter, PlainReporter, shortened
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
 from draftgenie_azure.constants import CHANGES_PENDING, FAILURE, INTERRUPTED, STATE_FILE, SUCCESS
 from draftgenie_azure.errors import DeployerError, StateError, StopRequested, UsageError
 from draftgenie_azure.masking import MASK
+from draftgenie_azure.printable import duration
 from draftgenie_azure.state import document as state_document
 from draftgenie_azure.state import target as target_module
+from draftgenie_azure.state.baseline import NAME, Baselines
 from draftgenie_azure.state.local_file import LocalBackend
 from draftgenie_azure.state.resource_records import ResourceRecords, now
 from draftgenie_azure.state.store import StateStore
@@ -68,7 +72,6 @@ if TYPE_CHECKING:
     from draftgenie_azure.cli.views import Reporter
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.run.control import RunControl
-    from draftgenie_azure.state.baseline import Baselines
     from draftgenie_azure.state.local_file import Backend
     from draftgenie_azure.steps import Step
 
@@ -343,10 +346,6 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
 
     def baselines(self) -> Baselines:
         """What Azure answered after the last writes, from beside the state."""
-        from functools import partial
-
-        from draftgenie_azure.state.baseline import NAME, Baselines
-
         return Baselines(partial(self.state.read_companion, NAME), partial(self.state.write_companion, NAME))
 
     def _keep_baselines(self) -> None:
@@ -638,12 +637,10 @@ def _nothing_to_do(plan: Mapping[str, Decision], state: StateManager, reporter: 
 
 def _deploy(deployer: IdempotentDraftGenieDeployer, args: argparse.Namespace, began: float) -> int:
     """Run the steps, tell the summary and keep the history, whatever happens."""
-    from draftgenie_azure.state.history import RunRecord
-
     state, reporter = deployer.state, deployer.reporter
     Interrupts.control = control = run.control.RunControl(args.parallelism or deployer.config.deployment.parallelism)
     code = FAILURE  # as a fault of the program has it, which is raised when the summary has been told
-    record = RunRecord(state, "rotate" if args.rotate_secret else "deploy")
+    record = state_package.history.RunRecord(state, "rotate" if args.rotate_secret else "deploy")
     try:
         deployer.deploy(control)
         code = SUCCESS
@@ -721,7 +718,7 @@ def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
     args.auto_approve = args.auto_approve or is_on(raw, "deployment.auto_approve")
     args.verbose = args.verbose or is_on(raw, "deployment.verbose")
     if args.destroy or args.prune or args.forget or args.logs or args.history is not None or args.rotate_secret:
-        from draftgenie_azure.cli import life
+        from draftgenie_azure.cli import life  # opens a session
 
         code = life.run(args, raw, reporter, StateManager)
         if not args.rotate_secret or args.dry_run:

@@ -8,7 +8,7 @@ base64-encoded.
 from __future__ import annotations
 
 import re
-from _thread import RLock
+from threading import RLock
 
 from draftgenie_azure.encodings import base64_forms, literal_forms, views
 

@@ -158,7 +158,13 @@ def _sign_in(config: Config, endpoints: Endpoints, emulator: Attached | None) ->
     """Make credentials for the cloud, or for the emulator's own service principal."""
     if emulator is None:
         return partial(credentials.for_cloud, endpoints, config.azure.tenant_id)
-    return partial(credentials.for_emulator, emulator, endpoints)
+    return partial(
+        credentials.for_service_principal,
+        endpoints,
+        emulator.tenant_id,
+        emulator.client_id,
+        emulator.client_secret,
+    )
 
 
 def _attach_emulator(config: Config, read_only: bool) -> Attached:

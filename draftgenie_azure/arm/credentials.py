@@ -13,6 +13,13 @@ from azure.core.exceptions import AzureError as SdkError
 from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline import Pipeline
 from azure.core.rest import HttpRequest
+from azure.identity import (
+    AzurePipelinesCredential,
+    ClientAssertionCredential,
+    ClientSecretCredential,
+    DefaultAzureCredential,
+    WorkloadIdentityCredential,
+)
 
 from draftgenie_azure.arm import hosts
 from draftgenie_azure.arm.sessions import METADATA_SERVICE, Transport
@@ -31,7 +38,6 @@ if TYPE_CHECKING:
 
     from azure.core.credentials import AccessToken, TokenCredential
 
-    from azure_emulator.attach import Attached
     from draftgenie_azure.config.clouds import Endpoints
 
 AUDIENCE = "api://AzureADTokenExchange"
@@ -52,14 +58,12 @@ _KNOWN_AUTHORITIES = frozenset(cloud.authority for cloud in CLOUDS.values())
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AZURE_CLIENT_ID", "AZURE_TENANT_ID")
 
 
-def for_emulator(emulator: Attached, endpoints: Endpoints) -> TokenCredential:
-    """The emulator's service principal, by the same sign-in that Azure has."""
-    from azure.identity import ClientSecretCredential
-
-    MASK.add(emulator.client_secret)
-    return ClientSecretCredential(
-        emulator.tenant_id, emulator.client_id, emulator.client_secret, **_options(endpoints, {})
-    )
+def for_service_principal(
+    endpoints: Endpoints, tenant_id: str, client_id: str, client_secret: str
+) -> TokenCredential:
+    """A service principal by its secret: the emulator's own."""
+    MASK.add(client_secret)
+    return ClientSecretCredential(tenant_id, client_id, client_secret, **_options(endpoints, {}))
 
 
 def for_cloud(endpoints: Endpoints, tenant_id: str, environ: Mapping[str, str] = os.environ) -> TokenCredential:
@@ -81,8 +85,6 @@ def for_cloud(endpoints: Endpoints, tenant_id: str, environ: Mapping[str, str] =
             return _azure_pipelines(environ, options)
         if _has(environ, _WORKLOAD):
             return _workload_identity(environ, options)
-    from azure.identity import DefaultAzureCredential
-
     if tenant_id:
         options["additionally_allowed_tenants"] = [tenant_id]
     return DefaultAzureCredential(
@@ -98,8 +100,6 @@ def _has(environ: Mapping[str, str], names: tuple[str, ...]) -> bool:
 
 
 def _github(tenant_id: str, environ: Mapping[str, str], options: dict[str, Any]) -> TokenCredential:
-    from azure.identity import ClientAssertionCredential
-
     return ClientAssertionCredential(
         tenant_id or environ["AZURE_TENANT_ID"],
         environ["AZURE_CLIENT_ID"],
@@ -110,8 +110,6 @@ def _github(tenant_id: str, environ: Mapping[str, str], options: dict[str, Any])
 
 def _azure_pipelines(environ: Mapping[str, str], options: dict[str, Any]) -> TokenCredential:
     """The service connection of the job's task, by the SDK's own credential for it."""
-    from azure.identity import AzurePipelinesCredential
-
     return AzurePipelinesCredential(
         tenant_id=environ["AZURESUBSCRIPTION_TENANT_ID"],
         client_id=environ["AZURESUBSCRIPTION_CLIENT_ID"],
@@ -122,8 +120,6 @@ def _azure_pipelines(environ: Mapping[str, str], options: dict[str, Any]) -> Tok
 
 
 def _workload_identity(environ: Mapping[str, str], options: dict[str, Any]) -> TokenCredential:
-    from azure.identity import WorkloadIdentityCredential
-
     return WorkloadIdentityCredential(
         tenant_id=environ["AZURE_TENANT_ID"],
         client_id=environ["AZURE_CLIENT_ID"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import allocate_lock, start_new_thread  # threading itself costs the no-op run half a millisecond
+from threading import Thread
 
 from draftgenie_azure.changes.dependencies import (
     TOOL_ROOT,
@@ -250,20 +250,13 @@ def _begin_secrets_digest(raw: RawConfig, salt: str) -> Callable[[], str | None]
     if not secrets:
         return lambda: None
     hasher = Hasher(raw, salt)
-    done = allocate_lock()
-    done.acquire()
-
-    def work() -> None:
-        try:
-            hasher.scrypt(canonical(secrets))
-        finally:
-            done.release()
+    thread = Thread(target=hasher.scrypt, args=(canonical(secrets),), daemon=True)
+    thread.start()
 
     def wait() -> str:
-        done.acquire()
+        thread.join()
         return hasher.scrypt(canonical(secrets))  # which remembers
 
-    start_new_thread(work, ())
     return wait
 
 

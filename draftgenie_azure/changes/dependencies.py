@@ -20,6 +20,8 @@ import json
 import os
 import re
 
+from draftgenie_azure.build_context.context import Tree
+from draftgenie_azure.build_context.names import escape
 from draftgenie_azure.changes import placeholder_dependencies as references
 from draftgenie_azure.config.keys import is_secret_key
 from draftgenie_azure.digests import NULL, sha256, slow_digest
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from typing import Any
 
-    from draftgenie_azure.build_context.context import Context, Tree
+    from draftgenie_azure.build_context.context import Context
     from draftgenie_azure.config.raw import RawConfig
     from draftgenie_azure.steps import Step
 
@@ -316,8 +318,6 @@ class Hasher:
 
 def _tree_of(root: str) -> Tree:
     """A tree of that folder; the one that this process has, where nothing in it moved since."""
-    from draftgenie_azure.build_context.context import Tree
-
     tree = _TREES.get(root)
     if tree is None or not tree.is_current():
         tree = _TREES[root] = Tree(root)
@@ -346,8 +346,6 @@ class _Owner:
 def name_of(key: str) -> str:
     """The name of the dependency on a value: one line for every key, and no two keys share one."""
     if "\\" in key or not key.isprintable():
-        from draftgenie_azure.build_context.names import escape
-
         key = escape(key)
     return f"secret:{key}" if is_secret_key(key) else f"config:{key}"
 

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 from draftgenie_azure.cli.questions import confirm
 from draftgenie_azure.cli.signals import Interrupts
-from draftgenie_azure.cli.views import duration
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.constants import FAILURE, INTERRUPTED, SUCCESS
 from draftgenie_azure.errors import DeployerError, StateError, StopRequested
+from draftgenie_azure.printable import duration
 from draftgenie_azure.provision import rotation
 from draftgenie_azure.provision.log_stream import LogStream
 from draftgenie_azure.provision.teardown import DATA, Teardown

@@ -7,8 +7,9 @@ import os
 import sys
 from itertools import pairwise
 
-from draftgenie_azure.cli import printable
+from draftgenie_azure import printable
 from draftgenie_azure.masking import MASK
+from draftgenie_azure.printable import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,15 +31,6 @@ def shortened(reasons: Sequence[str]) -> str:
     shown = ", ".join(reasons[:SHOWN_REASONS])
     more = len(reasons) - SHOWN_REASONS
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: `0.4 s`, `12 s`, `3 min 20 s`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
 def _print(stream: Any, text: str) -> None:

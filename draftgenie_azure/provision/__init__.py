@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
+from draftgenie_azure.lazy import modules_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from draftgenie_azure.provision import (  # noqa: F401 - tells the type checker what `__getattr__` finds
         access,
         apps,
@@ -26,9 +24,4 @@ if TYPE_CHECKING:
         verify,
     )
 
-
-def __getattr__(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(f"{__name__}.{name}")
-    except ModuleNotFoundError as error:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from error
+__getattr__ = modules_of(__name__)

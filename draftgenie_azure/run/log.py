@@ -6,9 +6,9 @@ import logging
 import os
 import sys
 
-from draftgenie_azure.cli.printable import lines
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.masking import MASK
+from draftgenie_azure.printable import lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ It says whose a difference is. Nothing hangs on it: where it is lost, nobody is 
 from __future__ import annotations
 
 import json
-from _thread import allocate_lock
+from threading import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Baselines:
     ) -> None:
         self._read = read
         self._write = write
-        self._mutex = allocate_lock()
+        self._mutex = Lock()
         self._entries: dict[str, dict[str, str]] | None = None
         self._stored: bytes | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from draftgenie_azure import state as state_package
 from draftgenie_azure.errors import StateConflictError, StateError
 from draftgenie_azure.state.private_files import open_regular, why_foreign
 
@@ -286,9 +287,7 @@ class LocalBackend:
 
     def lock(self, holder: bytes, *, waiting: Waiting, first: bytes) -> Lock:
         """A kernel lock: it is gone the moment its holder is."""
-        from draftgenie_azure.state.lock import LocalLock
-
-        lock = LocalLock(beside(self.path, "lock"), holder, where=self.path)
+        lock = state_package.lock.LocalLock(beside(self.path, "lock"), holder, where=self.path)
         lock.acquire(waiting)
         self._sweep()
         return lock
@@ -308,9 +307,7 @@ class LocalBackend:
 
     def holder(self) -> bytes | None:
         """What the holder wrote beside the lock."""
-        from draftgenie_azure.state.lock import LocalLock
-
-        return LocalLock(beside(self.path, "lock"), b"", where=self.path).holder()
+        return state_package.lock.LocalLock(beside(self.path, "lock"), b"", where=self.path).holder()
 
     def break_lock(self, shown: bytes | None = None) -> None:
         """A live process's kernel lock cannot be taken from it.
@@ -318,12 +315,10 @@ class LocalBackend:
         Raises:
             StateError: with the process to end.
         """
-        from draftgenie_azure.state.lock import Holder
-
         holder = self.holder()
         if holder is None:
             return
-        found = Holder.parse(holder)
+        found = state_package.lock.Holder.parse(holder)
         raise StateError(
             f"the state {self.path} is locked by {found}; it is alive, and its lock on a file cannot be broken",
             hint=f"End it, and its lock is gone: {found.kill_command}",

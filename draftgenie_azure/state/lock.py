@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
 
-from draftgenie_azure.cli.views import duration
 from draftgenie_azure.errors import StateError, StateLockedError
+from draftgenie_azure.printable import duration
 from draftgenie_azure.state.local_file import read_file, write_whole
 from draftgenie_azure.state.resource_records import now
 

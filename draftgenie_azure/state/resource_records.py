@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from _thread import RLock
+from threading import RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import RLock  # threading itself costs the no-op run half a millisecond
+from threading import RLock
 
 from draftgenie_azure.digests import HASH_FORMAT
 from draftgenie_azure.state.resource_records import now

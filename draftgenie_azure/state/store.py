@@ -6,6 +6,7 @@ import os
 import sys
 import time
 
+from draftgenie_azure import state as state_package
 from draftgenie_azure.constants import COMMAND, EARLIER_STATE_FILE, STATE_FILE
 from draftgenie_azure.errors import LockLostError, StateConflictError, StateError
 from draftgenie_azure.state import document as state_document
@@ -182,13 +183,11 @@ class StateStore(StepRecords):
             StateLockedError: another run holds it.
             StateError: it cannot be locked, or what is there now cannot be used.
         """
-        from draftgenie_azure.state.lock import Holder, Waiting
-
-        waiting = Waiting(timeout, tell, self._instead_of_waiting)
+        waiting = state_package.lock.Waiting(timeout, tell, self._instead_of_waiting)
         if first is None:
             first = state_document.dump(self.state | {"serial": self.state["serial"] + 1})
         self._is_over, self.failure = False, None
-        self._lock = self._backend.lock(Holder.this_process().dump(), waiting=waiting, first=first)
+        self._lock = self._backend.lock(state_package.lock.Holder.this_process().dump(), waiting=waiting, first=first)
         try:
             self.state = self._load_state()
         except BaseException:  # whatever it is, a Ctrl-C included: nobody would give the lock back
@@ -218,10 +217,8 @@ class StateStore(StepRecords):
 
     def holder(self) -> Holder | None:
         """Who holds the lock, as far as that can be read; None where nobody does."""
-        from draftgenie_azure.state.lock import Holder
-
         self._shown = self._backend.holder()
-        return None if self._shown is None else Holder.parse(self._shown)
+        return None if self._shown is None else state_package.lock.Holder.parse(self._shown)
 
     @property
     def is_breakable(self) -> bool:
@@ -297,10 +294,8 @@ class StateStore(StepRecords):
         """Have the document in some file, and the error say where."""
         if not self._is_worth_rescuing():
             return
-        from draftgenie_azure.state import emergency_file as rescue
-
-        places = rescue.places(self.state_file, make=True)
-        path = rescue.write(data, self.state_file, self._rescue_suffix, places)
+        places = state_package.emergency_file.places(self.state_file, make=True)
+        path = state_package.emergency_file.write(data, self.state_file, self._rescue_suffix, places)
         if path is None:
             error.message += f"\nit could be saved nowhere else either (tried {', '.join(places)})"
             error.hint = "Make room in one of these directories, then run again: what was done is looked at anew."
@@ -337,9 +332,7 @@ class StateStore(StepRecords):
         Raises:
             StateError: with the command that puts it back.
         """
-        from draftgenie_azure.state import emergency_file as rescue
-
-        for path in rescue.found(self.state_file):
+        for path in state_package.emergency_file.found(self.state_file):
             try:
                 document = state_document.parse(read_file(path) or b"", path)
             except StateError:

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from draftgenie_azure.config.raw import RawConfig
+from draftgenie_azure.config.raw_config import RawConfig
 from draftgenie_azure.config.validated import naming, secret_values
 from draftgenie_azure.config.validated.schema import (
     LOCATION_KINDS,

@@ -28,7 +28,7 @@ from pydantic import (
 
 from draftgenie_azure.config import clouds, placeholders
 from draftgenie_azure.config.keys import Key
-from draftgenie_azure.config.raw import RawConfig
+from draftgenie_azure.config.raw_config import RawConfig
 from draftgenie_azure.config.validated import naming
 from draftgenie_azure.config.validated.secret_plan import Plan, Variable, VaultSecret
 from draftgenie_azure.constants import STATE_FILE

@@ -10,7 +10,7 @@ from draftgenie_azure.config.keys import Key, is_secret_key, is_template_key, le
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from draftgenie_azure.config.raw import RawConfig
+    from draftgenie_azure.config.raw_config import RawConfig
 
 
 def faults(raw: RawConfig) -> Iterator[tuple[Key, str]]:

@@ -75,3 +75,12 @@ def _escape(match: re.Match[str]) -> str:
 def _shortened(line: str) -> str:
     over = len(line) - LONGEST_LINE
     return line if over <= 0 else f"{line[:LONGEST_LINE]}... ({over} more characters)"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: `0.4 s`, `12 s`, `3 min 20 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
