@@ -15,7 +15,7 @@ from azure_emulator.services.app import (
 from azure_emulator.services.authorization import assignments, definitions, locks
 from azure_emulator.services.insights import components, diagnostic_settings
 from azure_emulator.services.keyvault import deleted_vaults, vault_secrets, vaults
-from azure_emulator.services.managedidentity import identities
+from azure_emulator.services.managedidentity import federated, identities
 from azure_emulator.services.operationalinsights import workspaces
 from azure_emulator.services.postgresql import administrators, capabilities, children, configurations, servers
 from azure_emulator.services.redis import caches, enterprise
@@ -41,6 +41,7 @@ MODULES = (
     vaults,
     vault_secrets,
     identities,
+    federated,
     workspaces,
     servers,
     children,

@@ -13,6 +13,7 @@ from azure_emulator.core.resource_types import Call, ResourceType, delete_now, r
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
+from azure_emulator.services.insights import billing
 from azure_emulator.services.operationalinsights.workspaces import WORKSPACE
 
 Json = dict[str, Any]
@@ -67,6 +68,7 @@ class Components(ResourceType):
     def put(self, call: Call) -> Response:
         body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
         sent = body["properties"]
+        _check_sampling(sent)
         workspace = sent.get("WorkspaceResourceId")
         if workspace is None and call.request.api_version.endswith("-preview"):
             # Versions from before the retirement make a workspace of their own (recorded traffic of
@@ -145,6 +147,11 @@ class Components(ResourceType):
         delete_now(call.world, call.must_exist().id)
         return Response(200)
 
+    action_methods = {"currentbillingfeatures": ("GET", "PUT")}
+
+    def actions(self) -> dict[str, Any]:
+        return {"currentbillingfeatures": billing.features}
+
     def shown(self, world: World, resource: Resource) -> Json:
         """The instrumentation key is minted from the AppId and never stored."""
         place, app = region(resource.body["location"]) or "", resource.properties["AppId"]
@@ -155,6 +162,13 @@ class Components(ResourceType):
         )
         properties = {**resource.properties, "InstrumentationKey": key, "ConnectionString": connection}
         return {**resource.body, "properties": properties}
+
+
+def _check_sampling(sent: Json) -> None:
+    """learn.microsoft.com/azure/azure-monitor/app/sampling: ingestion sampling is a percentage."""
+    percentage = sent.get("SamplingPercentage")
+    if percentage is not None and not 0 < percentage <= 100:
+        raise Refusal(400, "BadRequest", f"SamplingPercentage is above 0 and at most 100, not {percentage}.")
 
 
 register(Components())

@@ -9,7 +9,7 @@ from typing import Any
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.effects import FINALS, effect
-from azure_emulator.core.errors import Refusal
+from azure_emulator.core.errors import Refusal, resource_not_found
 from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, register
@@ -73,6 +73,9 @@ _RULE: Json = {
 }
 
 
+_NOTHING_THERE = ("dataexports", "linkedservices", "linkedstorageaccounts", "savedsearches", "storageinsightconfigs")
+
+
 class Workspaces(ResourceType):
     """PUT 201 with both headers (Location is the workspace itself), existing 200; DELETE 200, with force 202 since
     2026. A deleted one is kept 14 days and comes back with its properties when made again."""
@@ -86,9 +89,15 @@ class Workspaces(ResourceType):
     )
     listed_with = ("tags",)
 
+    def check(self, call: Call) -> None:
+        super().check(call)
+        _check_retention(call.request.json())
+        _check_cap(call.request.json())
+
     def put(self, call: Call) -> Response:
         body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
         _check_retention(body)
+        _check_cap(body)
         if call.existing is not None:
             return self._update(call, call.existing, body)
         kept = call.world.store.record("deleted workspace", call.target.id.lower())
@@ -167,6 +176,7 @@ class Workspaces(ResourceType):
         existing = call.must_exist()
         body = rules.clean(call.request.json(), _RULE, new=False, patch=True)
         _check_retention(body)
+        _check_cap(body)
         self._change(call, existing, body)
         call.world.store.put(existing)
         return Response(200, existing.body)
@@ -184,18 +194,71 @@ class Workspaces(ResourceType):
                 "deleted workspace", resource.key, {"body": resource.body, "until": world.clock.now() + _KEEP_DELETED}
             )
 
+    action_methods = dict.fromkeys([*_NOTHING_THERE, "usages"], ("GET",))
+
     def actions(self) -> dict[str, Any]:
-        return {"sharedkeys": self._shared_keys, "listkeys": self._shared_keys}
+        return {
+            "sharedkeys": self._shared_keys,
+            "listkeys": self._shared_keys,
+            "regeneratesharedkey": self._renew,
+            "usages": self._usages,
+            **dict.fromkeys(_NOTHING_THERE, _nothing),
+        }
+
+    def _usages(self, call: Call) -> Response:
+        """No data comes in here, so that nothing of the cap is in use."""
+        cap = call.must_exist().properties["workspaceCapping"]
+        usage = {
+            "name": {"value": "DataAnalyzed", "localizedValue": "Data Analyzed"},
+            "unit": "Bytes",
+            "currentValue": 0,
+            "limit": -1 if cap["dailyQuotaGb"] < 0 else cap["dailyQuotaGb"] * 2**30,
+            "nextResetTime": cap["quotaNextResetTime"],
+            "quotaPeriod": "P1D",
+        }
+        return Response(200, {"value": [usage]})
+
+    def _renew(self, call: Call) -> Response:
+        """Both keys are new."""
+        existing = call.must_exist()
+        existing.private["renewed"] = existing.private.get("renewed", 0) + 1
+        call.world.store.put(existing)
+        return self._shared_keys(call)
 
     def _shared_keys(self, call: Call) -> Response:
         existing = call.must_exist()
-        made = str(existing.properties["customerId"])
+        times = existing.private.get("renewed", 0)
+        made = str(existing.properties["customerId"]) + (str(times) if times else "")
         return Response(
             200,
             {
                 "primarySharedKey": call.world.derived_key("workspace", made, "primary"),
                 "secondarySharedKey": call.world.derived_key("workspace", made, "secondary"),
             },
+        )
+
+
+def _nothing(call: Call) -> Response:
+    """Lists of what cannot be made here."""
+    workspace = call.must_exist()
+    if len(call.rest) > 1:
+        name = f"{workspace.name}/{call.rest[1]}"
+        raise resource_not_found(f"{WORKSPACE}/{call.rest[0]}", name, call.target.group)
+    return Response(200, {"value": []})
+
+
+_LEAST_CAP = 0.023
+"""GB a day (learn.microsoft.com/azure/azure-monitor/logs/daily-cap); -1 is none."""
+
+
+def _check_cap(body: Json) -> None:
+    quota = ((body.get("properties") or {}).get("workspaceCapping") or {}).get("dailyQuotaGb")
+    if quota is not None and quota != -1 and quota < _LEAST_CAP:
+        raise Refusal(
+            400,
+            "InvalidParameter",
+            f"'DailyQuotaGb' is -1 or at least {_LEAST_CAP}, not {quota}. Operation Id: '{uuid.uuid4().hex}'",
+            target="properties.workspaceCapping.dailyQuotaGb",
         )
 
 
