@@ -52,6 +52,10 @@ SECONDS: dict[tuple[str, str], float] = {
     ("job", "update"): 18,
     ("job", "delete"): 16,
     ("job", "execution"): 60,
+    ("storage", "create"): 30,
+    ("network", "write"): 5,
+    ("network", "delete"): 10,
+    ("private dns", "write"): 30,
     ("build", "queued"): 5,
     ("build", "run"): 73,
 }

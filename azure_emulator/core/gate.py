@@ -14,7 +14,7 @@ from azure_emulator.core.errors import (
     resource_not_found,
 )
 from azure_emulator.core.messages import Request
-from azure_emulator.core.resource_types import Call, ResourceType
+from azure_emulator.core.resource_types import REGISTRY, Call, ResourceType
 from azure_emulator.core.versions import REGIONS, VERSIONS, accepted, region
 from azure_emulator.core.world import World
 
@@ -94,11 +94,19 @@ def check_scope(call: Call, kind: ResourceType, collection: bool) -> None:
             raise _scope_error(target.scope, kind, write)
         return
     parent = target.id.rsplit("/", 1)[0] if collection and kind.type.count("/") > 1 else target.parent
+    parent_type = kind.type.rsplit("/", 1)[0]
+    while parent and _is_always_there(parent_type):
+        parent, parent_type = parent.rsplit("/", 2)[0], parent_type.rsplit("/", 1)[0]
     if parent and world.store.get(parent) is None:
-        parent_type = kind.type.rsplit("/", 1)[0]
         if write:
             raise parent_not_found(kind.type, parent.split("/providers/")[1])
         raise resource_not_found(parent_type, parent.rsplit("/", 1)[1], target.group)
+
+
+def _is_always_there(type_name: str) -> bool:
+    """A child that its parent has from the start (the `default` file service of an account)."""
+    known = REGISTRY.get(type_name.lower())
+    return known is not None and not known.stored and type_name.count("/") > 1
 
 
 def _scope_error(scope: str, kind: ResourceType, write: bool) -> Refusal:
@@ -112,6 +120,8 @@ def check_location(call: Call, kind: ResourceType, body: dict[str, Any]) -> None
     if not location:
         if kind.location_needed:
             raise gateway(400, "LocationRequired", "The location property is required for this definition.")
+        return
+    if kind.anywhere and str(location).lower() == "global":
         return
     if region(str(location)) is None:
         raise gateway(

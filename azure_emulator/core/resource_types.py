@@ -106,6 +106,8 @@ class ResourceType:
     listed_with: tuple[str, ...] = ()
     """Which further keys the listings of resources show: sku, kind, identity, systemData, …"""
     location_needed = True
+    anywhere = False
+    """In no region: its location is `global`."""
     stored = True
     """False for what is computed: its `get` is called although the store has no such resource."""
     body_rule: Json | None = None

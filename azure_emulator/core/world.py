@@ -207,6 +207,11 @@ class World:
     def derived_key(self, *parts: str) -> str:
         return base64.b64encode(self.derived(*parts)).decode()
 
+    def derived_text(self, size: int, *parts: str) -> str:
+        """So many bytes as Base64."""
+        blocks = (self.derived(*parts, str(number)) for number in range(-(-size // 32)))
+        return base64.b64encode(b"".join(blocks)[:size]).decode()
+
     def derived_uuid(self, *parts: str) -> str:
         return str(uuid.UUID(bytes=self.derived(*parts)[:16], version=4))
 

@@ -16,12 +16,14 @@ from azure_emulator.services.authorization import assignments, definitions, lock
 from azure_emulator.services.insights import components, diagnostic_settings
 from azure_emulator.services.keyvault import deleted_vaults, vault_secrets, vaults
 from azure_emulator.services.managedidentity import federated, identities
+from azure_emulator.services.network import networks, private_dns
 from azure_emulator.services.operationalinsights import workspaces
 from azure_emulator.services.postgresql import administrators, capabilities, children, configurations, servers
 from azure_emulator.services.redis import caches, enterprise
 from azure_emulator.services.redis import children as redis_children
 from azure_emulator.services.registry import builds, registries, replications, tasks
 from azure_emulator.services.resources import paths, tags
+from azure_emulator.services.storage import accounts, services
 
 MODULES = (
     apps,
@@ -43,6 +45,10 @@ MODULES = (
     identities,
     federated,
     workspaces,
+    networks,
+    private_dns,
+    accounts,
+    services,
     servers,
     children,
     administrators,

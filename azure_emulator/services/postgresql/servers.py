@@ -25,6 +25,7 @@ from azure_emulator.services.postgresql.checks import (
     check_values,
     invalid,
 )
+from azure_emulator.services.postgresql.networking import check_network
 from azure_emulator.services.postgresql.operations import (
     CHANGE,
     CREATE,
@@ -152,6 +153,7 @@ class Servers(ResourceType):
             login = sent["administratorLogin"]
             checks += [check_login(login), check_password(sent["administratorLoginPassword"], login)]
         checks.append(check_values(sent, body["sku"]))
+        checks.append(check_network(call.world, sent.get("network") or {}))
         return next((item for item in checks if item is not None), None)
 
     def _new(self, call: Call, body: Json) -> Json:
