@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from draftgenie_azure.build_context.dockerignore import SPACE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,4 +51,13 @@ def _directories(sizes: Mapping[str, int]) -> dict[str, dict[str, int]]:
 
 def ignore_line(path: str) -> str:
     """The line of an ignore file that leaves out this path of the context, and nothing else outside of it."""
-    return "/" + _SPECIAL.sub(r"\\\g<0>", path)
+    line = _SPECIAL.sub(r"\\\g<0>", path)
+    if line.startswith("!"):  # the slash before it goes, and it would be an exception
+        line = "\\" + line
+    kept = line.strip(SPACE)  # blanks at either end would go as well
+    before, _, after = line.partition(kept)
+    return f"/{_in_brackets(before)}{kept}{_in_brackets(after)}"
+
+
+def _in_brackets(blanks: str) -> str:
+    return "".join(f"[{blank}]" for blank in blanks)

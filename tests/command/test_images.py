@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from buildah import PROGRAM
 from project import Project, wait_for
 from stand_in_docker import DIGEST, StandIn, install
 
@@ -130,6 +131,27 @@ def test_docker_that_cannot_build_is_told_before_anything_is_made(
     assert not [write for write in project.writes() if write.startswith("PUT")]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(PROGRAM is None, reason="there is no buildah here (Debian: apt-get install buildah)")
+def test_images_are_built_and_pushed_to_the_registry_for_real(project: Project, docker: StandIn) -> None:
+    docker.build_for_real()
+    folder = project.directory / "examples/draftgenie"
+    for dockerfile in (folder / "docker").glob("Dockerfile.*"):
+        service = dockerfile.suffix[1:]
+        dockerfile.write_text(f"FROM scratch\nLABEL service={service}\nCOPY package.json /app/\n", encoding="utf-8")
+
+    told = project.run("--verbose")
+
+    steps = project.state()["steps"]
+    assert steps["build_and_push_images"]["status"] == "completed", told.text
+    assert len({image["reference"] for image in steps["build_and_push_images"]["outputs"].values()}) == 5
+    assert steps["deploy_application_services"]["status"] == "completed", "the registry has what the apps pull"
+    project.change("docker.buildkit", True)
+    again = project.run("--output", "json")
+    assert "build_and_push_images" in again.ran()
+    assert len(docker.called("build")) == 5, "what is in the registry is not built again"
+
+
 # --- interrupts ---
 
 
@@ -175,3 +197,16 @@ def test_build_tells_its_steps_while_it_runs(deployed: Project) -> None:
     told = deployed.deploy(*deployed.faults(scale=0.1))
 
     assert "draft_service: Step 1/" in told.text
+
+
+# --- large contexts ---
+
+
+def test_large_context_is_named_with_its_largest_paths_and_the_lines_that_leave_them_out(deployed: Project) -> None:
+    with (deployed.directory / "examples/draftgenie/services/draft-service/app/dump.sql").open("wb") as file:
+        file.truncate(230_000_000)
+
+    told = deployed.deploy()
+
+    assert "its build context has 230 MB" in told.text
+    assert "    /services/draft-service/app/dump.sql" in told.text

@@ -1,7 +1,8 @@
 """A stand-in for the command `docker`: it records how it is called and does what its plan says.
 
 Installed by `install`, it is a program of its own on PATH. Beside it lie `plan.json` (what happens, by the first word
-after `docker`, `buildx build` as `build`) and `calls.jsonl` (one call a line).
+after `docker`, `buildx build` as `build`) and `calls.jsonl` (one call a line). With `build_for_real` it has buildah
+sign in, build and push.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from buildah import Buildah
 
 DIGEST = "sha256:" + "5" * 64
 
@@ -41,6 +46,11 @@ class StandIn:
         (self.directory / "plan.json").write_text(json.dumps(words), encoding="utf-8")
 
 
+    def build_for_real(self) -> None:
+        """From now on images are built and pushed by buildah."""
+        self.plan(build={"buildah": True}, login={"buildah": True})
+
+
 def install(directory: Path) -> StandIn:
     """Put the stand-in into a directory, which is to come first on PATH."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -66,6 +76,8 @@ def main(directory: str, arguments: list[str]) -> int:
         call |= _configuration(os.environ.get("DOCKER_CONFIG", ""))
     with (Path(directory) / "calls.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(call) + "\n")
+    if plan.get("buildah"):
+        return _by_buildah(Path(directory), word, arguments, data)
     print(plan.get("out", ""), flush=True)
     print(plan.get("err", ""), file=sys.stderr, flush=True)
     while plan.get("hang"):
@@ -74,6 +86,32 @@ def main(directory: str, arguments: list[str]) -> int:
         told = Path(arguments[arguments.index("--metadata-file") + 1])
         told.write_text(json.dumps({"containerimage.digest": plan.get("digest", DIGEST)}), encoding="utf-8")
     return int(plan.get("code", 0))
+
+
+def _by_buildah(directory: Path, word: str, arguments: list[str], data: bytes) -> int:
+    """Sign in, or build and push, as docker would."""
+    authorization = ["--authfile", os.path.join(os.environ["DOCKER_CONFIG"], "buildah.json")]
+    with tempfile.TemporaryDirectory(prefix="buildah-", dir=directory) as storage:
+        buildah = Buildah(Path(storage))
+        if word == "login":
+            done = buildah.run("login", *authorization, *arguments[2:], arguments[1], text=data.decode())
+            print(done.stdout, done.stderr)
+            return done.returncode
+        folder, digest = Path(storage) / "context", Path(storage) / "digest"
+        folder.mkdir()
+        subprocess.run(["tar", "xz", "-C", str(folder)], input=data, check=True)
+        image, dockerfile = (arguments[arguments.index(name) + 1] for name in ("--tag", "--file"))
+        for command in (
+            ["bud", "--layers=false", "--file", str(folder / dockerfile), "--tag", image, str(folder)],
+            ["push", *authorization, "--digestfile", str(digest), image],
+        ):
+            done = buildah.run(*command)
+            print(done.stdout, done.stderr)
+            if done.returncode:
+                return done.returncode
+        told = Path(arguments[arguments.index("--metadata-file") + 1])
+        told.write_text(json.dumps({"containerimage.digest": digest.read_text().strip()}), encoding="utf-8")
+    return 0
 
 
 def _configuration(directory: str) -> dict[str, Any]:
