@@ -42,6 +42,7 @@ from threading import RLock, current_thread
 from deployer import DraftGenieDeployer
 from draftgenie_azure import provision, run
 from draftgenie_azure import state as state_package
+from draftgenie_azure.changes import images, own_files
 from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_on, validity_digest
 from draftgenie_azure.changes.dependencies import step_hash
 from draftgenie_azure.cli import state_commands
@@ -52,7 +53,7 @@ from draftgenie_azure.cli.views import JsonReporter, PlainReporter, shortened
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
 from draftgenie_azure.constants import CHANGES_PENDING, FAILURE, INTERRUPTED, STATE_FILE, SUCCESS
-from draftgenie_azure.errors import DeployerError, StateError, StopRequested, UsageError
+from draftgenie_azure.errors import ConfigError, DeployerError, StateError, StopRequested, UsageError
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.printable import duration
 from draftgenie_azure.state import document as state_document
@@ -385,6 +386,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         document["validated"] = validity_digest(self.config.raw, self.decider.secrets_digest)
         document["target"] = self._target()
         document["forced"] = self.decider.forced()
+        own_files.record(self.config.raw, document, self._forcing[2])
         self.state.save()
 
     def _end(self) -> None:
@@ -478,17 +480,8 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self.state.mark_step_failed(step.name, text)
 
     def skip_step(self, step: Step, decision: Decision) -> dict[str, Any]:
-        """Hand on what the step published when it last ran.
-
-        Raises:
-            DeployerError: it is switched off by the configuration and never ran.
-        """
-        success = self.state.last_success(step.name)
-        if success is None:
-            raise DeployerError(
-                f"{step.name} is switched off by the configuration, but what it publishes is needed and not recorded",
-                hint="Set deployment.skip_build or deployment.skip_migrations to false for one run.",
-            )
+        """Hand on what the step published when it last ran; nothing where it is switched off and has nothing to do."""
+        success = self.state.last_success(step.name) or {}
         self.reporter.step(step.name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
         outputs: dict[str, Any] = success.get("outputs", {})
         return outputs
@@ -604,6 +597,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     plan = decider.plan()
     if not any(decision.runs for decision in plan.values()):
         return _nothing_to_do(plan, state, reporter, began)
+    _check_before(decider, plan, reporter)
     config = config or configuration.validate(raw)
     logger = run.log.open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
     ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
@@ -625,6 +619,21 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         )  # fmt: skip
         deployer.adopt = args.adopt
         return _deploy(deployer, args, began)
+
+
+def _check_before(decider: Decider, plan: Mapping[str, Decision], reporter: Reporter) -> None:
+    """Find what would only fail after the databases are made, and name what images should not ship.
+
+    Raises:
+        ConfigError: with every fault.
+    """
+    faults = decider.switched_off_too_early()
+    if plan["build_and_push_images"].runs:
+        faults += images.faults(decider.hasher)
+        for text in () if faults else images.notices(decider.hasher):
+            reporter.message(text, level="note")
+    if faults:
+        raise ConfigError(faults)
 
 
 def _nothing_to_do(plan: Mapping[str, Decision], state: StateManager, reporter: Reporter, began: float) -> int:
@@ -680,6 +689,7 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
         configuration.validate(raw)
     check_target(state, target_module.offline_target(raw))
     plan = decider.plan()
+    _check_before(decider, plan, reporter)
     for name, decision in plan.items():
         reporter.planned(name, decision.verdict, decision.reasons, decision.changes)
     counts = {verdict: sum(d.verdict == verdict for d in plan.values()) for verdict in ("run", "may run", "skip")}

@@ -15,7 +15,7 @@ from draftgenie_azure.build_context import dockerfile as dockerfiles
 from draftgenie_azure.build_context.dockerignore import read_ignore_file
 from draftgenie_azure.build_context.hashing import is_executable, note_file, note_other, unreadable
 from draftgenie_azure.build_context.listing import Entry, Listing
-from draftgenie_azure.build_context.names import as_bytes, escape, places, relative
+from draftgenie_azure.build_context.names import as_bytes, escape, leads_out, places, relative
 from draftgenie_azure.errors import BuildError
 
 TYPE_CHECKING = False
@@ -138,6 +138,17 @@ class Context:
             self.root, self.dockerfile, target=self.target, exclude=self.exclude, every_stage=self.every_stage
         )
 
+    @property
+    def ignore_file(self) -> str:
+        """The ignore file, relative to the root; the one that would be read where there is none."""
+        path, _ = self._ignore_file()
+        return relative(path, self.root) if path else ".dockerignore"
+
+    @property
+    def ignore_lines(self) -> tuple[str, ...]:
+        """The patterns of the ignore file."""
+        return self._ignore_file()[1]
+
     def _lies_inside(self, inside: str) -> bool:
         """Whether a file is at this place of the tree itself: below the root, and not by way of a link."""
         if inside.startswith("../") or os.path.isabs(inside):
@@ -151,6 +162,7 @@ class Context:
 
     def _dockerfile_bytes(self) -> bytes:
         name = relative(self.dockerfile, self.root)
+        self._refuse_way_out(self.dockerfile, name)
         data = self.tree.text(self.dockerfile, name)
         if data is None:
             raise BuildError(
@@ -159,11 +171,20 @@ class Context:
             )
         return data
 
+    def _refuse_way_out(self, path: str, name: str) -> None:
+        """What lies in the tree by its name must not be a file of elsewhere, which would be uploaded."""
+        if not name.startswith("../") and leads_out(path, self.root):
+            raise BuildError(
+                f"{escape(name)} is a symbolic link that leads out of {self.root}",
+                hint="Put the file itself there: only what is in the build context is uploaded.",
+            )
+
     def _ignore_file(self) -> tuple[str, tuple[str, ...]]:
         """The ignore file's absolute path, empty where there is none, and its patterns."""
         if self._ignore is None:
             self._ignore = ("", ())
             for path in (self.dockerfile + ".dockerignore", os.path.join(self.root, ".dockerignore")):
+                self._refuse_way_out(path, relative(path, self.root))
                 data = self.tree.text(path, relative(path, self.root))
                 if data is not None:
                     self._ignore = (path, tuple(read_ignore_file(data)))

@@ -82,9 +82,14 @@ class Reach:
 
 
 class _Stage:
-    """One build stage: its name, the stages it builds on, and what its instructions reach."""
+    """One build stage: its name, the stages it builds on, and what its instructions reach.
 
-    __slots__ = ("name", "needs", "sources", "trees", "undecided")
+    Attributes:
+        named: line and path of each source that is no pattern.
+        line: of the instruction that is being read; 0 where it runs in another build.
+    """
+
+    __slots__ = ("line", "name", "named", "needs", "sources", "trees", "undecided")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -92,6 +97,22 @@ class _Stage:
         self.sources: list[str] = []
         self.trees: list[str] = []
         self.undecided = ""
+        self.named: list[tuple[int, str]] = []
+        self.line = 0
+
+
+def named_sources(text: str, *, target: str | None = None, every_stage: bool = False) -> list[tuple[int, str]]:
+    """Line and path of what `COPY`, `ADD` and bind mounts name in so many words; the build fails without it.
+
+    The arguments are those of `reachable`. What cannot be read for certain is left out.
+    """
+    try:
+        stages = _read(text)
+        wanted = _wanted(stages, target)
+    except Undecidable:
+        return []
+    chosen = stages[: wanted + 1] if every_stage else _needed(stages, wanted)
+    return [found for stage in chosen for found in stage.named]
 
 
 def reachable(text: str, *, target: str | None = None, every_stage: bool = False) -> Reach:
@@ -165,6 +186,7 @@ def _read(text: str) -> list[_Stage]:
             stages.append(_from(instruction.rest))
         elif stages:
             try:
+                stages[-1].line = instruction.line
                 _collect(stages[-1], instruction.word, instruction.rest, instruction.heredocs)
             except Undecidable as reason:
                 stages[-1].undecided = stages[-1].undecided or str(reason)
@@ -190,6 +212,7 @@ def _collect(stage: _Stage, word: str, rest: str, heredocs: list[str]) -> None:
     """Add to a stage what one of its instructions reaches."""
     if word == "ONBUILD":  # counted where it stands: it runs in the stages built on this one
         word, rest = cut(rest)
+        stage.line = 0
         _collect(stage, word.upper(), rest, heredocs)
     elif word in ("COPY", "ADD"):
         _collect_copy(stage, word, rest, heredocs)
@@ -235,6 +258,8 @@ def _add(stage: _Stage, source: str, *, parents: bool) -> None:
         raise Undecidable(f"the source {source} is the whole context")
     if not well_formed(path):
         raise Undecidable(f"the source {source} is malformed")
+    if stage.line and literal_start(path) == path:
+        stage.named.append((stage.line, path))
     stage.sources.append(path)
     if "**" in path or (parents and literal_start(path) != path):
         if path.startswith("!") or path != path.strip():  # an ignore file's line would say something else

@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NEVER = frozenset(
-    {
-        *(".git", ".hg", ".svn", ".bzr", ".venv"),  # as the Azure CLI does
-        *(".azure-deployment-history", ".azure-emulator", "azure-deployment.log", "azure-deployment-summary.md"),
-    }
+    {".azure-deployment-history", ".azure-emulator", "azure-deployment.log", "azure-deployment-summary.md"}
 )
+# Not shipped unless an exception of the ignore file names it (`!.git/**`), as the Azure CLI does.
+UNLESS_NAMED = (".git", ".hg", ".svn", ".bzr", ".venv")
 NEVER_BEGINNING = (".azure-deployment-state", "azure-deployment-v1.log")
 
 _RACY = 100_000_000  # nanoseconds; the clocks of file systems go in steps
@@ -49,6 +48,12 @@ class Entry:
 
     def __repr__(self) -> str:
         return f"Entry({self.path!r}, {self.kind!r}, executable={self.executable}, target={self.target!r})"
+
+
+def unnamed(lines: Iterable[str]) -> frozenset[str]:
+    """Those of `UNLESS_NAMED` that no exception of an ignore file names."""
+    named = {part for line in lines if line.startswith("!") for part in line[1:].split("/")}
+    return frozenset(UNLESS_NAMED) - named
 
 
 class Listing:
@@ -150,7 +155,10 @@ class Listing:
             if directory:
                 state = states[directory] = matcher.below(directory, states[os.path.dirname(directory)])
             found = []
+            left_out = unnamed(lines)
             for path, kind in self.listing(directory):
+                if path.rpartition("/")[2] in left_out:
+                    continue
                 if not matcher.ignored_in(path, state):
                     found.append((path, kind, False))
                 elif kind == "directory" and not matcher.can_skip_directory(path):
@@ -161,7 +169,8 @@ class Listing:
     def _matcher(self, lines: tuple[str, ...]) -> tuple[Matcher, dict[str, tuple[bool, ...]]]:
         """The matcher of an ignore file's patterns, and its state in the directories that were listed."""
         if lines not in self._matchers:
-            matcher = Matcher(lines)
+            # What an exception names is left out but for the exceptions, so they say how much of it is shipped.
+            matcher = Matcher([*(f"**/{name}" for name in UNLESS_NAMED if name not in unnamed(lines)), *lines])
             self._matchers[lines] = matcher, {"": matcher.top}
         return self._matchers[lines]
 

@@ -14,9 +14,10 @@ from draftgenie_azure.changes.dependencies import (
     secret_values,
     step_hash,
 )
+from draftgenie_azure.changes.own_files import own_files
 from draftgenie_azure.changes.reasons import Comparison
 from draftgenie_azure.digests import HASH_FORMAT, NULL, sha256
-from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.errors import DeployerError, Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,8 +101,7 @@ class Decider:
         self.force_steps = frozenset(force_steps)
         self.force_all = force_all
         self.live_reasons: dict[str, list[str]] = {}
-        logs = (os.path.abspath(log_file),) if log_file else ()
-        self.own_files = (*raw.paths, *filter(None, (raw.env_file,)), os.path.realpath(state.state_file), *logs)
+        self.own_files = own_files(raw, state.state, state.state_file, log_file)
         salt = state.state["salt"]
         digest = _begin_secrets_digest(raw, salt)
         self.hasher = Hasher(raw, salt, exclude=self.own_files)
@@ -189,6 +189,19 @@ class Decider:
     def _disabled(self, name: str) -> bool:
         key = {"build_and_push_images": "skip_build", "run_migrations": "skip_migrations"}.get(name)
         return key is not None and is_on(self.raw, f"deployment.{key}")
+
+    def switched_off_too_early(self) -> list[Fault]:
+        """A fault for each step that is switched off, has something to do and never did it."""
+        wanted = {
+            "build_and_push_images": ("deployment.skip_build", bool(self.hasher.built()), "no image was built yet"),
+            "run_migrations": ("deployment.skip_migrations", bool(self.raw.get("migrations")), "none has run yet"),
+        }
+        found = []
+        for name, (key, has_work, words) in wanted.items():
+            if has_work and self._disabled(name) and self.state.last_success(name) is None:
+                file, line = self.raw.place(tuple(key.split(".")))
+                found.append(Fault(f"{words}: set it to false for the first run", key=key, file=file, line=line))
+        return found
 
     def secrets_are_recorded(self) -> bool:
         """Whether every recorded `secret:` line is that of the secrets as they are now.

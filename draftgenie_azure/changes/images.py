@@ -1,0 +1,62 @@
+"""Look at what the images are built from before a run writes anything: what cannot be built, what is seldom meant."""
+
+from __future__ import annotations
+
+from draftgenie_azure.build_context import buildkit, findings
+from draftgenie_azure.errors import Fault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from draftgenie_azure.build_context.context import Context
+    from draftgenie_azure.changes.dependencies import Hasher
+
+
+def faults(hasher: Hasher) -> list[Fault]:
+    """Sources that Dockerfiles name and that are not shipped, each once, with file and line."""
+    found: dict[tuple[str, int | None, str], Fault] = {}
+    for service in hasher.built():
+        context = _as_built(hasher, service)
+        for fault in findings.faults(context):
+            fault.key = f"services.{service}"
+            found.setdefault((fault.file, fault.line, fault.message), fault)
+    return list(found.values())
+
+
+def notices(hasher: Hasher) -> Iterator[str]:
+    """What images ship and should not, with the lines for their ignore files."""
+    services: dict[tuple[str, str], tuple[list[str], str, int, str]] = {}
+    for service in hasher.built():
+        context = hasher.context(service)
+        for line, (what, count, first) in findings.unwanted(context).items():
+            entry = services.setdefault((line, context.ignore_file), ([], what, count, first))
+            entry[0].append(service)
+    for (line, ignore_file), (users, what, count, first) in services.items():
+        thing = f"`{first}`" if count == 1 else f"{count:,} files such as `{first}`"
+        yield (
+            f"{'the image of' if len(users) == 1 else 'the images of'} {', '.join(users)} would ship {thing}, which "
+            f"usually {'is' if what != 'packages' else 'are'} {what}; to leave it out, add `{line}` to {ignore_file} "
+            f"(`!{line}` there says that it is meant)"
+        )
+
+
+def _as_built(hasher: Hasher, service: str) -> Context:
+    """The context with the stages that its builder makes: BuildKit leaves out what the wanted stage does not need."""
+    context = hasher.context(service)
+    if not _by_buildkit(hasher, context):
+        return context
+    only = context.anew()
+    only.every_stage = False
+    return only
+
+
+def _by_buildkit(hasher: Hasher, context: Context) -> bool:
+    builder: Any = hasher.raw.get("docker.builder")
+    wanted: Any = hasher.raw.get("docker.buildkit")
+    if builder == "docker" or str(wanted).lower() == "true":
+        return True
+    if str(wanted).lower() == "false":
+        return False
+    return bool(buildkit.needs(context.dockerfile_text, target=context.target))
