@@ -29,8 +29,8 @@ _SECTIONS = frozenset(
 _TOP_KEY = re.compile(rb"^([A-Za-z0-9_-]+)[ \t]*:", re.MULTILINE)
 # Keys that no other program's file has beside nothing but our sections: `services:` alone may be Compose's.
 _OUR_KEY = re.compile(
-    rb"(?:^[ \t]+|[{,][ \t]*)(?:resource_group|project_name|environment_name|server_name|log_workspace|app_insights|min_replicas|"
-    rb"max_replicas|cpu|ingress|state_file|state_storage|state_blob_\w+|soft_delete_retention_days|purge_protection|"
+    rb"(?:^[ \t]+|[{,][ \t]*)(?:resource_group|project_name|environment_name|server_name|log_workspace|"
+    rb"app_insights|min_replicas|max_replicas|cpu|ingress|state_file|state_storage|state_blob_\w+|soft_delete_retention_days|purge_protection|"
     rb"skip_build|skip_migrations|build_context|exposed_port|startup_seconds|health_path|operation_timeout|gemini_api_key|"
     rb"instanote_api_key|jwt_secret|rabbitmq_password)[ \t]*:",
     re.MULTILINE,

@@ -255,11 +255,14 @@ def test_declared_file_that_is_missing_is_an_error_and_never_a_skip(prepared: Pr
     assert "Traceback" not in result.err
 
 
-def test_directory_that_vanishes_from_what_is_copied_is_a_reason_to_build(prepared: Project) -> None:
-    """The build will fail then, and say so; it must not be skipped."""
+def test_directory_that_vanishes_from_what_is_copied_is_a_fault(prepared: Project) -> None:
+    """The build would fail; it is neither skipped nor begun."""
     shutil.rmtree(prepared.directory / "examples/draftgenie" / APP)
 
-    assert any(reason == f"file:{APP}/main.py is gone" for reason in plan(prepared)[BUILD])
+    result = prepared.run("--dry-run")
+
+    assert result.code == 1
+    assert f"`{APP}` does not exist below docker.build_context" in result.err
 
 
 def test_two_gigabytes_without_content_are_hashed_in_constant_memory(prepared: Project) -> None:

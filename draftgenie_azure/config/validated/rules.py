@@ -576,8 +576,6 @@ def _each_dockerfile(config: Config) -> Found:
             yield place, "must be a path below docker.build_context"
         elif not config.deployment.skip_build and not os.path.isfile(os.path.join(context, relative)):
             yield place, _missing_dockerfile(config, context, relative)
-        elif not config.deployment.skip_build and leads_out(os.path.join(context, relative), context):
-            yield place, f"`{relative}` is a symbolic link that leads out of docker.build_context; put the file there"
 
 
 def _docker_rules(config: Config) -> Found:
