@@ -47,7 +47,7 @@ from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_o
 from draftgenie_azure.changes.dependencies import step_hash
 from draftgenie_azure.cli import state_commands
 from draftgenie_azure.cli import views as report
-from draftgenie_azure.cli.arguments import build_parser
+from draftgenie_azure.cli.arguments import build_parser, is_of_life
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.cli.views import JsonReporter, PlainReporter, shortened
 from draftgenie_azure.config import raw as configuration
@@ -461,6 +461,8 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self._keep_baselines()
         self.session.records.end_step(step.name)
         dependencies = as_packed(decision.dependencies, self.packed) if step.images else decision.dependencies
+        if step.images and self.state.state.get("pin"):
+            self.state.state["pin"]["pending"] = False  # from here on a change of the source ends it
         self.state.mark_step_completed(
             step.name,
             step_hash(dependencies),
@@ -651,7 +653,7 @@ def _deploy(deployer: IdempotentDraftGenieDeployer, args: argparse.Namespace, be
     state, reporter = deployer.state, deployer.reporter
     Interrupts.control = control = run.control.RunControl(args.parallelism or deployer.config.deployment.parallelism)
     code = FAILURE  # as a fault of the program has it, which is raised when the summary has been told
-    record = state_package.history.RunRecord(state, "rotate" if args.rotate_secret else "deploy")
+    record = state_package.history.RunRecord(state, **_kind(args))
     try:
         deployer.deploy(control)
         code = SUCCESS
@@ -667,6 +669,13 @@ def _deploy(deployer: IdempotentDraftGenieDeployer, args: argparse.Namespace, be
         told = report.summary(state.state, STEP_NAMES, deployer.ran, seconds, asked=True, warnings=deployer.warnings)
         reporter.result(*told)
     return code
+
+
+def _kind(args: argparse.Namespace) -> dict[str, Any]:
+    """What the history calls this run."""
+    if args.rollback and args.rollback != "off":
+        return {"kind": "rollback", "of": args.rollback}
+    return {"kind": "rotate" if args.rotate_secret else "deploy"}
 
 
 def _decider(args: argparse.Namespace, raw: RawConfig, state: StateManager) -> Decider:
@@ -729,12 +738,11 @@ def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
     args.dry_run = args.dry_run or is_on(raw, "deployment.dry_run")
     args.auto_approve = args.auto_approve or is_on(raw, "deployment.auto_approve")
     args.verbose = args.verbose or is_on(raw, "deployment.verbose")
-    if args.destroy or args.prune or args.forget or args.logs or args.history is not None or args.rotate_secret:
+    if is_of_life(args):
         from draftgenie_azure.cli import life  # opens a session
 
-        code = life.run(args, raw, reporter, StateManager)
-        if not args.rotate_secret or args.dry_run:
-            return code
+        if not life.run(args, raw, reporter, StateManager):
+            return SUCCESS
     if args.force_unlock:
         return state_commands.unlock(args, raw, reporter, StateManager)
     if args.move_state:

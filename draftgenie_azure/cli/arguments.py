@@ -32,6 +32,16 @@ def _run(text: str) -> int:
     return int(text)
 
 
+def _run_or_off(text: str) -> int | str:
+    return text if text == "off" else _run(text)
+
+
+def is_of_life(args: argparse.Namespace) -> bool:
+    """Whether the flags ask for one of the commands in `cli/life.py`."""
+    asked = (args.destroy, args.prune, args.forget, args.logs, args.rotate_secret, args.rollback)
+    return args.history is not None or any(asked)
+
+
 def _seconds(text: str) -> float:
     number, factor = (text[:-1], {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)) if text[-1:].isalpha() else (text, 1)
     if not factor or not number.isdecimal():
@@ -73,6 +83,10 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     add("--include-data", action="store_true", help="with --prune or --destroy: what holds data, too")
     add("--purge", action="store_true", help="with --destroy: also purge the deleted vault, so that its name is free")
     add("--forget", metavar="KEY", help="drop the record of a resource from the state; the resource stays")
+    back = "deploy the images of an earlier run again; `off` ends that; asks"
+    add("--rollback", type=_run_or_off, metavar="RUN", help=back)
+    newer = "with --rollback: although migrations ran since"
+    add("--accept-newer-schema", action="store_true", help=newer)
     add("--rotate-secret", metavar="NAME", help="give a generated secret a new value, and deploy it")
     add("--history", nargs="?", type=_run, const=0, metavar="RUN", help="show the runs so far, or one of them")
     add("--logs", metavar="SERVICE", help="show the log of a service's running replicas")

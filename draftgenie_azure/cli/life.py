@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from draftgenie_azure.cli.questions import confirm
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import raw as configuration
-from draftgenie_azure.constants import FAILURE, INTERRUPTED, SUCCESS
+from draftgenie_azure.constants import FAILURE, INTERRUPTED
 from draftgenie_azure.errors import DeployerError, StateError, StopRequested
 from draftgenie_azure.printable import duration
-from draftgenie_azure.provision import rotation
+from draftgenie_azure.provision import images, rollback, rotation
 from draftgenie_azure.provision.log_stream import LogStream
 from draftgenie_azure.provision.teardown import DATA, Teardown
 from draftgenie_azure.run.control import RunControl
 from draftgenie_azure.run.log import open_log
 from draftgenie_azure.session import open_session
 from draftgenie_azure.state.history import History, RunRecord, listing
-from draftgenie_azure.state.resource_records import ResourceRecords
+from draftgenie_azure.state.resource_records import ResourceRecords, now
 from draftgenie_azure.state.target import check_target, offline_target
 
 TYPE_CHECKING = False
@@ -43,8 +43,11 @@ if TYPE_CHECKING:
     OpenState = Callable[..., StateStore]
 
 
-def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> int:
+def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> bool:
     """Do the one of these that the flags ask for.
+
+    Returns:
+        whether a deployment is to follow, which does the rest.
 
     Raises:
         DeployerError: it is refused, or it failed.
@@ -60,11 +63,15 @@ def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state
         life.forget(args.forget)
     elif args.rotate_secret:
         args.force_step = [*args.force_step, *life.rotate(args.rotate_secret)]
+        return not args.dry_run
+    elif args.rollback:
+        args.force_step = [*args.force_step, *life.rollback(args.rollback)]
+        return not args.dry_run
     elif args.logs:
         life.show_logs(args.logs, follow=args.follow)
     else:
         life.teardown(only_orphans=args.prune)
-    return SUCCESS
+    return False
 
 
 class Life:
@@ -213,9 +220,68 @@ class Life:
         if not self._args.dry_run:
             with self._locked():
                 self._state.state.setdefault("rotating", {})[plan.name] = "requested"
-                self._state.state["forced"] = sorted({*self._state.state.get("forced", ()), *plan.steps})
-                self._state.save()
+                self._force(plan.steps)
         return plan.steps
+
+    def _force(self, steps: tuple[str, ...]) -> None:
+        """Have steps run, in this run or, where it is interrupted first, in the next; saves."""
+        self._state.state["forced"] = sorted({*self._state.state.get("forced", ()), *steps})
+        self._state.save()
+
+    # --- rollback ---
+
+    def rollback(self, target: int | str) -> tuple[str, ...]:
+        """Pin the images to those of an earlier run, or end that; a deployment does the rest.
+
+        Args:
+            target: the run's number, or `off`.
+
+        Returns:
+            the steps that the deployment must run.
+
+        Raises:
+            DeployerError: an image is gone, migrations ran since, or the answer was no.
+            StateError: there is no such run.
+        """
+        if target == "off":
+            return self._end_pin()
+        entry = self._history.find(int(target))
+        later = [one for one in self._history.entries() if one["run"] > entry["run"]]
+        record = self._state.last_success(images.STEP) or {}
+        with self._session(read_only=True) as session:
+            plan = rollback.plan(session, entry, later, record.get("outputs", {}))
+            facts = {"run": plan.run, "images": plan.images, "changes": plan.changes, "migrations": plan.migrations}
+            self._reporter.result(plan.lines(), {"event": "rollback_plan", **facts})
+            if not plan.changes:
+                raise DeployerError(f"the images of run {plan.run} are deployed already")
+            if plan.migrations and not self._args.accept_newer_schema:
+                raise DeployerError(
+                    f"migrations ran since run {plan.run}: {', '.join(plan.migrations)}",
+                    hint="If the earlier images work with the newer schema, add --accept-newer-schema.",
+                )
+            rollback.check_images(session, plan)
+        if self._args.dry_run:
+            return ()
+        confirm(f"Go back to the images of run {plan.run}?", auto_approve=self._args.auto_approve)
+        migrated = self._state.last_success("run_migrations") or {}
+        jobs = migrated.get("outputs", {}).get("jobs", [])
+        with self._locked():
+            pin = {"run": plan.run, "since": now(), "images": plan.images, "jobs": jobs, "pending": True}
+            self._state.state["pin"] = pin
+            self._force((images.STEP,))
+        return (images.STEP,)
+
+    def _end_pin(self) -> tuple[str, ...]:
+        if not self._state.state.get("pin"):
+            raise StateError("no rollback is in force, so there is nothing to end")
+        if not self._args.dry_run:
+            with self._locked():
+                self._state.state.pop("pin", None)
+                # As if it had never run: a forced build would build again what the registry has.
+                self._state.state["steps"].pop(images.STEP, None)
+                self._state.save()
+        self._reporter.message("the rollback ends: images are those of the source again")
+        return ()
 
     # --- history ---
 

@@ -222,6 +222,8 @@ def summary(
     lines += [f"  {key:20} {url}" for key, url in urls.items()]
     lines += [f"  ran     {name} ({duration(took)}): {shortened(reasons)}" for name, (reasons, took) in ran.items()]
     lines += [f"  failed  {name}" for name in failed] + [f"  stopped {name}" for name in stopped]
+    if state.get("pin"):
+        lines.append(f"  pinned  to the images of run {state['pin'].get('run')}; --rollback off ends it")
     lines += [f"  left in Azure, no longer configured: {key}" for key in orphans]
     lines += [f"  warning {text}" for text in warnings]
     if not asked:

@@ -83,6 +83,12 @@ def build(
     Returns:
         The images by service, and the dependencies on the very bytes that were packed.
     """
+    pin = session.records.document.get("pin")
+    if pin and pin.get("pending"):
+        return {key: dict(image) for key, image in pin["images"].items()}, {}
+    if pin:  # this step runs again: the source changed, or it was forced
+        session.warn(f"images are no longer pinned to those of run {pin.get('run')}: they are built from the source")
+        del session.records.document["pin"]
     requests = list(_requests(session, own_files, force))
     if not requests:
         return {}, {}

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 
 from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.arm.replies import member
-from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.errors import AzureError, DeployerError, StopRequested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class LogStream:
                 left -= 1
             else:
                 show(*line)
+        self._session.control.check()
         if len(errors) == len(sources):
             raise errors[0]
 
@@ -124,6 +125,8 @@ class LogStream:
                     return
                 tail = 0
                 self._session.control.wait(_RECONNECT)
+        except StopRequested:
+            return
         except AzureError as error:
             errors.append(error)
             self._lines.put((source, f"(the stream ended: {error.message})"))

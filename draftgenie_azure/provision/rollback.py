@@ -1,0 +1,103 @@
+"""Going back to the images of an earlier run (`--rollback RUN`): what is deployed, and what forbids it.
+
+A rollback deploys images by digest through the normal steps. It never activates an old revision: Azure would then run
+another template than the app has, which the next write undoes (microsoft/azure-container-apps#679, #787).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from draftgenie_azure.arm import hosts
+from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.provision.registry_data import RegistryData
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from draftgenie_azure.session import Session
+
+
+@dataclass
+class Rollback:
+    """What a rollback does.
+
+    Attributes:
+        run: the run whose images come back.
+        images: service -> `{"reference", "tag"}` as the run had them, of the services that are built.
+        changes: service -> the image it has now, where that is another one.
+        migrations: jobs that ran since and that the run did not have.
+    """
+
+    run: int
+    images: dict[str, dict[str, str]] = field(default_factory=dict)
+    changes: dict[str, str] = field(default_factory=dict)
+    migrations: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+        lines = [f"Rollback to run {self.run}:"]
+        for key, image in self.images.items():
+            if key in self.changes:
+                lines.append(f"  ~ {key}: {self.changes[key]} -> {image['reference']}")
+            else:
+                lines.append(f"    {key}: unchanged")
+        return lines + [f"  ! migration since: {name}" for name in self.migrations]
+
+
+def plan(
+    session: Session, entry: Mapping[str, Any], later: Sequence[Mapping[str, Any]], now: Mapping[str, Any]
+) -> Rollback:
+    """Compare an earlier run's images with those of now.
+
+    Args:
+        entry: the run's entry in the history.
+        later: the entries after it.
+        now: outputs of `build_and_push_images`.
+
+    Raises:
+        DeployerError: the run has no image of a service that is built now.
+    """
+    result = Rollback(int(entry["run"]))
+    for key, service in session.config.services.items():
+        if service.dockerfile is None:
+            continue
+        known = entry.get("services", {}).get(key) or {}
+        if "@sha256:" not in str(known.get("image")):
+            raise DeployerError(
+                f"run {entry['run']} has no image of {key}",
+                hint="Choose a run that deployed every service: see --history.",
+            )
+        result.images[key] = {"reference": str(known["image"]), "tag": str(known.get("tag") or "")}
+        current = str((now.get(key) or {}).get("reference"))
+        if current != known["image"]:
+            result.changes[key] = current
+    before = set(entry.get("migrations", ()))
+    result.migrations = sorted({name for one in later for name in one.get("migrations", ())} - before)
+    return result
+
+
+def check_images(session: Session, rollback: Rollback) -> None:
+    """Look every digest up in the registry, before anything is written.
+
+    Raises:
+        DeployerError: one is gone, or is in another registry than the configured one.
+    """
+    registry = session.config.container_registry
+    if registry is None:
+        raise DeployerError("a rollback needs the section container_registry in the configuration")
+    missing = []
+    for key, image in rollback.images.items():
+        host, _, rest = image["reference"].partition("/")
+        if not hosts.is_registry(host, registry.name, session.transport.endpoints):
+            raise DeployerError(f"the image of {key} is in {host}, not in the configured registry {registry.name}")
+        repository, _, digest = rest.partition("@")
+        if RegistryData(session, host).digest(repository, digest) is None:
+            missing.append(f"{key} ({image['reference']})")
+    if missing:
+        raise DeployerError(
+            f"the images of run {rollback.run} are no longer in the registry: {', '.join(missing)}",
+            hint="Check out the source of that time and deploy it: the same content gets the same tag again.",
+        )
