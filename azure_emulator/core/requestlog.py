@@ -70,15 +70,36 @@ def loggable(request: Request) -> Any:
     return body
 
 
+_LARGEST = 64 * 1024 * 1024
+"""Bytes of `requests.jsonl`; then it becomes `requests.1.jsonl`, and the one before that goes."""
+
+
 class RequestLog:
     """Appends to `requests.jsonl` and keeps the latest lines in memory for the control address."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, largest: int = _LARGEST) -> None:
         self._lock = Lock()
         self._recent: deque[dict[str, Any]] = deque(maxlen=20_000)
+        self._path = path
+        self._largest = largest
         self._descriptor: int | None = None
+        self._size = 0
         if path is not None:
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._open(path)
+
+    def _open(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._size = os.fstat(self._descriptor).st_size
+
+    def _append(self, line: bytes) -> None:
+        if self._descriptor is None or self._path is None:
+            return
+        if self._size and self._size + len(line) > self._largest:
+            os.close(self._descriptor)
+            self._path.replace(self._path.with_name(f"{self._path.stem}.1{self._path.suffix}"))
+            self._open(self._path)
+        os.write(self._descriptor, line)
+        self._size += len(line)
 
     def write(self, request: Request, status: int | None, moment: float) -> None:
         """`status` is None for a reply that was dropped."""
@@ -94,9 +115,7 @@ class RequestLog:
         }
         with self._lock:
             self._recent.append(line)
-            if self._descriptor is not None:
-                text = json.dumps(line, ensure_ascii=False) + "\n"
-                os.write(self._descriptor, text.encode(errors="backslashreplace"))
+            self._append((json.dumps(line, ensure_ascii=False) + "\n").encode(errors="backslashreplace"))
 
     def recent(self) -> list[dict[str, Any]]:
         with self._lock:

@@ -169,6 +169,10 @@ class ResourceType:
         """What GET answers."""
         return resource.body
 
+    def listed(self, world: World, resource: Resource) -> Json:
+        """What listings of resources show a part of."""
+        return self.shown(world, resource)
+
     def removed(self, world: World, resource: Resource) -> None:
         """Called when the resource goes, also when its group does: what stays behind is kept here."""
 

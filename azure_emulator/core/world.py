@@ -130,6 +130,8 @@ class World:
         self.uploads: dict[str, dict[str, bytes]] = {}
         """Blocks of blobs that are being uploaded, by blob path; forgotten when the emulator ends, as Azure forgets
         uncommitted blocks."""
+        self.prepared: dict[str, Any] = {}
+        """What was read for a request before it was handled, under the lock, for which nobody should wait."""
         self.app_secrets: dict[str, dict[str, str]] = {}
         """Secrets given to apps by value, in memory only: on disk they may stand nowhere but in vault.json."""
         self._busy: set[str] = set()

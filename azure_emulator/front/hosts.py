@@ -11,7 +11,7 @@ from azure_emulator.front import routes
 from azure_emulator.services.app import ingress, streams
 from azure_emulator.services.keyvault import data_plane as keyvault_data
 from azure_emulator.services.login import graph, tokens
-from azure_emulator.services.registry import build_storage
+from azure_emulator.services.registry import build_storage, building
 from azure_emulator.services.registry import data_plane as registry_data
 
 ARM = "management.azure.com"
@@ -63,6 +63,22 @@ def handle(world: World, request: Request) -> Response:
     if host.endswith(".azurecontainerapps.dev"):
         return streams.handle(world, request)
     return ingress.handle(world, request)
+
+
+def prepare(world: World, request: Request) -> None:
+    """Does what takes long and changes nothing, before the request is handled and others wait."""
+    match = re.match(r"(?i)(/subscriptions/.+/registries/[^/]+)/(schedulerun$|taskruns/)", request.path)
+    if match is None or not is_arm(request.host) or request.method not in ("POST", "PUT"):
+        return
+    with world.lock:
+        registry = world.store.get(match[1])
+    try:
+        sent = request.json()
+    except Refusal:
+        return  # told when it is handled
+    inner = (sent.get("properties") or {}).get("runRequest") if "taskruns" in match[2].lower() else sent
+    if registry is not None and isinstance(inner, dict):
+        building.prepare(world, registry, inner)
 
 
 def refused(request: Request, refusal: Refusal) -> Response:

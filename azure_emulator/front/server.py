@@ -284,6 +284,7 @@ def answer(world: World, request: Request) -> tuple[Response, bool]:
 
 
 def _handled(world: World, request: Request) -> Response:
+    hosts.prepare(world, request)
     vault = hosts.written_vault(request)
     if vault is None:
         return _locked(world, request)

@@ -206,6 +206,9 @@ class Apps(ResourceType):
     def shown(self, world: World, resource: Resource) -> Json:
         return shown_app(world, resource)
 
+    def listed(self, world: World, resource: Resource) -> Json:
+        return bodies.without_zone(resource.body)
+
     def actions(self) -> dict[str, Any]:
         return {
             "listsecrets": self._list_secrets,

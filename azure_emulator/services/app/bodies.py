@@ -323,5 +323,11 @@ def keep_values(world: World, resource_key: str, secrets: list[Json]) -> list[Js
     return [{key: value for key, value in item.items() if key != "value"} for item in secrets]
 
 
+def without_zone(body: Json) -> Json:
+    """No Z in GET, one in the answer to PUT (552 recorded apps of Azure/azure-dev)."""
+    times = {name: body["systemData"][name].rstrip("Z") for name in ("createdAt", "lastModifiedAt")}
+    return {**body, "systemData": {**body["systemData"], **times}}
+
+
 def fqdn(name: str, domain: str, external: bool) -> str:
     return f"{name}.{domain}" if external else f"{name}.internal.{domain}"

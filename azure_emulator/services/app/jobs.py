@@ -150,15 +150,16 @@ class Jobs(ResourceType):
         return call.accept(JOB_DELETE, existing.id)
 
     def shown(self, world: World, resource: Resource) -> Json:
-        body: Json = json.loads(json.dumps(resource.body))
-        for name in ("createdAt", "lastModifiedAt"):
-            body["systemData"][name] = body["systemData"][name].rstrip("Z")
+        body: Json = bodies.without_zone(json.loads(json.dumps(resource.body)))
         body["properties"]["template"] = bodies.with_resources(body["properties"]["template"])
         if "suspended" in resource.private:
             body["properties"]["runningState"] = "Suspended" if resource.private["suspended"] else "Ready"
         return body
 
     action_methods = {"executions": ("GET", "POST")}
+
+    def listed(self, world: World, resource: Resource) -> Json:
+        return bodies.without_zone(resource.body)
 
     def actions(self) -> dict[str, Any]:
         return {

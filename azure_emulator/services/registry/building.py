@@ -80,7 +80,19 @@ def _context(world: World, registry: Resource, request: Json) -> Context:
     if re.match(r"https?://", source) or not file.exists():
         text = f"failed to download context: {source or 'no source location'}: the specified blob does not exist."
         raise BadTask(text)
-    return Context.read(file.read_bytes())
+    ready: Context | None = world.prepared.pop(str(file), None)
+    return ready or Context.read(file.read_bytes())
+
+
+def prepare(world: World, registry: Resource, request: Json) -> None:
+    """Reads the context of a run that is asked for while nobody waits for it: unpacking and hashing take long."""
+    source = str(request.get("sourceLocation") or "")
+    file = blob_file(world, blob_path(world, registry, source))
+    if source and not re.match(r"https?://", source) and file.is_file():
+        try:
+            world.prepared[str(file)] = Context.read(file.read_bytes())
+        except BuildFailure:
+            return  # told when the run meets it
 
 
 def _steps(world: World, registry: Resource, request: Json, identifier: str, context: Context) -> list[Step]:
