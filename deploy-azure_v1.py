@@ -244,6 +244,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self._forcing = (_forced_names(force_steps), force_all, log_file)
         self.decider = decider or self._new_decider()
         self.deciding = RLock()
+        self._registration = RLock()
         self.ran: dict[str, tuple[list[str], float]] = {}
         self._failures: list[DeployerError] = []
         self._began: dict[str, float] = {}
@@ -417,8 +418,10 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         )
 
     def _find_gone(self) -> None:
-        """A recorded resource that is gone, or has failed, is a reason to run its step."""
-        for step, reason in provision.survey.find_gone(self.session):
+        """A recorded resource that is gone or failed, or an address that is not ours, is a reason to run its step."""
+        recorded = {name: (self.state.last_success(name) or {}).get("outputs", {}) for name in STEP_NAMES}
+        found = (*provision.survey.find_gone(self.session), *provision.survey.find_foreign(self.session, recorded))
+        for step, reason in found:
             self.decider.live_reasons.setdefault(step, []).append(reason)
 
     def _find_changed_secrets(self) -> None:
@@ -446,7 +449,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self.session.records.begin_step(step.name)
         began = self._began[step.name] = time.monotonic()
         try:
-            outputs = body()
+            outputs = self._registering(body)
         except DeployerError as error:
             _put_in_front(step.name, error)
             self._mark_failed(step, error.message)
@@ -477,13 +480,33 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self.reporter.step(step.name, "done", words, seconds=seconds, written=written)
         return outputs
 
+    def _registering(self, body: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Do a step's work; where a resource provider was unregistered meanwhile, register it and try once more."""
+        try:
+            return body()
+        except DeployerError as error:
+            if not provision.prerequisites.is_unregistered(error):
+                raise
+            self.logger.info("a resource provider is not registered: %s", error.message)
+        with self._registration:
+            self._waits("a resource provider was unregistered; it is registered again")
+            provision.prerequisites.register(self.session)
+        return body()
+
     def _mark_failed(self, step: Step, text: str) -> None:
         self.reporter.step(step.name, "failed", text.splitlines()[0], error=text)
         self.state.mark_step_failed(step.name, text)
 
     def skip_step(self, step: Step, decision: Decision) -> dict[str, Any]:
-        """Hand on what the step published when it last ran; nothing where it is switched off and has nothing to do."""
+        """Hand on what the step published when it last ran; nothing where it is switched off and has nothing to do.
+
+        Raises:
+            DeployerError: it is switched off, and what is recorded of it cannot be read by the steps after it.
+        """
         success = self.state.last_success(step.name) or {}
+        unusable = self.decider.unusable(step.name, success) if success else None
+        if unusable is not None:
+            raise _switched_off(step, f"its recorded {unusable}")
         self.reporter.step(step.name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
         outputs: dict[str, Any] = success.get("outputs", {})
         return outputs
@@ -547,6 +570,13 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
     @idempotent_step("verify_deployment")
     def _step_verify_deployment(self) -> dict[str, Any]:
         return super()._step_verify_deployment()
+
+
+def _switched_off(step: Step, problem: str) -> DeployerError:
+    return DeployerError(
+        f"{step.name} is switched off by the configuration, but {problem}",
+        hint="Set deployment.skip_build or deployment.skip_migrations to false for one run.",
+    )
 
 
 def check_target(state: StateManager, target: Mapping[str, Any]) -> None:

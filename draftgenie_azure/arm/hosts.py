@@ -70,9 +70,26 @@ def is_registry(host: str, name: str, endpoints: Endpoints) -> bool:
     return rest == endpoints.registry_suffix and label is not None
 
 
+def is_database(host: str, name: str, suffixes: tuple[str, ...]) -> bool:
+    """Whether a host is that of a server of this name: below one of the suffixes, where they are known."""
+    first, _, rest = host.lower().partition(".")
+    is_below = any(f".{rest}".endswith(f".{suffix}") for suffix in suffixes)
+    return first == name.lower() and (is_below or not suffixes)
+
+
 def is_storage(address: str, endpoints: Endpoints) -> bool:
     """Whether an address is one of a storage account's blobs in this cloud."""
     return _is_below(address, endpoints.blob_suffix)
+
+
+def check_storage(address: str, endpoints: Endpoints, what: str) -> None:
+    """Refuse an address that is not one of the cloud's storage.
+
+    Raises:
+        AzureError: it is another one; `what` says what is there.
+    """
+    if not is_storage(address, endpoints):
+        raise AzureError(f"{what} is at {shown(address)}, not in this cloud's storage", hint=NOT_AZURE)
 
 
 def is_log_stream(address: str, endpoints: Endpoints) -> bool:

@@ -6,6 +6,7 @@ import os
 import sys
 from threading import Thread
 
+from draftgenie_azure.changes import published
 from draftgenie_azure.changes.dependencies import (
     TOOL_ROOT,
     Hasher,
@@ -143,9 +144,20 @@ class Decider:
         if success is not None:
             differences, changes = self._differences(step, success, dependencies)
             reasons += differences
+            if not differences:
+                reasons += self._unusable(step.name, success)
         if reasons:
             return Decision("run", reasons, dependencies, changes)
         return Decision("skip", [f"up to date since {(success or {}).get('timestamp')}"], dependencies)
+
+    def _unusable(self, name: str, success: Mapping[str, Any]) -> list[str]:
+        """Why what a step published cannot be read by the steps after it: edited, or of another version."""
+        fault = self.unusable(name, success)
+        return [f"its recorded {fault}"] if fault else []
+
+    def unusable(self, name: str, success: Mapping[str, Any]) -> str | None:
+        """What is wrong with the recorded outputs of a step; None where nothing is."""
+        return published.fault(name, success.get("outputs"), self.raw.get, self.hasher.built())
 
     def _differences(
         self, step: Step, success: Mapping[str, Any], dependencies: Mapping[str, str]

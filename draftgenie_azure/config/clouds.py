@@ -28,6 +28,7 @@ class Endpoints:
         vault_suffix: host of a vault without its name: `vault.azure.net`. The other suffixes likewise.
         vault_scope: the scope of tokens for the vaults' own interface.
         storage_suffix: `core.windows.net`; a blob account is at `<account>.blob.<storage_suffix>`.
+        redis_suffixes: hosts of Redis without its name (and region), as far as they are known.
         stream_suffixes: hosts of regions' log streams without the region.
         ca_file: absolute path of certificates to trust, or None.
         proxy: address of an HTTP proxy, or None.
@@ -42,6 +43,7 @@ class Endpoints:
     registry_suffix: str
     storage_suffix: str
     postgres_suffix: str
+    redis_suffixes: tuple[str, ...] = ()
     stream_suffixes: tuple[str, ...] = ()
     ca_file: str | None = None
     proxy: str | None = None
@@ -67,6 +69,7 @@ _PUBLIC = Endpoints(
     registry_suffix="azurecr.io",
     storage_suffix="core.windows.net",
     postgres_suffix="postgres.database.azure.com",
+    redis_suffixes=("redis.azure.net", "redis.cache.windows.net"),
     stream_suffixes=("azurecontainerapps.dev",),
 )
 CLOUDS = {

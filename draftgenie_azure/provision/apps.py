@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from draftgenie_azure import addresses
 from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.arm.diff import fingerprint
 from draftgenie_azure.digests import content_hash
@@ -49,8 +50,8 @@ def _app(session: Session, inputs: Mapping[str, Outputs], key: str) -> Resource:
     body = bodies.container_app(
         session.config,
         service,
-        setting(inputs),
-        image=image(inputs, key, service),
+        setting(session, inputs),
+        image=image(session, inputs, key, service),
         variables=variables,
         values=values(inputs),
         secrets_version=_secrets_version(inputs, [variable.secret for variable in variables]),
@@ -65,27 +66,39 @@ def _app(session: Session, inputs: Mapping[str, Outputs], key: str) -> Resource:
     )
 
 
-def setting(inputs: Mapping[str, Outputs]) -> bodies.Setting:
+def setting(session: Session, inputs: Mapping[str, Outputs]) -> bodies.Setting:
     """What every app and job of this deployment shares."""
+    environment_id, identity_id = addresses.environment(session), addresses.identity(session)
     # Not by `get`: whoever reads what was not declared is told so.
     is_declared = "create_container_registry" in inputs
-    registry = inputs["create_container_registry"] if is_declared else {}
+    published = inputs["create_container_registry"] if is_declared else {}
     return bodies.Setting(
-        environment_id=inputs["create_container_apps_env"]["id"],
-        identity_id=inputs["create_resource_group"]["identity_id"],
-        login_server=registry.get("login_server"),
-        vault_uri=_vault_uri(inputs["store_secrets"]),
+        environment_id=environment_id,
+        identity_id=identity_id,
+        login_server=addresses.login_server(session, published) if published else None,
+        vault_uri=_vault_uri(session) if inputs["store_secrets"].get("secrets") else None,
     )
 
 
-def image(inputs: Mapping[str, Outputs], key: str, service: Service) -> str:
-    """The image of a service: a public one by its name, a built one by digest."""
+def image(session: Session, inputs: Mapping[str, Outputs], key: str, service: Service) -> str:
+    """The image of a service: a public one by its name, a built one by digest.
+
+    Raises:
+        DeployerError: none was built, or what is recorded is not in the deployment's registry.
+    """
     if service.image is not None:
         return service.image
     images = inputs["build_and_push_images"]
     if key not in images:
         raise DeployerError(f"{key} has no image yet", hint="Set deployment.skip_build to false and run again.")
-    return str(images[key]["reference"])
+    reference = str(images[key]["reference"])
+    host = addresses.login_server(session, inputs["create_container_registry"])
+    if not reference.startswith(f"{host}/"):
+        raise DeployerError(
+            f"the recorded image of {key} is not in the registry {host}",
+            hint="Run with --force-step build_and_push_images (and deployment.skip_build: false).",
+        )
+    return reference
 
 
 def values(inputs: Mapping[str, Outputs]) -> dict[str, str]:
@@ -130,8 +143,6 @@ def _url(service: Service, default_domain: str | None) -> str | None:
     return f"http{'' if service.allow_insecure else 's'}://{service.name}.internal.{default_domain}"
 
 
-def _vault_uri(secrets: Outputs) -> str | None:
-    """The vault's address, taken from that of any of its secrets."""
-    for secret in (secrets.get("secrets") or {}).values():
-        return str(secret["uri"]).split("secrets/", 1)[0]
-    return None
+def _vault_uri(session: Session) -> str | None:
+    """The address of the vault that apps read their secrets from."""
+    return None if session.config.key_vault is None else addresses.vault(session)[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from draftgenie_azure.arm import hosts
 from draftgenie_azure.arm.replies import member
 from draftgenie_azure.errors import AzureError
 
@@ -64,7 +65,9 @@ class BuildLog:
     def _read_on(self, *, whole: bool = False) -> None:
         if not self._address:
             link = self._arm.act(f"{self._run}/listLogSasUrl", api_version=self._version).body
-            self._address = member(link, "logLink", of="log of a build")
+            address = member(link, "logLink", of="log of a build")
+            hosts.check_storage(address, self._transport.endpoints, "the log of a build")
+            self._address = address
         reply = self._transport.other(
             "GET",
             self._address,

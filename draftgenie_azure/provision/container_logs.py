@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 
-from draftgenie_azure.arm import ids
+from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.arm.replies import member
 from draftgenie_azure.errors import AzureError
 from draftgenie_azure.masking import MASK
@@ -41,6 +41,8 @@ def stream(arm: Arm, transport: Wire, owner_id: str, address: str) -> str:
         owner_id: the app or job.
         address: the stream's address, as a replica's container gives it.
     """
+    if not hosts.is_log_stream(address, transport.endpoints):
+        return f"(its log was not read: {hosts.shown(address)} is not a host of this cloud)"
     try:
         answer = arm.act(f"{owner_id}/getAuthtoken", api_version=_APPS).body
         token = member(answer, "properties", "token", of="token for the log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from draftgenie_azure import addresses
 from draftgenie_azure.arm.client import Resource, incarnation
 from draftgenie_azure.digests import slow_digest
 from draftgenie_azure.provision.bodies import environment as bodies
@@ -24,15 +25,12 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
     """Ensure the environment, then its diagnostic setting and its storages."""
     if session.config.container_apps is None:
         return {}
-    environment_id = session.scope.resource(
-        "Microsoft.App/managedEnvironments", session.config.container_apps.environment_name
-    )
+    environment_id = addresses.environment(session)
     body = bodies.environment(session.config)
     (live,) = session.arm.ensure([Resource("container_apps_env", environment_id, body, incarnation=True)], step=STEP)
-    monitoring = inputs["create_monitoring"]
-    if monitoring:
+    if inputs["create_monitoring"]:
         setting_id = f"{environment_id}/providers/Microsoft.Insights/diagnosticSettings/draftgenie-logs"
-        setting = diagnostic_setting(monitoring["workspace_id"])
+        setting = diagnostic_setting(addresses.workspace(session))
         session.arm.ensure([Resource("diagnostic_setting", setting_id, setting)], step=STEP)
     for key, service in session.config.services.items():
         if service.volume is not None and service.volume.type == "azure_file":

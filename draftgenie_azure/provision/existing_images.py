@@ -96,7 +96,7 @@ def _problem_elsewhere(session: Session, wanted: Reference) -> str | None:
     address = f"https://{host}/v2/{wanted.repository}/manifests/{wanted.reference}"
     reply = _ask(session, address, {})
     if reply.status == 401:
-        token = _anonymous_token(session, reply, wanted.repository)
+        token = _anonymous_token(session, reply, host, wanted.repository)
         reply = _ask(session, address, {"Authorization": f"Bearer {token}"}) if token else reply
     if reply.status == 404:
         return f"does not exist in {wanted.host}"
@@ -111,15 +111,23 @@ def _ask(session: Session, address: str, headers: Mapping[str, str]) -> Reply:
     )
 
 
-def _anonymous_token(session: Session, refused: Reply, repository: str) -> str:
-    """The token that anybody gets from the service that the registry names; empty where there is none."""
+def _anonymous_token(session: Session, refused: Reply, host: str, repository: str) -> str:
+    """The token that anybody gets from the service that the registry names; empty where there is none.
+
+    The service is asked only in the registry's own domain, as that of Docker Hub is.
+    """
     scheme, _, rest = (refused.headers.get("WWW-Authenticate") or "").partition(" ")
     fields = dict(_FIELD.findall(rest))
     realm = urlsplit(fields.get("realm", ""))
-    if scheme.lower() != "bearer" or realm.scheme != "https" or not realm.hostname:
+    if scheme.lower() != "bearer" or realm.scheme != "https" or _domain(realm.hostname) != _domain(host):
         return ""
     query = urlencode({"service": fields.get("service", ""), "scope": f"repository:{repository}:pull"})
     address = f"https://{realm.netloc}{realm.path}?{query}"
     reply = session.transport.other("GET", address, scope=None, accept=(401, 403, 404), tries=2)
     body: Any = reply.body if isinstance(reply.body, dict) else {}
     return str(body.get("token") or body.get("access_token") or "")
+
+
+def _domain(host: str | None) -> list[str]:
+    """The last two labels of a host."""
+    return (host or "").lower().split(":")[0].split(".")[-2:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from draftgenie_azure import addresses
 from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.provision.bodies import foundation
@@ -21,16 +22,13 @@ def create(session: Session) -> Outputs:
     """Ensure group and identity. The group's tag carries the state's lineage, so no two states manage one group."""
     lineage = str(session.records.document["lineage"])
     check_owner(session)
-    identity_id = session.scope.resource(
-        "Microsoft.ManagedIdentity/userAssignedIdentities", session.config.azure.identity_name
-    )
     group = Resource("resource_group", session.scope.group, foundation.resource_group(session.config, lineage))
-    identity = Resource("identity", identity_id, foundation.identity(session.config))
+    identity = Resource("identity", addresses.identity(session), foundation.identity(session.config))
     session.arm.ensure([group], step=STEP)
     (live,) = session.arm.ensure([identity], step=STEP)
     return {
         "group_id": session.scope.group,
-        "identity_id": identity_id,
+        "identity_id": addresses.identity(session),
         "principal_id": live["properties"]["principalId"],
         "client_id": live["properties"]["clientId"],
     }

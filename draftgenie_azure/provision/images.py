@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from draftgenie_azure import addresses
 from draftgenie_azure.build_context import buildkit
 from draftgenie_azure.build_context.context import Context
 from draftgenie_azure.build_context.hashing import content_tag
@@ -92,14 +93,13 @@ def build(
     requests = list(_requests(session, own_files, force))
     if not requests:
         return {}, {}
-    registry = inputs["create_container_registry"]
-    data = RegistryData(session, registry["login_server"])
+    data = RegistryData(session, addresses.login_server(session, inputs["create_container_registry"]))
     tell = partial(_tell, session)
     if session.config.docker.builder == "docker":
         images = Images(session, data, DockerBuilds(session, data, tell))
         built = images.build(requests)
     else:
-        builder = RegistryBuilds(session, registry["id"], data, tell)
+        builder = RegistryBuilds(session, addresses.registry(session), data, tell)
         images = Images(session, data, builder)
         built = images.build(requests)
         builder.forget_others()

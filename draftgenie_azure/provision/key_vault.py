@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from draftgenie_azure import addresses
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource, incarnation
 from draftgenie_azure.errors import AzureError
@@ -25,18 +26,24 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
     if session.config.key_vault is None:
         return {}
     tenant_id = inputs["check_prerequisites"]["tenant_id"]
-    vault_id = session.scope.resource("Microsoft.KeyVault/vaults", session.config.key_vault.name)
+    vault_id, address = addresses.vault(session)
     _recover(session, vault_id, tenant_id)
     body = bodies.vault(session.config, tenant_id)
     left_open = access.keep_unrestricted(session, "key_vault", vault_id, body, "enableRbacAuthorization", False)
     (live,) = session.arm.ensure([Resource("key_vault", vault_id, body, incarnation=True)], step=STEP)
     session.records.note("key_vault", left_open=left_open)
+    # The reply to a PUT lacks the slash that a GET has (recorded traffic of Azure/azure-dev).
+    vault_uri = live["properties"]["vaultUri"].rstrip("/") + "/"
+    if vault_uri.lower() != address:
+        raise AzureError(
+            f"the vault {session.config.key_vault.name} is at {vault_uri}, not at {address}",
+            hint="Correct azure.cloud: its vault_suffix is that of another cloud.",
+        )
     principal_id = inputs["create_resource_group"]["principal_id"]
     role = access.assign_role(session, STEP, "role/read-secrets", vault_id, "Key Vault Secrets User", principal_id)
     return {
         "id": vault_id,
-        # The reply to a PUT lacks the slash that a GET has (recorded traffic of Azure/azure-dev).
-        "vault_uri": live["properties"]["vaultUri"].rstrip("/") + "/",
+        "vault_uri": vault_uri,
         "incarnation": incarnation(live),
         "read_role": role,
     }

@@ -59,7 +59,7 @@ def run_all(session: Session, inputs: Mapping[str, Outputs], *, force: bool) -> 
 def _job(session: Session, inputs: Mapping[str, Outputs], migration: Migration) -> Resource:
     """The job of a migration, named after its content."""
     service = session.config.services[migration.service]
-    image = apps.image(inputs, migration.service, service)
+    image = apps.image(session, inputs, migration.service, service)
     server = inputs["create_databases"].get("postgresql") or {}
     content = content_hash(
         image, *migration.command, migration.working_directory or "", str(server.get("incarnation"))
@@ -69,7 +69,7 @@ def _job(session: Session, inputs: Mapping[str, Outputs], migration: Migration) 
         session.config,
         migration,
         service,
-        apps.setting(inputs),
+        apps.setting(session, inputs),
         image=image,
         variables=session.config.migration_variables(migration),
         values=apps.values(inputs),

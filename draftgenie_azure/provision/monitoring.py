@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from draftgenie_azure import addresses
 from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.provision.bodies import monitoring as bodies
 
@@ -21,8 +22,7 @@ def create(session: Session) -> Outputs:
     monitoring = session.config.monitoring
     if monitoring is None:
         return {}
-    workspace_id = session.scope.resource("Microsoft.OperationalInsights/workspaces", monitoring.log_workspace)
-    insights_id = session.scope.resource("Microsoft.Insights/components", monitoring.app_insights)
+    workspace_id, insights_id = addresses.workspace(session), addresses.app_insights(session)
     workspace = Resource("log_analytics", workspace_id, bodies.workspace(session.config))
     insights = Resource("app_insights", insights_id, bodies.app_insights(session.config, workspace_id))
     (live,) = session.arm.ensure([workspace], step=STEP)

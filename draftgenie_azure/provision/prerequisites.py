@@ -6,7 +6,7 @@ import fnmatch
 import time
 
 from draftgenie_azure.arm import ids
-from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.errors import AzureError, DeployerError, DeploymentError
 from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.provision import existing_images
 from draftgenie_azure.provision.images import docker_command
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PROVIDERS_VERSION = "2025-04-01"
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
+_UNREGISTERED = ("MissingSubscriptionRegistration", "SubscriptionNotRegistered")
 REGISTRATION_WAIT = 300.0  # seconds; it goes region by region, and creating need not wait for all of them
 
 
@@ -32,6 +33,17 @@ def check(session: Session) -> dict[str, Any]:
     """
     Prerequisites(session).check()
     return {"tenant_id": session.tenant_id, "subscription_id": session.subscription_id}
+
+
+def register(session: Session) -> None:
+    """Have every resource provider registered that the configuration needs."""
+    Prerequisites(session).register()
+
+
+def is_unregistered(error: DeployerError) -> bool:
+    """Whether a step failed, perhaps among other things, because a resource provider is not registered."""
+    parts = error.errors if isinstance(error, DeploymentError) else [error]
+    return any(isinstance(part, AzureError) and part.code in _UNREGISTERED for part in parts)
 
 
 class Prerequisites:
@@ -53,7 +65,7 @@ class Prerequisites:
             DeployerError: with all problems.
         """
         problems = [*self._builder(), *self._regions()]
-        self._register()
+        self.register()
         problems += [*self._rights(), *self._names(), *existing_images.problems(self._session)]
         if problems:
             raise DeployerError("\n".join(problems), hint="Nothing was made yet. Correct this, then run again.")
@@ -75,7 +87,7 @@ class Prerequisites:
             wanted.add("Microsoft.App")
         return sorted(wanted)
 
-    def _register(self) -> None:
+    def register(self) -> None:
         """Have every resource provider registered; all are asked for before the first is waited for."""
         waiting = []
         for namespace in self._namespaces():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from draftgenie_azure import addresses
 from draftgenie_azure.arm.client import Resource, incarnation
 from draftgenie_azure.provision import access
 from draftgenie_azure.provision.bodies import registry as bodies
@@ -22,20 +23,19 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
     """Ensure the registry without an admin user, and the identity's role to pull from it."""
     if session.config.container_registry is None:
         return {}
-    registry_id = session.scope.resource(
-        "Microsoft.ContainerRegistry/registries", session.config.container_registry.name
-    )
+    registry_id = addresses.registry(session)
     body = bodies.registry(session.config)
     left_open = access.keep_unrestricted(
         session, "container_registry", registry_id, body, "adminUserEnabled", True
     )
     (live,) = session.arm.ensure([Resource("container_registry", registry_id, body, incarnation=True)], step=STEP)
     session.records.note("container_registry", left_open=left_open)
+    host = addresses.checked_login_server(session, live["properties"]["loginServer"])
     principal_id = inputs["create_resource_group"]["principal_id"]
     role = access.assign_role(session, STEP, "role/pull-images", registry_id, "AcrPull", principal_id)
     return {
         "id": registry_id,
-        "login_server": live["properties"]["loginServer"],
+        "login_server": host,
         "incarnation": incarnation(live),
         "pull_role": role,
     }

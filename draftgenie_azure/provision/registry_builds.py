@@ -9,7 +9,7 @@ import os
 import time
 import uuid
 
-from draftgenie_azure.arm import ids
+from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.arm.replies import member
 from draftgenie_azure.errors import AzureError, BuildError, StopRequested
 from draftgenie_azure.provision.bodies.builds import buildkit_task, quick_build
@@ -112,6 +112,7 @@ class RegistryBuilds:
             f"{self._registry}/listBuildSourceUploadUrl", api_version=self._version, headers=fresh
         ).body
         address, source = (member(place, key, of="place for a build context") for key in ("uploadUrl", "relativePath"))
+        hosts.check_storage(address, self._session.transport.endpoints, "the place for a build context")
         archive.seek(0)
         size = os.fstat(archive.fileno()).st_size
         self._session.logger.info("%s: uploading %.1f MB of build context", request.key, size / 1e6)

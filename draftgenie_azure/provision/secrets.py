@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from draftgenie_azure import addresses
 from draftgenie_azure.arm import ids
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.provision.template_values import plain_values
@@ -24,11 +25,11 @@ def store(session: Session, inputs: Mapping[str, Outputs], vault: Vault | None) 
     """Store given, generated and composed secrets, one write at a time: a vault refuses two at once."""
     if vault is None:
         return {}
-    databases = inputs["create_databases"]
+    published = inputs["create_databases"]
     versions: dict[str, str] = {}
-    if "postgresql" in databases:
-        versions["postgresql-admin-password"] = databases["postgresql"]["password_version"]
-    plain = plain_values(databases)
+    if "postgresql" in published:
+        versions["postgresql-admin-password"] = published["postgresql"]["password_version"]
+    plain = plain_values(published)
     wanted = session.config.vault_secrets()
     # Composed ones come last: they contain the others.
     for name in sorted(wanted, key=lambda name: (wanted[name].origin == "composed", name)):
@@ -42,7 +43,7 @@ def store(session: Session, inputs: Mapping[str, Outputs], vault: Vault | None) 
         elif secret.origin == "composed":
             versions[name] = vault.ensure_composed(name, secret.template or "", plain, versions)
         else:
-            value = _value(session, inputs, secret)
+            value = _value(session, secret)
             versions[name] = vault.ensure_given(name, value, keep_foreign=secret.origin == "given")
     return {
         "secrets": {
@@ -52,17 +53,17 @@ def store(session: Session, inputs: Mapping[str, Outputs], vault: Vault | None) 
     }
 
 
-def _value(session: Session, inputs: Mapping[str, Outputs], secret: VaultSecret) -> str:
+def _value(session: Session, secret: VaultSecret) -> str:
     """The value of a secret that the configuration gives or that Azure hands out."""
     if secret.origin == "monitoring":
-        live = session.arm.read(inputs["create_monitoring"]["app_insights_id"])
+        live = session.arm.read(addresses.app_insights(session))
         if live is None:
             raise AzureError(
                 "Application Insights no longer exists", hint="Run again with --force-step create_monitoring."
             )
         return str(live["properties"]["ConnectionString"])
     if secret.origin == "redis_password":
-        keys_of = inputs["create_databases"]["redis"]["keys_of"]
+        keys_of = addresses.redis_keys(session)
         return str(session.arm.act(f"{keys_of}/listKeys", api_version=ids.api_version(keys_of)).body["primaryKey"])
     if secret.value is None:
         hint = f"Give it one under secrets ({secret.origin})."

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from draftgenie_azure.arm import ids
+from draftgenie_azure import addresses
+from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.errors import AzureError, StateError
 from draftgenie_azure.provision.databases import PASSWORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from draftgenie_azure.config.validated.schema import Config
@@ -80,7 +81,9 @@ def find_gone(session: Session) -> Iterator[tuple[str, str]]:
     for key, record in seen.items():
         if record.get("failed"):
             yield record["step"], f"{key} failed"
-        if record["step"] and _is_gone(session, key, record, listed):
+        if key != _GROUP and record["step"] and not _is_inside(session, record):
+            yield record["step"], f"{key} is recorded outside the resource group"
+        elif record["step"] and _is_gone(session, key, record, listed):
             yield record["step"], f"{key} is gone"
 
 
@@ -88,6 +91,10 @@ def _listed(session: Session) -> frozenset[str]:
     version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
     listing = session.arm.listing(f"{session.scope.group}/resources", api_version=version)
     return frozenset(str(item["id"]).lower() for item in listing)
+
+
+def _is_inside(session: Session, record: dict[str, Any]) -> bool:
+    return str(record["id"]).lower().startswith(f"{session.scope.group}/".lower())
 
 
 def _is_gone(session: Session, key: str, record: dict[str, Any], listed: frozenset[str]) -> bool:
@@ -110,11 +117,11 @@ def _forget_group(session: Session) -> Iterator[tuple[str, str]]:
 def find_changed_secrets(session: Session) -> Iterator[tuple[str, str]]:
     """List the vault once: step and reason for each secret whose version there is not the recorded one."""
     vault, recorded = session.records.resources.get("key_vault"), session.records.secrets
-    if not vault or not recorded:
+    if not vault or not recorded or session.config.key_vault is None:
         return
     version = ids.API_VERSIONS["Microsoft.KeyVault/vaults/secrets"]
     try:
-        listed = list(session.arm.listing(f"{vault['id']}/secrets", api_version=version))
+        listed = list(session.arm.listing(f"{addresses.vault(session)[0]}/secrets", api_version=version))
     except AzureError as error:
         if error.status != 403:
             raise
@@ -125,3 +132,54 @@ def find_changed_secrets(session: Session) -> Iterator[tuple[str, str]]:
         if live.get(name) != recorded[name].get("version"):
             words = "was changed in the vault" if name in live else "is gone from the vault"
             yield "create_databases" if name == PASSWORD else "store_secrets", f"the secret {name} {words}"
+
+
+def find_foreign(session: Session, recorded: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Step and reason for each recorded host that is not one of this deployment's.
+
+    Nothing is sent to such a host in any case: addresses are made of the configuration's names. But apps would be
+    given it, so the step that published it runs again.
+
+    Args:
+        recorded: outputs by step; empty where a step never completed.
+    """
+    config, endpoints = session.config, session.transport.endpoints
+    if config.container_registry:
+        name = config.container_registry.name
+        login_server = recorded["create_container_registry"].get("login_server")
+        if login_server and not hosts.is_registry(str(login_server), name, endpoints):
+            yield "create_container_registry", "its recorded login_server is not the registry's"
+        for key, image in recorded["build_and_push_images"].items():
+            if not hosts.is_registry(str(_member(image, "reference")).split("/")[0], name, endpoints):
+                yield "build_and_push_images", f"the recorded image of {key} is in another registry"
+    if config.key_vault:
+        address = hosts.vault_address(config.key_vault.name, endpoints)
+        vault_uri = recorded["create_key_vault"].get("vault_uri")
+        if vault_uri and str(vault_uri).lower() != address:
+            yield "create_key_vault", "its recorded vault_uri is not the vault's"
+        stored = recorded["store_secrets"].get("secrets")
+        for key in sorted(config.vault_secrets()):
+            if isinstance(stored, dict) and key not in stored:
+                yield "store_secrets", f"the secret {key} is not recorded"
+        for key, secret in _items(stored):
+            if not str(_member(secret, "uri")).lower().startswith(f"{address}secrets/"):
+                yield "store_secrets", f"the recorded address of the secret {key} is in another vault"
+    servers = (
+        ("postgresql", config.postgresql and config.postgresql.server_name, (endpoints.postgres_suffix,)),
+        ("redis", config.redis and config.redis.name, endpoints.redis_suffixes),
+    )
+    for product, server, suffixes in servers:
+        host = _member(recorded["create_databases"].get(product), "host")
+        if server and host and not hosts.is_database(str(host), server, suffixes):
+            yield "create_databases", f"the recorded host of {product} is not the server's"
+    domain = recorded["create_container_apps_env"].get("default_domain")
+    if config.container_apps and domain and domain != addresses.live_domain(session):
+        yield "create_container_apps_env", "its recorded default_domain is not the environment's"
+
+
+def _items(value: object) -> list[tuple[str, Any]]:
+    return list(value.items()) if isinstance(value, dict) else []
+
+
+def _member(value: object, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None

@@ -8,6 +8,7 @@ import secrets
 import string
 import time
 
+from draftgenie_azure import addresses
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.config.placeholders import names, render
@@ -44,10 +45,13 @@ def generate() -> str:
 
 
 def open_vault(session: Session, key_vault: Mapping[str, Any]) -> Vault:
-    """The vault that `create_key_vault` published."""
-    if not key_vault:
+    """The configured vault, once `create_key_vault` has published it.
+
+    Its address is made of its name and the cloud's suffix: the token goes there, whatever was published.
+    """
+    if not key_vault or session.config.key_vault is None:
         raise DeployerError("secrets need a vault", hint="Add the section key_vault to the configuration.")
-    return Vault(session, key_vault["id"], key_vault["vault_uri"])
+    return Vault(session, *addresses.vault(session))
 
 
 class Vault:

@@ -1,0 +1,101 @@
+"""Ids and hosts of the configured resources, made of the configuration's names: never read from what was recorded."""
+
+from __future__ import annotations
+
+from draftgenie_azure.arm import hosts
+from draftgenie_azure.errors import AzureError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from draftgenie_azure.session import Session
+
+_REDIS_CLUSTER, _OLDER_REDIS = "Microsoft.Cache/redisEnterprise", "Microsoft.Cache/redis"
+
+
+def identity(session: Session) -> str:
+    """The resource id of the identity that the apps run as."""
+    name = session.config.azure.identity_name
+    return session.scope.resource("Microsoft.ManagedIdentity/userAssignedIdentities", name)
+
+
+def workspace(session: Session) -> str:
+    """The resource id of the Log Analytics workspace."""
+    assert session.config.monitoring is not None
+    name = session.config.monitoring.log_workspace
+    return session.scope.resource("Microsoft.OperationalInsights/workspaces", name)
+
+
+def app_insights(session: Session) -> str:
+    """The resource id of Application Insights."""
+    assert session.config.monitoring is not None
+    return session.scope.resource("Microsoft.Insights/components", session.config.monitoring.app_insights)
+
+
+def environment(session: Session) -> str:
+    """The resource id of the Container Apps environment."""
+    assert session.config.container_apps is not None
+    name = session.config.container_apps.environment_name
+    return session.scope.resource("Microsoft.App/managedEnvironments", name)
+
+
+def live_domain(session: Session) -> str | None:
+    """The default domain of the environment as it is now; None where there is no environment."""
+    live = session.arm.read(environment(session))
+    return None if live is None else str(live["properties"].get("defaultDomain"))
+
+
+def redis_keys(session: Session) -> str:
+    """The id of the resource whose keys open Redis."""
+    redis = session.config.redis
+    assert redis is not None
+    if redis.managed:
+        return f"{session.scope.resource(_REDIS_CLUSTER, redis.name)}/databases/default"
+    return session.scope.resource(_OLDER_REDIS, redis.name)
+
+
+def vault(session: Session) -> tuple[str, str]:
+    """The resource id of the vault, and the address of its secrets, with a slash at the end."""
+    assert session.config.key_vault is not None
+    name = session.config.key_vault.name
+    vault_id = session.scope.resource("Microsoft.KeyVault/vaults", name)
+    return vault_id, hosts.vault_address(name, session.transport.endpoints)
+
+
+def registry(session: Session) -> str:
+    """The resource id of the registry."""
+    assert session.config.container_registry is not None
+    return session.scope.resource("Microsoft.ContainerRegistry/registries", session.config.container_registry.name)
+
+
+def login_server(session: Session, recorded: Mapping[str, Any]) -> str:
+    """The host of the registry: made of its name, or where another one was published, the live one.
+
+    Raises:
+        AzureError: what Azure says is not a host of this registry.
+    """
+    assert session.config.container_registry is not None
+    host = hosts.registry_host(session.config.container_registry.name, session.transport.endpoints)
+    published = str(recorded.get("login_server"))
+    if published.lower() == host:
+        return published
+    live = session.arm.read(registry(session)) or {}  # one that was made with a domain name label
+    return checked_login_server(session, (live.get("properties") or {}).get("loginServer"))
+
+
+def checked_login_server(session: Session, host: object) -> str:
+    """What Azure says is the registry's host.
+
+    Raises:
+        AzureError: it is not one.
+    """
+    assert session.config.container_registry is not None
+    name = session.config.container_registry.name
+    if not hosts.is_registry(str(host), name, session.transport.endpoints):
+        raise AzureError(
+            f"the registry {name} is at {host!r}, which is not a host of this cloud; no token was sent there",
+            hint="Correct azure.cloud: its registry_suffix is that of another cloud.",
+        )
+    return str(host)
