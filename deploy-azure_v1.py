@@ -27,14 +27,20 @@ otherwise. It holds no secret.
 
 from __future__ import annotations
 
+import os
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - older ones parse this file and are told so, in a line
+    sys.exit(f"deploy-azure_v1.py needs Python 3.11 or later; {sys.executable} is {sys.version.split()[0]}")
+if os.path.dirname(os.path.realpath(__file__)) not in sys.path:  # python -I and -P leave it out
+    sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
 from draftgenie_azure.cli import signals as interrupts
 
 if __name__ == "__main__":  # before anything else: there is nothing to stop in order yet
     interrupts.end_at_once()
 
 import argparse
-import os
-import sys
 import time
 from functools import partial
 from threading import RLock, current_thread
@@ -823,6 +829,17 @@ def _outcome(args: argparse.Namespace, reporter: Reporter) -> int:
         return dispatch(args, reporter)
     except DeployerError as error:
         return _failed(error, args, reporter)
+    except ModuleNotFoundError as error:
+        return _failed(_without_requirement(error), args, reporter)
+
+
+def _without_requirement(error: ModuleNotFoundError) -> DeployerError:
+    """The failure of an import that is nobody's fault but the installation's."""
+    lock = os.path.join(os.path.dirname(os.path.realpath(__file__)), "requirements.lock")
+    return DeployerError(
+        f"the Python package that brings {error.name} is not installed for {sys.executable}",
+        hint=f"Install what the command needs: {sys.executable} -m pip install --require-hashes -r {lock}",
+    )
 
 
 def _failed(error: DeployerError, args: argparse.Namespace, reporter: Reporter) -> int:

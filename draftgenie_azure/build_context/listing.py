@@ -212,9 +212,13 @@ class Listing:
                 failures.append(error)
 
         helper = threading.Thread(target=work, args=(paths[1::2],), daemon=True)
-        helper.start()
+        try:
+            helper.start()
+        except RuntimeError:  # the system allows no further thread
+            work(paths[1::2])
         work(paths[::2])
-        helper.join()
+        if helper.ident is not None:
+            helper.join()
         if failures:
             raise failures[0]
 

@@ -276,7 +276,10 @@ def _begin_secrets_digest(raw: RawConfig, salt: str) -> Callable[[], str | None]
         return lambda: None
     hasher = Hasher(raw, salt)
     thread = Thread(target=hasher.scrypt, args=(canonical(secrets),), daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # the system allows no further thread: it is done when it is waited for
+        return lambda: hasher.scrypt(canonical(secrets))
 
     def wait() -> str:
         thread.join()

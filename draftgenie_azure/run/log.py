@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import re
+import stat
 import sys
 
 from draftgenie_azure.errors import DeployerError
@@ -14,6 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TextIO
+
+
+_BEGINNING = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
+_ANOTHER = "Give --log-file another path: of a new file, or of a log of this command."
 
 
 class _Handler(logging.StreamHandler["TextIO"]):
@@ -86,8 +93,37 @@ def _take_over_libraries(handlers: Sequence[logging.Handler]) -> None:
 
 
 def _opened(path: str) -> TextIO:
+    """The file to append to: a new one, an empty one, a log of this command, or what a terminal or pipe reads."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        _check_log(path)
+        # A pipe that nobody reads is an error, not something to wait for.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(path, flags, 0o600)
+        if hasattr(os, "set_blocking") and os.name != "nt":
+            os.set_blocking(descriptor, True)
     except OSError as error:
-        raise DeployerError(f"the log {path} cannot be written: {error.strerror}") from error
+        why = "nobody reads the pipe" if error.errno == errno.ENXIO else error.strerror
+        hint = "Give --log-file the path of a file in a directory that you may write to."
+        raise DeployerError(f"the log {path} cannot be written: {why}", hint=hint) from error
     return os.fdopen(descriptor, "a", encoding="utf-8")
+
+
+def _check_log(path: str) -> None:
+    """Refuse to append to something that is not a log: a configuration, a state, a Dockerfile, a disk.
+
+    Raises:
+        OSError: it cannot be looked at.
+        DeployerError: it is something else.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+        raise DeployerError(f"the log {path} cannot be written: it is not a file", hint=_ANOTHER)
+    if not stat.S_ISREG(mode):
+        return
+    with open(path, "rb") as file:
+        first = file.read(len("2026-01-01 00:00:00,000 "))
+    if first and not _BEGINNING.fullmatch(first):
+        raise DeployerError(f"{path} is not a log of this command; it was not written to", hint=_ANOTHER)

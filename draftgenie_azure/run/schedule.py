@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import threading
 import time
+from functools import partial
 from graphlib import TopologicalSorter
 from queue import Empty, SimpleQueue
 
@@ -73,9 +74,11 @@ def run_by_needs(
         for name in sorter.get_ready():
             heapq.heappush(ready, (order[name], name))
         while ready and len(running) < width and not control.stopping:
-            _, name = heapq.heappop(ready)
-            running.add(name)
-            threading.Thread(target=one, args=(name,), name=name, daemon=True).start()
+            if not is_started(partial(one, ready[0][1]), name=ready[0][1]):
+                if running:
+                    break  # what is running ends, and leaves room for another thread
+                one(ready[0][1])
+            running.add(heapq.heappop(ready)[1])
         if not running:
             break
         try:
@@ -136,13 +139,27 @@ def side_by_side(tasks: Sequence[Callable[[], T]], *, width: int) -> list[T]:
     else:
         name = threading.current_thread().name  # of the step, by which lines of output and log are told apart
         threads = [threading.Thread(target=worker, name=name, daemon=True) for _ in range(min(width, len(tasks)))]
-        for thread in threads:
-            thread.start()
+        threads = [thread for thread in threads if _starts(thread)]
+        if not threads:
+            worker()
         for thread in threads:
             thread.join()
     if errors:
         raise together([errors[number] for number in sorted(errors)])
     return [results[number] for number in range(len(tasks))]
+
+
+def is_started(target: Callable[[], object], *, name: str) -> bool:
+    """Start a thread; False where the system allows no further one."""
+    return _starts(threading.Thread(target=target, name=name, daemon=True))
+
+
+def _starts(thread: threading.Thread) -> bool:
+    try:
+        thread.start()
+    except RuntimeError:  # the limit of processes or threads (ulimit -u, cgroup)
+        return False
+    return True
 
 
 def together(errors: Sequence[BaseException]) -> BaseException:

@@ -399,7 +399,14 @@ class BlobLock:
         self._lost = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew_for_ever, name="lease", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self.release()
+            raise StateError(
+                "the lock on the state cannot be renewed: the system allows no further thread",
+                hint="Raise the limit of processes (ulimit -u), or end others, then run again.",
+            ) from error
 
     def held(self) -> bool:
         """Whether the lease is surely still ours: renewed within 40 s, and never refused."""
