@@ -78,8 +78,8 @@ def is_database(host: str, name: str, suffixes: tuple[str, ...]) -> bool:
 
 
 def is_storage(address: str, endpoints: Endpoints) -> bool:
-    """Whether an address is one of a storage account's blobs in this cloud."""
-    return _is_below(address, endpoints.blob_suffix)
+    """Whether an address is one of a storage account's blobs in this cloud, or of Resource Manager itself."""
+    return _is_below(address, endpoints.blob_suffix) or is_arm(address, endpoints)
 
 
 def check_storage(address: str, endpoints: Endpoints, what: str) -> None:
@@ -93,8 +93,8 @@ def check_storage(address: str, endpoints: Endpoints, what: str) -> None:
 
 
 def is_log_stream(address: str, endpoints: Endpoints) -> bool:
-    """Whether an address is one of a region's log streams."""
-    return any(_is_below(address, suffix) for suffix in endpoints.stream_suffixes)
+    """Whether an address is one of a region's log streams, or of Resource Manager itself."""
+    return any(_is_below(address, suffix) for suffix in endpoints.stream_suffixes) or is_arm(address, endpoints)
 
 
 def is_token_service(host: str, authority: str) -> bool:

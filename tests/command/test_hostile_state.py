@@ -21,6 +21,7 @@ EVIL = "evil.test"
 NAMED = re.compile(
     r"management\.azure\.com|login\.microsoftonline\.com|draftgenie[a-z0-9-]*\.(vault\.azure\.net|azurecr\.io)"
     r"|[a-z0-9]+\.blob\.core\.windows\.net|[a-z0-9-]+\.azurecontainerapps\.dev|[a-z0-9.-]+\.azurecontainerapps\.io"
+    r"|(registry-1|auth)\.docker\.io"  # the images that the configuration names
 )
 Path_ = tuple[str | int, ...]
 
