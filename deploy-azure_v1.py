@@ -46,7 +46,7 @@ from functools import partial
 from threading import RLock, current_thread
 
 from deployer import DraftGenieDeployer
-from draftgenie_azure import provision, run
+from draftgenie_azure import planning, provision, run
 from draftgenie_azure import state as state_package
 from draftgenie_azure.changes import own_files
 from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_on, validity_digest
@@ -59,7 +59,15 @@ from draftgenie_azure.cli.views import JsonReporter, PlainReporter, shortened
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
 from draftgenie_azure.constants import CHANGES_PENDING, FAILURE, INTERRUPTED, STATE_FILE, SUCCESS
-from draftgenie_azure.errors import ConfigError, DeployerError, StateError, StopRequested, UsageError
+from draftgenie_azure.errors import (
+    AuthenticationError,
+    ConfigError,
+    DeployerError,
+    NoEmulatorError,
+    StateError,
+    StopRequested,
+    UsageError,
+)
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.printable import duration
 from draftgenie_azure.state import document as state_document
@@ -78,6 +86,7 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.cli.views import Reporter
     from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.planning.making import Planned
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.local_file import Backend
     from draftgenie_azure.steps import Step
@@ -356,6 +365,37 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         """What Azure answered after the last writes, from beside the state."""
         return Baselines(partial(self.state.read_companion, NAME), partial(self.state.write_companion, NAME))
 
+    def step_body(self, name: str) -> Callable[[], dict[str, Any]]:
+        """What a step does, whatever has been decided about it."""
+        return partial(getattr(type(self), f"_step_{name}").__wrapped__, self)
+
+    def make_plan(self, control: RunControl, *, refresh: bool) -> Planned:
+        """What a run would do, told by the steps themselves; nothing is written.
+
+        Args:
+            refresh: look at every resource.
+
+        Raises:
+            AuthenticationError: nobody is signed in.
+            DeployerError: the run would be refused before its first step.
+        """
+        self.dry_run, self.repair, self.plan, self.control = True, refresh, planning.making.new_plan(), control
+        records = planning.making.memory_of(self.state.state)
+        self.connect(records, control)
+        try:
+            self._look_around()
+            planned = planning.making.make_plan(STEPS, self.decider, self, self.plan, records, refresh=refresh)
+            if refresh:
+                planned.unknown = provision.survey.unknown(self.session)
+            return planned
+        finally:
+            self.close()
+
+    def found_by_looking(self, planned: Planned) -> None:
+        """Run the steps whose resources differ, for the reasons that were found."""
+        for name, reasons in planned.looked.items():
+            self.decider.live_reasons.setdefault(name, []).extend(reasons)
+
     def _keep_baselines(self) -> None:
         """Without them only the names of those who changed something are lost: no reason to fail."""
         try:
@@ -379,14 +419,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
 
     def _begin(self) -> None:
         """Check whose the state is, look once at what exists, and write down what this run goes by."""
-        self._check_target()
-        self._check_left_behind()
-        if self.adopt:
-            close_doors(self.decider, self.state)
-        if provision.foundation.check_owner(self.session):
-            self.decider.live_reasons.setdefault("create_resource_group", []).append("the group is taken over")
-        self._find_gone()
-        self._find_changed_secrets()
+        self._look_around()
         document = self.state.state
         if document.get("secrets_digest") != self.decider.secrets_digest:
             document["secrets_digest"] = None  # until every step has recorded its lines with the new secrets
@@ -395,6 +428,17 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         document["forced"] = self.decider.forced()
         own_files.record(self.config.raw, document, self._forcing[2])
         self.state.save()
+
+    def _look_around(self) -> None:
+        """Whose the group is, and what of the recorded resources is gone: each a reason to run a step, or none."""
+        self._check_target()
+        self._check_left_behind()
+        if self.adopt:
+            close_doors(self.decider, self.state)
+        if provision.foundation.check_owner(self.session):
+            self.decider.live_reasons.setdefault("create_resource_group", []).append("the group is taken over")
+        self._find_gone()
+        self._find_changed_secrets()
 
     def _end(self) -> None:
         changed = self.state.state.get("secrets_digest") != self.decider.secrets_digest
@@ -633,7 +677,8 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     config: Config | None = None if digest == state.state.get("validated") else configuration.validate(raw)
     check_target(state, target_module.offline_target(raw))
     plan = decider.plan()
-    if not any(decision.runs for decision in plan.values()):
+    asks = args.refresh or args.expect_plan
+    if not asks and not any(decision.runs for decision in plan.values()):
         return _nothing_to_do(plan, state, reporter, began)
     _check_before(decider, plan, reporter)
     config = config or configuration.validate(raw)
@@ -648,14 +693,22 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         # What was decided without the lock may be done by now, by the run that had it.
         decider = _decider(args, raw, state)
         plan = decider.plan()
-        if not any(decision.runs for decision in plan.values()):
-            return _nothing_to_do(plan, state, reporter, began)
         check_target(state, target_module.offline_target(raw))
+        found: Planned | None = None
+        if asks:
+            found = _planned(args, config, state, plan, reporter)
+            _check_expected(args.expect_plan, found)
+            plan = found.decisions
+        if not any(decision.verdict in ("run", "fault", "blocked") for decision in plan.values()):
+            return _nothing_to_do(plan, state, reporter, began)
         deployer = IdempotentDraftGenieDeployer(
             config, logger, False, state, args.force_step, args.force_all,
             reporter=reporter, log_file=args.log_file, decider=decider,
         )  # fmt: skip
         deployer.adopt = args.adopt
+        deployer.repair = bool(args.refresh)
+        if found is not None:
+            deployer.found_by_looking(found)
         return _deploy(deployer, args, began)
 
 
@@ -674,6 +727,15 @@ def _check_before(decider: Decider, plan: Mapping[str, Decision], reporter: Repo
             reporter.message(text, level="note")
     if faults:
         raise ConfigError(faults)
+
+
+def _check_expected(expected: str | None, found: Planned) -> None:
+    """Refuse to run anything else than what was reviewed."""
+    if expected and not (found.asked and found.id == expected):
+        raise DeployerError(
+            f"the plan is not the one that was reviewed: {found.id} instead of {expected}",
+            hint="Review it again with --dry-run; something changed in between.",
+        )
 
 
 def _nothing_to_do(plan: Mapping[str, Decision], state: StateManager, reporter: Reporter, began: float) -> int:
@@ -724,7 +786,7 @@ def _decider(args: argparse.Namespace, raw: RawConfig, state: StateManager) -> D
 
 
 def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
-    """Tell which steps would run and why; write nothing anywhere."""
+    """Tell what would run, why, and what would change; write nothing anywhere."""
     state = StateManager(raw, tolerant=args.reset_state)
     for path in state.earlier:
         reporter.message(f"would put the state of the earlier script, {path}, aside", level="note")
@@ -732,22 +794,72 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
         reporter.message(f"would put {state.where} aside and clear the state")
         return SUCCESS
     decider = _decider(args, raw, state)
+    config: Config | None = None
     if validity_digest(raw, decider.secrets_digest) != state.state.get("validated"):
-        configuration.validate(raw)
+        config = configuration.validate(raw)
     check_target(state, target_module.offline_target(raw))
-    plan = decider.plan()
-    _check_before(decider, plan, reporter)
-    for name, decision in plan.items():
+    decisions = decider.plan()
+    _check_before(decider, decisions, reporter)
+    if not args.refresh and not any(decision.runs for decision in decisions.values()):
+        return _told_plan(args, decisions, reporter, None)
+    config = config or configuration.validate(raw)
+    planned = _planned(args, config, state, decisions, reporter)
+    return _told_plan(args, planned.decisions, reporter, planned)
+
+
+def _planned(
+    args: argparse.Namespace,
+    config: Config,
+    state: StateManager,
+    decisions: Mapping[str, Decision],
+    reporter: Reporter,
+) -> Planned:
+    """The plan by the steps themselves; by what is recorded alone where nobody is signed in."""
+    import logging
+
+    logger = logging.getLogger("draftgenie.plan")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    deployer = IdempotentDraftGenieDeployer(
+        config, logger, True, state, args.force_step, args.force_all, reporter=reporter, log_file=args.log_file
+    )
+    deployer.adopt = args.adopt
+    control = Interrupts.control = run.control.RunControl(args.parallelism or config.deployment.parallelism)
+    try:
+        planned = deployer.make_plan(control, refresh=bool(args.refresh))
+    except (AuthenticationError, NoEmulatorError) as error:
+        reporter.message(f"Azure was not asked: {error.message}", level="note")
+        return planning.making.by_what_is_recorded(decisions)
+    for text in deployer.warnings:
+        reporter.message(text, level="warning")
+    return planned
+
+
+def _told_plan(
+    args: argparse.Namespace, decisions: Mapping[str, Decision], reporter: Reporter, planned: Planned | None
+) -> int:
+    for name, decision in decisions.items():
         reporter.planned(name, decision.verdict, decision.reasons, decision.changes)
-    counts = {verdict: sum(d.verdict == verdict for d in plan.values()) for verdict in ("run", "may run", "skip")}
+    words = ("run", "may run", "skip", "fault", "blocked")
+    counts = {verdict: sum(d.verdict == verdict for d in decisions.values()) for verdict in words}
     document = {
         "event": "plan",
-        "steps": {name: {"verdict": d.verdict, "reasons": d.reasons} for name, d in plan.items()},
+        "steps": {name: {"verdict": d.verdict, "reasons": d.reasons} for name, d in decisions.items()},
         **{verdict.replace(" ", "_"): count for verdict, count in counts.items()},
     }
-    text = f"Dry run: {counts['run']} to run, {counts['may run']} may run, {counts['skip']} up to date."
-    reporter.result([f"{text} Nothing was written."], document)
-    return CHANGES_PENDING if args.detailed_exitcode and counts["run"] else SUCCESS
+    lines: list[str] = []
+    if planned is not None:
+        document |= planned.document()
+        lines = planning.view.lines(planned)
+        if planned.asked:
+            lines.append(f"Plan {planned.id}")
+    faults = f", {counts['fault']} would fail" if counts["fault"] else ""
+    text = f"Dry run: {counts['run']} to run, {counts['may run']} may run, {counts['skip']} up to date{faults}."
+    reporter.result([*lines, f"{text} Nothing was written."], document)
+    if counts["fault"]:
+        return FAILURE
+    drifted = planned is not None and bool(args.refresh) and planned.drifted
+    return CHANGES_PENDING if args.detailed_exitcode and (counts["run"] or drifted) else SUCCESS
 
 
 # --------------------------------------------------------------------------------------------------------- command line
@@ -774,6 +886,7 @@ def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
     args.dry_run = args.dry_run or is_on(raw, "deployment.dry_run")
     args.auto_approve = args.auto_approve or is_on(raw, "deployment.auto_approve")
     args.verbose = args.verbose or is_on(raw, "deployment.verbose")
+    args.refresh = is_on(raw, "deployment.refresh") if args.refresh is None else args.refresh
     if is_of_life(args):
         from draftgenie_azure.cli import life  # opens a session
 

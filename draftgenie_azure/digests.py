@@ -13,15 +13,25 @@ def sha256(data: bytes) -> str:
 
 
 NULL = sha256(b"null")  # of a value that is absent
+PENDING = "\N{SYMBOL FOR SUBSTITUTE FORM TWO}known after "  # begins a value that only a run can know
 
 
 def content_hash(*parts: str) -> str:
-    """A SHA-256 in hex over parts that cannot run into one another."""
+    """A SHA-256 in hex over parts that cannot run into one another; unknown where one of them is."""
+    for part in parts:
+        if PENDING in part:
+            return part[part.index(PENDING) :]
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogateescape")
         digest.update(b"%d:" % len(data) + data)
     return digest.hexdigest()
+
+
+def short_hash(*parts: str) -> str:
+    """The first digits of a content hash; unknown where that is."""
+    found = content_hash(*parts)
+    return found if PENDING in found else found[:16]
 
 
 def slow_digest(value: str | bytes, salt: str) -> str:

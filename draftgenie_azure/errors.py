@@ -10,6 +10,7 @@
     ├── AzureError           Azure refused, or an operation ended badly
     │   ├── AuthenticationError
     │   └── OperationFailedError
+    ├── NoEmulatorError      there is nothing on the emulator yet that a dry run could read
     ├── BuildError           an image could not be packed or built
     ├── DeploymentError      several steps failed
     └── VerificationError    what was deployed does not work
@@ -159,6 +160,10 @@ class AuthenticationError(AzureError):
 
 class OperationFailedError(AzureError):
     """An operation ended as failed or canceled; any other error leaves open how it ends."""
+
+
+class NoEmulatorError(DeployerError):
+    """A run that writes nothing found no emulator, and started none."""
 
 
 class BuildError(DeployerError):

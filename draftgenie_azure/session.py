@@ -14,7 +14,7 @@ from draftgenie_azure.arm import credentials, ids
 from draftgenie_azure.arm.client import Arm
 from draftgenie_azure.arm.transport import Wire
 from draftgenie_azure.constants import EMULATOR_DIRECTORY
-from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.errors import AzureError, DeployerError, NoEmulatorError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _attach_emulator(config: Config, read_only: bool) -> Attached:
         hint = f"Correct azure.emulator; the emulator's own log is {EMULATOR_DIRECTORY}/emulator.log."
         raise DeployerError(f"the emulator: {error}", hint=hint) from error
     if attached is None:
-        raise DeployerError("there is no emulator yet", hint="Deploy first.")
+        raise NoEmulatorError("there is no emulator yet", hint="Deploy first.")
     return attached
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from draftgenie_azure.arm.properties import CASELESS_KEYS, IDENTITIES, MAPS, Traits, traits
+from draftgenie_azure.digests import PENDING, content_hash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 ADD, CHANGE, REMOVE, UNKNOWN, SECRET = "add", "change", "remove", "unknown", "secret"
 SIGNS = {ADD: "+", CHANGE: "~", REMOVE: "-", UNKNOWN: "?", SECRET: "~"}
-PENDING = "\N{SYMBOL FOR SUBSTITUTE FORM TWO}known after "  # begins a value that only a run can know
 _DIGEST = 6  # bytes; for each of some sixty leaves a resource, and never for a secret
 
 
@@ -392,5 +392,5 @@ def pattern_of(path: Path) -> str:
 
 
 def fingerprint(body: Any) -> str:
-    """A SHA-256 over a body."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    """A SHA-256 over a body; unknown where something in it is."""
+    return content_hash(json.dumps(body, sort_keys=True, ensure_ascii=False)).split('"', 1)[0]

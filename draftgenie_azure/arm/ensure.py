@@ -543,6 +543,11 @@ class Ensurer:
         )
         if look.action == CREATE:
             self.created.add(resource.key)
+            self._journal.creating(resource.key, resource.id, resource.api_version, step)
+        wanted = Digests.of(diff.leaves(resource.type, look.wanted, creating=False), self._salt)
+        self._journal.ensured(resource.key, resource.id, resource.api_version, step, str(wanted))
+        if resource.secret_digest is not None:
+            self._journal.resources[resource.key]["secret_digest"] = resource.secret_digest
         if look.action == UNCHANGED:
             assert live is not None
             return self._with_creation_id(resource, live)

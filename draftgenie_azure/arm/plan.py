@@ -9,14 +9,15 @@ import threading
 from dataclasses import dataclass, field
 
 from draftgenie_azure.arm import ids
-from draftgenie_azure.arm.diff import PENDING, Change
 from draftgenie_azure.arm.merge import merged
+from draftgenie_azure.digests import PENDING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from draftgenie_azure.arm.diff import Change
     from draftgenie_azure.arm.ensure import Resource
     from draftgenie_azure.config.clouds import Endpoints
 
@@ -87,6 +88,7 @@ class Plan:
         self.entries: list[Entry] = []
         self.bodies: dict[str, tuple[str, dict[str, Any]]] = {}  # key -> id and whole body of what is written
         self.faults: dict[str, list[str]] = {}  # step -> why it would fail
+        self.step = ""  # the one that tells just now
         self._replaced: dict[str, str] = {}
         self._mutex = threading.Lock()
 
@@ -127,6 +129,11 @@ def plan_id(document: Mapping[str, Any]) -> str:
     """A SHA-256 over a plan as JSON."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def known_after(plan: Plan) -> str:
+    """Stands for a value that only a run of the step that tells just now makes known."""
+    return pending(plan.step)
 
 
 def pending(step: str) -> str:

@@ -146,6 +146,8 @@ class Decider:
             reasons += differences
             if not differences:
                 reasons += self._unusable(step.name, success)
+        if reasons and success is not None and self._is_idle(step, reasons):
+            return Decision("skip", ["there are no migrations"], dependencies)
         if reasons:
             return Decision("run", reasons, dependencies, changes)
         return Decision("skip", [f"up to date since {(success or {}).get('timestamp')}"], dependencies)
@@ -158,6 +160,11 @@ class Decider:
     def unusable(self, name: str, success: Mapping[str, Any]) -> str | None:
         """What is wrong with the recorded outputs of a step; None where nothing is."""
         return published.fault(name, success.get("outputs"), self.raw.get, self.hasher.built())
+
+    def _is_idle(self, step: Step, reasons: Sequence[str]) -> bool:
+        """Whether a step has nothing to do, so that other outputs of the steps before it are no reason to run."""
+        idle = step.variables == "migrations" and not self.raw.get("migrations")
+        return idle and all(reason.startswith("outputs of ") for reason in reasons)
 
     def _differences(
         self, step: Step, success: Mapping[str, Any], dependencies: Mapping[str, str]
@@ -240,7 +247,7 @@ class Decider:
         for step in self.steps:
             decision = self.decide(step, outputs)
             uncertain = [need for need in step.needs if decisions[need].verdict in ("run", "may run")]
-            if decision.verdict == "skip" and uncertain:
+            if decision.verdict == "skip" and uncertain and not self._is_idle(step, ()):
                 decision = Decision("may run", [f"{uncertain[0]} may publish other outputs"], decision.dependencies)
             decisions[step.name] = decision
             success = self.state.last_success(step.name)

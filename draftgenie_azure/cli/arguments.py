@@ -69,8 +69,14 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     add = what.add_argument
     add("--config", action="append", metavar="PATH", help="configuration (default config.yaml); later ones lie over")
     add("--env-file", metavar="PATH", help="variables for ${NAME} from a file; the process environment wins")
-    add("--dry-run", action="store_true", help="say what would run and why; write nothing anywhere")
-    add("--detailed-exitcode", action="store_true", help="with --dry-run: exit 2 when something would run")
+    dry = "say what would run and why, and which properties would change; write nothing anywhere"
+    add("--dry-run", action="store_true", help=dry)
+    detailed = "with --dry-run: exit 2 when something would run, or with --refresh when something drifted"
+    add("--detailed-exitcode", action="store_true", help=detailed)
+    looked = "look at every resource before deciding, and repair what differs; default deployment.refresh"
+    add("--refresh", action=argparse.BooleanOptionalAction, default=None, help=looked)
+    expected = "run only if the plan, made again under the lock, is the one that was reviewed"
+    add("--expect-plan", metavar="ID", help=expected)
     forced = "run STEP whatever changed; repeatable"
     add("--force-step", action="append", type=_step, default=[], metavar="STEP", help=forced)
     add("--force-all", action="store_true", help="run every step")

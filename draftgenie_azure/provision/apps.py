@@ -5,7 +5,7 @@ from __future__ import annotations
 from draftgenie_azure import addresses
 from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.arm.diff import fingerprint
-from draftgenie_azure.digests import content_hash
+from draftgenie_azure.digests import short_hash
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.provision.bodies import apps as bodies
 from draftgenie_azure.provision.template_values import plain_values
@@ -31,7 +31,7 @@ def deploy(session: Session, inputs: Mapping[str, Outputs], step: str, kind: str
     session.arm.ensure(wanted, step=step)
     domain = inputs["create_container_apps_env"].get("default_domain")
     return {
-        key: {"name": service.name, "shape": content_hash(repr(shape(app.body)))[:16], "url": _url(service, domain)}
+        key: {"name": service.name, "shape": short_hash(repr(shape(app.body))), "url": _url(service, domain)}
         for (key, service), app in zip(services.items(), wanted, strict=True)
     }
 
@@ -129,7 +129,7 @@ def _secrets_version(inputs: Mapping[str, Outputs], names: list[str | None]) -> 
     if not used:
         return None
     secrets = inputs["store_secrets"]["secrets"]
-    return content_hash(*(f"{name}={secrets[name]['version']}" for name in used))[:16]
+    return short_hash(*(f"{name}={secrets[name]['version']}" for name in used))
 
 
 def _url(service: Service, default_domain: str | None) -> str | None:

@@ -6,7 +6,8 @@ from functools import partial
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource, incarnation
-from draftgenie_azure.arm.plan import START, Entry
+from draftgenie_azure.arm.diff import SECRET, Change
+from draftgenie_azure.arm.plan import CHANGE, DELETE, START, Entry
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.provision.bodies import databases as bodies
 from draftgenie_azure.run.schedule import side_by_side
@@ -73,11 +74,12 @@ class Databases:
             version = self._rotate_password(vault, server.id)
         self._children(server.id)
         properties = live["properties"]
+        assert self._config.postgresql is not None
         return {
             "id": server.id,
             "host": properties["fullyQualifiedDomainName"],
             "port": 5432,
-            "login": properties["administratorLogin"],
+            "login": properties.get("administratorLogin", self._config.postgresql.login),
             "password_version": version,
             "databases": self._config.databases(),
             "incarnation": incarnation(live),
@@ -146,6 +148,11 @@ class Databases:
         record = self._records.resources["postgresql_server"]
         if record.get("password_version") == version:
             return
+        if self._arm.plan is not None:
+            if not self._arm.created("postgresql_server"):
+                change = Change(("properties", "administratorLoginPassword"), SECRET)
+                self._arm.plan.add(Entry(STEP, "postgresql_server/password", record["id"], CHANGE, changes=[change]))
+            return
         # A server that this run made has this run's password; one whose creation was begun by another run, or whose
         # answer was lost, may have an older one.
         if not self._arm.created("postgresql_server"):
@@ -193,7 +200,9 @@ class Databases:
             properties = rule["properties"]
             if (properties["startIpAddress"], properties["endIpAddress"]) != ("0.0.0.0", "255.255.255.255"):
                 continue
-            if self._session.adopt:
+            if self._arm.plan is not None and self._session.adopt:
+                self._arm.plan.add(Entry(STEP, f"postgresql_firewall/{rule['name']}", str(rule["id"]), DELETE))
+            elif self._session.adopt:
                 self._session.warn(f"the firewall rule {rule['name']}, which admitted every address, is deleted")
                 self._arm.delete(str(rule["id"]))
             else:

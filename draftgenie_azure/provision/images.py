@@ -8,6 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from draftgenie_azure import addresses
+from draftgenie_azure.arm.plan import BUILD, REUSE, Entry, pending
 from draftgenie_azure.build_context import buildkit
 from draftgenie_azure.build_context.context import Context
 from draftgenie_azure.build_context.hashing import content_tag
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import IO, Any
 
+    from draftgenie_azure.arm.plan import Plan
     from draftgenie_azure.build_context.packing import PackResult
     from draftgenie_azure.session import Session
 
@@ -211,11 +213,20 @@ class Images:
         """The image of one service, built where its content has none."""
         with tempfile.TemporaryFile() as archive:
             tag, dockerfile = self._pack(request, archive)
-            digest = None if request.force else self._data.digest(request.repository, tag)
+            made = self._session.arm.created("container_registry")
+            digest = None if request.force or made else self._data.digest(request.repository, tag)
+            if self._session.arm.plan is not None:
+                return self._announce(request, tag, digest, self._session.arm.plan)
             if digest is None:
                 digest = self._builder.build(request, tag, dockerfile, archive)
                 self.built.append(request.key)
         return {"reference": f"{self._data.login_server}/{request.repository}@{digest}", "tag": tag}
+
+    def _announce(self, request: BuildRequest, tag: str, digest: str | None, plan: Plan) -> dict[str, str]:
+        """Tell whether the image would be built; its digest is known where the registry has it."""
+        name = f"{self._data.login_server}/{request.repository}"
+        plan.add(Entry(STEP, f"image/{request.key}", f"{name}:{tag}", BUILD if digest is None else REUSE, note=tag))
+        return {"reference": f"{name}@{digest}" if digest else pending(STEP), "tag": tag}
 
     def _pack(self, request: BuildRequest, archive: IO[bytes]) -> tuple[str, str]:
         """Pack the context; its tag, and the Dockerfile's name in the archive.

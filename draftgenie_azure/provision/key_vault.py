@@ -67,6 +67,9 @@ def _recover(session: Session, vault_id: str, tenant_id: str) -> None:
             code="VaultAlreadyExists",
             hint=f"Purge it (az keyvault purge --name {name}), or choose another key_vault.name.",
         )
+    if session.arm.plan is not None:
+        session.arm.plan.replaces("key_vault", "the deleted vault is recovered, with the secrets in it")
+        return
     session.warn(f"the deleted vault {name} is recovered, with the secrets in it")
     session.records.creating("key_vault", vault_id, ids.api_version(vault_id), STEP)
     session.arm.send(vault_id, bodies.recovered_vault(session.config, tenant_id))

@@ -10,8 +10,9 @@ import time
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource
+from draftgenie_azure.arm.plan import DELETE, START, Entry, is_pending, known_after
 from draftgenie_azure.arm.replies import member
-from draftgenie_azure.digests import content_hash
+from draftgenie_azure.digests import PENDING, content_hash
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.provision import apps
 from draftgenie_azure.provision.bodies.apps import migration_job
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from draftgenie_azure.arm.plan import Plan
     from draftgenie_azure.arm.transport import Reply
     from draftgenie_azure.config.validated.schema import Migration
     from draftgenie_azure.session import Session
@@ -103,6 +105,8 @@ class Migrations:
             DeployerError: it failed; the end of its log is in the details.
             AzureError: Azure refused, or it is not known how it ended.
         """
+        if self._arm.plan is not None:
+            return self._announce(job, group, self._arm.plan, force=force)
         self._delete_others(job, group)
         self._arm.ensure([job], step=STEP)
         if self._arm.created(job.key):
@@ -118,21 +122,43 @@ class Migrations:
         self._await(job, execution)
         return name
 
+    def _announce(self, job: Resource, group: str, plan: Plan, *, force: bool) -> str:
+        """Tell whether the migration would start; it is not known while its image is to be built."""
+        name = ids.last_name(job.id)
+        if is_pending(job.id) or is_pending(job.body["properties"]["template"]):
+            plan.add(Entry(STEP, job.key, job.id.split(PENDING, 1)[0], START, note="unless this content has run"))
+            return known_after(plan)
+        for other_id in self._others(job, group):
+            plan.add(Entry(STEP, f"{job.key}@{ids.last_name(other_id)}", other_id, DELETE))
+        self._records.replaced(job.key, job.id)
+        self._arm.ensure([job], step=STEP)
+        listed = [] if self._arm.created(job.key) else self._executions(job)
+        if self._begun(job, listed) is not None or force or not self._succeeded(job, listed):
+            plan.add(Entry(STEP, f"{job.key}/start", job.id, START))
+        return name
+
     # --- jobs ---
 
     def _delete_others(self, job: Resource, group: str) -> None:
         """Delete the jobs that earlier contents of this migration left; one that may not be deleted stays."""
-        wanted = job.body["tags"][MIGRATION_TAG]
-        for other in self._arm.listing(f"{group}/providers/Microsoft.App/jobs", api_version=_VERSION):
-            other_id = member(other, "id", of="list of jobs")
-            tagged = (other.get("tags") or {}).get(MIGRATION_TAG) == wanted
-            if tagged and ids.last_name(other_id).lower() != ids.last_name(job.id).lower():
-                self._logger.info("%s: deleting the job of an earlier content, %s", job.key, ids.last_name(other_id))
-                self._delete(other_id)
+        for other_id in self._others(job, group):
+            self._logger.info("%s: deleting the job of an earlier content, %s", job.key, ids.last_name(other_id))
+            self._delete(other_id)
         earlier = self._records.resources.get(job.key)
         if earlier is not None and str(earlier["id"]).lower() != job.id.lower():
             self._forget_executions(earlier["id"])
         self._records.replaced(job.key, job.id)
+
+    def _others(self, job: Resource, group: str) -> list[str]:
+        """Ids of the jobs of this migration and database with another content."""
+        wanted = job.body["tags"][MIGRATION_TAG]
+        found = []
+        for other in self._arm.listing(f"{group}/providers/Microsoft.App/jobs", api_version=_VERSION):
+            other_id = member(other, "id", of="list of jobs")
+            tagged = (other.get("tags") or {}).get(MIGRATION_TAG) == wanted
+            if tagged and ids.last_name(other_id).lower() != ids.last_name(job.id).lower():
+                found.append(other_id)
+        return found
 
     def _delete(self, job_id: str) -> None:
         """Housekeeping stops nothing: a lock or a missing right is named."""

@@ -6,6 +6,7 @@ import fnmatch
 import time
 
 from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.plan import CREATE, Entry
 from draftgenie_azure.errors import AzureError, DeployerError, DeploymentError
 from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.provision import existing_images
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PROVIDERS_VERSION = "2025-04-01"
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 _UNREGISTERED = ("MissingSubscriptionRegistration", "SubscriptionNotRegistered")
+STEP = "check_prerequisites"
 REGISTRATION_WAIT = 300.0  # seconds; it goes region by region, and creating need not wait for all of them
 
 
@@ -94,6 +96,9 @@ class Prerequisites:
             path = f"{self._scope.subscription}/providers/{namespace}"
             live = self._arm.read(path, api_version=PROVIDERS_VERSION) or {}
             if live.get("registrationState") != "Registered":
+                if self._arm.plan is not None:
+                    self._arm.plan.add(Entry(STEP, f"provider/{namespace}", path, CREATE, note="registered"))
+                    continue
                 self._logger.info("registering the resource provider %s", namespace)
                 self._arm.act(f"{path}/register", api_version=PROVIDERS_VERSION)
                 waiting.append(path)

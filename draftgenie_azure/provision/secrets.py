@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from draftgenie_azure import addresses
 from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.plan import known_after
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.provision.template_values import plain_values
 
@@ -56,7 +57,7 @@ def store(session: Session, inputs: Mapping[str, Outputs], vault: Vault | None) 
 def _value(session: Session, secret: VaultSecret) -> str:
     """The value of a secret that the configuration gives or that Azure hands out."""
     if secret.origin == "monitoring":
-        live = session.arm.read(addresses.app_insights(session))
+        live = session.arm.current(addresses.app_insights(session))
         if live is None:
             raise AzureError(
                 "Application Insights no longer exists", hint="Run again with --force-step create_monitoring."
@@ -64,6 +65,8 @@ def _value(session: Session, secret: VaultSecret) -> str:
         return str(live["properties"]["ConnectionString"])
     if secret.origin == "redis_password":
         keys_of = addresses.redis_keys(session)
+        if session.arm.plan is not None and (session.arm.created("redis") or session.arm.created("redis_database")):
+            return known_after(session.arm.plan)
         return str(session.arm.act(f"{keys_of}/listKeys", api_version=ids.api_version(keys_of)).body["primaryKey"])
     if secret.value is None:
         hint = f"Give it one under secrets ({secret.origin})."

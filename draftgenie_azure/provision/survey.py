@@ -87,6 +87,14 @@ def find_gone(session: Session) -> Iterator[tuple[str, str]]:
             yield record["step"], f"{key} is gone"
 
 
+def unknown(session: Session) -> list[str]:
+    """Ids of the resources in the group that this deployment does not record."""
+    known = {record["id"].lower() for record in session.records.resources.values()}
+    version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
+    listing = session.arm.listing(f"{session.scope.group}/resources", api_version=version)
+    return sorted(str(item["id"]) for item in listing if str(item["id"]).lower() not in known)
+
+
 def _listed(session: Session) -> frozenset[str]:
     version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
     listing = session.arm.listing(f"{session.scope.group}/resources", api_version=version)

@@ -11,6 +11,8 @@ import time
 from draftgenie_azure import addresses
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource
+from draftgenie_azure.arm.diff import SECRET, Change
+from draftgenie_azure.arm.plan import CHANGE, CREATE, Entry, known_after
 from draftgenie_azure.config.placeholders import names, render
 from draftgenie_azure.config.validated.secret_plan import is_secret_name, vault_name_of
 from draftgenie_azure.digests import slow_digest
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from draftgenie_azure.arm.plan import Plan
     from draftgenie_azure.config.validated.secret_plan import VaultSecret
     from draftgenie_azure.session import Session
 
@@ -72,7 +75,7 @@ class Vault:
 
     def version(self, name: str) -> str | None:
         """The current version of a secret, or None where there is no such secret."""
-        live = self._arm.read(f"{self.id}/secrets/{name}")
+        live = self._arm.live.current(f"{self.id}/secrets/{name}", bulk=True)
         if live is None:
             return None
         return ids.last_name(str(live["properties"]["secretUriWithVersion"]))
@@ -201,18 +204,30 @@ class Vault:
         record = self._records.secrets.get(name, {})
         if current is not None and record.get("digest") == digest and record.get("version") == current:
             return current
+        if self._arm.plan is not None:
+            return self._announce(name, current, self._arm.plan)
         return self._put(name, value(), digest, generated=generated)
+
+    def _announce(self, name: str, current: str | None, plan: Plan) -> str:
+        """Tell that a secret would be new or changed, never to what; what its version would be."""
+        secret_id = f"{self.id}/secrets/{name}"
+        changes = [Change(("secrets", name), SECRET)] if current is not None else []
+        plan.add(Entry(plan.step, f"secret/{name}", secret_id, CHANGE if current else CREATE, changes=changes))
+        return known_after(plan)
 
     def _put(self, name: str, value: str, digest: str | None, *, generated: bool) -> str:
         """Write a value and record its version. The same value again makes no new one.
 
         Source: github.com/Azure/azure-resource-manager-schemas/issues/1494 (the Key Vault team).
         """
+        if self._arm.plan is not None:
+            return self._announce(name, self.version(name), self._arm.plan)
         MASK.add(value)  # composed ones are made here
         self._values[name] = value
         digest = digest or slow_digest(value, self._records.salt)
         reply = self._arm.send(f"{self.id}/secrets/{name}", vault_secret(value, digest))
         version = ids.last_name(str(reply.body["properties"]["secretUriWithVersion"]))
+        self._arm.live.note(f"{self.id}/secrets/{name}", dict(reply.body))
         self._record(name, digest, version, generated=generated)
         return version
 

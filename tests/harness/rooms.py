@@ -17,11 +17,12 @@ PACKAGE = "draftgenie_azure"
 # What a room may import, besides the modules at the root of the package that import nothing but one another.
 ALLOWED: dict[str, frozenset[str]] = {
     "command": frozenset(
-        {"cli", "deployer", "provision", "changes", "state/blob", "state", "run", "config", "steps"}
+        {"cli", "deployer", "planning", "provision", "changes", "state/blob", "state", "run", "config", "steps"}
     ),
     "cli": frozenset({"provision", "session", "state", "run", "config", "steps"}),
     "deployer": frozenset({"provision", "session", "arm", "state", "run", "config", "steps"}),
     "provision": frozenset({"session", "arm", "build_context", "run", "config", "steps"}),
+    "planning": frozenset({"arm", "changes", "state", "steps"}),
     "session": frozenset({"arm", "azure_emulator", "state", "run", "config"}),
     "state/blob": frozenset({"arm", "state", "config"}),
     "arm": frozenset({"state", "run", "config"}),

@@ -60,6 +60,8 @@ class Jobs(ResourceType):
             },
             "template": {key: value for key, value in kept["template"].items() if value is not None},
         }
+        if "tags" in sent:  # replaced whole, as everywhere in ARM
+            base["tags"] = sent.pop("tags") or {}
         return self._apply(call, rules.merge(base, sent), patch=True)
 
     def _refuse_running(self, call: Call) -> None:

@@ -409,7 +409,7 @@ class Deployment(Section):
     resume: Flag = Field(
         default=False, description="accepted for older files; a run always goes on where the last one ended"
     )
-    refresh: Flag = Field(default=False, description="not offered yet")
+    refresh: Flag = Field(default=False, description="look at every resource before deciding, and repair what differs")
     parallelism: Annotated[Whole, Field(ge=1, le=100)] = 10
 
 

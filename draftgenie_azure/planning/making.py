@@ -1,0 +1,201 @@
+"""What a run would do: the steps themselves, against a client for Azure that writes nothing.
+
+The same code decides what is announced and what is done; outputs are predicted as far as they follow from the
+configuration and from what exists.
+"""
+
+from __future__ import annotations
+
+import copy
+
+from draftgenie_azure.arm.plan import FORGET, Entry, Plan, is_pending, plan_id
+from draftgenie_azure.changes.decision import Decision
+from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.state.resource_records import ResourceRecords
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Protocol
+
+    from draftgenie_azure.arm.diff import Change
+    from draftgenie_azure.changes.decision import Decider
+    from draftgenie_azure.steps import Step
+
+    Outputs = dict[str, Any]
+
+    class Steps(Protocol):
+        """Whoever has the steps' bodies, connected for reading."""
+
+        outputs: dict[str, Outputs]
+
+        def step_body(self, name: str) -> Callable[[], Outputs]:
+            """What a step does, whatever has been decided about it."""
+
+
+_QUIET = ("skip", "disabled")
+
+
+class Planned:
+    """A plan, with the decision about each step.
+
+    Attributes:
+        plan: what would be done, resource by resource.
+        decisions: step -> decision; `fault` where the step would fail.
+        looked: step -> what a look at its resources gave, where nothing else is a reason to run it.
+        unknown: resources in the group that nobody declared; None where they were not looked for.
+        asked: whether Azure was asked.
+    """
+
+    def __init__(self, plan: Plan, decisions: Mapping[str, Decision], *, asked: bool) -> None:
+        self.plan = plan
+        self.decisions = dict(decisions)
+        self.looked: dict[str, list[str]] = {}
+        self.unknown: list[str] | None = None
+        self.asked = asked
+
+    @property
+    def pending(self) -> bool:
+        """Whether something would run."""
+        return any(decision.verdict in ("run", "fault") for decision in self.decisions.values())
+
+    @property
+    def drifted(self) -> bool:
+        """Whether others changed something."""
+        return any(entry.kept or entry.seen or _by_others(entry) for entry in self.plan.entries) or bool(self.unknown)
+
+    @property
+    def id(self) -> str:
+        """The plan's id: over what is decided and what would be written."""
+        return plan_id({"steps": self._steps(), "changes": self._changes()})
+
+    def document(self) -> dict[str, Any]:
+        """The plan as JSON."""
+        drift = [
+            {"key": entry.key, "id": entry.id, **change.document()}
+            for entry in self.plan.entries
+            for change in [*_by_others(entry), *entry.kept, *entry.seen]
+        ]
+        return {
+            "steps": self._steps(),
+            "plan": {
+                "id": self.id,
+                "changes": self._changes(),
+                "drift": drift,
+                "faults": self.plan.faults,
+                "asked_azure": self.asked,
+                **({} if self.unknown is None else {"unknown": self.unknown}),
+            },
+        }
+
+    def _steps(self) -> dict[str, Any]:
+        return {name: {"verdict": one.verdict, "reasons": one.reasons} for name, one in self.decisions.items()}
+
+    def _changes(self) -> list[dict[str, Any]]:
+        found = [entry for name in self.decisions for entry in self.plan.of(name)]
+        documents = [entry.document() for entry in found if not entry.is_quiet]
+        for document in documents:
+            document.pop("kept", None)
+            document.pop("seen", None)
+        return documents
+
+
+def _by_others(entry: Entry) -> list[Change]:
+    return [change for change in entry.changes if "changed by others" in change.note]
+
+
+def make_plan(
+    steps: Sequence[Step],
+    decider: Decider,
+    deployer: Steps,
+    plan: Plan,
+    records: ResourceRecords,
+    *,
+    refresh: bool = False,
+) -> Planned:
+    """Decide each step, and have those that run tell what they would do.
+
+    Args:
+        refresh: have every step look at its resources; one that would write is a step that runs.
+        decider: decides, by what is recorded and what was found gone.
+        deployer: connected for reading; its outputs are filled in.
+        plan: filled by the steps.
+        records: of a copy of the state.
+    """
+    decisions: dict[str, Decision] = {}
+    looked: dict[str, list[str]] = {}
+    for step in steps:
+        decision = decider.decide(step, deployer.outputs)
+        decision = _weighed(step, decision, decisions, deployer.outputs)
+        decisions[step.name] = decision
+        success = decider.state.last_success(step.name) or {}
+        deployer.outputs[step.name] = dict(success.get("outputs", {}))
+        looks = refresh and decision.verdict == "skip"
+        if decision.verdict in _QUIET and not looks:
+            continue
+        try:
+            outputs = told(step, deployer, plan, records)
+            if looks and not (reasons := _differences(plan.of(step.name))):
+                continue
+            if looks:
+                looked[step.name] = reasons
+                decisions[step.name] = Decision("run", reasons, decision.dependencies)
+        except DeployerError as error:
+            plan.faults[step.name] = [error.message, *([error.hint] if error.hint else [])]
+            decisions[step.name] = Decision("fault", [error.message, *decision.reasons], decision.dependencies)
+        else:
+            deployer.outputs[step.name] = outputs
+    planned = Planned(plan, decisions, asked=True)
+    planned.looked = looked
+    return planned
+
+
+def new_plan() -> Plan:
+    """A plan for the steps to fill."""
+    return Plan()
+
+
+def by_what_is_recorded(decisions: Mapping[str, Decision]) -> Planned:
+    """The plan where Azure cannot be asked: the steps and their reasons."""
+    return Planned(Plan(), decisions, asked=False)
+
+
+def told(step: Step, deployer: Steps, plan: Plan, records: ResourceRecords) -> Outputs:
+    """Have one step tell what it would do; its predicted outputs."""
+    plan.step = step.name
+    orphans = {key for key, record in records.resources.items() if record.get("orphaned")}
+    records.begin_step(step.name)
+    outputs = deployer.step_body(step.name)()
+    records.end_step(step.name)
+    for key, record in sorted(records.resources.items()):
+        if record.get("orphaned") and key not in orphans:
+            plan.add(Entry(step.name, key, record["id"], FORGET, note="no longer configured; it stays in Azure"))
+    return outputs
+
+
+def _weighed(
+    step: Step, decision: Decision, decisions: Mapping[str, Decision], outputs: Mapping[str, Outputs]
+) -> Decision:
+    """The decision, knowing which outputs only a run makes known, and which steps would fail."""
+    failed = [need for need in step.needs if decisions[need].verdict in ("fault", "blocked")]
+    if failed and decision.verdict not in _QUIET:
+        return Decision("blocked", [f"{failed[0]} would fail", *decision.reasons], decision.dependencies)
+    unknown = [need for need in step.needs if is_pending(outputs.get(need, {}))]
+    if decision.runs and set(decision.reasons) <= {f"outputs of {need} changed" for need in unknown}:
+        return Decision("may run", [f"known after {', '.join(unknown)}"], decision.dependencies)
+    return decision
+
+
+def _differences(entries: Sequence[Entry]) -> list[str]:
+    """Why a step runs that looked at its resources."""
+    reasons: list[str] = []
+    for entry in entries:
+        if not entry.is_quiet:
+            words = [f"{entry.key}: {change.where} differs" for change in entry.changes]
+            reasons += words or [f"{entry.key}: {entry.action}"]
+    return reasons
+
+
+def memory_of(document: Mapping[str, Any]) -> ResourceRecords:
+    """Records of a copy of the state, which nobody saves."""
+    return ResourceRecords(copy.deepcopy(dict(document)), lambda: None)

@@ -1,0 +1,311 @@
+"""What `--dry-run` announces is what the run then does; what others changed is told, and repaired with `--refresh`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from by_hand import APPS, PG, by_hand, live, resource
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from project import Azure, Project, wait_for_end
+
+
+def plan(project: Project, *arguments: str) -> dict[str, Any]:
+    """The plan event of a dry run."""
+    result = project.run("--dry-run", "--output", "json", *arguments)
+    assert result.code in (0, 2), result.text
+    return next(event for event in result.events() if event["event"] == "plan")
+
+
+def changes(event: dict[str, Any]) -> dict[str, list[str]]:
+    """Resource -> paths of the leaves that would be another."""
+    return {
+        entry["key"]: sorted(change["path"] for change in entry.get("changes", []))
+        for entry in event["plan"]["changes"]
+    }
+
+
+def verdicts(event: dict[str, Any]) -> dict[str, str]:
+    """The steps that would not be skipped."""
+    return {name: step["verdict"] for name, step in event["steps"].items() if step["verdict"] != "skip"}
+
+
+def test_change_of_size_is_one_step_and_one_leaf(deployed: Project) -> None:
+    """What depends on it keeps its outputs, so nothing else may run."""
+    deployed.change("postgresql.sku", "Standard_B2s")
+
+    event = plan(deployed)
+
+    assert verdicts(event) == {"create_databases": "run"}
+    assert changes(event) == {"postgresql_server": ["sku.name"]}
+    assert (event["run"], event["may_run"]) == (1, 0)
+
+
+def test_plan_tells_old_and_new_on_80_columns(deployed: Project) -> None:
+    """One line a leaf."""
+    deployed.change("postgresql.sku", "Standard_B2s")
+    deployed.change("services.rag_service.environment.LONG", "x" * 200)
+
+    result = deployed.run("--dry-run")
+
+    assert '~ sku.name: "Standard_B1ms" → "Standard_B2s"' in result.out
+    block = result.out[result.out.index("  ~ postgresql_server") : result.out.index("Resources:")]
+    assert all(len(line) <= 80 or "xxxx" in line for line in block.splitlines())
+
+
+def test_changed_secret_is_told_and_never_shown(deployed: Project) -> None:
+    """What uses it becomes another revision, for a value that only the run knows."""
+    deployed.environment["GEMINI_API_KEY"] = "a-secret-that-nobody-may-see"
+
+    result = deployed.run("--dry-run")
+
+    assert "secret/gemini-api-key" in result.out and "secret changed" in result.out
+    assert "known after store_secrets" in result.out
+    assert "nobody-may-see" not in result.text
+
+
+def test_changed_source_is_an_image_to_build(deployed: Project) -> None:
+    """With its tag; the images of the others stay."""
+    (deployed.directory / "examples/draftgenie/services/rag-service/app/new.py").write_text("x = 1\n", encoding="utf-8")
+
+    event = plan(deployed)
+
+    built = [entry for entry in event["plan"]["changes"] if entry["action"] == "build"]
+    assert [entry["key"] for entry in built] == ["image/rag_service"]
+    assert re.fullmatch("[0-9a-f]{12,64}", built[0]["note"])
+    assert changes(event)["container_app/rag_service"] == ["template.containers[rag-service].image"]
+
+
+@pytest.mark.parametrize(("key", "name"), [("redis.clustering_policy", "clusteringPolicy")])
+def test_what_cannot_change_is_a_fault_of_the_plan(deployed: Project, key: str, name: str) -> None:
+    """Nothing of that step is announced."""
+    deployed.change(key, "EnterpriseCluster")
+
+    result = deployed.run("--dry-run")
+
+    assert result.code == 1
+    assert name in result.text and "cannot change" in result.text
+
+
+def test_migrations_that_do_not_exist_are_not_announced(deployed: Project) -> None:
+    """Nothing would run in that step."""
+    deployed.change("migrations", [])
+    deployed.deploy()
+    deployed.change("services.rag_service.environment.MORE", "1")
+
+    assert "run_migrations" not in verdicts(plan(deployed))
+
+
+def test_plan_that_was_reviewed_is_the_only_one_that_runs(deployed: Project) -> None:
+    """Another one is refused before its first write."""
+    deployed.change("postgresql.sku", "Standard_B2s")
+    reviewed = plan(deployed)["plan"]["id"]
+    deployed.change("services.rag_service.max_replicas", 7)
+    since = len(deployed.requests())
+
+    refused = deployed.run("--expect-plan", reviewed)
+
+    assert refused.code == 1 and "reviewed" in refused.text
+    assert deployed.writes(since) == []
+    deployed.change("services.rag_service.max_replicas", 3)
+    assert deployed.run("--expect-plan", reviewed).code == 0
+
+
+def test_dry_run_writes_nothing_where_nothing_may_be_written(deployed: Project) -> None:
+    """Neither in a directory that is read-only, nor in Azure."""
+    deployed.change("services.rag_service.environment.MORE", "1")
+    wait_for_end(deployed)
+    before = {path: path.read_bytes() for path in deployed.directory.rglob("*") if path.is_file()}
+    modes = {path: path.stat().st_mode for path in [deployed.directory, deployed.directory / ".azure-emulator"]}
+    for path, mode in modes.items():
+        path.chmod(stat.S_IMODE(mode) & ~0o222)
+    try:
+        result = deployed.run("--dry-run", "--refresh")
+    finally:
+        for path, mode in modes.items():
+            path.chmod(stat.S_IMODE(mode))
+
+    assert result.code == 0, result.text
+    assert "env[MORE].value" in result.out
+    assert {path: path.read_bytes() for path in deployed.directory.rglob("*") if path.is_file()} == before
+
+
+def test_nobody_signed_in_is_told_and_the_steps_are_shown(project: Project) -> None:
+    """There is no emulator yet, and none is started for it."""
+    result = project.run("--dry-run")
+
+    assert result.code == 0
+    assert "Azure was not asked" in result.text
+    assert "14 to run" in result.out
+    assert not (project.directory / ".azure-emulator").exists()
+
+
+# --- drift ---
+
+
+def test_first_refresh_after_a_deployment_is_empty(deployed: Project) -> None:
+    """Whatever Azure spells or adds by itself."""
+    result = deployed.run("--dry-run", "--refresh", "--detailed-exitcode")
+
+    assert result.code == 0, result.text
+    assert "0 to run" in result.out
+
+
+def test_drift_is_told_with_who_and_repaired(deployed: Project) -> None:
+    """What is not stated is told and stays; what is stated comes back; then nothing is left to tell."""
+    speaker = resource(deployed, "container_app/speaker_service")
+    with deployed.azure() as azure:
+        template = {"scale": {"maxReplicas": 20, "cooldownPeriod": 60}}
+        by_hand(azure, speaker, APPS, {"properties": {"template": template}})
+        who = live(azure, speaker, APPS)["systemData"]["lastModifiedBy"]
+
+        drift = deployed.run("--dry-run", "--refresh", "--detailed-exitcode")
+        assert drift.code == 2
+        assert "template.scale.maxReplicas" in drift.out and "template.scale.cooldownPeriod" in drift.out
+        assert who in drift.out
+        assert "template.scale.maxReplicas differs" in drift.out
+
+        result = deployed.deploy("--refresh")
+        assert set(result.ran()) >= {"deploy_application_services"}
+        scale = live(azure, speaker, APPS)["properties"]["template"]["scale"]
+        assert (scale["maxReplicas"], scale["cooldownPeriod"]) == (3, 60)
+    assert deployed.run("--dry-run", "--refresh", "--detailed-exitcode").code == 0
+
+
+def test_resources_that_nobody_declared_are_listed(deployed: Project) -> None:
+    """They are somebody else's, and stay."""
+    group = resource(deployed, "resource_group")
+    with deployed.azure() as azure:
+        stranger = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/stranger"
+        azure.send("PUT", stranger, "2024-11-30", {"location": "eastus2"})
+
+        result = deployed.run("--dry-run", "--refresh", "--detailed-exitcode")
+
+        assert result.code == 2
+        assert "stranger" in result.out
+        assert live(azure, stranger, "2024-11-30")["name"] == "stranger"
+
+
+# --- plan equals deed ---
+
+_CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "tags": st.dictionaries(st.sampled_from(["team", "tier"]), st.sampled_from(["a", "A", "b"]), max_size=2),
+        "postgresql.backup_retention_days": st.integers(7, 35),
+        "postgresql.sku": st.sampled_from(["Standard_B1ms", "Standard_B2s"]),
+        "monitoring.retention_days": st.sampled_from([30, 60, 90]),
+        "services.rag_service.max_replicas": st.integers(3, 9),
+        "services.draft_service.min_replicas": st.integers(1, 3),
+        "services.qdrant.environment": st.dictionaries(st.sampled_from("ABC"), st.sampled_from("xyz"), max_size=3),
+    },
+)
+_BY_HAND = st.sampled_from(["nothing", "scale", "domains", "tags", "variable"])
+
+
+def _change(project: Project, wanted: dict[str, Any]) -> None:
+    for key, value in wanted.items():
+        project.change(key, value)
+
+
+def _others(project: Project, azure: Azure, what: str) -> None:
+    """Somebody else's hand."""
+    app = resource(project, "container_app/rag_service")
+    if what == "scale":
+        by_hand(azure, app, APPS, {"properties": {"template": {"scale": {"maxReplicas": 15}}}})
+    elif what == "domains":
+        body = {"ingress": {"ipSecurityRestrictions": [{"name": "x", "ipAddressRange": "1.2.3.4", "action": "Allow"}]}}
+        by_hand(azure, app, APPS, {"properties": {"configuration": body}})
+    elif what == "tags":
+        server = resource(project, "postgresql_server")
+        by_hand(azure, server, PG, {"tags": {"owner": "somebody"}})
+    elif what == "variable":
+        container = live(azure, app, APPS)["properties"]["template"]["containers"][0]
+        container["env"].append({"name": "HANDMADE", "value": "1"})
+        by_hand(azure, app, APPS, {"properties": {"template": {"containers": [container]}}})
+
+
+def _leaves(before: dict[str, Any], after: dict[str, Any]) -> dict[str, set[str]]:
+    """Resource -> paths of the leaves that are another, by the very comparison that tells of drift."""
+    from draftgenie_azure.arm import diff, ids
+
+    found: dict[str, set[str]] = {}
+    for key in after:
+        one = diff.leaves(ids.resource_type(after[key]["id"]), before.get(key, {}).get("body", {}))
+        other = diff.leaves(ids.resource_type(after[key]["id"]), after[key]["body"])
+        paths = {path for path in {*one, *other} if one.get(path) != other.get(path)}
+        if paths:
+            found[key] = {diff.shown_path(path) for path in paths}
+    return found
+
+
+def _bodies(project: Project, azure: Azure) -> dict[str, Any]:
+    return {
+        key: {"id": record["id"], "body": azure.send("GET", record["id"], record["api_version"]).json()}
+        for key, record in project.state()["resources"].items()
+    }
+
+
+def deed_equals_plan(project: Project, first: dict[str, Any], hand: str, second: dict[str, Any]) -> None:
+    """From a deployed state, with somebody's hand in between: plan, run, compare, and plan again."""
+    _change(project, first)
+    project.deploy()
+    with project.azure() as azure:
+        _others(project, azure, hand)
+        _change(project, second)
+        before = _bodies(project, azure)
+        announced = {
+            entry["key"]: {change["path"] for change in entry.get("changes", [])}
+            for entry in plan(project)["plan"]["changes"]
+        }
+        project.deploy()
+        done = _leaves(before, _bodies(project, azure))
+    for key, paths in done.items():
+        told = announced.get(key, set())
+        # An item that comes is told by its leaves, one that goes by itself.
+        items = {path.removesuffix(".name") for path in paths}
+        missing = {path for path in items if not any(path.startswith(one) or one.startswith(path) for one in told)}
+        assert missing == set(), (key, missing, announced)
+    for key, paths in announced.items():
+        assert not paths or done.get(key), (key, paths)
+    assert verdicts(plan(project)) == {}
+    project.deploy("--refresh")
+    after = plan(project, "--refresh")
+    assert changes(after) == {}, changes(after)
+
+
+@pytest.mark.parametrize(
+    ("first", "hand", "second"),
+    [
+        ({"tags": {"team": "a"}}, "variable", {"tags": {"team": "A"}, "services.rag_service.max_replicas": 5}),
+        ({"services.qdrant.environment": {"A": "x"}}, "domains", {"services.qdrant.environment": {"B": "x"}}),
+        ({"postgresql.sku": "Standard_B2s"}, "tags", {"postgresql.backup_retention_days": 9, "tags": {}}),
+    ],
+)
+def test_what_is_announced_is_what_is_done(deployed: Project, first: Any, hand: str, second: Any) -> None:
+    """A few pairs; hundreds of random ones are slow."""
+    deed_equals_plan(deployed, first, hand, second)
+
+
+@pytest.mark.slow
+@settings(max_examples=int(os.environ.get("PLAN_EXAMPLES", "100")), suppress_health_check=list(HealthCheck))
+@given(first=_CHANGES, hand=_BY_HAND, second=_CHANGES)
+def test_what_is_announced_is_what_is_done_whatever_is_changed(
+    _deployed_once: Path, tmp_path_factory: pytest.TempPathFactory, first: Any, hand: str, second: Any
+) -> None:
+    """Random pairs of configurations, each from a deployed state."""
+    directory = tmp_path_factory.mktemp("pair")
+    shutil.copytree(_deployed_once, directory, dirs_exist_ok=True)
+    project = Project(directory)
+    try:
+        deed_equals_plan(project, first, hand, second)
+    finally:
+        wait_for_end(project)
+        shutil.rmtree(directory)
+
