@@ -30,7 +30,7 @@ OURS = (
     "context.dependencies() if sys.argv[3] == 'hash' else pack(context, os.devnull)\n"
     "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
 )
-TAR = "tar --create --sort=name --owner=0 --group=0 --mtime=@0 --directory \"$0\" . | gzip -6 > /dev/null"
+TAR = 'tar --create --sort=name --owner=0 --group=0 --mtime=@0 --directory "$0" . | gzip -6 > /dev/null'
 
 
 def make(root: Path, files: int, megabytes: int) -> None:

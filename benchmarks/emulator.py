@@ -150,10 +150,11 @@ def measure(directory: Path, seconds: float) -> None:
             f"{size:5} resources: GET {milliseconds(client, 'GET', one):5.2f} ms, "
             f"PUT {milliseconds(client, 'PUT', one, place):5.2f} ms, "
             f"list {milliseconds(client, 'GET', f'{group}/resources?api-version=2025-04-01'):6.2f} ms, "
+            f"a page of the type {milliseconds(client, 'GET', f'{identities}{version}'):5.2f} ms, "
             f"{resident(attached.process_id):5.1f} MB in memory, "
             f"{sum(file.stat().st_size for file in directory.glob('store*')) / 1024:6.0f} KB of store"
         )
-    for threads in (1, 4, 16):
+    for threads in (1, 4, 10):
         print(f"GET by {threads:2} clients: {per_second(attached, token, one, threads, seconds):6.0f} a second")
     attached.close()
 

@@ -33,7 +33,7 @@ CONTEXT = "examples/draftgenie"
 DATA = f"{CONTEXT}/services/draft-service/app/data"
 # How many files are put beside those of the application, and of how many bytes each.
 SIZES = {"the shipped application": (0, 0), "700 files, 5.7 MB": (664, 8_500), "10,000 files, 196 MB": (9_964, 19_670)}
-DODO = '''
+DODO = """
 import json, os
 DOIT_CONFIG = {"verbosity": 0, "dep_file": ".doit"}
 FILES = [os.path.join(folder, name) for folder, _, names in os.walk("examples/draftgenie") for name in names]
@@ -43,7 +43,7 @@ def task_step():
         files = ["config.yaml"] + (FILES if name == "build_and_push_images" else [])
         yield {"name": name, "file_dep": files, "task_dep": ["step:" + need for need in needs],
                "actions": [(lambda: None,)]}
-'''
+"""
 
 
 def run(command: list[str] | str, directory: Path) -> tuple[float, float]:

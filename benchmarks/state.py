@@ -41,8 +41,12 @@ def document(resources: int, lines: int) -> dict[str, Any]:
     """A state of 14 completed steps with so many dependencies in all, and so many resources."""
     names = [f"file:services/some-service/app/module_{number}.py" for number in range(lines // 14)]
     step = {
-        "status": "completed", "timestamp": "2026-11-24T10:30:00Z", "started_at": "2026-11-24T10:21:12Z",
-        "duration_seconds": 528.4, "dependency_hash": "0" * 64, "dependencies": dict.fromkeys(names, "1" * 64),
+        "status": "completed",
+        "timestamp": "2026-11-24T10:30:00Z",
+        "started_at": "2026-11-24T10:21:12Z",
+        "duration_seconds": 528.4,
+        "dependency_hash": "0" * 64,
+        "dependencies": dict.fromkeys(names, "1" * 64),
         "outputs": {"host": "draftgenie-pg.postgres.database.azure.com", "port": 5432},
         "metadata": {"reasons": ["forced"]},
     }
@@ -80,8 +84,10 @@ def load_and_save(storage: str) -> None:
             state.state |= {key: wanted[key] for key in ("steps", "resources")}
             state.save()
             size = len(state_document.dump(state.state)) / 1024
-            say(f"{storage:6} {title:16} {size:6.0f} KB  save {milliseconds(state.save)}  "
-                f"load {milliseconds(state._load_state)}")
+            say(
+                f"{storage:6} {title:16} {size:6.0f} KB  save {milliseconds(state.save)}  "
+                f"load {milliseconds(state._load_state)}"
+            )
             state.unlock()
 
 

@@ -172,7 +172,12 @@ def _attach_emulator(config: Config, read_only: bool) -> Attached:
     directory = Path(os.path.join(config.directory, EMULATOR_DIRECTORY))
     try:
         attached = attach(
-            directory, scale=options.scale, faults=options.faults, images=options.images, read_only=read_only
+            directory,
+            scale=options.scale,
+            faults=options.faults,
+            images=options.images,
+            policies=options.policies,
+            read_only=read_only,
         )
     except EmulatorError as error:
         hint = f"Correct azure.emulator; the emulator's own log is {EMULATOR_DIRECTORY}/emulator.log."

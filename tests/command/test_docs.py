@@ -7,14 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
-from document_tables import COMMAND, CONFIGURATION, filled
+from document_tables import COMMAND, CONFIGURATION, EMULATOR, filled
 from project import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
-@pytest.mark.parametrize("document", [COMMAND, CONFIGURATION], ids=lambda path: path.stem)
+@pytest.mark.parametrize("document", [COMMAND, CONFIGURATION, EMULATOR], ids=lambda path: path.stem)
 def test_tables_are_current(document: Path) -> None:
     """Steps, flags and configuration keys come from the code: run `python tests/harness/document_tables.py`."""
     text = document.read_text(encoding="utf-8")

@@ -13,6 +13,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+import emulator_tables  # noqa: E402 - the repository's folder first
+from emulator_tables import EMULATOR  # noqa: E402
+
 COMMAND = ROOT / "docs/command.md"
 CONFIGURATION = ROOT / "docs/configuration.md"
 
@@ -139,7 +142,7 @@ def _cell(text: str) -> str:
     return " ".join(str(text).replace("|", "\\|").split())
 
 
-TABLES = {"steps": steps, "flags": flags, "configuration": lambda: Reference().text()}
+TABLES = {"steps": steps, "flags": flags, "configuration": lambda: Reference().text(), **emulator_tables.TABLES}
 
 
 def filled(text: str) -> str:
@@ -154,5 +157,5 @@ def filled(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for document in (COMMAND, CONFIGURATION):
+    for document in (COMMAND, CONFIGURATION, EMULATOR):
         document.write_text(filled(document.read_text(encoding="utf-8")), encoding="utf-8")

@@ -304,7 +304,7 @@ STORE_CASES = [
     Case("vault secret", "DELETE", f"{VAULTS}/vault-1/secrets/jwt", None, 405, "HttpMethodNotSupported",
          "PyPI azure-mgmt-keyvault: there is no such operation"),
     # PostgreSQL, what is refused before any operation begins
-    Case("server", "DELETE", f"{SERVERS}/pg-1/configurations/azure.extensions", None, 405, "MethodNotAllowed",
+    Case("server", "DELETE", f"{SERVERS}/pg-1/configurations/azure.extensions", None, 405, "HttpMethodNotSupported",
          PG_PACKAGE + ": there is no such operation"),
     Case("server", "PUT", f"{SERVERS}/pg-1/firewallRules/a", {"properties": {"startIpAddress": "0.0.0.0"}}, 400,
          "InvalidRequestContent", PG_PACKAGE),

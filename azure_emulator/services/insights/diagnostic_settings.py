@@ -45,6 +45,19 @@ _SETTING_RULE: Json = {
     },
 }
 CATEGORIES: dict[str, tuple[str, ...]] = {
+    "microsoft.keyvault/vaults": ("AuditEvent", "AzurePolicyEvaluationDetails"),
+    "microsoft.containerregistry/registries": ("ContainerRegistryRepositoryEvents", "ContainerRegistryLoginEvents"),
+    "microsoft.dbforpostgresql/flexibleservers": (
+        "PostgreSQLLogs",
+        "PostgreSQLFlexSessions",
+        "PostgreSQLFlexQueryStoreRuntime",
+        "PostgreSQLFlexQueryStoreWaitStats",
+        "PostgreSQLFlexTableStats",
+        "PostgreSQLFlexDatabaseXacts",
+    ),
+    "microsoft.cache/redis": ("ConnectedClientList", "MSEntraAuthenticationAuditLog"),
+    "microsoft.cache/redisenterprise/databases": ("ConnectionEvents",),
+    "microsoft.network/virtualnetworks": ("VMProtectionAlerts",),
     "microsoft.app/managedenvironments": (
         "ContainerAppConsoleLogs",
         "ContainerAppSystemLogs",
@@ -193,4 +206,42 @@ class DiagnosticSettings(ResourceType):
         )
 
 
-register(DiagnosticSettings())
+class Categories(ResourceType):
+    """What a resource can log: a list (recorded traffic of Azure/azure-cli)."""
+
+    type = "Microsoft.Insights/diagnosticSettingsCategories"
+    tracked = False
+    extension = True
+    stored = False
+
+    def _shown(self, scope: str, name: str, kind: str) -> Json:
+        return {
+            "id": f"{scope.lower()}/providers/microsoft.insights/diagnosticSettingsCategories/{name}",
+            "type": "microsoft.insights/diagnosticSettingsCategories",
+            "name": name,
+            "location": None,
+            "kind": None,
+            "tags": None,
+            "properties": {"categoryType": kind},
+            "identity": None,
+        }
+
+    def _all(self, call: Call, scope: str) -> list[Json]:
+        target = call.world.store.get(scope)
+        logs = CATEGORIES.get(target.type.lower(), ()) if target is not None else ()
+        return [
+            *(self._shown(scope, name, "Logs") for name in logs),
+            self._shown(scope, "AllMetrics", "Metrics"),
+        ]
+
+    def list(self, call: Call, scope: str) -> Response:
+        return Response(200, {"value": self._all(call, scope)})
+
+    def get(self, call: Call) -> Response:
+        for item in self._all(call, call.target.scope):
+            if item["name"].lower() == call.target.name.lower():
+                return Response(200, item)
+        raise Refusal(404, "ResourceNotFound", f"The category '{call.target.name}' doesn't exist.", shape="bare")
+
+
+register(DiagnosticSettings(), Categories())

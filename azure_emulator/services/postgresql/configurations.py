@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from azure_emulator.core import rules
-from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
-from azure_emulator.core.resource_types import Call, register
+from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.store import Resource
 from azure_emulator.services.postgresql import parameters
 from azure_emulator.services.postgresql.checks import Problem, invalid
@@ -73,6 +72,8 @@ class Configurations(Child):
         refuse_stopped(server)
         return Response(200, {"value": [self._shown(call, name, server) for name in PARAMETERS]})
 
+    delete = ResourceType.delete  # not the children's: there is none
+
     def put(self, call: Call) -> Response:
         return self._set(call)
 
@@ -92,9 +93,6 @@ class Configurations(Child):
             "isConfigPendingRestart": known is not None and not known.dynamic,
         }
         return self._write(call, {"properties": properties}, error, {})
-
-    def delete(self, call: Call) -> Response:
-        raise Refusal(405, "MethodNotAllowed", "A configuration cannot be deleted.")
 
 
 def _problem(name: str, value: str | None) -> Problem | None:

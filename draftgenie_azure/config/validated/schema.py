@@ -182,6 +182,9 @@ class Emulator(Section):
     )
     faults: list[dict[str, Any]] = Field(default_factory=list, description="faults to inject")
     images: dict[str, Any] = Field(default_factory=dict, description="how containers of an image behave")
+    policies: list[dict[str, Any]] = Field(
+        default_factory=list, description="policies, quotas and offers that hold at every write"
+    )
 
 
 LocationKind = Literal[
