@@ -80,9 +80,10 @@ _NAMES = (
 _SHAPE = (
     "name", "kind", "image", "port", "additional_ports", "cpu", "memory", "min_replicas", "max_replicas", "ingress",
     "transport", "exposed_port", "allow_insecure", "health_path", "startup_seconds", "command", "args",
-    "volume.type", "volume.mount_path", "scale",
+    "volume.type", "volume.mount_path", "scale", "workload_profile", "ip_restrictions", "cors", "session_affinity",
+    "dapr",
 )
-_APPS = ("apps", "template_values", "bodies/apps")
+_APPS = ("apps", "template_values", "bodies/apps", "bodies/features")
 
 STEPS: tuple[Step, ...] = (
     Step(

@@ -223,7 +223,7 @@ class Hasher:
             if not owner.is_migration and which == "migrations":
                 if owner.service not in migrated:
                     continue
-                for key in ("image", "cpu", "memory", "database"):
+                for key in ("image", "cpu", "memory", "workload_profile", "database"):
                     yield f"{owner.dotted}.{key}", owner.values.get(key)
             if which == "all":
                 yield f"{owner.dotted}.name", owner.values.get("name")

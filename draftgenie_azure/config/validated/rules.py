@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from draftgenie_azure.config.raw_config import RawConfig
-from draftgenie_azure.config.validated import naming, secret_values
+from draftgenie_azure.config.validated import azure_rules, naming, secret_values
 from draftgenie_azure.config.validated.schema import (
     LOCATION_KINDS,
     REDIS_SKUS,
@@ -47,6 +47,7 @@ _GO_TOGETHER: tuple[frozenset[str], ...] = (
     frozenset(("environment", "secrets")),
     frozenset(("sku", "postgres_sku", "tier", "high_availability", "vm_size", "clustering_policy")),
     frozenset(("admin_user", "admin_password")),
+    frozenset(("zone_redundant", "internal", "subnet_id")),
     frozenset(("state_storage", "state_blob_account")),
 )
 # What a default is made from, in the same section.
@@ -86,6 +87,8 @@ def build(raw: RawConfig) -> Config:
             if not any(_follows(key, place) for place in damaged):
                 report(key, message)
         config._plan = make_plan(config, report, damaged)
+        for key, message in azure_rules.auth_faults(config) if not faults else ():
+            report(key, message)
         config._notices = [*raw.warnings, *_notices(config), *secret_values.notices(raw), *config._plan.notices]
         config._ignored = [key for key in _WITHOUT_EFFECT if raw.get(key) not in (None, "")]
         for key, message in _vault_rules(config) if ("key_vault",) not in damaged else ():
@@ -323,6 +326,7 @@ def _rules(config: Config, damaged: set[Key]) -> Found:
     yield from _redis_rules(config)
     yield from _emulator_rules(config)
     yield from secret_values.faults(config.raw)
+    yield from azure_rules.faults(config)
     for name, words in naming.tag_faults(config.tags):
         yield (("tags", name) if name else ("tags",)), words
     for key, service in config.services.items():
@@ -437,7 +441,8 @@ def _service_rules(config: Config, key: str, service: Service) -> Found:
         yield ("kind",), "infrastructure is never built: a service with a Dockerfile is an application"
     if service.image and (service.build_args or service.target):
         yield ("build_args" if service.build_args else "target",), "has no effect on a ready image"
-    if fault := naming.size_fault(service.cpu, service.memory):
+    on_consumption = service.workload_profile in (None, azure_rules.CONSUMPTION)
+    if on_consumption and (fault := naming.size_fault(service.cpu, service.memory)):
         yield ("memory" if fault.startswith("memory") else "cpu",), fault
     if service.min_replicas > service.max_replicas:
         yield ("min_replicas",), f"is more than max_replicas ({service.max_replicas})"

@@ -235,6 +235,12 @@ class Monitoring(Section):
     log_workspace: Annotated[Text, _rule("log_workspace")]
     app_insights: Annotated[Text, _rule("app_insights")]
     retention_days: Annotated[Whole, Field(ge=30, le=730)] = 30
+    daily_cap_gb: Annotated[Decimal, Field(gt=0)] | None = Field(
+        default=None, description="gigabytes a day that the workspace takes in; absent: as it is in Azure"
+    )
+    sampling_percentage: Annotated[Decimal, Field(gt=0, le=100)] | None = Field(
+        default=None, description="of the telemetry that Application Insights keeps; absent: as it is in Azure"
+    )
 
 
 class Postgresql(Section):
@@ -255,6 +261,7 @@ class Postgresql(Section):
     storage_size: Annotated[Whole, Field(json_schema_extra={"enum": list(STORAGE_SIZES)})] = Field(
         default=32, description="GB; only ever grows"
     )
+    auto_grow: Flag | None = Field(default=None, description="storage grows by itself; absent: as it is in Azure")
     backup_retention_days: Annotated[Whole, Field(ge=7, le=35)] = 7
     high_availability: Literal["Disabled", "SameZone", "ZoneRedundant"] = "Disabled"
     databases: list[DatabaseName] = Field(
@@ -295,11 +302,29 @@ class Mongodb(Section):
     connection_url: Text = Field(default="", repr=False, description="{{ mongodb.connection_url }}; empty: none")
 
 
+class WorkloadProfile(Section):
+    """Machines of a size of their own for apps."""
+
+    name: Annotated[Text, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")]
+    type: Annotated[Text, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] = Field(description="D4, D8, E4, NC24-A100, …")
+    minimum_count: Annotated[Whole, Field(ge=0, le=1000)] = 0
+    maximum_count: Annotated[Whole, Field(ge=1, le=1000)] = 1
+
+
 class ContainerApps(Section):
     """The Container Apps environment."""
 
     environment_name: Annotated[Text, _rule("environment")]
-    zone_redundant: Flag = False
+    zone_redundant: Flag = Field(default=False, description="needs subnet_id; fixed once the environment exists")
+    subnet_id: Text | None = Field(
+        default=None, description="resource id of the subnet it is in; fixed once the environment exists"
+    )
+    internal: Flag | None = Field(
+        default=None, description="reachable from its network alone; needs subnet_id; fixed once it exists"
+    )
+    workload_profiles: list[WorkloadProfile] = Field(
+        default_factory=list, description="besides Consumption, which is always there"
+    )
 
 
 class BuildArgument(Section):
@@ -327,6 +352,47 @@ class ScaleRule(Section):
     name: Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     type: Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = Field(description="http, tcp, cpu, memory, …")
     metadata: dict[str, Annotated[str, BeforeValidator(_scalar)]] = Field(default_factory=dict)
+    auth: dict[str, VariableName] = Field(
+        default_factory=dict, description="the scaler's parameter -> a variable of the service that is a secret"
+    )
+    identity: Text | None = Field(
+        default=None, description="`app` for the identity that the apps run as, or the resource id of another one"
+    )
+
+
+class IpRestriction(Section):
+    """From where an app may be reached, or not."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=32)]
+    ip_address_range: Text = Field(description="an IPv4 address or range, such as 203.0.113.0/24")
+    action: Literal["Allow", "Deny"]
+    description: Text | None = None
+
+
+class Cors(Section):
+    """Which pages of other origins a browser lets call an app."""
+
+    allowed_origins: Annotated[list[Text], Field(min_length=1)]
+    allowed_methods: list[Text] | None = None
+    allowed_headers: list[Text] | None = None
+    expose_headers: list[Text] | None = None
+    max_age: Annotated[Whole, Field(ge=0)] | None = Field(default=None, description="seconds")
+    allow_credentials: Flag | None = None
+
+
+class Dapr(Section):
+    """Dapr beside an app."""
+
+    enabled: Flag = True
+    app_id: Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] | None = Field(
+        default=None, description="default: the app's name"
+    )
+    app_port: Port | None = Field(default=None, description="default: port")
+    app_protocol: Literal["http", "grpc"] | None = None
+    enable_api_logging: Flag | None = None
+    http_max_request_size: Annotated[Whole, Field(ge=1)] | None = Field(default=None, description="megabytes")
+    http_read_buffer_size: Annotated[Whole, Field(ge=1)] | None = Field(default=None, description="kilobytes")
+    log_level: Literal["debug", "info", "warn", "error"] | None = None
 
 
 class Scale(Section):
@@ -379,6 +445,17 @@ class Service(Section):
         default=None, description="default: the key, where {{ postgresql.… }} is used"
     )
     scale: Scale | None = None
+    workload_profile: Text | None = Field(
+        default=None, description="Consumption, or one of container_apps.workload_profiles"
+    )
+    ip_restrictions: list[IpRestriction] | None = Field(
+        default=None, description="all allow or all deny; absent: as they are in Azure, []: none"
+    )
+    cors: Cors | None = Field(default=None, description="absent: as it is in Azure")
+    session_affinity: Flag | None = Field(
+        default=None, description="a client stays with one replica; absent: as it is in Azure"
+    )
+    dapr: Dapr | None = Field(default=None, description="absent: as it is in Azure")
 
 
 class SecretSource(Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from draftgenie_azure.config.placeholders import render
+from draftgenie_azure.provision.bodies import features
 from draftgenie_azure.provision.bodies.tags import tagged
 
 TYPE_CHECKING = False
@@ -62,7 +63,7 @@ def container_app(
         "scale": {
             "minReplicas": service.min_replicas,
             "maxReplicas": service.max_replicas,
-            "rules": _scale_rules(service),
+            "rules": features.scale_rules(service, variables, setting.identity_id),
         },
     }
     if service.volume is not None:
@@ -73,14 +74,16 @@ def container_app(
         "secrets": _secret_references(variables, setting),
     }
     if service.ingress != "none":
-        configuration["ingress"] = _ingress(service)
+        configuration["ingress"] = {**_ingress(service), **features.ingress(service)}
+    if service.dapr is not None:
+        configuration["dapr"] = features.dapr(service)
     return {
         "location": config.location("container_apps"),
         "tags": tagged(config),
         "identity": {"type": "UserAssigned", "userAssignedIdentities": {setting.identity_id: {}}},
         "properties": {
             "environmentId": setting.environment_id,
-            "workloadProfileName": "Consumption",
+            "workloadProfileName": service.workload_profile or "Consumption",
             "configuration": configuration,
             "template": template,
         },
@@ -112,7 +115,7 @@ def migration_job(
         "identity": {"type": "UserAssigned", "userAssignedIdentities": {setting.identity_id: {}}},
         "properties": {
             "environmentId": setting.environment_id,
-            "workloadProfileName": "Consumption",
+            "workloadProfileName": service.workload_profile or "Consumption",
             "configuration": {
                 "triggerType": "Manual",
                 "replicaTimeout": migration.timeout_seconds,
@@ -213,28 +216,6 @@ def _probes(service: Service) -> list[dict[str, Any]]:
         {"type": "Readiness", **check, "periodSeconds": 10, "failureThreshold": 3, "timeoutSeconds": 5},
         {"type": "Liveness", **check, "periodSeconds": 30, "failureThreshold": 3, "timeoutSeconds": 5},
     ]
-
-
-def _scale_rules(service: Service) -> list[dict[str, Any]]:
-    scale = service.scale
-    if scale is None:
-        return []
-    rules: list[dict[str, Any]] = []
-    if scale.http_concurrent_requests:
-        rules.append(
-            {"name": "http", "http": {"metadata": {"concurrentRequests": str(scale.http_concurrent_requests)}}}
-        )
-    if scale.tcp_concurrent_connections:
-        rules.append(
-            {"name": "tcp", "tcp": {"metadata": {"concurrentConnections": str(scale.tcp_concurrent_connections)}}}
-        )
-    for rule in scale.rules:
-        metadata = {key: str(value) for key, value in rule.metadata.items()}
-        if rule.type in ("http", "tcp"):
-            rules.append({"name": rule.name, rule.type: {"metadata": metadata}})
-        else:
-            rules.append({"name": rule.name, "custom": {"type": rule.type, "metadata": metadata}})
-    return rules
 
 
 def _volume(service: Service) -> dict[str, Any]:

@@ -31,11 +31,14 @@ def postgresql_server(config: Config, login: str, password: str) -> dict[str, An
 def postgresql_changes(config: Config) -> dict[str, Any]:
     """What may be changed on a server that exists: size, storage, backup, high availability, tags."""
     assert config.postgresql is not None
+    storage: dict[str, Any] = {"storageSizeGB": config.postgresql.storage_size}
+    if config.postgresql.auto_grow is not None:
+        storage["autoGrow"] = "Enabled" if config.postgresql.auto_grow else "Disabled"
     return {
         "tags": tagged(config),
         "sku": {"name": config.postgresql.sku, "tier": config.postgresql.tier},
         "properties": {
-            "storage": {"storageSizeGB": config.postgresql.storage_size},
+            "storage": storage,
             "backup": {"backupRetentionDays": config.postgresql.backup_retention_days},
             "highAvailability": {"mode": config.postgresql.high_availability},
         },

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from draftgenie_azure.config.validated.schema import Config, Service
+    from draftgenie_azure.config.validated.schema import Config, Service, WorkloadProfile
 
 
 def environment(config: Config) -> dict[str, Any]:
@@ -17,15 +17,31 @@ def environment(config: Config) -> dict[str, Any]:
     The log-analytics destination, which wants the workspace's key, is legacy since August 2026
     (github.com/microsoft/azure-container-apps/issues/1812).
     """
-    assert config.container_apps is not None
+    section = config.container_apps
+    assert section is not None
+    profiles = [{"name": "Consumption", "workloadProfileType": "Consumption"}]
+    properties: dict[str, Any] = {
+        "appLogsConfiguration": {"destination": "azure-monitor"},
+        "workloadProfiles": [*profiles, *map(_profile, section.workload_profiles)],
+        "zoneRedundant": section.zone_redundant,
+    }
+    if section.subnet_id is not None:
+        properties["vnetConfiguration"] = {"infrastructureSubnetId": section.subnet_id}
+        if section.internal is not None:
+            properties["vnetConfiguration"]["internal"] = section.internal
     return {
         "location": config.location("container_apps"),
         "tags": tagged(config),
-        "properties": {
-            "appLogsConfiguration": {"destination": "azure-monitor"},
-            "workloadProfiles": [{"name": "Consumption", "workloadProfileType": "Consumption"}],
-            "zoneRedundant": config.container_apps.zone_redundant,
-        },
+        "properties": properties,
+    }
+
+
+def _profile(profile: WorkloadProfile) -> dict[str, Any]:
+    return {
+        "name": profile.name,
+        "workloadProfileType": profile.type,
+        "minimumCount": profile.minimum_count,
+        "maximumCount": profile.maximum_count,
     }
 
 

@@ -14,20 +14,25 @@ if TYPE_CHECKING:
 def workspace(config: Config) -> dict[str, Any]:
     """The Log Analytics workspace."""
     assert config.monitoring is not None
-    return {
-        "location": config.location("log_analytics"),
-        "tags": tagged(config),
-        "properties": {"sku": {"name": "PerGB2018"}, "retentionInDays": config.monitoring.retention_days},
+    properties: dict[str, Any] = {
+        "sku": {"name": "PerGB2018"},
+        "retentionInDays": config.monitoring.retention_days,
     }
+    if config.monitoring.daily_cap_gb is not None:
+        properties["workspaceCapping"] = {"dailyQuotaGb": config.monitoring.daily_cap_gb}
+    return {"location": config.location("log_analytics"), "tags": tagged(config), "properties": properties}
 
 
 def app_insights(config: Config, workspace_id: str) -> dict[str, Any]:
     """Application Insights on the workspace; the classic kind, without one, is retired."""
+    properties: dict[str, Any] = {"Application_Type": "web", "WorkspaceResourceId": workspace_id}
+    if config.monitoring is not None and config.monitoring.sampling_percentage is not None:
+        properties["SamplingPercentage"] = config.monitoring.sampling_percentage
     return {
         "location": config.location("app_insights"),
         "tags": tagged(config),
         "kind": "web",
-        "properties": {"Application_Type": "web", "WorkspaceResourceId": workspace_id},
+        "properties": properties,
     }
 
 

@@ -1,0 +1,138 @@
+"""What applications ask of Azure beyond the ordinary: sent, read back, taken out again, left alone without a key."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from project import SHARED, Project
+
+APPS, ENVIRONMENTS = "2026-01-01", "2026-01-01"
+FEATURES: dict[str, Any] = {
+    "ip_restrictions": [{"name": "office", "ip_address_range": "203.0.113.7", "action": "Allow"}],
+    "cors": {"allowed_origins": ["https://a.example"], "allowed_methods": ["GET"], "max_age": 600},
+    "session_affinity": True,
+    "dapr": {"app_protocol": "http", "log_level": "warn"},
+}
+PLAIN: dict[str, Any] = {
+    "azure": {"cloud": "emulator", "resource_group": "demo-rg", "location": "eastus2"},
+    "key_vault": {"name": "demo-kv"},
+    "monitoring": {"log_workspace": "demo-logs", "app_insights": "demo-insights"},
+    "container_apps": {"environment_name": "demo-env"},
+    "secrets": {"token": "amqp-url-with-key"},
+    "services": {
+        "web": {"image": "nginx", "port": 8080, "ingress": "external", "transport": "auto"},
+        "worker": {"image": "nginx", "secrets": {"BROKER": "{{ secrets.token }}"}},
+    },
+}
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Project:
+    """A small project without any such key."""
+    project = Project(tmp_path)
+    project.write(PLAIN)
+    return project
+
+
+def featured(project: Project) -> None:
+    values = project.config()
+    values["services"]["web"] |= FEATURES
+    values["services"]["worker"]["scale"] = {
+        "rules": [
+            {"name": "q", "type": "rabbitmq", "metadata": {"queueName": "q"}, "auth": {"host": "BROKER"}},
+            {"name": "s", "type": "azure-queue", "metadata": {"queueName": "s"}, "identity": "app"},
+        ]
+    }
+    values["container_apps"]["workload_profiles"] = [{"name": "big", "type": "D4", "maximum_count": 2}]
+    values["monitoring"] |= {"daily_cap_gb": 2.5, "sampling_percentage": 50}
+    project.write(values)
+
+
+def live(project: Project, key: str, version: str = APPS) -> dict[str, Any]:
+    with project.azure() as azure:
+        body: dict[str, Any] = azure.send("GET", project.state()["resources"][key]["id"], version).json()
+    return body["properties"]
+
+
+def check_types(project: Project) -> None:
+    """By the official property types, where they lie beside the checkout."""
+    validator = SHARED / "azure-types" / "validate.py"
+    if validator.exists():
+        log = project.directory / ".azure-emulator" / "requests.jsonl"
+        done = subprocess.run(
+            [sys.executable, str(validator), "--har", str(log)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode in (0, 3), done.stdout
+
+
+def test_features_are_sent_as_azure_spells_them(plain: Project) -> None:
+    featured(plain)
+
+    plain.deploy()
+
+    check_types(plain)
+    ingress = live(plain, "container_app/web")["configuration"]["ingress"]
+    assert ingress["ipSecurityRestrictions"] == [
+        {"name": "office", "ipAddressRange": "203.0.113.7/32", "action": "Allow"}
+    ]
+    assert ingress["corsPolicy"]["allowedOrigins"] == ["https://a.example"]
+    assert ingress["corsPolicy"]["maxAge"] == 600
+    assert ingress["stickySessions"] == {"affinity": "sticky"}
+    dapr = live(plain, "container_app/web")["configuration"]["dapr"]
+    assert (dapr["enabled"], dapr["appId"], dapr["appPort"], dapr["logLevel"]) == (True, "web", 8080, "warn")
+    first, second = live(plain, "container_app/worker")["template"]["scale"]["rules"]
+    assert first["custom"]["auth"] == [{"secretRef": "token", "triggerParameter": "host"}]
+    assert second["custom"]["identity"].lower() == plain.state()["resources"]["identity"]["id"].lower()
+    profiles = live(plain, "container_apps_env", ENVIRONMENTS)["workloadProfiles"]
+    assert {profile["name"] for profile in profiles} == {"Consumption", "big"}
+    assert live(plain, "log_analytics", "2025-02-01")["workspaceCapping"]["dailyQuotaGb"] == 2.5
+    assert live(plain, "app_insights", "2020-02-02")["SamplingPercentage"] == 50
+    assert plain.deploy().ran() == {}
+
+
+def test_features_that_are_set_later_reach_what_exists(plain: Project) -> None:
+    plain.deploy()
+    featured(plain)
+
+    plain.deploy()
+
+    assert live(plain, "container_app/web")["configuration"]["ingress"]["stickySessions"] == {"affinity": "sticky"}
+    since = len(plain.requests())
+    assert plain.deploy().ran() == {}
+    assert plain.writes(since) == []
+
+
+def test_without_a_key_what_others_set_stays(plain: Project) -> None:
+    plain.deploy()
+    web = plain.state()["resources"]["container_app/web"]["id"]
+    with plain.azure() as azure:
+        body = azure.send("GET", web, APPS).json()
+        body["properties"]["configuration"]["ingress"]["stickySessions"] = {"affinity": "sticky"}
+        kept = ("location", "identity", "tags", "properties")
+        azure.send("PUT", web, APPS, {name: body[name] for name in kept if name in body})
+    plain.change("services.web.max_replicas", 4)
+
+    plain.deploy()
+
+    properties = live(plain, "container_app/web")
+    assert properties["template"]["scale"]["maxReplicas"] == 4
+    assert properties["configuration"]["ingress"]["stickySessions"] == {"affinity": "sticky"}
+
+
+def test_a_rule_that_leaves_the_configuration_is_taken_out(plain: Project) -> None:
+    featured(plain)
+    plain.deploy()
+    values = plain.config()
+    for name in FEATURES:
+        del values["services"]["web"][name]
+    plain.write(values)
+
+    plain.deploy()
+
+    configuration = live(plain, "container_app/web")["configuration"]
+    assert not configuration["ingress"].get("ipSecurityRestrictions")
+    assert not configuration["ingress"].get("corsPolicy")

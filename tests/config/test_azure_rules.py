@@ -1,0 +1,119 @@
+"""What applications ask of Azure beyond the ordinary: which configurations are faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from draftgenie_azure.config.raw import load
+from draftgenie_azure.config.validated.schema import Config
+from draftgenie_azure.errors import ConfigError
+
+SUBNET = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n"
+IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"
+
+WEB = {"image": "nginx", "port": 8080, "ingress": "external", "transport": "auto"}
+
+
+def made(path: Path, web: dict[str, Any] | None = None, **sections: Any) -> Config:
+    """A configuration with one service."""
+    values: dict[str, Any] = {
+        "azure": {"cloud": "AzureCloud", "resource_group": "demo-rg", "location": "eastus2"},
+        "key_vault": {"name": "demo-kv"},
+        "container_apps": {"environment_name": "demo-env"},
+        "secrets": {"token": "a-real-value"},
+        "services": {"web": {**WEB, **(web or {})}},
+    }
+    for name, section in sections.items():
+        values[name] = {**values.get(name, {}), **section}
+    (path / "c.yaml").write_text(yaml.safe_dump(values))
+    return load([str(path / "c.yaml")], {})
+
+
+def fault(path: Path, web: dict[str, Any] | None = None, **sections: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        made(path, web, **sections)
+    (found,) = caught.value.faults
+    return f"{found.key}: {found.message}"
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"zone_redundant": True}, "container_apps.zone_redundant: needs `subnet_id`"),
+        ({"internal": True}, "container_apps.internal: needs `subnet_id`"),
+        ({"subnet_id": "my-subnet"}, "container_apps.subnet_id: must be the resource id of a subnet"),
+        ({"workload_profiles": [{"name": "Consumption", "type": "D4"}]}, "workload_profiles.0.name: `Consumption`"),
+        ({"workload_profiles": [{"name": "a", "type": "D4"}, {"name": "A", "type": "D8"}]}, "1.name: `A` is there"),
+        ({"workload_profiles": [{"name": "a", "type": "D4", "minimum_count": 3}]}, "minimum_count: is more than"),
+        ({"workload_profiles": [{"name": "a"}]}, "workload_profiles.0.type: is required"),
+    ],
+)  # fmt: skip
+def test_faults_of_the_environment(tmp_path: Path, section: dict[str, Any], words: str) -> None:
+    assert words in fault(tmp_path, container_apps=section)
+
+
+RULE = {"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow"}
+
+
+@pytest.mark.parametrize(
+    ("web", "words"),
+    [
+        ({"workload_profile": "big"}, "services.web.workload_profile: is not one of container_apps.workload_profiles"),
+        ({"ip_restrictions": [{**RULE, "ip_address_range": "300.1.1.1"}]}, "0.ip_address_range: must be an IPv4"),
+        ({"ip_restrictions": [{**RULE, "ip_address_range": "10.0.0.1/8"}]}, "0.ip_address_range: must be an IPv4"),
+        ({"ip_restrictions": [{**RULE, "ip_address_range": "2001:db8::/32"}]}, "must be an IPv4 address or range"),
+        ({"ip_restrictions": [RULE, RULE]}, "ip_restrictions.1.name: `office` is there twice"),
+        ({"ip_restrictions": [RULE, {**RULE, "name": "b", "action": "Deny"}]}, "must have the same action"),
+        ({"ip_restrictions": [{**RULE, "action": "allow"}]}, "must be one of Allow, Deny"),
+        ({"ip_restrictions": [RULE], "ingress": "none"}, "ip_restrictions: needs an ingress"),
+        ({"cors": {"allowed_origins": []}}, "cors.allowed_origins: must not be empty"),
+        ({"cors": {"allowed_origins": ["*"], "allow_credentials": True}}, "cannot go with the origin `*`"),
+        ({"cors": {"allowed_origin": ["*"]}}, "did you mean `allowed_origins`"),
+        ({"session_affinity": True, "ingress": "internal", "transport": "tcp"}, "session_affinity: needs an HTTP"),
+        ({"session_affinity": "sometimes"}, "session_affinity: must be true or false"),
+        ({"dapr": {"app_id": "My App"}}, "dapr.app_id: must be lower case letters"),
+        ({"dapr": {"app_protocol": "tcp"}}, "dapr.app_protocol: must be one of http, grpc"),
+        ({"scale": {"rules": [{"name": "q", "type": "x", "auth": {"host": "GONE"}}]}}, "auth.host: `GONE` is not"),
+        ({"scale": {"rules": [{"name": "q", "type": "rabbitmq", "identity": "x"}]}}, "identity: must be `app`"),
+        ({"scale": {"rules": [{"name": "q", "type": "cpu", "identity": "app"}]}}, "is not for a rule of type cpu"),
+    ],
+)  # fmt: skip
+def test_faults_of_a_service(tmp_path: Path, web: dict[str, Any], words: str) -> None:
+    assert words in fault(tmp_path, web)
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "words"),
+    [
+        ("monitoring", {"daily_cap_gb": 0}, "monitoring.daily_cap_gb: must be more than 0"),
+        ("monitoring", {"sampling_percentage": 101}, "monitoring.sampling_percentage: must be at most 100"),
+        ("postgresql", {"auto_grow": "often"}, "postgresql.auto_grow: must be true or false"),
+    ],
+)
+def test_faults_of_other_sections(tmp_path: Path, section: str, values: dict[str, Any], words: str) -> None:
+    names = {
+        "monitoring": {"log_workspace": "demo-logs", "app_insights": "demo"},
+        "postgresql": {"server_name": "demo"},
+    }
+
+    assert words in fault(tmp_path, **{section: {**names[section], **values}})
+
+
+def test_what_fits_is_no_fault(tmp_path: Path) -> None:
+    web = {
+        "workload_profile": "big", "cpu": 3, "memory": "5Gi", "ip_restrictions": [RULE, {**RULE, "name": "vpn"}],
+        "cors": {"allowed_origins": ["https://a.example"], "allow_credentials": True, "max_age": 600},
+        "session_affinity": True, "dapr": {"app_protocol": "grpc"}, "secrets": {"URL": "{{ secrets.token }}"},
+        "scale": {"rules": [
+            {"name": "q", "type": "rabbitmq", "auth": {"host": "URL"}},
+            {"name": "p", "type": "azure-queue", "identity": IDENTITY},
+        ]},
+    }  # fmt: skip
+    section = {"subnet_id": SUBNET, "zone_redundant": True, "internal": False,
+               "workload_profiles": [{"name": "big", "type": "D4"}]}  # fmt: skip
+
+    assert made(tmp_path, web, container_apps=section).services["web"].workload_profile == "big"
