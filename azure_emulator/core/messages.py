@@ -100,4 +100,7 @@ class Response:
             return self.body
         if isinstance(self.body, str) and self.content_type is not None:
             return self.body.encode()
-        return json.dumps(self.body, separators=(",", ":"), ensure_ascii=False).encode()
+        try:
+            return json.dumps(self.body, separators=(",", ":"), ensure_ascii=False).encode()
+        except UnicodeEncodeError:  # a path that is no UTF-8, which only escapes can write
+            return json.dumps(self.body, separators=(",", ":")).encode()

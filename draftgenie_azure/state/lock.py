@@ -181,10 +181,24 @@ class LocalLock:
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
+            self._check_directory()
             return False
         except OSError as error:
             raise self._unusable(error) from error
         return True
+
+    def _check_directory(self) -> None:
+        """A lock file that cannot be made is not one that somebody holds, although the library says the same of both.
+
+        Raises:
+            StateError: it cannot be made.
+        """
+        if os.path.lexists(self._path):
+            return
+        try:
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def _unusable(self, error: OSError) -> StateError:
         return StateError(
