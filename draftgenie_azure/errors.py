@@ -229,9 +229,15 @@ ADVICE: Mapping[str, str] = {
     "ParameterOutOfRange": "The region offers no such size to this subscription. Try another region or size.",
     "InsufficientQuota": "The subscription's quota is used up. Ask for more, or free some.",
     "SubscriptionIsOverQuotaForSku": "The subscription's quota is used up. Ask for more, or choose another size.",
-    "MaxNumberOfEnvsExceeded": "The subscription has no room for another Container Apps environment. Ask for quota.",
+    "MaxNumberOfRegionalEnvironmentsInSubExceeded": "The subscription has no room for another Container Apps "
+    "environment in the region. Delete one, ask for quota, or set another `locations.container_apps`.",
+    "MaxNumberOfGlobalEnvironmentsInSubExceeded": "The subscription has no room for another Container Apps "
+    "environment. Delete one, or ask for quota.",
+    "ManagedEnvironmentNoAvailableCapacityInRegion": "The region has no room for another Container Apps environment. "
+    "Set another `locations.container_apps`, or run again later.",
     "FlagMustBeSetForRestore": "A deleted vault holds this name. Recover or purge it, or choose another name.",
     "VaultAlreadyExists": "The vault name is taken, perhaps by a deleted vault elsewhere. Choose another name.",
+    "AlreadyInUse": "The registry name is somebody else's. Choose another `container_registry.name`.",
     "RegistryNameAlreadyInUse": "The registry name is somebody else's. Choose another `container_registry.name`.",
     "ServerNameAlreadyExists": "The server name is taken. Choose another `postgresql.server_name`.",
     "RoleAssignmentUpdateNotPermitted": "The assignment's name belongs to another principal. Delete that assignment.",

@@ -89,9 +89,9 @@ STEPS: tuple[Step, ...] = (
     Step(
         "check_prerequisites",
         "Check sign-in, subscription, regions, resource providers, rights and names",
-        config=(*_PLACE, "locations", *_NAMES),
+        config=(*_PLACE, "locations", *_NAMES, "postgresql.sku", "postgresql.postgres_sku", "postgresql.version"),
         services=(None, ("image",)),
-        tools=("prerequisites", "existing_images"),
+        tools=("prerequisites", "existing_images", "offers"),
     ),
     Step(
         "create_resource_group",

@@ -9,7 +9,7 @@ from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.plan import CREATE, Entry
 from draftgenie_azure.errors import AzureError, DeployerError, DeploymentError
 from draftgenie_azure.nearest import did_you_mean
-from draftgenie_azure.provision import existing_images
+from draftgenie_azure.provision import existing_images, offers
 from draftgenie_azure.provision.images import docker_command
 from draftgenie_azure.run.control import pace
 
@@ -69,6 +69,7 @@ class Prerequisites:
         problems = [*self._builder(), *self._regions()]
         self.register()
         problems += [*self._rights(), *self._names(), *existing_images.problems(self._session)]
+        problems += offers.problems(self._session)
         if problems:
             raise DeployerError("\n".join(problems), hint="Nothing was made yet. Correct this, then run again.")
 
@@ -185,23 +186,19 @@ class Prerequisites:
             if self._arm.read(self._scope.resource(type_, name)) is not None:
                 continue  # ours: it would be told to be taken
             answer = self._arm.act(where, api_version=ids.API_VERSIONS[type_], body={"name": name, "type": type_}).body
-            if not answer.get("nameAvailable", True) and not self._is_ours_deleted(type_, name):
-                yield f"{key}: the name {name} is not free: {answer.get('message') or answer.get('reason')}"
+            if not answer.get("nameAvailable", True):
+                yield from self._not_free(type_, name, key, str(answer.get("message") or answer.get("reason")))
 
-    def _is_ours_deleted(self, type_: str, name: str) -> bool:
-        """Whether a vault's name is held by a deleted vault of ours, which is recovered later."""
-        if type_ != "Microsoft.KeyVault/vaults":
-            return False
-        location = self._config.location("key_vault")
-        path = f"{self._scope.subscription}/providers/Microsoft.KeyVault/locations/{location}/deletedVaults/{name}"
-        try:
-            deleted = self._arm.read(path, api_version=ids.API_VERSIONS[type_])
-        except AzureError as error:
-            if error.status != 403:
-                raise
-            return False
-        ours = self._scope.resource(type_, name).lower()
-        return deleted is not None and str(deleted["properties"]["vaultId"]).lower() == ours
+    def _not_free(self, type_: str, name: str, key: str, message: str) -> Iterator[str]:
+        """That a name is not free; unless it is held by a deleted vault of ours, which is recovered later."""
+        deleted = offers.deleted_vault(self._session, name) if type_ == "Microsoft.KeyVault/vaults" else None
+        if deleted is None:
+            yield f"{key}: the name {name} is not free: {message}"
+            return
+        is_ours = str(deleted.get("vaultId")).lower() == self._scope.resource(type_, name).lower()
+        is_here = str(deleted.get("location")).replace(" ", "").lower() == self._config.location("key_vault")
+        if not (is_ours and is_here):
+            yield f"{key}: the name {name} is not free: {offers.held_by(name, deleted)}"
 
 
 def allows(permission: dict[str, Any], action: str) -> bool:
