@@ -89,7 +89,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "check_prerequisites",
         "Check sign-in, subscription, regions, resource providers, rights and names",
-        config=(*_PLACE, "locations", *_NAMES, "postgresql.sku", "postgresql.postgres_sku", "postgresql.version"),
+        config=(*_PLACE, "locations", *_NAMES),
         services=(None, ("image",)),
         tools=("prerequisites", "existing_images", "offers"),
     ),
