@@ -91,7 +91,7 @@ def test_every_image_that_fails_is_told_and_the_others_are_kept(project: Project
     dockerfile = project.directory / "examples/draftgenie/docker/Dockerfile.draft-service"
     dockerfile.write_text(dockerfile.read_text(encoding="utf-8").replace("RUN exit 3", ""), encoding="utf-8")
     project.deploy()
-    assert builds(project) == before + 2
+    assert builds(project) == before + 1, "the refusal came after the other one was built"
 
 
 # --- a registry that answers oddly ---
