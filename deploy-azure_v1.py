@@ -680,7 +680,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     asks = args.refresh or args.expect_plan
     if not asks and not any(decision.runs for decision in plan.values()):
         return _nothing_to_do(plan, state, reporter, began)
-    _check_before(decider, plan, reporter)
+    _check_before(decider, plan, state, reporter)
     config = config or configuration.validate(raw)
     logger = run.log.open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
     ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
@@ -712,13 +712,20 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         return _deploy(deployer, args, began)
 
 
-def _check_before(decider: Decider, plan: Mapping[str, Decision], reporter: Reporter) -> None:
+def _check_before(
+    decider: Decider, plan: Mapping[str, Decision], state: StateManager, reporter: Reporter
+) -> None:
     """Find what would only fail after the databases are made, and name what images should not ship.
+
+    Where the earlier script deployed, what is taken over from it and what differs is told as well.
 
     Raises:
         ConfigError: with every fault.
     """
-    faults = decider.switched_off_too_early()
+    earlier = state_package.earlier.find(state.earlier_documents(), decider.raw)
+    for text in earlier.lines:
+        reporter.message(text, level="note")
+    faults = decider.switched_off_too_early() + earlier.faults
     if plan["build_and_push_images"].runs:
         from draftgenie_azure.changes import images  # whose patterns a run without changes need not compile
 
@@ -799,7 +806,7 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
         config = configuration.validate(raw)
     check_target(state, target_module.offline_target(raw))
     decisions = decider.plan()
-    _check_before(decider, decisions, reporter)
+    _check_before(decider, decisions, state, reporter)
     if not args.refresh and not any(decision.runs for decision in decisions.values()):
         return _told_plan(args, decisions, reporter, None)
     config = config or configuration.validate(raw)

@@ -30,6 +30,12 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
     _recover(session, vault_id, tenant_id)
     body = bodies.vault(session.config, tenant_id)
     left_open = access.keep_unrestricted(session, "key_vault", vault_id, body, "enableRbacAuthorization", False)
+    if left_open and not session.records.secrets:
+        raise AzureError(
+            f"the vault {ids.last_name(vault_id)} uses access policies, and this deployment did not create it: neither "
+            "this run nor the apps could read a secret by their roles",
+            hint="Run the same command with --adopt: the vault uses roles from then on, and its readers need one.",
+        )
     (live,) = session.arm.ensure([Resource("key_vault", vault_id, body, incarnation=True)], step=STEP)
     session.records.note("key_vault", left_open=left_open)
     # The reply to a PUT lacks the slash that a GET has (recorded traffic of Azure/azure-dev).

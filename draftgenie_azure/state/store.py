@@ -116,6 +116,10 @@ class StateStore(StepRecords):
                 continue
         return found
 
+    def earlier_documents(self) -> dict[str, bytes]:
+        """Path -> bytes of the earlier script's states."""
+        return {path: (self._stored if path == self.where else read_file(path)) or b"" for path in self.earlier}
+
     def _salvaged(self) -> dict[str, Any]:
         """Lineage, salt and the highest serial of what is there and of the last good copy."""
         found = state_document.salvage(self._stored)

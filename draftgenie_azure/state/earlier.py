@@ -1,0 +1,123 @@
+"""What the earlier script's state says beside the configuration: what is taken over, what differs, what is missing.
+
+That state has names, no resource ids, and passwords, which are neither read nor kept. Names are compared before
+anything is written, because another name means another resource: a second server beside the one with the data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from draftgenie_azure.errors import Fault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from draftgenie_azure.config.raw import RawConfig
+
+# Kind in the earlier state -> what it is, the field of its name, the key of the configuration, whether it holds data.
+_KINDS = {
+    "log_analytics": ("the workspace", "name", "monitoring.log_workspace", False),
+    "app_insights": ("Application Insights", "name", "monitoring.app_insights", False),
+    "container_registry": ("the registry", "name", "container_registry.name", True),
+    "key_vault": ("the vault", "name", "key_vault.name", True),
+    "postgresql": ("the PostgreSQL server", "server_name", "postgresql.server_name", True),
+    "redis": ("Redis", "name", "redis.name", True),
+    "container_apps_env": ("the environment", "name", "container_apps.environment_name", False),
+}
+
+
+class Findings:
+    """What is to be told before a deployment takes over what the earlier script made.
+
+    Attributes:
+        lines: for people, in the order in which resources are made.
+        faults: what would make a second resource beside one with data, or apps that cannot work.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.faults: list[Fault] = []
+
+
+def find(documents: Mapping[str, bytes], raw: RawConfig) -> Findings:
+    """Compare earlier states with the configuration; knows nothing of what is in Azure.
+
+    Args:
+        documents: path -> bytes of each earlier state.
+        raw: the configuration as read.
+    """
+    findings = Findings()
+    for path, data in documents.items():
+        created = _created(data)
+        findings.lines.append(f"{os.path.basename(path)} is the state of the earlier script:")
+        for kind, (title, field, key, holds_data) in _KINDS.items():
+            name = (created.get(kind) or {}).get(field)
+            if isinstance(name, str) and name:
+                _compare(findings, raw, title, name, key, holds_data)
+        _databases(findings, created.get("postgresql") or {})
+    if documents:
+        findings.lines.append(
+            "  left as it is, with a warning, until --adopt: the vault's access policies, the registry's admin user, a "
+            "firewall that is open to all addresses"
+        )
+        findings.faults += _without_variables(raw)
+    return findings
+
+
+def _created(data: bytes) -> dict[str, Any]:
+    """The resources of an earlier state: `created_resources`, and in some files `resources` as well."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return {}
+    found: dict[str, Any] = {}
+    for section in ("resources", "created_resources"):
+        part = document.get(section) if isinstance(document, dict) else None
+        found |= {kind: facts for kind, facts in (part or {}).items() if isinstance(facts, dict)}
+    return found
+
+
+def _compare(findings: Findings, raw: RawConfig, title: str, name: str, key: str, holds_data: bool) -> None:
+    wanted = raw.get(key)
+    if str(wanted or "").lower() == name.lower():
+        findings.lines.append(f"  taken over: {title} {name}")
+        return
+    section = key.split(".", 1)[0]
+    says = f"{key} says {wanted}" if wanted else f"the configuration has no {key}"
+    if not holds_data or (not wanted and section == "redis"):
+        findings.lines.append(f"  differs: {title} was {name}, {says}; the earlier one stays in Azure as it is")
+        return
+    message = f"{title} of the earlier script is {name}, {says}: a second one would be made, without its data"
+    file, line = raw.place(tuple(key.split(".")))
+    findings.faults.append(Fault(f"{message}; set {key}: {name}", key=key, file=file, line=line))
+
+
+def _databases(findings: Findings, postgresql: Mapping[str, Any]) -> None:
+    database, login = postgresql.get("database_name"), postgresql.get("admin_user")
+    if isinstance(login, str) and login:
+        findings.lines.append(f"  stays: the server's login {login}, which Azure cannot change")
+    if isinstance(database, str) and database:
+        findings.lines.append(
+            f"  stays, unused: the database {database}; each service gets its own (docs/moving.md says how to copy it)"
+        )
+
+
+def _without_variables(raw: RawConfig) -> Iterator[Fault]:
+    """Services that are built and get no variable: the earlier script passed them by itself."""
+    services = raw.get("services")
+    for key, service in (services if isinstance(services, dict) else {}).items():
+        if not isinstance(service, dict) or service.get("image"):
+            continue
+        if not service.get("environment") and not service.get("secrets"):
+            file, line = raw.place(("services", key))
+            yield Fault(
+                "this service would get no variable at all, since the earlier script passed them by itself; "
+                f"add them, for example as in config.yaml, services.{key}.environment and services.{key}.secrets",
+                key=f"services.{key}",
+                file=file,
+                line=line,
+            )
