@@ -26,6 +26,7 @@ from azure_emulator.services.postgresql.checks import (
     invalid,
 )
 from azure_emulator.services.postgresql.networking import check_network
+from azure_emulator.services.postgresql.offers import capability
 from azure_emulator.services.postgresql.operations import (
     CHANGE,
     CREATE,
@@ -275,11 +276,12 @@ class Servers(ResourceType):
         call.world.store.put(existing)
         return accept(call, DELETE, existing.id, location=existing.body["location"], dropped=existing.id)
 
-    action_methods = dict.fromkeys(_NOTHING_THERE, ("GET",))
+    action_methods = dict.fromkeys([*_NOTHING_THERE, "capabilities"], ("GET",))
 
     def actions(self) -> dict[str, Any]:
         return {
             **dict.fromkeys(_NOTHING_THERE, _nothing),
+            "capabilities": _capabilities,
             "restart": lambda call: self._power(call, "Restart", "Restarting", "Ready"),
             "start": lambda call: self._power(call, "Start", "Starting", "Ready"),
             "stop": lambda call: self._power(call, "Stop", "Stopping", "Stopped"),
@@ -293,6 +295,11 @@ class Servers(ResourceType):
         existing.properties["state"] = meanwhile
         call.world.store.put(existing)
         return accept(call, POWER[word], existing.id, location=existing.body["location"], state=afterwards)
+
+
+def _capabilities(call: Call) -> Response:
+    call.must_exist()
+    return Response(200, {"value": [capability()]})
 
 
 def _nothing(call: Call) -> Response:
