@@ -202,6 +202,9 @@ def test_policies_are_declared_in_a_file_beside_faults(tmp_path: Path) -> None:
 REGISTRY = "Microsoft.ContainerRegistry/registries"
 SERVER = "Microsoft.DBforPostgreSQL/flexibleServers"
 CLUSTER, VAULT = "Microsoft.Cache/redisEnterprise", "Microsoft.KeyVault/vaults"
+PARAMETER = f"{SERVER}/configurations"
+APP, ENVIRONMENT = "Microsoft.App/containerApps", "Microsoft.App/managedEnvironments"
+LOGS_NOWHERE = {"appLogsConfiguration": {"destination": "log-analytics"}}
 BASIC: Json = {"sku": {"name": "Basic"}}
 
 
@@ -215,6 +218,9 @@ BASIC: Json = {"sku": {"name": "Basic"}}
         (REGISTRY, "2025-11-01", {**BASIC, "location": "moon"}, "LocationNotAvailableForResourceType"),
         (SERVER, "2025-08-01", {"sku": {"name": "Standard_B1ms", "tier": "GeneralPurpose"}}, "InvalidParameterValue"),
         (CLUSTER, "2025-07-01", {"sku": {"name": "Balanced_B0"}, "properties": {}}, "InvalidRequestBody"),
+        (PARAMETER, "2025-08-01", {"properties": {"value": "many"}}, "InvalidParameterValue"),
+        (APP, "2026-01-01", {"properties": {"environmentId": "/e", "colour": 1}}, "InvalidRequestContent"),
+        (ENVIRONMENT, "2026-01-01", {"properties": LOGS_NOWHERE}, "InvalidRequestParameterWithDetails"),
         (VAULT, "2026-02-01", {"properties": {"sku": {"family": "A", "name": "standard"}}}, "BadRequest"),
     ],
 )
@@ -222,10 +228,11 @@ def test_preflight_refuses_what_the_service_refuses_of_a_body(
     azure: AzureClient, kind: str, version: str, body: Json, code: str
 ) -> None:
     """github.com/Azure/terraform-provider-azapi, guide of preflight validation."""
-    name = "registry1" if kind == REGISTRY else "name-1"
+    name = {REGISTRY: "registry1", PARAMETER: "server-1/max_connections"}.get(kind, "name-1")
 
     assert inner(ask(azure, kind, name, version, body))["code"] == code
-    assert azure.call("GET", f"{kind}/{name}").status_code in (400, 404)
+    if "/" not in name:
+        assert azure.call("GET", f"{kind}/{name}").status_code in (400, 404)
 
 
 def test_preflight_names_what_it_validated_and_makes_nothing(azure: AzureClient) -> None:

@@ -29,7 +29,8 @@ class Apps(ResourceType):
     DELETE 202 with Location (382 recorded PUTs of Azure/azure-cli)."""
 
     type = APP
-    rule = schema.APP
+    body_rule = schema.APP
+    rule = body_rule = schema.APP
     name_pattern = schema.APP_NAME
     name_error = (
         "ContainerAppInvalidName",

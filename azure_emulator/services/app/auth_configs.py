@@ -19,7 +19,7 @@ class AuthConfigs(ResourceType):
 
     type = f"{APP}/authConfigs"
     tracked = False
-    rule = schema.AUTH_CONFIG
+    rule = body_rule = schema.AUTH_CONFIG
     name_pattern = r"(?i)current"
     name_error = ("InvalidAuthConfigName", "Invalid auth config name '{name}'. The name must be 'current'.")
 

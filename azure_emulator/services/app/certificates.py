@@ -77,7 +77,7 @@ class Certificates(_Kind):
     """PUT 200, new too; value and password are never given back."""
 
     type = CERTIFICATE
-    rule = schema.CERTIFICATE
+    rule = body_rule = schema.CERTIFICATE
 
     def put(self, call: Call) -> Response:
         body = rules.clean(call.request.json(), self.rule, new=call.existing is None)
@@ -100,7 +100,7 @@ class ManagedCertificates(_Kind):
     github.com/microsoft/azure-container-apps issue 1570), and its DNS must point there; then 201 with A."""
 
     type = MANAGED
-    rule = schema.MANAGED_CERTIFICATE
+    rule = body_rule = schema.MANAGED_CERTIFICATE
 
     def put(self, call: Call) -> Response:
         body = rules.clean(call.request.json(), self.rule, new=call.existing is None)

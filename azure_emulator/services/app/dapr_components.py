@@ -20,7 +20,7 @@ class DaprComponents(ResourceType):
 
     type = f"{ENVIRONMENT}/daprComponents"
     tracked = False
-    rule = schema.DAPR_COMPONENT
+    rule = body_rule = schema.DAPR_COMPONENT
     name_pattern = r"[a-z0-9]([-a-z0-9]{0,58}[a-z0-9])?"
     name_error = ("DaprComponentInvalidName", "Invalid Dapr component name '{name}'.")
 

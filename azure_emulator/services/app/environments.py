@@ -36,7 +36,8 @@ class Environments(ResourceType):
     PATCH 202 with Location, or 200; DELETE 202 (recorded traffic of Azure/azure-cli)."""
 
     type = ENVIRONMENT
-    rule = schema.ENVIRONMENT
+    body_rule = schema.ENVIRONMENT
+    rule = body_rule = schema.ENVIRONMENT
     name_pattern = r"(?!.*--)[A-Za-z](?:[A-Za-z0-9-]{0,58}[A-Za-z0-9])"
     name_error = (
         "ManagedEnvironmentInvalidName",
@@ -46,6 +47,10 @@ class Environments(ResourceType):
         "length must not be more than 60 characters.",
     )
     listed_with = ("tags", "systemData")
+
+    def check(self, call: Call) -> None:
+        super().check(call)
+        self._check(rules.clean(call.request.json(), schema.ENVIRONMENT, new=call.existing is None)["properties"])
 
     def put(self, call: Call) -> Response:
         body = rules.clean(call.request.json(), schema.ENVIRONMENT, new=call.existing is None)

@@ -29,7 +29,8 @@ class Jobs(ResourceType):
     """PUT 201 always; PATCH 202 with Location only; DELETE 202; start 200 (recorded traffic of Azure/azure-cli)."""
 
     type = JOB
-    rule = schema.JOB
+    body_rule = schema.JOB
+    rule = body_rule = schema.JOB
     name_pattern = schema.APP_NAME
     name_error = (
         "JobInvalidName",

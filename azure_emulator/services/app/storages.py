@@ -22,7 +22,7 @@ class Storages(ResourceType):
     tracked = False
     name_pattern = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
     name_error = ("ManagedEnvironmentStorageInvalidName", "Invalid storage name '{name}'.")
-    rule = schema.STORAGE
+    rule = body_rule = schema.STORAGE
 
     def put(self, call: Call) -> Response:
         sent = rules.clean(call.request.json(), self.rule, new=call.existing is None)["properties"]

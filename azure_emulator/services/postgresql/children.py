@@ -27,6 +27,9 @@ class Child(ResourceType):
     work: ServerWork
     rule: Json = {}
 
+    def check(self, call: Call) -> None:
+        rules.clean(call.request.json(), self.rule, new=call.existing is None)
+
     def _server(self, call: Call) -> Resource:
         server = call.world.store.get(call.target.parent)
         if server is None:

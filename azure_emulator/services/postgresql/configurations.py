@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from azure_emulator.core import rules
+from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.store import Resource
@@ -42,6 +43,12 @@ class Configurations(Child):
             ),
         },
     }
+
+    def check(self, call: Call) -> None:
+        super().check(call)
+        problem = _problem(call.target.name.lower(), call.request.json()["properties"].get("value"))
+        if problem is not None:
+            raise Refusal(400, *problem)
 
     def _shown(self, call: Call, name: str, server: Resource) -> Json:
         stored = call.world.store.get(f"{server.id}/configurations/{name}")
