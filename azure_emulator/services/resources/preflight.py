@@ -62,7 +62,8 @@ class _Asked:
         self.type = wanted if wanted.lower().startswith(namespace.lower() + "/") else f"{namespace}/{wanted}"
         self.version = str(resource.get("apiVersion") or sent.get("apiVersion", ""))
         self.body = {key: value for key, value in resource.items() if key not in _OF_ARM}
-        if sent.get("location") and "location" not in self.body:
+        known = REGISTRY.get(self.type.lower())
+        if sent.get("location") and "location" not in self.body and (known is None or known.tracked):
             self.body["location"] = sent["location"]
         self.scope = str(sent.get("scope", "")).rstrip("/")
         self.id = self._identifier(resource["name"])
