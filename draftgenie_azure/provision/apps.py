@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from draftgenie_azure import addresses
 from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.arm.diff import fingerprint
 from draftgenie_azure.digests import short_hash
 from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.bodies import apps as bodies
 from draftgenie_azure.provision.template_values import plain_values
 

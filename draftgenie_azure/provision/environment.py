@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from draftgenie_azure import addresses
 from draftgenie_azure.arm.client import Resource, incarnation
 from draftgenie_azure.digests import slow_digest
+from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.bodies import environment as bodies
 from draftgenie_azure.provision.bodies.monitoring import diagnostic_setting
 

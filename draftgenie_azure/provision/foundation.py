@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from draftgenie_azure import addresses
 from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.bodies import foundation
 
 TYPE_CHECKING = False

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from draftgenie_azure import addresses
 from draftgenie_azure.arm.plan import BUILD, REUSE, Entry, pending
 from draftgenie_azure.build_context import buildkit
 from draftgenie_azure.build_context.context import Context
@@ -16,6 +15,7 @@ from draftgenie_azure.build_context.packing import pack
 from draftgenie_azure.build_context.sizes import heaviest, ignore_line
 from draftgenie_azure.digests import slow_digest
 from draftgenie_azure.errors import BuildError, DeployerError
+from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.build_log import is_progress
 from draftgenie_azure.provision.docker_command import DockerCommand
 from draftgenie_azure.provision.registry_builds import RegistryBuilds

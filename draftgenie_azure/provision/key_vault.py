@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from draftgenie_azure import addresses
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource, incarnation
 from draftgenie_azure.errors import AzureError
-from draftgenie_azure.provision import access
+from draftgenie_azure.provision import access, addresses
 from draftgenie_azure.provision.bodies import vault as bodies
 
 TYPE_CHECKING = False

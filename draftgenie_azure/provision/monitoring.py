@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from draftgenie_azure import addresses
 from draftgenie_azure.arm.client import Resource
+from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.bodies import monitoring as bodies
 
 TYPE_CHECKING = False

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from draftgenie_azure import addresses
 from draftgenie_azure.arm.client import Resource, incarnation
-from draftgenie_azure.provision import access
+from draftgenie_azure.provision import access, addresses
 from draftgenie_azure.provision.bodies import registry as bodies
 
 TYPE_CHECKING = False

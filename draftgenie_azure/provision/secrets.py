@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from draftgenie_azure import addresses
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.plan import known_after
 from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.template_values import plain_values
 
 TYPE_CHECKING = False

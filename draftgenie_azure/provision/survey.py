@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from draftgenie_azure import addresses
 from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.errors import AzureError, StateError
+from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.databases import PASSWORD
 
 TYPE_CHECKING = False

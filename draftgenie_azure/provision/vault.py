@@ -8,7 +8,6 @@ import secrets
 import string
 import time
 
-from draftgenie_azure import addresses
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.arm.diff import SECRET, Change
@@ -18,6 +17,7 @@ from draftgenie_azure.config.validated.secret_plan import is_secret_name, vault_
 from draftgenie_azure.digests import slow_digest
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.masking import MASK
+from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.bodies.roles import role_assignment
 from draftgenie_azure.provision.bodies.vault import vault_secret
 
