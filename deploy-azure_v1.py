@@ -54,8 +54,8 @@ from draftgenie_azure.changes.dependencies import step_hash
 from draftgenie_azure.cli import state_commands
 from draftgenie_azure.cli import views as report
 from draftgenie_azure.cli.arguments import build_parser, is_of_life
+from draftgenie_azure.cli.events import shortened
 from draftgenie_azure.cli.signals import Interrupts
-from draftgenie_azure.cli.views import JsonReporter, PlainReporter, shortened
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
 from draftgenie_azure.constants import CHANGES_PENDING, FAILURE, INTERRUPTED, STATE_FILE, SUCCESS
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, NoReturn
 
-    from draftgenie_azure.cli.views import Reporter
+    from draftgenie_azure.cli.events import Reporter
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.planning.making import Planned
     from draftgenie_azure.run.control import RunControl
@@ -852,7 +852,6 @@ def _told_plan(
     document = {
         "event": "plan",
         "steps": {name: {"verdict": d.verdict, "reasons": d.reasons} for name, d in decisions.items()},
-        **{verdict.replace(" ", "_"): count for verdict, count in counts.items()},
     }
     lines: list[str] = []
     if planned is not None:
@@ -873,13 +872,7 @@ def _told_plan(
 
 
 def _reporter(output: str, *, color: bool) -> Reporter:
-    reporter: Reporter
-    if output == "json":
-        reporter = JsonReporter()
-    else:
-        on_github = os.environ.get("GITHUB_ACTIONS") == "true"
-        width = max(map(len, STEP_NAMES))
-        reporter = PlainReporter(total=len(STEPS), width=width, color=color, on_github=on_github)
+    reporter = report.open_reporter(output, os.environ, color=color)
     reporter.order(STEP_NAMES)
     return reporter
 
@@ -924,16 +917,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = build_parser(__doc__).parse_args(argv)
     except UsageError as error:
-        _reporter(report.wanted_output(sys.argv[1:] if argv is None else argv), color=False).error(error, log=None)
+        reporter = _reporter(report.wanted_output(sys.argv[1:] if argv is None else argv), color=False)
+        reporter.error(error, log=None)
+        reporter.end(FAILURE)
         return FAILURE
     color = not args.no_color and not os.environ.get("NO_COLOR") and sys.stderr.isatty()
     reporter = _reporter(args.output, color=color)
+    code = FAILURE
     try:
         Interrupts.install()
         code = _outcome(args, reporter)
         Interrupts.decide(code)
     except KeyboardInterrupt:
         code = _interrupted(reporter)
+    finally:
+        reporter.end(code)
     return code
 
 

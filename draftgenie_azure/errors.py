@@ -45,16 +45,6 @@ class DeployerError(Exception):
         """The failures that were raised together, or the one."""
         return [self]
 
-    @property
-    def summary(self) -> str:
-        """The message without what `lines` has."""
-        return self.message
-
-    @property
-    def lines(self) -> Sequence[str]:
-        """Further lines, of our own words."""
-        return ()
-
 
 class Fault:
     """One fault of the configuration: where it stands, what was found, what is allowed."""
@@ -80,16 +70,6 @@ class ConfigError(DeployerError):
         lines = "\n".join(f"  {fault}" for fault in faults)
         super().__init__(f"the configuration has {count} fault{'s' * (count != 1)}:\n{lines}", hint=hint)
         self.faults = list(faults)
-
-    @property
-    def summary(self) -> str:
-        """How many faults there are."""
-        return self.message.split("\n", 1)[0]
-
-    @property
-    def lines(self) -> Sequence[str]:
-        """The faults, one a line."""
-        return [str(fault) for fault in self.faults]
 
 
 class UsageError(DeployerError):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from draftgenie_azure.cli.views import Reporter
+    from draftgenie_azure.cli.events import Reporter
     from draftgenie_azure.config.raw import RawConfig
     from draftgenie_azure.state.store import Locked, StateStore
 

@@ -1,4 +1,4 @@
-"""What a run tells: lines for people, or one JSON event per line. Decides nothing."""
+"""Views over the events of a command: lines for people, or one JSON object a line; and what a run ends with."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import sys
 from itertools import pairwise
 
 from draftgenie_azure import printable
+from draftgenie_azure.cli.events import Reporter, shortened
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.printable import duration
+from draftgenie_azure.steps import STEP_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,23 +19,16 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from draftgenie_azure.errors import DeployerError
+    from draftgenie_azure.cli.events import Event, View
 
-SHOWN_REASONS = 3
+_WIDTH = max(map(len, STEP_NAMES))
 _COLOURS = {
     "run": "36", "waits": "36", "done": "32", "failed": "31", "skip": "2", "may run": "33", "disabled": "2",
     "stopped": "33",
 }  # fmt: skip
 
 
-def shortened(reasons: Sequence[str]) -> str:
-    """The first few reasons, and how many more there are."""
-    shown = ", ".join(reasons[:SHOWN_REASONS])
-    more = len(reasons) - SHOWN_REASONS
-    return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _print(stream: Any, text: str) -> None:
+def print_text(stream: Any, text: str) -> None:
     """One text, whole; a deployment goes on when nobody listens any longer (a closed terminal, `| head`)."""
     encoding = stream.encoding or "utf-8"
     try:
@@ -49,6 +44,10 @@ def wanted_output(arguments: Sequence[str]) -> str:
     return "json" if wants_json else "plain"
 
 
+def _safe(text: str) -> list[str]:
+    return printable.lines(MASK.text(text))
+
+
 def ask(question: str) -> None:
     """Print a question, to be answered on the same line."""
     sys.stderr.write("\n".join(_safe(question)) + " [y/N] ")
@@ -59,131 +58,114 @@ def show_traceback(kind: type[BaseException], error: BaseException, trace: Trace
     """For `sys.excepthook`: the traceback of a fault of the program, without secrets."""
     import traceback
 
-    _print(sys.stderr, "\n".join(_safe("".join(traceback.format_exception(kind, error, trace)).rstrip())))
+    print_text(sys.stderr, "\n".join(_safe("".join(traceback.format_exception(kind, error, trace)).rstrip())))
 
 
-class PlainReporter:
-    """Lines for people, progress on standard error, results on standard output.
+class Lines:
+    """Lines for people: progress on standard error, results on standard output.
 
-    Whatever it is told may hold text of other people (names, Azure's messages, what containers printed): secrets are
-    hidden, control characters shown escaped, and each line after the first of a text has a margin.
+    An event may hold text of other people (names, Azure's messages, what containers printed): control characters are
+    shown escaped, and each line after the first of a text has a margin.
+
+    Args:
+        color: whether to paint.
     """
 
-    def __init__(self, *, total: int, width: int, color: bool, on_github: bool = False) -> None:
-        self._total = total
-        self._width = width
+    def __init__(self, *, color: bool = False) -> None:
         self._color = color
-        self._on_github = on_github
-        self._number: dict[str, int] = {}
+        self._faults: list[Event] = []
 
-    def order(self, names: Sequence[str]) -> None:
-        """Tell the order of the steps, from which their numbers follow."""
-        self._number = {name: number for number, name in enumerate(names, 1)}
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        kind = str(event["type"])
+        if kind.startswith("step_"):
+            stream = sys.stdout if event.get("planned") else sys.stderr
+            self._print(stream, self._step(event, kind.removeprefix("step_").replace("_", " ")))
+        elif kind == "message":
+            level = event["level"]
+            self._print(sys.stderr, behind("" if level == "info" else f"{level}: ", event["message"]))
+        elif kind == "log":
+            line = printable.lines(f"{event['source']} {event['line']}")[0]
+            self._print(sys.stdout, [printable.with_margin(line)])
+        elif kind == "fault":
+            self._faults.append(event)
+        elif kind == "error":
+            self._print(sys.stderr, self._error(event))
+        elif kind == "end" and event.get("lines"):
+            self._print(sys.stdout, [shown for line in event["lines"] for shown in behind("", line)])
 
-    def step(self, name: str, what: str, text: str, **facts: Any) -> None:
-        """Something happened to a step: `run`, `waits`, `done`, `skip`, `failed`, `disabled`, `may run`, `stopped`."""
-        self._print(sys.stderr, self._line(name, what, text))
+    def _step(self, event: Event, what: str) -> list[str]:
+        number = f"{event['number']:2}/{event['of']}"
+        return behind(f"{number} {event['step']:{_WIDTH}} {self._painted(what, 8)} ", event["message"])
 
-    def planned(self, name: str, what: str, reasons: list[str], changes: list[str]) -> None:
-        """What would happen to a step: a result, on standard output."""
-        self._print(sys.stdout, self._line(name, what, shortened(reasons)))
+    def _error(self, event: Event) -> list[str]:
+        message = str(event["message"])
+        faults, self._faults = [fault for fault in self._faults if place_and_text(fault) != message], []
+        # Of a configuration the message has the faults once more, which stand below it in lines of ours.
+        shown = self._headline(message.split("\n", 1)[0] if faults else message)
+        for fault in faults:
+            shown += self._fault(fault)
+        if event.get("details"):
+            shown += self._details(event)
+        for name in ("hint", "log"):
+            if event.get(name):
+                shown += behind({"hint": "  next: ", "log": "  log:  "}[name], event[name])
+        return shown
 
-    def _line(self, name: str, what: str, text: str) -> list[str]:
-        number = f"{self._number.get(name, 0):2}/{self._total}"
-        return _behind(f"{number} {name:{self._width}} {self._painted(what, 8)} ", text)
+    def _headline(self, message: str) -> list[str]:
+        return behind(f"{self._painted('failed', 0)}: ", message)
 
-    def message(self, text: str, *, level: str = "info") -> None:
-        """Something to know, on standard error."""
-        self._print(sys.stderr, _behind("" if level == "info" else f"{level}: ", text))
+    def _fault(self, fault: Event) -> list[str]:
+        return behind("  ", place_and_text(fault))
 
-    def log_line(self, source: str, line: str) -> None:
-        """A line of a container's log: a result, on standard output."""
-        self._print(sys.stdout, [printable.with_margin(f"{source} {_safe(line)[0]}")])
-
-    def error(self, error: DeployerError, *, log: str | None) -> None:
-        """What failed, why, what to do next, and where the log is."""
-        shown = _behind(f"{self._painted('failed', 0)}: ", error.summary)
-        for text in error.lines:
-            shown += _behind("  ", text)
-        if error.details:
-            shown += [printable.with_margin(line) for line in _safe(error.details)]
-        if error.hint:
-            shown += _behind("  next: ", error.hint)
-        if log:
-            shown += _behind("  log:  ", log)
-        self._print(sys.stderr, shown)
-
-    def result(self, lines: Sequence[str], document: dict[str, Any]) -> None:
-        """A result, on standard output."""
-        self._print(sys.stdout, [shown for line in lines for shown in _behind("", line)])
+    def _details(self, event: Event) -> list[str]:
+        """What a container, build or job printed."""
+        return [printable.with_margin(line) for line in printable.lines(event["details"])]
 
     def _print(self, stream: Any, lines: Sequence[str]) -> None:
-        if self._on_github and any(line.startswith(printable.MARGIN) for line in lines):
-            lines = printable.without_commands(lines)
-        _print(stream, "\n".join(lines))
+        print_text(stream, "\n".join(lines))
 
     def _painted(self, what: str, width: int) -> str:
         padded = what.ljust(width)
         return f"\x1b[{_COLOURS[what]}m{padded}\x1b[0m" if self._color and what in _COLOURS else padded
 
 
-def _safe(text: str) -> list[str]:
-    return printable.lines(MASK.text(text))
+def place_and_text(event: Event) -> str:
+    """A fault for people: file and line, key, what is wrong."""
+    place = f"{event['file']}:{event['line']}" if event.get("line") is not None else event.get("file")
+    if not place:
+        return str(event["message"] if not event.get("key") else f"argument {event['key']}: {event['message']}")
+    return ": ".join(str(part) for part in (place, event.get("key"), event["message"]) if part)
 
 
-def _behind(prefix: str, text: str) -> list[str]:
+def behind(prefix: str, text: str) -> list[str]:
     """The lines of a text, the first of them behind words of ours."""
-    first, *rest = _safe(text)
+    first, *rest = printable.lines(text)
     return [prefix + first, *rest]
 
 
-class JsonReporter:
-    """One JSON object per line on standard output, each with `event`."""
+class JsonLines:
+    """One JSON object per line on standard output."""
 
-    def order(self, names: Sequence[str]) -> None:
-        """Nothing to do: events carry names."""
-
-    def step(self, name: str, what: str, text: str, **facts: Any) -> None:
-        """An event of a step, with its reasons and seconds in full."""
-        self._write({"event": f"step_{what.replace(' ', '_')}", "step": name, "message": text, **facts})
-
-    def planned(self, name: str, what: str, reasons: list[str], changes: list[str]) -> None:
-        """An event as of a step that does it, with all reasons, and all dependencies that changed."""
-        self.step(name, what, shortened(reasons), reasons=reasons, changes=changes)
-
-    def message(self, text: str, *, level: str = "info") -> None:
-        """An event of kind `message`."""
-        self._write({"event": "message", "level": level, "message": text})
-
-    def log_line(self, source: str, line: str) -> None:
-        """An event of kind `log`."""
-        self._write({"event": "log", "source": source, "line": line})
-
-    def error(self, error: DeployerError, *, log: str | None) -> None:
-        """An event of kind `error`, after one of kind `fault` for each fault of usage or configuration."""
-        for fault in getattr(error, "faults", ()):
-            self._write(
-                {
-                    "event": "fault",
-                    "file": fault.file or None,
-                    "line": fault.line,
-                    "key": fault.key or None,
-                    "message": fault.message,
-                }
-            )
-        document = {"event": "error", "message": error.message, "hint": error.hint, "log": log}
-        self._write(document | ({"details": error.details} if error.details else {}))
-
-    def result(self, lines: Sequence[str], document: dict[str, Any]) -> None:
-        """The result as one object."""
-        self._write(document)
-
-    @staticmethod
-    def _write(document: dict[str, Any]) -> None:
-        _print(sys.stdout, printable.json_line(json.dumps(MASK.document(document), sort_keys=True)))
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        print_text(sys.stdout, printable.json_line(json.dumps(event, sort_keys=True)))
 
 
-Reporter = PlainReporter | JsonReporter
+def open_reporter(output: str, environ: Mapping[str, str], *, color: bool = False) -> Reporter:
+    """A reporter for `--output`: JSON, or lines for people in the way of the CI system that the command runs on."""
+    if output == "json":
+        return Reporter([JsonLines()])
+    view: View = Lines(color=color)
+    if environ.get("GITHUB_ACTIONS") == "true":
+        from draftgenie_azure.cli.ci_views import GitHub
+
+        view = GitHub(environ)
+    elif environ.get("TF_BUILD") == "True":
+        from draftgenie_azure.cli.ci_views import AzurePipelines
+
+        view = AzurePipelines(environ)
+    return Reporter([view])
 
 
 def summary(
@@ -233,6 +215,11 @@ def summary(
     document = {
         "event": "summary",
         "urls": urls,
+        "images": {
+            key: image["reference"]
+            for key, image in _outputs(records.get("build_and_push_images", {})).items()
+            if isinstance(image, dict) and "reference" in image
+        },
         "ran": {name: {"reasons": reasons, "seconds": took} for name, (reasons, took) in ran.items()},
         "skipped": skipped,
         "failed": failed,

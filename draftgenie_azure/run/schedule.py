@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-HEARTBEAT = 30.0  # seconds between two times that somebody may be told what still runs
+# Seconds after which somebody is told that a name still runs, from then on after which again; the last one repeats.
+HEARTBEATS = (10.0, 30.0, 60.0, 120.0)
 GRACE = 1.5  # seconds that running steps have to notice a stop; what they wait for goes on without us
 
 
@@ -44,7 +45,7 @@ def run_by_needs(
         width: how many at once; 1 runs them in the order given.
         durations: seconds that each is expected to take.
         control: a stop ends the waiting; what still runs then is abandoned after a moment.
-        still_running: called every `HEARTBEAT` seconds with each name that runs then.
+        still_running: called with a name that still runs, less and less often (`HEARTBEATS`).
 
     Returns:
         name -> what it raised, for those that failed. What needs one of them did not run; everything else did.
@@ -60,6 +61,7 @@ def run_by_needs(
     ready: list[tuple[float, str]] = []
     failures: dict[str, BaseException] = {}
     running: set[str] = set()
+    beats = _Heartbeats(still_running)
 
     def one(name: str) -> None:
         try:
@@ -69,7 +71,6 @@ def run_by_needs(
         else:
             ended.put((name, None))
 
-    beat = time.monotonic() + HEARTBEAT
     while True:
         for name in sorter.get_ready():
             heapq.heappush(ready, (order[name], name))
@@ -78,21 +79,22 @@ def run_by_needs(
                 if running:
                     break  # what is running ends, and leaves room for another thread
                 one(ready[0][1])
-            running.add(heapq.heappop(ready)[1])
+            name = heapq.heappop(ready)[1]
+            running.add(name)
+            beats.begin(name)
         if not running:
             break
         try:
-            message = ended.get(timeout=max(0.0, beat - time.monotonic()))
+            message = ended.get(timeout=beats.pause())
         except Empty:
-            beat += HEARTBEAT
-            for name in sorted(running):
-                still_running(name)
+            beats.tell()
             continue
         if message is None:
             _drain(ended, running)
             raise StopRequested
         name, error = message
         running.discard(name)
+        beats.end(name)
         if error is None:
             sorter.done(name)
         elif isinstance(error, StopRequested):
@@ -102,6 +104,34 @@ def run_by_needs(
             failures[name] = error
     control.check()
     return failures
+
+
+class _Heartbeats:
+    """When to tell of each name that it still runs."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._due: dict[str, tuple[float, int]] = {}  # name -> when, and how often before
+
+    def begin(self, name: str) -> None:
+        """A name begins to run."""
+        self._due[name] = (time.monotonic() + HEARTBEATS[0], 0)
+
+    def end(self, name: str) -> None:
+        """A name has ended."""
+        self._due.pop(name, None)
+
+    def pause(self) -> float:
+        """Seconds to the next time that somebody is to be told."""
+        return max(0.0, min(when for when, _ in self._due.values()) - time.monotonic())
+
+    def tell(self) -> None:
+        """Tell of each name whose time has come."""
+        now = time.monotonic()
+        for name in sorted(name for name, (when, _) in self._due.items() if when <= now):
+            count = min(self._due[name][1] + 1, len(HEARTBEATS) - 1)
+            self._due[name] = (now + HEARTBEATS[count], count)
+            self._tell(name)
 
 
 def side_by_side(tasks: Sequence[Callable[[], T]], *, width: int) -> list[T]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from draftgenie_azure.errors import DeployerError, DeploymentError, StateError, StopRequested
 from draftgenie_azure.run.control import RunControl
-from draftgenie_azure.run.schedule import run_by_needs, side_by_side, together
+from draftgenie_azure.run.schedule import _Heartbeats, run_by_needs, side_by_side, together
 
 
 @st.composite
@@ -169,3 +169,22 @@ def test_stop_and_fault_of_the_program_go_before_failures() -> None:
 
     assert together([failure, fault]) is fault
     assert together([failure, fault, stop]) is stop
+
+
+def test_heartbeats_grow_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After 10 s, 30 s, a minute, and then every two minutes; by a clock of its own."""
+    clock = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    told: list[tuple[str, float]] = []
+    beats = _Heartbeats(lambda name: told.append((name, clock)))
+    beats.begin("a")
+    clock = 5.0
+    beats.begin("b")
+    while clock < 400:
+        clock += beats.pause()
+        beats.tell()
+        if clock > 100:
+            beats.end("b")
+
+    assert [when for name, when in told if name == "a"] == [10, 40, 100, 220, 340, 460]
+    assert [when for name, when in told if name == "b"] == [15, 45, 105]

@@ -1,0 +1,129 @@
+"""The one stream of events that a command makes; lines for people, JSON and what CI systems show are views over it.
+
+Each event is an object of JSON with `version`, `type`, `time` and `run`; docs/events.schema.json describes them. The
+last one has the type `end`, with the result. `event` says what an event is about: it is the type, and in the last event
+what the command was asked for (`summary`, `plan`, `status`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from _thread import RLock
+
+from draftgenie_azure.masking import MASK
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, Protocol
+
+    from draftgenie_azure.errors import DeployerError
+
+    Event = dict[str, Any]
+
+    class View(Protocol):
+        """Shows events; passes over types that it does not know."""
+
+        def show(self, event: Event) -> None:
+            """Show one event."""
+
+
+VERSION = 1
+RESULTS = {0: "succeeded", 1: "failed", 2: "changes_pending", 130: "interrupted"}  # by exit code
+_COUNTED = {"step_done": "ran", "step_failed": "failed", "step_skip": "skipped", "step_disabled": "disabled",
+            "step_stopped": "stopped"}  # fmt: skip
+
+
+class Reporter:
+    """Makes the events and hands each to the views; nothing in them is secret from here on.
+
+    Args:
+        views: what shows them.
+    """
+
+    def __init__(self, views: Sequence[View]) -> None:
+        self._views = views
+        self.run = os.urandom(8).hex()
+        self._began = time.monotonic()
+        self._number: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
+        self._result: Event = {}
+        self._lock = RLock()
+
+    def order(self, names: Sequence[str]) -> None:
+        """Set the order of the steps, from which their numbers follow."""
+        self._number = {name: number for number, name in enumerate(names, 1)}
+
+    def step(self, name: str, what: str, text: str, **facts: Any) -> None:
+        """Something happened to a step: `run`, `waits`, `done`, `skip`, `failed`, `disabled`, `may run`, `stopped`."""
+        place = {"number": self._number.get(name, 0), "of": len(self._number)}
+        kind = f"step_{what.replace(' ', '_')}"
+        counted = what.replace(" ", "_") if facts.get("planned") else _COUNTED.get(kind)
+        if counted is not None:
+            self._counts[counted] = self._counts.get(counted, 0) + 1
+        self._emit(kind, step=name, message=text, **place, **facts)
+
+    def planned(self, name: str, what: str, reasons: Sequence[str], changes: Sequence[str] = ()) -> None:
+        """What would happen to a step: a result, as an event of a step to which it happens."""
+        facts = {"reasons": list(reasons), "changes": list(changes)}
+        self.step(name, what, shortened(reasons), planned=True, **facts)
+
+    def message(self, text: str, *, level: str = "info") -> None:
+        """Something to know."""
+        self._emit("message", level=level, message=text)
+
+    def log_line(self, source: str, line: str) -> None:
+        """A line of a container's log: a result."""
+        self._emit("log", source=source, line=line)
+
+    def error(self, error: DeployerError, *, log: str | None) -> None:
+        """What failed, why, what to do next, and where the log is; each fault of usage or configuration before it."""
+        with self._lock:
+            for fault in getattr(error, "faults", ()):
+                place = {"file": fault.file or None, "line": fault.line, "key": fault.key or None}
+                self._emit("fault", **place, message=fault.message)
+            facts = {name: value for name in ("code", "request_id", "details") if (value := getattr(error, name, None))}
+            self._emit("error", message=error.message, hint=error.hint, log=log, **facts)
+
+    def result(self, lines: Sequence[str], document: Mapping[str, Any]) -> None:
+        """What the command was asked for: lines for people, and the same for programs. Shown with the end."""
+        self._result = {**document, "lines": list(lines)}
+
+    def end(self, code: int) -> None:
+        """The last event: how the command ended."""
+        facts: Event = {"event": "end", "lines": [], "seconds": round(time.monotonic() - self._began, 3)}
+        facts |= self._result
+        counts = dict(sorted(self._counts.items()))
+        self._emit("end", **facts | {"result": RESULTS.get(code, "failed"), "exit_code": code, "counts": counts})
+
+    def _emit(self, kind: str, **facts: Any) -> None:
+        event = {"version": VERSION, "type": kind, "event": kind, "time": _now(), "run": self.run} | facts
+        with self._lock:
+            event = MASK.document(event)
+            for view in self._views:
+                view.show(event)
+
+
+def replay(lines: Iterable[str], views: Sequence[View]) -> None:
+    """Show events that were recorded, as `--output json` writes them."""
+    for line in lines:
+        event = json.loads(line)
+        for view in views:
+            view.show(event)
+
+
+def shortened(reasons: Sequence[str]) -> str:
+    """The first few reasons, and how many more there are."""
+    shown = ", ".join(reasons[:SHOWN_REASONS])
+    more = len(reasons) - SHOWN_REASONS
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+SHOWN_REASONS = 3
+
+
+def _now() -> str:
+    moment = time.time()
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(moment))}.{int(moment % 1 * 1000):03d}Z"

@@ -1,0 +1,102 @@
+"""A page of Markdown about a run, for the summaries of CI systems: result, addresses, steps, and their graph."""
+
+from __future__ import annotations
+
+import html
+
+from draftgenie_azure.cli import printable
+from draftgenie_azure.cli.events import shortened
+from draftgenie_azure.steps import STEPS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from draftgenie_azure.cli.events import Event
+
+LONGEST = 1_000_000  # bytes; GitHub drops a summary of over 1 MiB
+MOST_ROWS = 500
+LONGEST_CELL = 400
+_SIGNS = {"done": "✅", "failed": "❌", "skip": "⏭️", "disabled": "⏸️", "stopped": "🛑", "run": "⏳", "may run": "❔"}
+_COLOURS = {"done": "#2da44e", "failed": "#cf222e", "skip": "#8c959f", "stopped": "#bf8700"}
+
+
+class StepSummary:
+    """Takes events and makes a page of them."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, tuple[str, Event]] = {}
+        self._failures: list[Event] = []
+        self._warnings: list[str] = []
+        self._end: Event = {}
+
+    def take(self, event: Event) -> None:
+        """Note what the page shows of an event."""
+        kind = str(event["type"])
+        if kind.startswith("step_") and kind != "step_waits":
+            self._steps[str(event["step"])] = (kind.removeprefix("step_").replace("_", " "), event)
+        elif kind == "error":
+            self._failures.append(event)
+        elif kind == "message" and event["level"] == "warning":
+            self._warnings.append(str(event["message"]))
+        elif kind == "end":
+            self._end = event
+
+    def markdown(self) -> str:
+        """The page; nothing where there is nothing but a state command's answer."""
+        if not self._steps and not self._failures:
+            return ""
+        blocks = [f"## DraftGenie: {self._end.get('result', 'unknown')}", *self._told()]
+        blocks += [_table(("service", "address"), [(key, url) for key, url in self._end.get("urls", {}).items()])]
+        blocks += [_table(("step", "", "seconds", "why"), [self._row(name) for name in self._steps]), self._graph()]
+        text = ""
+        for block in filter(None, blocks):
+            if len(text.encode()) + len(block.encode()) > LONGEST:
+                return f"{text}\n(The rest is left out: it is too long for a summary.)\n"
+            text += f"{block}\n\n"
+        return text
+
+    def _told(self) -> list[str]:
+        failures = [f"> **failed** {_cell(event['message'])}" for event in self._failures[:MOST_ROWS]]
+        hints = [f"> next: {_cell(event['hint'])}" for event in self._failures[:MOST_ROWS] if event.get("hint")]
+        return failures + hints + [f"> **warning** {_cell(text)}" for text in self._warnings[:MOST_ROWS]]
+
+    def _row(self, name: str) -> tuple[str, str, str, str]:
+        what, event = self._steps[name]
+        why = shortened(event.get("reasons") or [str(event["message"])])
+        return name, f"{_SIGNS.get(what, '')} {what}", str(event.get("seconds", "")), why
+
+    def _graph(self) -> str:
+        """The steps that were told of, by what needs what."""
+        known = [step for step in STEPS if step.name in self._steps]
+        lines = ["```mermaid", "flowchart LR"]
+        for step in known:
+            lines.append(f"  {step.name}")
+            lines += [f"  {need} --> {step.name}" for need in _nearest(step.needs) if need in self._steps]
+            colour = _COLOURS.get(self._steps[step.name][0])
+            lines += [f"  style {step.name} stroke:{colour},stroke-width:3px"] if colour else []
+        return "\n".join([*lines, "```"]) if known else ""
+
+
+def _nearest(needs: tuple[str, ...]) -> list[str]:
+    """The needs that no other need stands for: an arrow to each of the others says nothing new."""
+    by_name = {step.name: step for step in STEPS}
+    return [need for need in needs if not any(need in by_name[other].needs for other in needs if other != need)]
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    if not rows:
+        return ""
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    lines += [f"| {' | '.join(map(_cell, row))} |" for row in rows[:MOST_ROWS]]
+    if len(rows) > MOST_ROWS:
+        lines.append(f"| and {len(rows) - MOST_ROWS} more |{' |' * (len(head) - 1)}")
+    return "\n".join(lines)
+
+
+def _cell(text: object) -> str:
+    """Text that is no Markdown and no HTML, on one line."""
+    shown = printable.escaped(" ".join(str(text).splitlines()))
+    if len(shown) > LONGEST_CELL:
+        shown = f"{shown[:LONGEST_CELL]}..."
+    for character in "\\`*_[]|~#!":
+        shown = shown.replace(character, f"\\{character}") if character != "|" else shown.replace("|", "&#124;")
+    return html.escape(shown, quote=False).replace("&amp;#124;", "&#124;")
