@@ -139,7 +139,10 @@ def _append(path: str | None, text: str) -> bool:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    """A value on one line, in which no system finds a command."""
+    if isinstance(value, str):
+        return printable.escaped(value)
+    return printable.json_line(json.dumps(value, sort_keys=True))
 
 
 def _github_output(name: str, value: object) -> str:

@@ -97,6 +97,6 @@ def _cell(text: object) -> str:
     shown = printable.escaped(" ".join(str(text).splitlines()))
     if len(shown) > LONGEST_CELL:
         shown = f"{shown[:LONGEST_CELL]}..."
-    for character in "\\`*_[]|~#!":
-        shown = shown.replace(character, f"\\{character}") if character != "|" else shown.replace("|", "&#124;")
-    return html.escape(shown, quote=False).replace("&amp;#124;", "&#124;")
+    for character in "\\`*_[]~#!":
+        shown = shown.replace(character, f"\\{character}")
+    return html.escape(shown, quote=False).replace("|", "&#124;")
