@@ -7,6 +7,7 @@ import re
 from draftgenie_azure.arm import hosts
 from draftgenie_azure.arm.replies import member
 from draftgenie_azure.errors import AzureError
+from draftgenie_azure.provision.container_logs import last_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class BuildLog:
             self._read_on(whole=True)
         except AzureError as error:
             return f"(its log could not be read: {error.message})"
-        return "\n".join(f"    {line}" for line in self._last)
+        return last_lines("\n".join(self._last), LOG_LINES)
 
     def _read_on(self, *, whole: bool = False) -> None:
         if not self._address:

@@ -68,7 +68,7 @@ def job_log(arm: Arm, transport: Wire, job_id: str, execution: str) -> tuple[lis
     ends, logs = [], []
     for replica in replicas:
         for container in (replica.get("properties") or replica).get("containers") or []:
-            state = container.get("runningStateDetails") or container.get("runningState")
+            state = container.get("runningStateDetails") or container.get("runningState") or "unknown"
             ends.append(f"{container.get('name')}: {state}")
             address = container.get("logStreamEndpoint")
             if address:

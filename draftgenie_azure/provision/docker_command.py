@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 
 from draftgenie_azure.errors import BuildError
 from draftgenie_azure.provision.build_log import LOG_LINES
+from draftgenie_azure.provision.container_logs import last_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -170,10 +171,10 @@ class DockerCommand:
             _end(child)
             reader.join(_GRACE)
         if child.returncode != 0:
-            text = "\n".join(f"    {line}" for line in lines)
             raise BuildError(
-                f"{key}: docker buildx build ends with {child.returncode}.\n{text}",
+                f"{key}: docker buildx build ends with exit code {child.returncode}",
                 hint="Correct the build, then run again: other images are kept.",
+                details=last_lines("\n".join(lines), LOG_LINES),
             )
 
     def _wait(self, key: str, child: subprocess.Popen[bytes], timeout: int) -> None:

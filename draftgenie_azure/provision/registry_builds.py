@@ -143,8 +143,12 @@ class RegistryBuilds:
         if status == "Succeeded":
             log.finish()
         else:
-            text = f"{request.key}: build {run_id} of {request.dockerfile} ended as {status or 'Error'}."
-            raise BuildError(f"{text}\n{log.end()}", hint=_advice(request))
+            raise BuildError(
+                f"{request.key}: build {run_id} of {request.dockerfile} ended as {status or 'Error'}\n"
+                f"its log: az acr task logs --registry {ids.last_name(self._registry)} --run-id {run_id}",
+                hint=_advice(request),
+                details=log.end(),
+            )
         return True
 
     def _ended(self, request: BuildRequest, run_id: str, log: BuildLog) -> str:

@@ -223,11 +223,12 @@ def test_secret_build_argument_is_not_on_the_command_line(docker: StandIn) -> No
 def test_failed_build_shows_the_end_of_its_output(docker: StandIn) -> None:
     docker.plan(build={"code": 17, "out": "\n".join(f"line {number}" for number in range(100))})
 
-    with pytest.raises(BuildError, match="api: docker buildx build ends with 17") as failure:
+    with pytest.raises(BuildError, match="api: docker buildx build ends with exit code 17") as failure:
         build(Told().command())
 
-    assert "    line 99" in failure.value.message
-    assert "line 50" not in failure.value.message
+    assert "line 99" in failure.value.details
+    assert "line 50" not in failure.value.details
+    assert "line 99" not in failure.value.message  # which the state keeps
 
 
 def test_output_that_is_not_text_is_no_failure(docker: StandIn) -> None:

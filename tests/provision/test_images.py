@@ -206,4 +206,5 @@ def test_failed_build_is_told_although_its_log_cannot_be_read(tmp_path: Path, bo
     with scripted_azure(tmp_path, registry) as azure, pytest.raises(BuildError) as failure:
         build(azure, registry, build_request(tmp_path))
 
-    assert "build ch1 of Dockerfile ended as Failed.\n(its log could not be read: " in failure.value.message
+    assert "build ch1 of Dockerfile ended as Failed\nits log: az acr task logs " in failure.value.message
+    assert "(its log could not be read: " in failure.value.details

@@ -326,7 +326,8 @@ def test_failed_migration_is_told_although_its_log_cannot_be_read(tmp_path: Path
     with scripted_azure(tmp_path, script) as azure, pytest.raises(DeployerError) as failure:
         migrate(azure)
 
-    assert "ended as Failed (e1).\n    migration: \n    (its log could not be read: " in failure.value.message
+    assert "ended as Failed (e1): migration: unknown\nits log: az containerapp job logs show " in failure.value.message
+    assert "(its log could not be read: " in failure.value.details
 
 
 @pytest.mark.parametrize(
@@ -342,5 +343,5 @@ def test_failed_migration_is_told_although_its_replicas_cannot_be_listed(tmp_pat
     with scripted_azure(tmp_path, script, budget=0.5) as azure, pytest.raises(DeployerError) as failure:
         migrate(azure)
 
-    assert "the migration ended as Failed (e1)." in failure.value.message
+    assert "the migration ended as Failed (e1): " in failure.value.message
     assert "replica" in failure.value.message
