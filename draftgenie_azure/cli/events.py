@@ -99,7 +99,7 @@ class Reporter:
         self._emit("end", **facts | {"result": RESULTS.get(code, "failed"), "exit_code": code, "counts": counts})
 
     def _emit(self, kind: str, **facts: Any) -> None:
-        event = {"version": VERSION, "type": kind, "event": kind, "time": _now(), "run": self.run} | facts
+        event = {"event": kind, **facts, "version": VERSION, "type": kind, "time": _now(), "run": self.run}
         with self._lock:
             event = MASK.document(event)
             for view in self._views:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from draftgenie_azure.cli.views import Reporter
+    from draftgenie_azure.cli.events import Reporter
     from draftgenie_azure.config.raw import RawConfig
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.provision.log_stream import Source
@@ -289,7 +289,7 @@ class Life:
         """Show every run, or one of them whole."""
         if run is not None:
             entry = self._history.find(run)
-            self._reporter.result(list(_entry_lines(entry)), {"event": "history_run", **entry})
+            self._reporter.result(list(_entry_lines(entry)), {"event": "history_run", "entry": entry})
             return
         entries = self._history.entries()
         lines = listing(entries) or ["No run is recorded yet."]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from draftgenie_azure.cli.views import shortened, under_way
+from draftgenie_azure.cli.events import shortened
+from draftgenie_azure.cli.views import under_way
 from draftgenie_azure.printable import duration
 
 TYPE_CHECKING = False
