@@ -286,8 +286,9 @@ class Migrations:
                 hint="Look at the database. The next run starts the migration once more.",
             )
         if not succeeded:
-            container = job.body["properties"]["template"]["containers"][0]["name"]
-            look = command(job.id, "job", "--execution", execution, "--container", container)
+            containers = job.body["properties"].get("template", {}).get("containers", [])
+            named = [word for one in containers[:1] for word in ("--container", one["name"])]
+            look = command(job.id, "job", "--execution", execution, *named)
             ends, log = job_log(self._arm, self._transport, job.id, execution)
             raise DeployerError(
                 f"{job.key}: the migration ended as {status} ({execution}): {'; '.join(ends)}\nits log: {look}",
