@@ -932,6 +932,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _interrupted(reporter)
     finally:
         reporter.end(code)
+    if reporter.lost is not None and (args.status or args.dry_run or args.history is not None):
+        report.print_text(sys.stderr, f"failed: the result could not be written: {reporter.lost.strerror}")
+        return FAILURE
     return code
 
 

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 
-from draftgenie_azure.cli import printable
+from draftgenie_azure import printable
 from draftgenie_azure.cli.step_summary import StepSummary
 from draftgenie_azure.cli.views import Lines, behind, place_and_text, print_text
 
@@ -89,7 +89,7 @@ class GitHub(_CiLines):
         if any(line.startswith(printable.MARGIN) for line in lines):
             rest = printable.without_commands([line for line in lines if line not in first])
             rest = [*first, *rest]
-        print_text(stream, "\n".join(rest))
+        super()._print(stream, rest)
 
     def _print_group(self, title: str, lines: Sequence[str]) -> None:
         shown = printable.without_commands([printable.with_margin(line) for line in lines])

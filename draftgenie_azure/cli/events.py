@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     Event = dict[str, Any]
 
     class View(Protocol):
-        """Shows events; passes over types that it does not know."""
+        """Shows events; passes over types that it does not know. `lost` says why a result could not be written."""
+
+        lost: OSError | None
 
         def show(self, event: Event) -> None:
             """Show one event."""
@@ -97,6 +99,11 @@ class Reporter:
         facts |= self._result
         counts = dict(sorted(self._counts.items()))
         self._emit("end", **facts | {"result": RESULTS.get(code, "failed"), "exit_code": code, "counts": counts})
+
+    @property
+    def lost(self) -> OSError | None:
+        """Why a result could not be written, if it could not."""
+        return next((view.lost for view in self._views if view.lost is not None), None)
 
     def _emit(self, kind: str, **facts: Any) -> None:
         event = {"event": kind, **facts, "version": VERSION, "type": kind, "time": _now(), "run": self.run}

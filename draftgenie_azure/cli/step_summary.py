@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from draftgenie_azure.cli import printable
+from draftgenie_azure import printable
 from draftgenie_azure.cli.events import shortened
 from draftgenie_azure.steps import STEPS
 

@@ -28,14 +28,20 @@ _COLOURS = {
 }  # fmt: skip
 
 
-def print_text(stream: Any, text: str) -> None:
-    """One text, whole; a deployment goes on when nobody listens any longer (a closed terminal, `| head`)."""
+def print_text(stream: Any, text: str) -> OSError | None:
+    """One text, whole; a deployment goes on when nobody listens any longer (a closed terminal, `| head`).
+
+    Returns:
+        Why it is lost: the disk under the stream is full. A reader that has seen enough loses nothing.
+    """
     encoding = stream.encoding or "utf-8"
     try:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         stream.flush()
-    except OSError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return None if isinstance(error, BrokenPipeError) else error
+    return None
 
 
 def wanted_output(arguments: Sequence[str]) -> str:
@@ -69,10 +75,14 @@ class Lines:
 
     Args:
         color: whether to paint.
+
+    Attributes:
+        lost: why a result could not be written.
     """
 
     def __init__(self, *, color: bool = False) -> None:
         self._color = color
+        self.lost: OSError | None = None
         self._faults: list[Event] = []
 
     def show(self, event: Event) -> None:
@@ -123,7 +133,9 @@ class Lines:
         return [printable.with_margin(line) for line in printable.lines(event["details"])]
 
     def _print(self, stream: Any, lines: Sequence[str]) -> None:
-        print_text(stream, "\n".join(lines))
+        failure = print_text(stream, "\n".join(lines))
+        if stream is sys.stdout:
+            self.lost = self.lost or failure
 
     def _painted(self, what: str, width: int) -> str:
         padded = what.ljust(width)
@@ -147,9 +159,11 @@ def behind(prefix: str, text: str) -> list[str]:
 class JsonLines:
     """One JSON object per line on standard output."""
 
+    lost: OSError | None = None
+
     def show(self, event: Event) -> None:
         """Show one event."""
-        print_text(sys.stdout, printable.json_line(json.dumps(event, sort_keys=True)))
+        self.lost = print_text(sys.stdout, printable.json_line(json.dumps(event, sort_keys=True))) or self.lost
 
 
 def open_reporter(output: str, environ: Mapping[str, str], *, color: bool = False) -> Reporter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-import sys
+import subprocess
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -243,6 +243,8 @@ def test_summary_shows_text_and_no_markdown(tmp_path: Path) -> None:
 
 
 class _Taking:
+    lost: OSError | None = None
+
     def __init__(self, summary: StepSummary) -> None:
         self._summary = summary
 
@@ -255,4 +257,18 @@ def test_view_passes_over_types_that_it_does_not_know(tmp_path: Path) -> None:
     for view in (Lines(), ci("GitHub", tmp_path), ci("Azure", tmp_path)):
         assert drawn(json.dumps(event), view) == ("", "")
     jsonschema.validate(event, SCHEMA)
-    assert sys.stdout is not None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device here that is always full")
+@pytest.mark.parametrize("output", ["plain", "json"])
+def test_result_that_cannot_be_written_is_a_failure_where_it_is_the_purpose(deployed: Project, output: str) -> None:
+    for arguments, code in ((("--status",), 1), (("--dry-run",), 1), (("--history",), 1), ((), 0)):
+        with Path("/dev/full").open("w", encoding="utf-8") as full:
+            done = subprocess.run(
+                deployed.command(*arguments, "--output", output),
+                cwd=deployed.directory, env=deployed.env(), stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            )  # fmt: skip
+
+        assert done.returncode == code, arguments
+        assert ("the result could not be written: No space left on device" in done.stderr) is (code == 1)
+        assert "Traceback" not in done.stderr
