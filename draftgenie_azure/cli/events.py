@@ -106,8 +106,8 @@ class Reporter:
         return next((view.lost for view in self._views if view.lost is not None), None)
 
     def _emit(self, kind: str, **facts: Any) -> None:
-        event = {"event": kind, **facts, "version": VERSION, "type": kind, "time": _now(), "run": self.run}
-        with self._lock:
+        with self._lock:  # times are in the order of the events
+            event = {"event": kind, **facts, "version": VERSION, "type": kind, "time": _now(), "run": self.run}
             event = MASK.document(event)
             for view in self._views:
                 view.show(event)

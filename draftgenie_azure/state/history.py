@@ -6,6 +6,7 @@ import json
 import os
 
 from draftgenie_azure.errors import StateError
+from draftgenie_azure.masking import MASK
 from draftgenie_azure.state.lock import Holder
 from draftgenie_azure.state.resource_records import now
 
@@ -96,7 +97,7 @@ class History:
         self._write(entries)
 
     def _write(self, entries: list[dict[str, Any]]) -> None:
-        lines = (json.dumps(entry, sort_keys=True, ensure_ascii=True) for entry in entries[-KEPT_RUNS:])
+        lines = (json.dumps(MASK.document(entry), sort_keys=True, ensure_ascii=True) for entry in entries[-KEPT_RUNS:])
         self._backend.write_companion(COMPANION, "".join(f"{line}\n" for line in lines).encode())
 
 
