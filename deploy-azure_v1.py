@@ -42,8 +42,8 @@ if __name__ == "__main__":  # before anything else: there is nothing to stop in 
 
 import argparse
 import time
+from _thread import RLock  # threading itself costs the no-op run half a millisecond
 from functools import partial
-from threading import RLock, current_thread
 
 from deployer import DraftGenieDeployer
 from draftgenie_azure import planning, provision, run
@@ -55,6 +55,7 @@ from draftgenie_azure.cli import state_commands
 from draftgenie_azure.cli import views as report
 from draftgenie_azure.cli.arguments import build_parser, is_of_life
 from draftgenie_azure.cli.events import shortened
+from draftgenie_azure.cli.outputs import open_reporter, wanted_output
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
@@ -255,7 +256,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
     ) -> None:
         super().__init__(config, logger, dry_run)
         self.state = state_manager or StateManager(config, logger)
-        self.reporter = reporter or _reporter("plain", color=False)
+        self.reporter = reporter or open_reporter("plain", os.environ)
         self._forcing = (_forced_names(force_steps), force_all, log_file)
         self.decider = decider or self._new_decider()
         self.deciding = RLock()
@@ -341,7 +342,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
 
     def _waits(self, text: str) -> None:
         """Tell what the step waits for in whose thread this is called."""
-        self.reporter.step(current_thread().name, "waits", text)
+        self.reporter.step(run.schedule.name_of_thread(), "waits", text)
 
     def _still_running(self, name: str) -> None:
         """Tell how long a step has been running, what Azure is at work on, and how long it takes as a rule."""
@@ -871,12 +872,6 @@ def _told_plan(
 # --------------------------------------------------------------------------------------------------------- command line
 
 
-def _reporter(output: str, *, color: bool) -> Reporter:
-    reporter = report.open_reporter(output, os.environ, color=color)
-    reporter.order(STEP_NAMES)
-    return reporter
-
-
 def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
     """Do the one thing that the flags ask for; a dry run wins over all that writes."""
     args.config = args.config or ["config.yaml"]
@@ -917,12 +912,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = build_parser(__doc__).parse_args(argv)
     except UsageError as error:
-        reporter = _reporter(report.wanted_output(sys.argv[1:] if argv is None else argv), color=False)
+        reporter = open_reporter(wanted_output(sys.argv[1:] if argv is None else argv), os.environ)
         reporter.error(error, log=None)
         reporter.end(FAILURE)
         return FAILURE
     color = not args.no_color and not os.environ.get("NO_COLOR") and sys.stderr.isatty()
-    reporter = _reporter(args.output, color=color)
+    reporter = open_reporter(args.output, os.environ, color=color)
     code = FAILURE
     try:
         Interrupts.install()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-
 from draftgenie_azure import printable
 from draftgenie_azure.cli.events import shortened
 from draftgenie_azure.steps import STEPS
@@ -99,4 +97,4 @@ def _cell(text: object) -> str:
         shown = f"{shown[:LONGEST_CELL]}..."
     for character in "\\`*_[]~#!":
         shown = shown.replace(character, f"\\{character}")
-    return html.escape(shown, quote=False).replace("|", "&#124;")
+    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "&#124;")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from itertools import pairwise
 
 from draftgenie_azure import printable
-from draftgenie_azure.cli.events import Reporter, shortened
+from draftgenie_azure.cli.events import shortened
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.printable import duration
 from draftgenie_azure.steps import STEP_NAMES
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from draftgenie_azure.cli.events import Event, View
+    from draftgenie_azure.cli.events import Event
 
 _WIDTH = max(map(len, STEP_NAMES))
 _COLOURS = {
@@ -42,12 +41,6 @@ def print_text(stream: Any, text: str) -> OSError | None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return None if isinstance(error, BrokenPipeError) else error
     return None
-
-
-def wanted_output(arguments: Sequence[str]) -> str:
-    """What a command line that cannot be parsed asks for, as far as it can be told: `json` or `plain`."""
-    wants_json = "--output=json" in arguments or ("--output", "json") in pairwise(arguments)
-    return "json" if wants_json else "plain"
 
 
 def _safe(text: str) -> list[str]:
@@ -164,22 +157,6 @@ class JsonLines:
     def show(self, event: Event) -> None:
         """Show one event."""
         self.lost = print_text(sys.stdout, printable.json_line(json.dumps(event, sort_keys=True))) or self.lost
-
-
-def open_reporter(output: str, environ: Mapping[str, str], *, color: bool = False) -> Reporter:
-    """A reporter for `--output`: JSON, or lines for people in the way of the CI system that the command runs on."""
-    if output == "json":
-        return Reporter([JsonLines()])
-    view: View = Lines(color=color)
-    if environ.get("GITHUB_ACTIONS") == "true":
-        from draftgenie_azure.cli.ci_views import GitHub
-
-        view = GitHub(environ)
-    elif environ.get("TF_BUILD") == "True":
-        from draftgenie_azure.cli.ci_views import AzurePipelines
-
-        view = AzurePipelines(environ)
-    return Reporter([view])
 
 
 def summary(

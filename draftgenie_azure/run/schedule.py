@@ -106,6 +106,11 @@ def run_by_needs(
     return failures
 
 
+def name_of_thread() -> str:
+    """The name in whose thread this is called."""
+    return threading.current_thread().name
+
+
 class _Heartbeats:
     """When to tell of each name that it still runs."""
 

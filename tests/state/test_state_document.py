@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from project import ROOT, STATE
 
 from draftgenie_azure.changes.decision import Decider
-from draftgenie_azure.cli.views import status, summary
+from draftgenie_azure.cli.status import page
+from draftgenie_azure.cli.views import summary
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.errors import StateError
 from draftgenie_azure.state import document as state_document
@@ -152,7 +153,7 @@ def test_mutated_state_is_an_error_with_words_or_a_document_that_every_reader_ca
     assert state_document.dump(state_document.parse(again, "again")) == again
     assert state_document.copy_for_keeping(document)
     assert summary(document, STEP_NAMES, {}, 1.0, asked=False)
-    assert status(document, STEP_NAMES, "state.json")
+    assert page(document, STEP_NAMES, "state.json", None)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
