@@ -27,6 +27,7 @@ from draftgenie_azure.steps import STEP_NAMES, STEPS
 def _document() -> dict[str, Any]:
     """A state as a run leaves it: a completed, a failed and a running step, resources, secrets, an operation."""
     success = {"timestamp": "2026-11-24T10:30:00Z", "dependency_hash": "0" * 64, "duration_seconds": 1.5,
+               "hash_format": 2,
                "dependencies": {"config:postgresql.sku": "1" * 64}, "outputs": {"host": "h", "port": 5432}}
     return state_document.empty(lineage="a" * 32, salt="b" * 32, serial=41) | {
         "last_updated": "2026-11-24T10:30:00Z",
@@ -62,6 +63,13 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         yield from _paths(item, (*path, key))
+
+
+def _without_formats(value: Any) -> Any:
+    """Without the formats of hashes, which loading notes where an older version did not."""
+    if isinstance(value, dict):
+        return {key: _without_formats(item) for key, item in value.items() if key != "hash_format"}
+    return value
 
 
 PATHS = list(_paths(DOCUMENT))
@@ -148,7 +156,7 @@ def test_mutated_state_is_an_error_with_words_or_a_document_that_every_reader_ca
     said = json.loads(data)
     assert document["lineage"] == said["lineage"]
     assert document["serial"] == said["serial"]
-    assert document["steps"] == said.get("steps", {})
+    assert _without_formats(document["steps"]) == _without_formats(said.get("steps", {}))
     again = state_document.dump(document)
     assert state_document.dump(state_document.parse(again, "again")) == again
     assert state_document.copy_for_keeping(document)
