@@ -859,6 +859,7 @@ def _told_plan(
         document |= planned.document()
         lines = planning.view.lines(planned)
         if planned.asked:
+            document["plan_id"] = planned.id
             lines.append(f"Plan {planned.id}")
     faults = f", {counts['fault']} would fail" if counts["fault"] else ""
     text = f"Dry run: {counts['run']} to run, {counts['may run']} may run, {counts['skip']} up to date{faults}."
