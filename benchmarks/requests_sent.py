@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/requests_sent.py [--services 7,50,200] [--scale 0]
 
-Every service has a public image, so no build is counted. The fewest possible are counted from the emulator's own log: one
-request for each write that differs, and one look at each operation that Azure says goes on after the answer.
+Every service has a public image, so no build is counted. The fewest possible are counted from the emulator's own log: a
+write for each that differs, and one look at each operation that Azure says goes on after the answer.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ def project(directory: Path, services: int, scale: float) -> None:
     values = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     values["azure"]["emulator"] = {"scale": scale}
     for service in values["services"].values():
-        if service.pop("dockerfile", None) is not None:
-            service["image"] = "ghcr.io/example/echo:1"
+        service.pop("dockerfile", None)
+        service.setdefault("image", "ghcr.io/example/echo:1")
+        service["kind"] = "infrastructure"
     for number in range(services - len(values["services"])):
         values["services"][f"extra_{number}"] = {
             "image": "ghcr.io/example/echo:1",
@@ -97,8 +98,8 @@ def main() -> None:
             project(directory, services, options.scale)
             seconds, requests, _ = run(directory)
             least = fewest(requests)
-            ratio = len(requests) / least
-            print(f"{services:4} services: {len(requests):5} requests, {least:4} at least ({ratio:.2f}), {seconds:.1f} s")
+            words = f"{len(requests):5} requests, {least:4} at least ({len(requests) / least:.2f})"
+            print(f"{services:4} services: {words}, {seconds:.1f} s")
             seconds, requests, _ = run(directory, "--dry-run", "--refresh")
             print(f"     --refresh: {len(requests):5} requests, {seconds:.1f} s")
             change_one_variable(directory)

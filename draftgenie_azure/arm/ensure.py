@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     Body = dict[str, Any]
 
 CREATION_ID_TAG = "incarnation"
+_GATHER = 0.2  # seconds in which others that are waited for join one listing
 _LOOKS_AT_FAILED = 3  # a failed resource is at rest: one that still says it is busy then will not get ready
 # Types whose answer to a PUT is the resource as a GET shows it. An app's is an echo with nulls, a vault's lacks a
 # slash, a diagnostic setting's the categories that were not asked for (recorded traffic).
@@ -486,23 +487,26 @@ class Ensurer:
         body = reply.body if isinstance(reply.body, dict) else {}
         if not running and resource.type in _WHOLE_ANSWERS and body.get("id") and at_rest(body):
             return body
+        answered = time.monotonic()
         if running:
-            self._control.wait(reply.retry_after or 0.0)
-        live = self._read_back(resource, judge=False)
+            self._control.wait(max(reply.retry_after or 0.0, _GATHER if resource.bulk else 0.0))
+        live = self._read_back(resource, judge=False, since=answered)
         if running and state_of(live) in BAD_ENDS:
             self._operations.wait(resource.id)  # which says why
         self._journal.operation_ended(resource.id)
         self._raise_if_failed(resource, live)
         return live
 
-    def _read_back(self, resource: Resource, *, judge: bool) -> Body:
+    def _read_back(self, resource: Resource, *, judge: bool, since: float | None = None) -> Body:
         """GET after a write, until the resource is there and at rest; `judge`: it must not have failed.
+
+        `since`: when the write was answered; a listing that was asked for after it tells of it.
 
         PostgreSQL may answer 404 for a while although the operation has succeeded
         (github.com/Azure/azure-rest-api-specs/issues/19546).
         """
         for attempt in range(12):
-            asked = time.monotonic()
+            asked = since if since is not None and attempt == 0 else time.monotonic()
             live = self._live.fresh(resource.id, asked) if resource.bulk else self._live.read(resource.id)
             live = self._at_rest(resource, live)
             if live is not None:
