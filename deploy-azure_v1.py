@@ -684,9 +684,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     _check_before(decider, plan, state, reporter)
     config = config or configuration.validate(raw)
     logger = run.log.open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
-    ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
-    for text in (*config.notices, *ignored):
-        reporter.message(text, level="note")
+    _tell_notices(config, reporter)
     with state_commands.locked(state, args, reporter):
         state.check_rescued()
         state.put_earlier_aside()
@@ -735,6 +733,13 @@ def _check_before(
             reporter.message(text, level="note")
     if faults:
         raise ConfigError(faults)
+
+
+def _tell_notices(config: Config, reporter: Reporter) -> None:
+    """Name what is allowed in the configuration and yet worth saying, and the keys that have no effect."""
+    ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
+    for text in (*config.notices, *ignored):
+        reporter.message(text, level="note")
 
 
 def _check_expected(expected: str | None, found: Planned) -> None:
@@ -811,6 +816,7 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
     if not args.refresh and not any(decision.runs for decision in decisions.values()):
         return _told_plan(args, decisions, reporter, None)
     config = config or configuration.validate(raw)
+    _tell_notices(config, reporter)
     planned = _planned(args, config, state, decisions, reporter)
     return _told_plan(args, planned.decisions, reporter, planned)
 

@@ -141,10 +141,11 @@ def test_what_a_runner_left_unexpanded_never_becomes_a_secret(project: Project, 
     assert not project.state_file.exists()
 
 
-def test_a_line_end_around_a_key_is_named_and_the_key_is_not_shown(project: Project) -> None:
+@pytest.mark.parametrize("flags", [[], ["--dry-run"]], ids=["run", "dry run"])
+def test_a_line_end_around_a_key_is_named_and_the_key_is_not_shown(project: Project, flags: list[str]) -> None:
     project.environment["GEMINI_API_KEY"] = f"{KEY}\n"
 
-    result = project.run()
+    result = project.run(*flags)
 
     assert result.code == 0
     assert "secrets.gemini_api_key: the value of GEMINI_API_KEY has a line end around it" in result.err
