@@ -54,7 +54,7 @@ class Change:
             ADD: shown(self.new),
             CHANGE: f"{shown(self.old)} → {shown(self.new)}",
             REMOVE: shown(self.old),
-            UNKNOWN: f"{shown(self.old)} → ({str(self.new).removeprefix(PENDING[0])})",
+            UNKNOWN: f"{shown(self.old)} → {shown(self.new)}",
             SECRET: "secret changed",
         }[self.kind]
         note = f"  ({self.note})" if self.note else ""
@@ -375,8 +375,8 @@ def shown(value: Any) -> str:
     """A value as people read it, on one line."""
     if value is None:
         return "nothing"
-    if isinstance(value, str) and value.startswith(PENDING[0]):
-        return f"({value[1:]})"
+    if isinstance(value, str) and PENDING in value:
+        return f"({value[value.index(PENDING) + 1 :]})"
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 

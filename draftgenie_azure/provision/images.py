@@ -226,7 +226,7 @@ class Images:
         """Tell whether the image would be built; its digest is known where the registry has it."""
         name = f"{self._data.login_server}/{request.repository}"
         plan.add(Entry(STEP, f"image/{request.key}", f"{name}:{tag}", BUILD if digest is None else REUSE, note=tag))
-        return {"reference": f"{name}@{digest}" if digest else pending(STEP), "tag": tag}
+        return {"reference": f"{name}@{digest or pending(STEP)}", "tag": tag}
 
     def _pack(self, request: BuildRequest, archive: IO[bytes]) -> tuple[str, str]:
         """Pack the context; its tag, and the Dockerfile's name in the archive.

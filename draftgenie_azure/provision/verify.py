@@ -99,8 +99,7 @@ class Verification:
         live, revision = self._await_ready(key, app_id, service)
         state = str(revision["properties"].get("runningState", "")).lower()
         asleep = state == "scaledtozero" or revision["properties"].get("replicas") == 0
-        # Healthy says that every container's probes were answered; without it the replicas are looked at one by one.
-        if not asleep and str(revision["properties"].get("healthState")).lower() != "healthy":
+        if not asleep:
             self._check_replicas(app_id, revision)
         if service.ingress == "external" and service.transport != "tcp":
             self._ask(app_id, live, service)

@@ -22,7 +22,6 @@ HANDMADE = {
     "properties": {
         "configuration": {
             "ingress": {
-                "customDomains": [{"name": "shop.example.org", "bindingType": "Disabled"}],
                 "ipSecurityRestrictions": [{"name": "office", "ipAddressRange": "203.0.113.0/24", "action": "Allow"}],
                 "corsPolicy": {"allowedOrigins": ["https://shop.example.org"]},
                 "stickySessions": {"affinity": "sticky"},
@@ -35,7 +34,7 @@ HANDMADE = {
 
 
 def test_one_changed_variable_takes_nothing_else_with_it(deployed: Project) -> None:
-    """Custom domain, allow list, CORS, affinity and Dapr of the gateway are as they were."""
+    """Allow list, CORS, affinity and Dapr of the gateway are as they were."""
     gateway = resource(deployed, "container_app/api_gateway")
     by_hand_body = copy.deepcopy(HANDMADE)
     del by_hand_body["properties"]["configuration"]["secrets"]
