@@ -9,6 +9,7 @@ from certificate_files import HOST, certificate_body, pfx
 from emulator_client import AzureClient, Json, environment_body
 
 from azure_emulator.attach import Attached
+from azure_emulator.services.app.unserved import UNSERVED
 
 ENVIRONMENT = "Microsoft.App/managedEnvironments/env"
 APP = "Microsoft.App/containerApps/app"
@@ -43,6 +44,17 @@ def make_app(azure: AzureClient, **properties: Any) -> Json:
     return azure.put(APP, app_body(azure, **properties))
 
 
+def make_job(azure: AzureClient, trigger: str = "manualTriggerConfig") -> Json:
+    configuration = {"triggerType": "Manual", "replicaTimeout": 60, trigger: {"parallelism": 1}}
+    container = {"name": "job", "image": "busybox:1", "resources": {"cpu": 0.25, "memory": "0.5Gi"}}
+    properties = {
+        "environmentId": f"{azure.group}/providers/{ENVIRONMENT}",
+        "configuration": configuration,
+        "template": {"containers": [container]},
+    }
+    return azure.put("Microsoft.App/jobs/one", {"location": "eastus2", "properties": properties})
+
+
 def patch_environment(azure: AzureClient, body: Json) -> None:
     """202 with a Location alone, which answers the whole environment at the end."""
     answer = azure.call("PATCH", ENVIRONMENT, body)
@@ -75,6 +87,45 @@ def test_a_profile_that_an_app_uses_cannot_be_taken_out(azure: AzureClient) -> N
     make_app(azure, workloadProfileName="Consumption")
     patch_environment(azure, without)
     assert len(azure.get(ENVIRONMENT)["properties"]["workloadProfiles"]) == 1
+
+
+# Networks
+
+
+@pytest.mark.parametrize(
+    ("prefix", "service", "profiles", "code"),
+    [
+        ("10.0.0.0/27", "Microsoft.App/environments", True, ""),
+        ("10.0.0.0/28", "Microsoft.App/environments", True, "ManagedEnvironmentInvalidNetworkConfiguration"),
+        ("10.0.0.0/27", "", True, "ManagedEnvironmentSubnetDelegationError"),
+        ("10.0.0.0/23", "", False, ""),
+        ("10.0.0.0/24", "", False, "ManagedEnvironmentInvalidNetworkConfiguration"),
+        ("10.0.0.0/23", "Microsoft.App/environments", False, "ManagedEnvironmentSubnetDelegationError"),
+        ("", "", True, "ManagedEnvironmentInvalidNetworkConfiguration"),
+    ],
+)
+def test_an_environment_goes_into_a_subnet_of_size_and_delegation(
+    azure: AzureClient, prefix: str, service: str, profiles: bool, code: str
+) -> None:
+    """learn.microsoft.com/azure/container-apps/networking; github.com/Azure/bicep issue 10922."""
+    delegations = [{"name": "apps", "properties": {"serviceName": service}}] if service else []
+    properties: Json = {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}
+    if prefix:
+        properties["subnets"] = [{"name": "s", "properties": {"addressPrefix": prefix, "delegations": delegations}}]
+    network = {"location": "eastus2", "properties": properties}
+    made = azure.put("Microsoft.Network/virtualNetworks/net", network, "2025-05-01")
+    body = environment_body()
+    body["properties"]["vnetConfiguration"] = {"infrastructureSubnetId": f"{made['id']}/subnets/s"}
+    if not profiles:
+        del body["properties"]["workloadProfiles"]
+
+    answer = azure.call("PUT", ENVIRONMENT, body)
+
+    if code:
+        assert (answer.status_code, azure.error(answer)) == (400, code)
+    else:
+        assert azure.status(azure.ok(answer)) == "Succeeded"
+        assert azure.get(ENVIRONMENT)["properties"]["infrastructureResourceGroup"]
 
 
 # Limits
@@ -415,14 +466,19 @@ def test_a_probe_may_start_without_delay(azure: AzureClient) -> None:
     azure.put(APP, body)
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["sourcecontrols/current", "functions", "privateEndpointConnections", "labelHistory", "resiliencyPolicies/x"],
-)
-def test_what_is_not_served_answers_as_something_that_is_not_there(azure: AzureClient, path: str) -> None:
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+@pytest.mark.parametrize("path", sorted(UNSERVED))
+def test_what_is_left_out_is_never_a_success(azure: AzureClient, path: str, method: str) -> None:
     make_environment(azure)
-    make_app(azure)
+    kind, _, below = path.partition("/")
+    owner = {"containerApps": APP, "managedEnvironments": ENVIRONMENT}.get(kind, f"Microsoft.App/{kind}/one")
+    if kind == "containerApps":
+        make_app(azure)
+    if kind == "jobs":
+        make_job(azure)
+    address = f"{owner}/{below}" if below else owner
 
-    answer = azure.call("GET", f"{APP}/{path}")
+    answer = azure.call(method, f"{address}/one" if below and method == "PUT" else address, {"location": "eastus2"})
 
-    assert answer.status_code == 404
+    assert answer.status_code in (404, 405)
+    assert azure.error(answer)

@@ -763,8 +763,13 @@ def test_a_suffix_comes_once_and_an_app_stays_in_its_environment(azure: AzureCli
 
 def test_the_exposed_port_of_an_external_tcp_app_is_its_own(azure: AzureClient) -> None:
     """learn.microsoft.com/azure/container-apps/ingress-overview."""
-    network = {"vnetConfiguration": {"infrastructureSubnetId": "/subscriptions/x/resourceGroups/y/subnets/z"}}
-    azure.ok(azure.call("PUT", ENVIRONMENT, {**EAST, "properties": network}))
+    properties = {
+        "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+        "subnets": [{"name": "apps", "properties": {"addressPrefix": "10.0.0.0/23"}}],
+    }
+    network = azure.put("Microsoft.Network/virtualNetworks/net", {**EAST, "properties": properties}, "2025-05-01")
+    subnet = {"vnetConfiguration": {"infrastructureSubnetId": f"{network['id']}/subnets/apps"}}
+    azure.ok(azure.call("PUT", ENVIRONMENT, {**EAST, "properties": subnet}))
     body = filled(with_ingress(**EXTERNAL_TCP), names_of(azure))
     azure.ok(azure.call("PUT", f"{CONTAINER_APPS}/one", body))
 

@@ -30,6 +30,7 @@ NAMESPACES = (
     "Insights",
     "KeyVault",
     "ManagedIdentity",
+    "Network",
     "OperationalInsights",
 )
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"

@@ -432,6 +432,9 @@ class Setting:
             mine = own is not None and identifier.lower() == own.lower()
             if not mine and kind in DEFAULTS and not action and "_managed/" not in identifier:
                 self.ensure(identifier)
+        profiles = bool((body.get("properties") or {}).get("workloadProfiles"))
+        for subnet in set(re.findall(r"(?i)/subscriptions/[^\" ]+?/virtualNetworks/[\w.-]+/subnets/[\w.-]+", text)):
+            self.subnet(subnet, delegated=profiles)
         for url, who in _vault_references(body):
             self.secret(url, who)
         for image in sorted(set(re.findall(r'"image": "([\w.-]+\.azurecr\.io/[^"]+)"', text))):
@@ -466,6 +469,20 @@ class Setting:
             self._parents(identifier)
             self._references(row, identifier)
             self.like(identifier, row)
+
+    def subnet(self, identifier: str, *, delegated: bool) -> None:
+        """A network with a subnet that an environment can be put into."""
+        if self.replay.exists(identifier):
+            return
+        self._groups(identifier)
+        service = {"name": "apps", "properties": {"serviceName": "Microsoft.App/environments"}}
+        subnet: Json = {"addressPrefix": "10.0.0.0/21", **({"delegations": [service]} if delegated else {})}
+        properties: Json = {
+            "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+            "subnets": [{"name": identifier.rsplit("/", 1)[1], "properties": subnet}],
+        }
+        network = {"location": self.replay.place or PLACE, "properties": properties}
+        self.azure.put(identifier.rsplit("/", 2)[0], network, "2025-05-01")
 
     def ensure(self, identifier: str) -> None:
         if self.replay.exists(identifier):

@@ -23,6 +23,7 @@ from azure_emulator.services.app.lifecycle import (
     ENVIRONMENT_PATCH,
     ENVIRONMENT_PUT,
 )
+from azure_emulator.services.app.network import check_network
 from azure_emulator.services.app.types import APP, ENVIRONMENT, JOB
 from azure_emulator.services.login import tokens
 from azure_emulator.services.managedidentity.identities import assigned
@@ -59,6 +60,7 @@ class Environments(ResourceType):
             return self._change(call, call.existing, body, patch=False)
         profiles.check_quota(call.world, region(body["location"]) or "")
         sent = body["properties"]
+        check_network(call.world, sent)
         if sent.get("zoneRedundant") and not (sent.get("vnetConfiguration") or {}).get("infrastructureSubnetId"):
             # learn.microsoft.com/azure/reliability/reliability-azure-container-apps; its code is not known.
             raise _bad_parameter("A zone redundant environment needs an infrastructure subnet.")
