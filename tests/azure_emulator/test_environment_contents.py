@@ -456,6 +456,22 @@ def test_a_scale_rule_names_a_secret_that_is_there(azure: AzureClient) -> None:
     assert azure.put(APP, body)["properties"]["template"]["scale"]["rules"] == [rule]
 
 
+def test_a_secret_sent_by_name_keeps_its_value(azure: AzureClient) -> None:
+    """What GET shows is sent back by many clients (learn.microsoft.com/azure/container-apps/manage-secrets)."""
+    make_environment(azure)
+    secrets = [{"name": "a", "value": "first"}, {"name": "b", "value": "second"}]
+    make_app(azure, configuration={"secrets": secrets})
+
+    make_app(azure, configuration={"secrets": [{"name": "a"}, {"name": "b", "value": "***"}]})
+    patch = {
+        "properties": {"configuration": {"secrets": [{"name": "a"}, {"name": "b"}, {"name": "c", "value": "third"}]}}
+    }
+    azure.operation(azure.ok(azure.call("PATCH", APP, patch)))
+
+    listed = azure.ok(azure.call("POST", f"{APP}/listSecrets")).json()["value"]
+    assert {item["name"]: item["value"] for item in listed} == {"a": "first", "b": "***", "c": "third"}
+
+
 def test_a_probe_may_start_without_delay(azure: AzureClient) -> None:
     """What terraform-provider-azurerm sends where nothing was given."""
     make_environment(azure)

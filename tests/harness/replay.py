@@ -36,7 +36,10 @@ HEADERS = ("Azure-AsyncOperation", "Location", "x-ms-async-operation-timeout", "
 
 # Recordings of locks and registrations use types that are not served here; what they show holds for any type.
 STAND_INS = [
-    (r"(?i)Microsoft\.Network/virtualNetworks/[\w.-]+", "Microsoft.ManagedIdentity/userAssignedIdentities/scope"),
+    (
+        r"(?i)Microsoft\.Network/virtualNetworks/[\w.-]+(?![\w.-]|/subnets)",
+        "Microsoft.ManagedIdentity/userAssignedIdentities/scope",
+    ),
     (r"(?i)Microsoft\.Storage/storageAccounts/[\w.-]+", "Microsoft.ManagedIdentity/userAssignedIdentities/scope"),
     (r"Microsoft\.Relay/namespaces/", "Microsoft.Cache/redis/"),
     (r"Microsoft\.ApiCenter/services/", "Microsoft.Cache/redis/"),
@@ -482,7 +485,7 @@ class Setting:
             "subnets": [{"name": identifier.rsplit("/", 1)[1], "properties": subnet}],
         }
         network = {"location": self.replay.place or PLACE, "properties": properties}
-        self.azure.put(identifier.rsplit("/", 2)[0], network, "2025-05-01")
+        self.azure.ok(self.azure.call("PUT", identifier.rsplit("/", 2)[0], network, "2025-05-01"))
 
     def ensure(self, identifier: str) -> None:
         if self.replay.exists(identifier):

@@ -154,7 +154,7 @@ class Apps(ResourceType):
             return secrets
         known = {item["name"]: item for item in call.existing.private["secrets"]}
         return [
-            {**item, "value": "***"}
+            {**item, "value": bodies.UNCHANGED}
             if "value" not in item
             and "keyVaultUrl" not in item
             and "keyVaultUrl" not in known.get(item["name"], {"keyVaultUrl": ""})

@@ -314,11 +314,15 @@ def secret_values(world: World, resource_key: str, secrets: list[Json]) -> Json:
     return {"value": value}
 
 
+UNCHANGED = "".join(["*"] * 3)
+"""The value of a secret that was sent by name only: it keeps the one that it has. Compared by identity."""
+
+
 def keep_values(world: World, resource_key: str, secrets: list[Json]) -> list[Json]:
     """The list without values, which are put aside."""
     kept = world.app_secrets.setdefault(resource_key, {})
     for item in secrets:
-        if item.get("value"):
+        if item.get("value") and item["value"] is not UNCHANGED:
             kept[item["name"]] = item["value"]
     return [{key: value for key, value in item.items() if key != "value"} for item in secrets]
 

@@ -81,7 +81,9 @@ class Jobs(ResourceType):
         if call.existing is not None:
             known = {item["name"] for item in call.existing.private["secrets"]}
             secrets = [
-                {**item, "value": "***"} if item["name"] in known and not {"value", "keyVaultUrl"} & set(item) else item
+                {**item, "value": bodies.UNCHANGED}
+                if item["name"] in known and not {"value", "keyVaultUrl"} & set(item)
+                else item
                 for item in secrets
             ]
         self._check(call, body, configuration, template, secrets, environment)
