@@ -33,7 +33,7 @@ def outcomes(emulator: Attached) -> list[Outcome]:
     return [outcome for sequence in sequences.values() for outcome in Replay(azure).run(sequence)]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_the_emulator_answers_as_azure_was_recorded_to(
     outcomes: list[Outcome], capsys: pytest.CaptureFixture[str]
 ) -> None:
