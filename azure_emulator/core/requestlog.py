@@ -63,11 +63,27 @@ def loggable(request: Request) -> Any:
         return f"{len(request.body)} bytes"
     body = masked(body)
     if _is_secret_write(request) and isinstance(body, dict):
-        if "value" in body:
-            body["value"] = HIDDEN
-        if isinstance(body.get("properties"), dict) and "value" in body["properties"]:
-            body["properties"]["value"] = HIDDEN
+        _hide_value(body)
+    if request.path.lower().endswith("/validateresources") and isinstance(body, dict):
+        _hide_asked(body)
     return body
+
+
+def _hide_value(body: dict[str, Any]) -> None:
+    """Of a vault's secret, sent to the vault or by ARM."""
+    if "value" in body:
+        body["value"] = HIDDEN
+    if isinstance(body.get("properties"), dict) and "value" in body["properties"]:
+        body["properties"]["value"] = HIDDEN
+
+
+def _hide_asked(body: dict[str, Any]) -> None:
+    """Of the vaults' secrets that are asked about."""
+    resources = body.get("resources")
+    for item in resources if isinstance(resources, list) else []:
+        kind = str(item.get("type") or body.get("type", "")) if isinstance(item, dict) else ""
+        if kind.lower().endswith("secrets"):
+            _hide_value(item)
 
 
 _LARGEST = 64 * 1024 * 1024

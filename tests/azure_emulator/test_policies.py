@@ -287,6 +287,16 @@ def test_preflight_needs_the_right_to_read_and_no_more_if_it_is_told_so(azure: A
     assert ask(may_nothing, REGISTRY, "registry1", "2025-11-01", body).status_code == 403
 
 
+def test_the_log_shows_no_secret_that_was_asked_about(azure: AzureClient, emulator: Attached) -> None:
+    body = {"properties": {"value": "canary-of-a-secret"}}
+
+    ask(azure, "Microsoft.KeyVault/vaults/secrets", "vault-1/one", "2026-02-01", body)
+
+    log = (emulator.ca_file.parent / "requests.jsonl").read_text(encoding="utf-8")
+    assert "validateResources" in log
+    assert "canary-of-a-secret" not in log
+
+
 # Tags apart from their resource
 
 
