@@ -5,7 +5,6 @@ A rerun reaches the same resource because nothing here is remembered: every id i
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 
 # One version per type, pinned: the newest with published types, so that every body can be checked against them
@@ -95,15 +94,6 @@ class Scope:
 def last_name(resource_id: str) -> str:
     """The resource's own name: the last part of its id."""
     return resource_id.rstrip("/").rsplit("/", 1)[-1]
-
-
-def content_hash(*parts: str) -> str:
-    """A SHA-256 in hex over parts that cannot run into one another."""
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode("utf-8", "surrogateescape")
-        digest.update(b"%d:" % len(data) + data)
-    return digest.hexdigest()
 
 
 def is_top_level(resource_id: str) -> bool:

@@ -24,6 +24,7 @@ from draftgenie_azure.build_context.context import Tree
 from draftgenie_azure.build_context.names import escape
 from draftgenie_azure.changes import placeholder_dependencies as references
 from draftgenie_azure.config.keys import is_secret_key
+from draftgenie_azure.config.placeholders import is_secret_name
 from draftgenie_azure.digests import NULL, sha256, slow_digest
 from draftgenie_azure.errors import BuildError, DeployerError
 from draftgenie_azure.steps import APPLICATION, INFRASTRUCTURE
@@ -235,7 +236,7 @@ class Hasher:
                         yield f"{owner.dotted}.{key}", value
             for section, name, value in self._own_variables(owner):
                 names = references.names(value)
-                secret = section == "secrets" or any(map(references.is_secret, names))
+                secret = section == "secrets" or any(map(is_secret_name, names))
                 if which == "secret" and not secret:
                     continue
                 yield f"{owner.dotted}.{section}.{name}", value

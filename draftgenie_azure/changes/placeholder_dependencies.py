@@ -6,18 +6,12 @@ that a run in which nothing changed can ask without validation; `vault_secrets` 
 
 from __future__ import annotations
 
+from draftgenie_azure.config import placeholders
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What is a secret wherever it stands, so that the value goes to the vault (`vault_secrets.is_secret_name`).
-SECRET_NAMES = frozenset(
-    {
-        *("postgresql.password", "postgresql.url", "postgresql.asyncpg_url"),
-        *("redis.password", "redis.url", "rabbitmq.password", "rabbitmq.url"),
-        *("monitoring.connection_string", "mongodb.connection_url"),
-    }
-)
 # Names that stand for a database which the service or migration may choose by its key `database`.
 DATABASE_NAMES = frozenset({"postgresql.database", "postgresql.url", "postgresql.asyncpg_url"})
 _ADDRESS = ("name", "image", "port", "exposed_port", "ingress", "transport", "allow_insecure")
@@ -29,16 +23,11 @@ _BROKER = (
 
 
 def names(value: Any) -> set[str]:
-    """The names that stand in a value; of a malformed one perhaps more than are meant, never fewer."""
-    text = str(value)
-    if "{{" not in text:
+    """The names that stand in a value; none in a malformed one, which validation refuses."""
+    try:
+        return placeholders.names(str(value))
+    except ValueError:
         return set()
-    return {part.partition("}}")[0].partition("|")[0].strip("{ \t\r\n") for part in text.split("{{")[1:]} - {""}
-
-
-def is_secret(name: str) -> bool:
-    """Whether what a name stands for is a secret."""
-    return name in SECRET_NAMES or name.startswith("secrets.")
 
 
 def keys(name: str) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ They look at Azure and at the state; what a deployment itself does is in the scr
 
 from __future__ import annotations
 
-import difflib
 import time
 from contextlib import contextmanager
 
@@ -14,6 +13,7 @@ from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.constants import FAILURE, INTERRUPTED
 from draftgenie_azure.errors import DeployerError, StateError, StopRequested
+from draftgenie_azure.nearest import nearest
 from draftgenie_azure.printable import duration
 from draftgenie_azure.provision import images, rollback, rotation
 from draftgenie_azure.provision.log_stream import LogStream
@@ -188,8 +188,8 @@ class Life:
         """
         records = self._state.state["resources"]
         if key not in records:
-            near = difflib.get_close_matches(key, list(records), 1, 0.4)
-            hint = f"Did you mean {near[0]}?" if near else "See --status --output json for the keys."
+            near = nearest(key, records, cutoff=0.4)
+            hint = f"Did you mean {near}?" if near else "See --status --output json for the keys."
             raise StateError(f"the state has no resource {key!r}", hint=hint)
         text = f"{key} ({records[key]['id']}) is no longer in the state; the resource stays as it is"
         if self._args.dry_run:

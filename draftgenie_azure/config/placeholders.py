@@ -158,3 +158,18 @@ def escape(text: str) -> str:
 def urlencode(value: str) -> str:
     """Percent-encode everything but RFC 3986's unreserved characters."""
     return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in value.encode())
+
+
+# Names whose value is a secret, so that a text in which one stands goes to the vault.
+SECRET_NAMES = frozenset(
+    {
+        *("postgresql.password", "postgresql.url", "postgresql.asyncpg_url"),
+        *("redis.password", "redis.url", "rabbitmq.password", "rabbitmq.url"),
+        *("monitoring.connection_string", "mongodb.connection_url"),
+    }
+)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether the value of a name is a secret."""
+    return name in SECRET_NAMES or name.startswith("secrets.")

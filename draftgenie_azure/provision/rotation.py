@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from draftgenie_azure.config.validated.secret_plan import is_secret_name, vault_name_of
+from draftgenie_azure.config.placeholders import is_secret_name
+from draftgenie_azure.config.validated.secret_plan import vault_name_of
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.provision.databases import PASSWORD

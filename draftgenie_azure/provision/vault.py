@@ -12,8 +12,8 @@ from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.arm.diff import SECRET, Change
 from draftgenie_azure.arm.plan import CHANGE, CREATE, Entry, known_after
-from draftgenie_azure.config.placeholders import names, render
-from draftgenie_azure.config.validated.secret_plan import is_secret_name, vault_name_of
+from draftgenie_azure.config.placeholders import is_secret_name, names, render
+from draftgenie_azure.config.validated.secret_plan import vault_name_of
 from draftgenie_azure.digests import slow_digest
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.masking import MASK

@@ -884,24 +884,6 @@ def test_module_of_ours_that_cannot_be_read_is_an_error(project: Project) -> Non
         Hasher(raw, "00").dependencies(Step("x", "", tools=("no",)), {})
 
 
-def test_names_behind_placeholders_agree_with_what_fills_them_in() -> None:
-    """Two modules know which names are secrets: one for a run without changes, one for all others."""
-    from draftgenie_azure.changes import placeholder_dependencies as references
-    from draftgenie_azure.config import placeholders
-    from draftgenie_azure.config import raw as configuration
-    from draftgenie_azure.config.validated import secret_plan as vault_secrets
-    from draftgenie_azure.config.validated.secret_plan import _Planner
-
-    known = _Planner(configuration.load([str(ROOT / "config.yaml")], {}), lambda *_: None, set()).known_names()
-
-    known += ["mongodb.connection_url", "rabbitmq.url"]
-    assert {name: references.is_secret(name) for name in known} == {
-        name: vault_secrets.is_secret_name(name) for name in known
-    }
-    for text in ("{{ a.b }}", "x{{a.b|urlencode}}y{{ c.d }}", "{{{ a.b }}}", "{{{{ a.b }}", "none", "{{{{{{ a.b }}"):
-        assert placeholders.names(text) <= references.names(text)
-
-
 # ------------------------------------------------------------------------------------------------------------- reasons
 
 

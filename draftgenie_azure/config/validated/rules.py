@@ -24,6 +24,7 @@ from draftgenie_azure.config.validated.schema import (
 )
 from draftgenie_azure.config.validated.secret_plan import GENERATED, make_plan
 from draftgenie_azure.errors import ConfigError, Fault
+from draftgenie_azure.nearest import nearest
 
 Key = tuple["str | int", ...]
 Found = Iterator[tuple[Key, str]]
@@ -144,7 +145,7 @@ def _parse(values: dict[str, Any], raw: RawConfig, report: Any, damaged: set[Key
                 if attempt == 0:
                     report(*_explain(key, item, raw))
                 damaged.add(key)
-                if item["type"] == "extra_forbidden" and (meant := _closest(str(key[-1]), _known_keys(key[:-1]))):
+                if item["type"] == "extra_forbidden" and (meant := nearest(str(key[-1]), _known_keys(key[:-1]))):
                     damaged.add((*key[:-1], meant))
                 _take_out(values, key[:-1] if item["type"] == "missing" else key)
                 for derived in [(*key[:-1], name) for name, source in _DERIVED.items() if source == key[-1]]:
@@ -168,7 +169,7 @@ def _independent(errors: list[Any], raw: RawConfig) -> Iterator[tuple[Key, Any]]
     meant = {
         (*key[:-1], near)
         for key, item in found
-        if item["type"] == "extra_forbidden" and (near := _closest(str(key[-1]), _known_keys(key[:-1])))
+        if item["type"] == "extra_forbidden" and (near := nearest(str(key[-1]), _known_keys(key[:-1])))
     }
     wrong = {key for key, _ in found}
     for key, item in found:
@@ -280,15 +281,8 @@ def _shown(key: Key, raw: RawConfig, *, shape: bool) -> str:
     return f"; found `{text if len(text) <= 60 else text[:57] + '…'}`"
 
 
-def _closest(name: str, known: list[str]) -> str | None:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, 1, 0.6) if len(name) <= 100 else []
-    return near[0] if near else None
-
-
 def _nearest(name: str, known: list[str]) -> str:
-    near = _closest(name, known)
+    near = nearest(name, known)
     return f"; did you mean `{near}`?" if near else ""
 
 

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from draftgenie_azure.config.placeholders import Name, Template, parse
+from draftgenie_azure.config.placeholders import Name, Template, is_secret_name, parse
 from draftgenie_azure.config.validated import naming
+from draftgenie_azure.nearest import nearest
 
 if TYPE_CHECKING:
     from draftgenie_azure.config.validated.schema import Config, Migration, Service
@@ -102,15 +103,6 @@ class Plan:
     migration_variables: dict[str, list[Variable]] = field(default_factory=dict)
     databases: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether what a placeholder stands for is a secret."""
-    return (
-        name in _FIXED
-        or name.startswith("secrets.")
-        or name in ("rabbitmq.password", "rabbitmq.url", "redis.url", "postgresql.url", "postgresql.asyncpg_url")
-    )
 
 
 def vault_name_of(name: str) -> str:
@@ -338,17 +330,14 @@ class _Planner:
             return f"`{{{{ {name} }}}}` needs the section `{section}`, which is not there"
         if section == "rabbitmq" and "rabbitmq" not in self.config.services:
             return f"`{{{{ {name} }}}}` needs a service `rabbitmq`, which is not there"
-        from difflib import get_close_matches
-
         self.unknown += 1
         if self.unknown > 50 or len(name) > 200:
             return f"`{{{{ {name[:100]} }}}}` is an unknown reference"
         known = self.known_names()
         same = [name.partition(".")[2] for name in known if name.startswith(f"{section}.")]
-        near = [f"{section}.{match}" for match in get_close_matches(rest, same, 1, 0.6)]
-        if not same:
-            near = get_close_matches(name, known, 1, 0.6)
-        hint = f"; did you mean `{{{{ {near[0]} }}}}`?" if near else ""
+        found = nearest(rest, same)
+        near = f"{section}.{found}" if found else nearest(name, known) if not same else None
+        hint = f"; did you mean `{{{{ {near} }}}}`?" if near else ""
         if section == "secrets":
             hint = hint or f"; add `{rest}` under secrets"
         return f"`{{{{ {name} }}}}` is an unknown reference{hint}"
