@@ -46,7 +46,7 @@ from _thread import RLock  # threading itself costs the no-op run half a millise
 from functools import partial
 
 from deployer import DraftGenieDeployer
-from draftgenie_azure import planning, provision, run
+from draftgenie_azure import changes, planning, provision, run
 from draftgenie_azure import state as state_package
 from draftgenie_azure.changes import own_files
 from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_on, validity_digest
@@ -726,10 +726,8 @@ def _check_before(
         reporter.message(text, level="note")
     faults = decider.switched_off_too_early() + earlier.faults
     if plan["build_and_push_images"].runs:
-        from draftgenie_azure.changes import images  # whose patterns a run without changes need not compile
-
-        faults += images.faults(decider.hasher)
-        for text in () if faults else images.notices(decider.hasher):
+        faults += changes.images.faults(decider.hasher)
+        for text in () if faults else changes.images.notices(decider.hasher):
             reporter.message(text, level="note")
     if faults:
         raise ConfigError(faults)

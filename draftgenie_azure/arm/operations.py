@@ -9,6 +9,7 @@ from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.arm.transport import error_parts, refusal
 from draftgenie_azure.errors import AzureError, OperationFailedError
 from draftgenie_azure.run.control import pace
+from draftgenie_azure.run.poll import poll
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,11 +130,13 @@ class Operations:
 
     def _await_gone(self, resource_id: str, version: str) -> None:
         """An address that could not be read, or none at all, says nothing: the resource itself does."""
-        began = time.monotonic()
-        while self._live.read(resource_id, api_version=version) is not None:
-            if time.monotonic() - began > self.longest_wait(resource_id):
-                raise AzureError(f"{ids.last_name(resource_id)}: deleted, but still there", hint="Run again later.")
-            self._control.wait(pace(began))
+        gone = poll(
+            lambda: self._live.read(resource_id, api_version=version) is None or None,
+            control=self._control,
+            limit=self.longest_wait(resource_id),
+        )
+        if gone is None:
+            raise AzureError(f"{ids.last_name(resource_id)}: deleted, but still there", hint="Run again later.")
 
     # --- waiting ---
 

@@ -18,6 +18,7 @@ from draftgenie_azure.provision import apps
 from draftgenie_azure.provision.bodies.apps import migration_job
 from draftgenie_azure.provision.container_logs import command, job_log
 from draftgenie_azure.run.control import pace
+from draftgenie_azure.run.poll import poll
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -254,15 +255,11 @@ class Migrations:
 
     def _begun_since(self, job: Resource, before: Sequence[str], seconds: float) -> str | None:
         """An execution that was not there before, looked for during some time."""
-        began = time.monotonic()
-        while True:
-            for item in self._executions(job):
-                if _name(item) not in before:
-                    return _name(item)
-            left = began + seconds - time.monotonic()
-            if left <= 0:
-                return None
-            self._control.wait(min(max(0.5, pace(began)), left))
+
+        def look() -> str | None:
+            return next((_name(item) for item in self._executions(job) if _name(item) not in before), None)
+
+        return poll(look, control=self._control, limit=seconds, pause=lambda began: max(0.5, pace(began)))
 
     def _await(self, job: Resource, execution: str) -> None:
         """Wait for an execution, and record how it ended.
@@ -302,24 +299,26 @@ class Migrations:
         Raises:
             AzureError: it goes on for longer than its job allows.
         """
-        began = seen = time.monotonic()
+        seen = time.monotonic()
         limit = float(job.body["properties"]["configuration"]["replicaTimeout"]) + SLACK
-        while True:
+
+        def look() -> str | None:
+            """The status of one that ended; empty for one that is gone."""
+            nonlocal seen
             live = self._arm.read(f"{job.id}{EXECUTIONS}{execution}", api_version=_VERSION)
-            now = time.monotonic()
-            if live is not None:
-                seen = now
-                if _status(live).lower() not in _GOING:
-                    return _status(live)
-            elif now - seen > UNSEEN:
-                return None
-            if now - began > limit:
-                raise AzureError(
-                    f"{job.key}: the execution {execution} has not ended after {(now - began) / 60:.0f} minutes",
-                    hint="Run again: the wait is taken up. To give it up, stop it in the portal: job "
-                    f"{ids.last_name(job.id)}, execution history.",
-                )
-            self._control.wait(pace(began))
+            if live is None:
+                return "" if time.monotonic() - seen > UNSEEN else None
+            seen = time.monotonic()
+            return _status(live) if _status(live).lower() not in _GOING else None
+
+        status = poll(look, control=self._control, limit=limit)
+        if status is None:
+            raise AzureError(
+                f"{job.key}: the execution {execution} has not ended after {limit / 60:.0f} minutes",
+                hint="Run again: the wait is resumed. To give it up, stop it in the portal: job "
+                f"{ids.last_name(job.id)}, execution history.",
+            )
+        return status or None
 
 
 def _name(execution: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import time
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.plan import CREATE, Entry
@@ -11,7 +10,7 @@ from draftgenie_azure.errors import AzureError, DeployerError, DeploymentError
 from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.provision import existing_images, offers
 from draftgenie_azure.provision.images import docker_command
-from draftgenie_azure.run.control import pace
+from draftgenie_azure.run.poll import poll
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,11 +102,10 @@ class Prerequisites:
                 self._logger.info("registering the resource provider %s", namespace)
                 self._arm.act(f"{path}/register", api_version=PROVIDERS_VERSION)
                 waiting.append(path)
-        began = time.monotonic()
-        while waiting and time.monotonic() - began < REGISTRATION_WAIT:
-            waiting = [path for path in waiting if not self._registered(path)]
-            if waiting:
-                self._control.wait(pace(began))
+        if waiting:
+            poll(
+                lambda: all(map(self._registered, waiting)) or None, control=self._control, limit=REGISTRATION_WAIT
+            )
 
     def _registered(self, path: str) -> bool:
         live = self._arm.read(path, api_version=PROVIDERS_VERSION) or {}

@@ -6,7 +6,6 @@ Source of the sequence: the Azure CLI's `az acr build` (azure-cli 2.91, `acr/_ar
 from __future__ import annotations
 
 import os
-import time
 import uuid
 
 from draftgenie_azure.arm import hosts, ids
@@ -14,7 +13,7 @@ from draftgenie_azure.arm.replies import member
 from draftgenie_azure.errors import AzureError, BuildError, StopRequested
 from draftgenie_azure.provision.bodies.builds import buildkit_task, quick_build
 from draftgenie_azure.provision.build_log import BuildLog
-from draftgenie_azure.run.control import pace
+from draftgenie_azure.run.poll import poll
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,24 +152,25 @@ class RegistryBuilds:
 
     def _ended(self, request: BuildRequest, run_id: str, log: BuildLog) -> str:
         """The status with which a build ended; empty where there is no such build."""
-        began = time.monotonic()
-        while True:
+        status = ""
+
+        def look() -> str | None:
+            nonlocal status
             live = self._arm.read(f"{self._registry}/runs/{run_id}", api_version=self._version)
-            if live is None:
-                return ""
-            status = member(live, "properties", "status", of=f"build {run_id}")
-            if status in _ENDED:
-                return status
+            status = "" if live is None else member(live, "properties", "status", of=f"build {run_id}")
             if status == "Running":
                 log.follow()
-            waited = time.monotonic() - began
-            if waited > request.timeout + QUEUE:
-                raise BuildError(
-                    f"{request.key}: build {run_id} is still {status} after {waited / 60:.0f} minutes",
-                    hint="Run again: the wait is taken up. To have it built anew, cancel it first: az acr task "
-                    f"cancel-run --registry {ids.last_name(self._registry)} --run-id {run_id}",
-                )
-            self._control.wait(pace(began))
+            return status if live is None or status in _ENDED else None
+
+        limit = request.timeout + QUEUE
+        ended = poll(look, control=self._control, limit=limit)
+        if ended is None:
+            raise BuildError(
+                f"{request.key}: build {run_id} is still {status} after {limit / 60:.0f} minutes",
+                hint="Run again: the wait is resumed. To build again from the start, cancel it first: az acr task "
+                f"cancel-run --registry {ids.last_name(self._registry)} --run-id {run_id}",
+            )
+        return ended
 
     def _cancel(self, request: BuildRequest, tag: str, run: str) -> None:
         """Cancel a build that nobody waits for any longer; one that cannot be cancelled is taken up next time."""

@@ -7,13 +7,12 @@ state as it goes, so an interrupted teardown is continued by the next one.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.provision.prerequisites import allows
-from draftgenie_azure.run.control import pace
+from draftgenie_azure.run.poll import poll
 from draftgenie_azure.run.schedule import run_by_needs, together
 from draftgenie_azure.steps import STEPS
 
@@ -357,18 +356,16 @@ class Teardown:
         self._tell(item.key, "deleted")
 
     def _delete_live(self, item: Item) -> None:
-        began = time.monotonic()
-        while True:
+        def look() -> bool | None:
             self._arm.delete(item.id, api_version=item.api_version)
-            if self._arm.read(item.id, api_version=item.api_version) is None:
-                return
-            # Azure reports success for some deletions that failed.
-            if time.monotonic() - began > _NOT_YET_DELETED:
-                raise AzureError(
-                    f"{item.key}: Azure reported that it was deleted, but it is still there",
-                    hint="Run again later; what is gone stays gone.",
-                )
-            self._session.control.wait(pace(began))
+            return self._arm.read(item.id, api_version=item.api_version) is None or None
+
+        # Azure reports success for some deletions that failed.
+        if poll(look, control=self._session.control, limit=_NOT_YET_DELETED) is None:
+            raise AzureError(
+                f"{item.key}: Azure reported that it was deleted, but it is still there",
+                hint="Run again later; what is gone stays gone.",
+            )
 
     def _location(self, item: Item) -> str | None:
         """The region of a vault that is to be purged: a deleted vault is found by it."""
@@ -398,15 +395,14 @@ class Teardown:
             return
         region = f"{self._session.scope.subscription}/providers/Microsoft.KeyVault/locations/{location}"
         path = f"{region}/deletedVaults/{name}"
-        began = time.monotonic()
-        while not self._ask_for_purge(path, item.api_version):
-            if time.monotonic() - began > _NOT_YET_DELETED:
-                break  # not listed as deleted: it was purged before
-            self._session.control.wait(pace(began))
-        while self._arm.read(path, api_version=item.api_version) is not None:
-            if time.monotonic() - began > _PURGE_LIMIT:
-                raise AzureError(f"the vault {name} is still being purged", hint="Run again later.")
-            self._session.control.wait(pace(began))
+        control, version = self._session.control, item.api_version
+        # One that is never listed as deleted was purged before.
+        poll(lambda: self._ask_for_purge(path, version) or None, control=control, limit=_NOT_YET_DELETED)
+        purged = poll(
+            lambda: self._arm.read(path, api_version=version) is None or None, control=control, limit=_PURGE_LIMIT
+        )
+        if purged is None:
+            raise AzureError(f"the vault {name} is still being purged", hint="Run again later.")
         self._records.deleted(item.key)
         self._tell(item.key, "purged")
 
