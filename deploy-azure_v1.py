@@ -414,8 +414,8 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             ("changed by others", ensurer.seen),
             ("sent, and not taken by Azure", ensurer.ignored),
         ):
-            for key, changes in sorted(found.items()):
-                for change in changes:
+            for key, found_changes in sorted(found.items()):
+                for change in found_changes:
                     self.warn(f"{key}, {text}: {change}")
 
     def _begin(self) -> None:
