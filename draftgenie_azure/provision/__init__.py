@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from draftgenie_azure.provision import (  # noqa: F401 - tells the type checker what `__getattr__` finds
         access,
+        addresses,
         apps,
         databases,
         environment,

@@ -816,7 +816,7 @@ def _imports(path: Path, function: str | None = None) -> set[str]:
 
 
 # What all steps share, and what only speaks to people, is in no step's list: a fault fixed there deploys nothing.
-SHARED = {f"draftgenie_azure/provision/{name}.py" for name in ("bodies/tags", "container_logs", "survey")}
+SHARED = {f"draftgenie_azure/provision/{name}.py" for name in ("addresses", "bodies/tags", "container_logs", "survey")}
 
 
 def _used_by(step: str) -> set[str]:
