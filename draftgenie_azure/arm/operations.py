@@ -196,7 +196,7 @@ class Operations:
                 minutes = self.longest_wait(resource_id) / 60
                 raise AzureError(
                     f"{ids.last_name(resource_id)}: still not done after {minutes:.0f} minutes",
-                    hint="Run again later: the wait is taken up where it was left.",
+                    hint="Run again later: the wait is resumed.",
                 )
             pause = min(pause_after(began, answer), max(0.0, deadline - time.monotonic()) + 0.1)
 

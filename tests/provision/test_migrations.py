@@ -261,7 +261,7 @@ def test_execution_that_does_not_end_is_given_up_and_taken_up_by_the_next_run(
     with azure_with(tmp_path, job) as azure:
         with pytest.raises(AzureError, match="has not ended after 0 minutes") as failure:
             migrate(azure)
-        assert "Run again: the wait is taken up." in str(failure.value.hint)
+        assert "Run again: the wait is resumed." in str(failure.value.hint)
 
         job.execution = Answer(body={"name": "e1", "properties": {"status": "Succeeded"}})
         migrate(azure, force=True)
