@@ -74,7 +74,8 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     detailed = "with --dry-run: exit 2 when something would run, or with --refresh when something drifted"
     add("--detailed-exitcode", action="store_true", help=detailed)
     looked = "look at every resource before deciding, and repair what differs; default deployment.refresh"
-    add("--refresh", action=argparse.BooleanOptionalAction, default=None, help=looked)
+    add("--refresh", action="store_true", default=None, help=looked)
+    add("--no-refresh", dest="refresh", action="store_false", help="do not, whatever deployment.refresh says")
     expected = "run only if the plan, made again under the lock, is the one that was reviewed"
     add("--expect-plan", metavar="ID", help=expected)
     forced = "run STEP whatever changed; repeatable"

@@ -194,7 +194,11 @@ class Databases:
             self._close_to_the_world(server_id)
 
     def _close_to_the_world(self, server_id: str) -> None:
-        """A rule of somebody else that admits every address: deleted with --adopt, else left, with a warning."""
+        """A rule of somebody else that admits every address: deleted with --adopt, else left, with a warning.
+
+        The record says that it is left, so that every summary does, and a later --adopt runs this step again.
+        """
+        left: list[str] = []
         version = ids.API_VERSIONS["Microsoft.DBforPostgreSQL/flexibleServers/firewallRules"]
         for rule in list(self._arm.listing(f"{server_id}/firewallRules", api_version=version)):
             properties = rule["properties"]
@@ -206,9 +210,9 @@ class Databases:
                 self._session.warn(f"the firewall rule {rule['name']}, which admitted every address, is deleted")
                 self._arm.delete(str(rule["id"]))
             else:
-                self._session.warn(
-                    f"the firewall rule {rule['name']} admits every address; it is left so (--adopt closes it)"
-                )
+                left.append(str(rule["name"]))
+        words = f"the firewall rule {', '.join(left)} admits every address; it is left so (--adopt closes it)"
+        self._records.note("postgresql_server", left_open=words if left else None)
 
     # --- Redis ---
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -259,3 +260,27 @@ def test_stopped_server_is_started_where_it_is_to_be_changed(deployed: Project) 
         assert result.code == 0, result.text
         assert live(azure, server, PG)["properties"]["backup"]["backupRetentionDays"] == 14
         assert "stopped" in result.text
+
+
+def test_open_firewall_of_an_adopted_server_is_warned_of_until_it_is_closed(deployed: Project) -> None:
+    """Any later run with --adopt closes it."""
+    server = resource(deployed, "postgresql_server")
+    state = deployed.state()
+    state["resources"]["postgresql_server"]["created"] = False
+    deployed.state_file.write_text(json.dumps(state), encoding="utf-8")
+    rule = f"{server}/firewallRules/all"
+    with deployed.azure() as azure:
+        everybody = {"startIpAddress": "0.0.0.0", "endIpAddress": "255.255.255.255"}
+        settle(azure, azure.send("PUT", rule, PG, {"properties": everybody}), PG)
+        deployed.change("postgresql.backup_retention_days", 9)
+
+        assert "the firewall rule all admits every address" in deployed.run().text
+        deployed.change("services.rag_service.max_replicas", 5)
+        assert "the firewall rule all admits every address" in deployed.run().text
+        result = deployed.run("--adopt")
+
+        assert result.code == 0, result.text
+        names = [one["name"] for one in azure.send("GET", f"{server}/firewallRules", PG).json()["value"]]
+        assert "all" not in names
+    deployed.change("services.rag_service.max_replicas", 6)
+    assert "admits every address" not in deployed.run().text
