@@ -97,8 +97,6 @@ class ResourceType:
     type: str
     tracked = True
     """Has location and tags, and appears in listings of resources."""
-    rule: Any = None
-    """The table of what its body holds; a test compares it with Azure's official type."""
     extension = False
     """Sits under any scope (role assignments, locks, diagnostic settings)."""
     name_pattern = r".+"
@@ -111,7 +109,8 @@ class ResourceType:
     stored = True
     """False for what is computed: its `get` is called although the store has no such resource."""
     body_rule: Json | None = None
-    """The rule of a PUT's body, as `validateResources` knows it."""
+    """The table of what a PUT's body holds: what `validateResources` knows, and a test compares with Azure's official
+    type."""
     body_code = "InvalidRequestContent"
     action_methods: Mapping[str, tuple[str, ...]] = {}
     """The methods of those actions that are not called by POST alone."""

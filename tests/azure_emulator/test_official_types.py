@@ -56,6 +56,22 @@ BESIDE: dict[str, set[str]] = {
     },
 }
 """Properties that a table knows and the type at that version does not, each with a source."""
+BESIDE |= {
+    # recorded traffic of Azure/azure-cli
+    "Microsoft.Cache/redisEnterprise/databases": {"properties.keySpaceNotification"},
+    "Microsoft.Insights/components": {"properties.Ver"},
+    "Microsoft.Insights/diagnosticSettings": {"identity", "location", "tags", "kind"},
+}
+PARTLY = {
+    "Microsoft.ContainerRegistry/registries",
+    "Microsoft.ContainerRegistry/registries/tasks",
+    "Microsoft.KeyVault/vaults",
+    "Microsoft.Network/virtualNetworks",
+    "Microsoft.Storage/storageAccounts",
+    "Microsoft.Storage/storageAccounts/blobServices/containers",
+    "Microsoft.Storage/storageAccounts/fileServices/shares",
+}
+"""Types of which a part is served; what their tables leave out is refused, and they know words of newer versions."""
 
 
 def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -93,8 +109,8 @@ def _pairs() -> list[Any]:
     found = []
     for file in FILES:
         kind = REGISTRY.get(json.loads(file.read_text())["resourceType"].lower())
-        if kind is not None and kind.rule is not None:
-            found.append(pytest.param(file, kind.type, kind.rule, id=file.stem))
+        if kind is not None and kind.body_rule is not None and kind.type not in PARTLY:
+            found.append(pytest.param(file, kind.type, kind.body_rule, id=file.stem))
     return found
 
 
@@ -113,7 +129,7 @@ def test_a_table_has_every_property_of_the_official_type_and_no_other(file: Path
     official, table = dict(_official(document["body"], document.get("$defs", {}))), dict(_ours(rule))
 
     missing = {path for path in official if path not in table and not _is_open(path, table)}
-    unknown = {path for path in table if path not in official} - BESIDE.get(kind, set())
+    unknown = {path for path in table if path not in official} - BESIDE.get(kind, set()) - {"systemData"}
     unknown -= {
         path for path in unknown if any(path.startswith((f"{item}.", f"{item}[]")) for item in BESIDE.get(kind, set()))
     }

@@ -30,7 +30,6 @@ class Apps(ResourceType):
 
     type = APP
     body_rule = schema.APP
-    rule = body_rule = schema.APP
     name_pattern = schema.APP_NAME
     name_error = (
         "ContainerAppInvalidName",

@@ -19,12 +19,12 @@ class AuthConfigs(ResourceType):
 
     type = f"{APP}/authConfigs"
     tracked = False
-    rule = body_rule = schema.AUTH_CONFIG
+    body_rule = schema.AUTH_CONFIG
     name_pattern = r"(?i)current"
     name_error = ("InvalidAuthConfigName", "Invalid auth config name '{name}'. The name must be 'current'.")
 
     def put(self, call: Call) -> Response:
-        sent = rules.clean(call.request.json(), self.rule, new=call.existing is None)["properties"]
+        sent = rules.clean(call.request.json(), self.body_rule, new=call.existing is None)["properties"]
         shown = {
             "id": call.target.id,
             "name": call.target.name,

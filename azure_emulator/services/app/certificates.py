@@ -77,10 +77,10 @@ class Certificates(_Kind):
     """PUT 200, new too; value and password are never given back."""
 
     type = CERTIFICATE
-    rule = body_rule = schema.CERTIFICATE
+    body_rule = schema.CERTIFICATE
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self.rule, new=call.existing is None)
+        body = rules.clean(call.request.json(), self.body_rule, new=call.existing is None)
         sent = body.get("properties") or {}
         if "certificateKeyVaultProperties" in sent:
             raise Refusal(
@@ -100,10 +100,10 @@ class ManagedCertificates(_Kind):
     github.com/microsoft/azure-container-apps issue 1570), and its DNS must point there; then 201 with A."""
 
     type = MANAGED
-    rule = body_rule = schema.MANAGED_CERTIFICATE
+    body_rule = schema.MANAGED_CERTIFICATE
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self.rule, new=call.existing is None)
+        body = rules.clean(call.request.json(), self.body_rule, new=call.existing is None)
         sent = body.get("properties") or {}
         host = str(sent.get("subjectName") or "").lower()
         if call.existing is not None:

@@ -20,12 +20,12 @@ class DaprComponents(ResourceType):
 
     type = f"{ENVIRONMENT}/daprComponents"
     tracked = False
-    rule = body_rule = schema.DAPR_COMPONENT
+    body_rule = schema.DAPR_COMPONENT
     name_pattern = r"[a-z0-9]([-a-z0-9]{0,58}[a-z0-9])?"
     name_error = ("DaprComponentInvalidName", "Invalid Dapr component name '{name}'.")
 
     def put(self, call: Call) -> Response:
-        sent = rules.clean(call.request.json(), self.rule, new=call.existing is None)["properties"]
+        sent = rules.clean(call.request.json(), self.body_rule, new=call.existing is None)["properties"]
         for name in ("componentType", "version"):
             if not sent.get(name):
                 raise Refusal(

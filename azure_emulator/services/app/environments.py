@@ -38,7 +38,6 @@ class Environments(ResourceType):
 
     type = ENVIRONMENT
     body_rule = schema.ENVIRONMENT
-    rule = body_rule = schema.ENVIRONMENT
     name_pattern = r"(?!.*--)[A-Za-z](?:[A-Za-z0-9-]{0,58}[A-Za-z0-9])"
     name_error = (
         "ManagedEnvironmentInvalidName",

@@ -30,7 +30,6 @@ class Jobs(ResourceType):
 
     type = JOB
     body_rule = schema.JOB
-    rule = body_rule = schema.JOB
     name_pattern = schema.APP_NAME
     name_error = (
         "JobInvalidName",

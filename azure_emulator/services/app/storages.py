@@ -22,10 +22,10 @@ class Storages(ResourceType):
     tracked = False
     name_pattern = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
     name_error = ("ManagedEnvironmentStorageInvalidName", "Invalid storage name '{name}'.")
-    rule = body_rule = schema.STORAGE
+    body_rule = schema.STORAGE
 
     def put(self, call: Call) -> Response:
-        sent = rules.clean(call.request.json(), self.rule, new=call.existing is None)["properties"]
+        sent = rules.clean(call.request.json(), self.body_rule, new=call.existing is None)["properties"]
         environment = call.world.store.get(call.target.parent)
         assert environment is not None
         if len([name for name in ("azureFile", "nfsAzureFile") if name in sent]) != 1:
