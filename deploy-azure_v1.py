@@ -435,7 +435,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self._check_target()
         self._check_left_behind()
         if self.adopt:
-            close_doors(self.decider, self.state)
+            take_over_unrestricted(self.decider, self.state)
         if provision.foundation.check_owner(self.session):
             self.decider.live_reasons.setdefault("create_resource_group", []).append("the group is taken over")
         self._find_gone()
@@ -506,7 +506,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             self._mark_failed(step, error.message)
             raise
         except StopRequested:
-            self.reporter.step(step.name, "stopped", "the next run takes it up")
+            self.reporter.step(step.name, "stopped", "the next run resumes it")
             raise
         except Exception as error:  # a fault of the program: the record must not say that the step still runs
             self._mark_failed(step, f"{step.name}: {type(error).__name__}: {error}")
@@ -635,7 +635,7 @@ def check_target(state: StateManager, target: Mapping[str, Any]) -> None:
     target_module.check_target(state.state["target"], target, state.where, lambda: state.command("--reset-state"))
 
 
-def close_doors(decider: Decider, state: StateManager) -> None:
+def take_over_unrestricted(decider: Decider, state: StateManager) -> None:
     """Adoption is a reason to run the steps whose resources were left open."""
     for key, record in state.state["resources"].items():
         reasons = decider.live_reasons.setdefault(record["step"], [])
@@ -792,7 +792,7 @@ def _decider(args: argparse.Namespace, raw: RawConfig, state: StateManager) -> D
         STEPS, raw, state, force_steps=args.force_step, force_all=args.force_all, log_file=args.log_file
     )
     if args.adopt:
-        close_doors(decider, state)
+        take_over_unrestricted(decider, state)
     return decider
 
 
@@ -970,7 +970,7 @@ def _failed(error: DeployerError, args: argparse.Namespace, reporter: Reporter) 
 
 def _interrupted(reporter: Reporter, operations: Sequence[str] = ()) -> int:
     going_on = f"Azure is still at work on {', '.join(operations)}. " if operations else ""
-    reporter.message(f"Interrupted. {going_on}The next run goes on from here.")
+    reporter.message(f"Interrupted. {going_on}The next run continues from here.")
     return INTERRUPTED
 
 

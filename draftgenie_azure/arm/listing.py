@@ -70,7 +70,7 @@ class LiveResources:
         while reply.status != 404:
             items = reply.body.get("value", [])
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-                raise AzureError(f"GET {path}: this is no list of objects", hint=NOT_AZURE)
+                raise AzureError(f"GET {path}: this is not a list of objects", hint=NOT_AZURE)
             yield from items
             following = reply.body.get("nextLink")
             if not following:

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 SHORTEST_PAUSE = 0.5  # a service that asks for less, or for a time that is past, gets our own pace
-LONGEST_PAGE = 500  # characters of an answer that is no JSON, which are shown
+LONGEST_PAGE = 500  # characters of an answer that is not valid JSON, which are shown
 LONGEST_LINE = 65_536  # characters of a log's line that are kept together
 LONGEST_ASKED = 86_400.0  # more seconds than anybody waits; it keeps nonsense from overflowing
 

@@ -22,7 +22,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 100")
+        raise argparse.ArgumentTypeError(f"expected an integer from 1 to 100, got {text!r}")
     return int(text)
 
 
@@ -45,7 +45,7 @@ def is_of_life(args: argparse.Namespace) -> bool:
 def _seconds(text: str) -> float:
     number, factor = (text[:-1], {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)) if text[-1:].isalpha() else (text, 1)
     if not factor or not number.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration such as 30, 90s, 10m or 1h")
+        raise argparse.ArgumentTypeError(f"expected a duration such as 30, 90s, 10m or 1h, got {text!r}")
     return float(int(number) * factor)
 
 
@@ -67,7 +67,8 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     add("--version", action="version", version=f"%(prog)s {VERSION}")
     what = parser.add_argument_group("what to do")
     add = what.add_argument
-    add("--config", action="append", metavar="PATH", help="configuration (default config.yaml); later ones lie over")
+    files = "configuration (default config.yaml); later files override earlier ones"
+    add("--config", action="append", metavar="PATH", help=files)
     add("--env-file", metavar="PATH", help="variables for ${NAME} from a file; the process environment wins")
     dry = "say what would run and why, and which properties would change; write nothing anywhere"
     add("--dry-run", action="store_true", help=dry)
@@ -83,7 +84,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     add("--force-all", action="store_true", help="run every step")
     add("--reset-state", action="store_true", help="put a dated copy of the state aside, clear it and exit")
     add("--status", action="store_true", help="show the recorded state")
-    add("--adopt", action="store_true", help="take over a group that another state's lineage marks, and close doors")
+    add("--adopt", action="store_true", help="take over a group that another state manages, and restrict access")
     restored = "put an earlier copy of the state, or a rescue file, back"
     add("--prune", action="store_true", help="delete what left the configuration; asks")
     add("--destroy", action="store_true", help="delete what this deployment created; keeps what holds data; asks")

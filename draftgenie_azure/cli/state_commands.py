@@ -49,7 +49,7 @@ def show_status(args: argparse.Namespace, reporter: Reporter, open_state: OpenSt
 
 
 def reset(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> int:
-    """Put a copy of the state aside, whatever it is, and begin anew; never asks."""
+    """Put a copy of the state aside, whatever it is, and begin again; never asks."""
     state = open_state(raw, tolerant=True)
     with locked(state, args, reporter):
         if state.fault is not None:
@@ -104,7 +104,7 @@ def unlock(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_st
     state = open_state(raw, tolerant=True)
     holder = state.holder()
     if holder is None:
-        reporter.result([f"Nobody holds the lock on {state.where}."], {"event": "unlock", "holder": None})
+        reporter.result([f"No run holds the lock on {state.where}."], {"event": "unlock", "holder": None})
         return SUCCESS
     question = f"{state.where} is locked by {holder}.\nBreak its lock? If that run is alive, it stops."
     if args.dry_run:

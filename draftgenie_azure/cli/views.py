@@ -200,9 +200,9 @@ def summary(
     lines += [f"  left in Azure, no longer configured: {key}" for key in orphans]
     lines += [f"  warning {text}" for text in warnings]
     if not asked:
-        lines.append("  Everything is up to date by what is recorded. Azure was not asked; --force-step asks.")
+        lines.append("  Up to date according to the state; Azure was not queried. --force-step queries it.")
     elif failed or stopped:
-        lines.append("  Run the same command again: it goes on where this run ended.")
+        lines.append("  Run the same command again: it continues where this run ended.")
     document = {
         "event": "summary",
         "urls": urls,

@@ -84,7 +84,7 @@ class Verification:
             try:
                 checks[key] = self._check(key, service)
             except VerificationError as error:
-                hint = "Mend the service named, then run again."
+                hint = "Fix the service named, then run again."
                 raise VerificationError(f"{key}: {error.message}", hint=hint, details=error.details) from error
 
         tasks = [partial(check, key, service) for key, service in self._config.services.items()]

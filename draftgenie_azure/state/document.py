@@ -97,11 +97,11 @@ def parse(data: bytes, where: str) -> Document:
     """
     state = _json(data, where)
     if not isinstance(state, dict):
-        raise StateError(f"{where} is no state of this command")
+        raise StateError(f"{where} is not a state of this command")
     if "lineage" not in state:
         if "completed_steps" in state or ("version" in state and "steps" in state):
             raise EarlierStateError(f"{where} is the state of the earlier script, with passwords in it")
-        raise StateError(f"{where} is no state of this command")
+        raise StateError(f"{where} is not a state of this command")
     version = state.get("version")
     if version != STATE_VERSION:
         raise StateError(f"the state {where} has version {version!r:.40}, this command knows {STATE_VERSION!r}")
@@ -134,9 +134,9 @@ def _json(data: bytes, where: str) -> Any:
             json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
         return found
     except RecursionError:
-        raise StateError(f"the state {where} is no JSON of ours: nested too deeply") from None
+        raise StateError(f"the state {where} is not valid JSON: nested too deeply") from None
     except ValueError as error:
-        raise StateError(f"the state {where} is no JSON: {error}") from error
+        raise StateError(f"the state {where} is not valid JSON: {error}") from error
 
 
 def salvage(data: bytes | None) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def salvage(data: bytes | None) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not valid JSON")
 
 
 def _finite(text: str) -> float:

@@ -170,7 +170,7 @@ class LocalBackend:
             self._seen = self._stamp = None
         except OSError as error:
             raise StateError(
-                f"the state {self.path} cannot be read: {error.strerror}", hint="Mend that, then run again."
+                f"the state {self.path} cannot be read: {error.strerror}", hint="Fix it, then run again."
             ) from error
         return self._seen
 

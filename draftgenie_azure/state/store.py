@@ -142,7 +142,7 @@ class StateStore(StepRecords):
         copy = self._last_good_copy()
         if copy is None:
             return (
-                "No copy of an earlier state is kept. To put this one aside and look at everything anew: "
+                "No copy of an earlier state is kept. To put this one aside and look at everything again: "
                 f"{self.command('--reset-state')}, then {self.command('--adopt')}"
             )
         name, document = copy
@@ -302,7 +302,7 @@ class StateStore(StepRecords):
         path = state_package.emergency_file.write(data, self.state_file, self._rescue_suffix, places)
         if path is None:
             error.message += f"\nit could be saved nowhere else either (tried {', '.join(places)})"
-            error.hint = "Make room in one of these directories, then run again: what was done is looked at anew."
+            error.hint = "Make room in one of these directories, then run again: what was done is looked at again."
             return
         error.message += f"\nwhat this run did is in {path} (serial {self.state['serial']})"
         newer = self._newer_state() if isinstance(error, LockLostError | StateConflictError) else None
@@ -382,7 +382,7 @@ class StateStore(StepRecords):
         return self._backend.aside(f"{suffix}-{stamp()}", data)
 
     def reset(self, target: Mapping[str, Any] | None = None) -> str | None:
-        """Put a copy of what is there aside and begin anew; lineage and salt stay.
+        """Put a copy of what is there aside and begin again; lineage and salt stay.
 
         Args:
             target: what the configuration means; the recorded one stays where that does not contradict it.
@@ -438,7 +438,7 @@ class StateStore(StepRecords):
         if self.found and self.state["lineage"] != document["lineage"] and not self._is_bare() and not adopt:
             raise StateError(
                 f"the state {self.where} has another lineage ({self.state['lineage']}) than the copy "
-                f"({document['lineage']}): it looks after something else",
+                f"({document['lineage']}): it manages something else",
                 hint="Look at both with --status. To replace it all the same, add --adopt.",
             )
         if self._is_newer_than(document) and not adopt:

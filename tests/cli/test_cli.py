@@ -243,8 +243,8 @@ def test_resource_that_holds_data_is_not_left_behind_without_a_word(
     ("content", "words"),
     [
         ("", "is empty"),
-        ('{"version": "1.0", "lineage":', "is no JSON"),
-        ("[1, 2]", "is no state of this command"),
+        ('{"version": "1.0", "lineage":', "is not valid JSON"),
+        ("[1, 2]", "is not a state of this command"),
         ('{"version": "9.9", "lineage": "x"}', "has version '9.9'"),
         ('{"version": "1.0", "lineage": "x", "steps": []}', "steps is not what it should be"),
     ],

@@ -61,7 +61,7 @@ def test_parallelism_that_makes_no_sense_is_refused(project: Project, word: str)
     result = project.run(f"--parallelism={word}")
 
     assert result.code == 1
-    assert "is no number from 1 to 100" in result.err
+    assert "expected an integer from 1 to 100" in result.err
 
 
 def test_role_that_is_not_effective_yet_is_waited_for_where_it_is_young(project: Project) -> None:

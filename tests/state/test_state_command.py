@@ -116,7 +116,7 @@ def test_unlocking_what_is_not_locked_is_no_failure(project: Project) -> None:
     result = project.run("--force-unlock")
 
     assert result.code == 0
-    assert "Nobody holds the lock" in result.out
+    assert "No run holds the lock" in result.out
 
 
 # --- copies and the way back ---
@@ -146,9 +146,9 @@ def test_each_run_that_changes_the_state_keeps_the_one_it_found(deployed: Projec
     ("content", "words"),
     [
         (b"", "is empty"),
-        (b'{"version": "1.0", "lineage":', "is no JSON"),
-        (b"\x00\xff\xfe rubbish", "is no JSON"),
-        (b"[1, 2]", "is no state of this command"),
+        (b'{"version": "1.0", "lineage":', "is not valid JSON"),
+        (b"\x00\xff\xfe rubbish", "is not valid JSON"),
+        (b"[1, 2]", "is not a state of this command"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"version": "9.9", "lineage": "x"}', "has version '9.9'"),
         (b'{"version": "1.0", "lineage": "x", "serial": "1", "salt": "00"}', "serial is not what it should be"),

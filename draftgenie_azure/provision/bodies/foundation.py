@@ -15,7 +15,7 @@ LINEAGE_TAG = "draftgenie-lineage"
 
 
 def resource_group(config: Config, lineage: str) -> dict[str, Any]:
-    """The group, marked with the lineage of the state that looks after it."""
+    """The group, marked with the lineage of the state that manages it."""
     return {"location": config.location("resource_group"), "tags": tagged(config, **{LINEAGE_TAG: lineage})}
 
 
