@@ -11,11 +11,8 @@ DIFFERENCES = {
     "container-app-updates#29": "the image's pull failed by a cause that is not in the recording (a public image)",
     "container-apps#2": "recorded in May 2024: since then the answer carries Azure-AsyncOperation, too (210 of 239)",
     "ingress#2": "503 once against 504 in 28 recordings of an app that is not ready",
-    "log-analytics-workspaces#17": "replication of workspaces is not served",
-    "log-analytics-workspaces#18": "replication of workspaces is not served",
     "postgresql-servers#23": "a time-out of the service itself (504); here it is declared as a fault",
     "resource-groups#6": "a nextLink to an empty page, three times in 2023; no page more is promised than there is",
     "resource-groups#9": "the empty page that the nextLink of resource-groups#6 leads to",
-    "role-assignments#4": "the listing has an assignment with a condition, made by the tenant's administrator",
     "workspaces#0": "recorded in January 2026: since February a forced deletion is an operation",
 }

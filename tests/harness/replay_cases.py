@@ -61,6 +61,20 @@ def _deleted_vault(setting: Setting, identifier: str | None) -> bool:
     return True
 
 
+@_case("log-analytics-workspaces", "workspace-existing", "workspace")
+def _replicated_workspace(setting: Setting, identifier: str | None) -> bool:
+    """One that is refused because its replication was enabled a moment before."""
+    message = str((setting.answer.get("error") or {}).get("message", ""))
+    if identifier is None or ("replication" not in message and "DataCollectionEndpoint" not in message):
+        return False
+    setting._groups(identifier)
+    if not setting.replay.exists(identifier):
+        place = (setting.sent or {}).get("location", PLACE)
+        replication = {"enabled": True, "location": "centralus"}
+        setting.replay.make(identifier, {"location": place, "properties": {"replication": replication}})
+    return True
+
+
 @_case("log-analytics-workspaces", "workspace-recovered", "deletedWorkspaces")
 def _deleted_workspace(setting: Setting, identifier: str | None) -> bool:
     rows = setting.answer.get("value", [{**setting.answer, "id": identifier}])
@@ -281,8 +295,19 @@ def _assignments(setting: Setting, identifier: str | None) -> bool:
     roles = [
         {"role": row["properties"]["roleDefinitionId"].rsplit("/", 1)[1], "scope": setting.azure.subscription}
         for row in setting.answer["value"]
+        if not row["properties"].get("condition")
     ]
     setting.azure.attached.control("POST", "/control/principals", {"object_id": who[1], "roles": roles})
+    for number, row in enumerate(setting.answer["value"]):
+        shown = row["properties"]
+        if shown.get("condition"):
+            kept = ("condition", "conditionVersion", "principalType", "description")
+            body = {key: shown[key] for key in kept if shown.get(key)}
+            role = shown["roleDefinitionId"].rsplit("/", 1)[1]
+            body |= {"principalId": who[1], "roleDefinitionId": f"/roleDefinitions/{role}"}
+            path = f"{setting.azure.subscription}/providers/Microsoft.Authorization/roleAssignments"
+            name = f"11111111-2222-4333-8444-{number:012}"
+            setting.azure.ok(setting.azure.call("PUT", f"{path}/{name}", {"properties": body}))
     return True
 
 

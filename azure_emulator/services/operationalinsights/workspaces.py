@@ -62,7 +62,11 @@ _RULE: Json = {
         "forceCmkForQuery": rules.Flag(),
         "features": rules.Map(rules.Anything()),
         "defaultDataCollectionRuleResourceId": rules.Text(),
-        "replication": rules.Map(rules.Anything()),
+        "replication": {
+            "enabled": rules.Flag(),
+            "location": rules.Text(),
+            **rules.read_only("provisioningState", "createdDate", "lastModifiedDate"),
+        },
         "failover": rules.Map(rules.Anything()),
         "provisioningState": rules.READ_ONLY,
         "customerId": rules.READ_ONLY,
@@ -144,6 +148,8 @@ class Workspaces(ResourceType):
             "createdDate": now,
             "modifiedDate": now,
         }
+        if (sent.get("replication") or {}).get("enabled"):
+            properties["replication"] = _replication(sent["replication"], now)
         if "forceCmkForQuery" in sent:
             properties["forceCmkForQuery"] = sent["forceCmkForQuery"]
         return {
@@ -158,6 +164,7 @@ class Workspaces(ResourceType):
     def _change(self, call: Call, existing: Resource, body: Json) -> None:
         sent = dict(body.get("properties") or {})
         sku = sent.pop("sku", None)
+        _change_replication(call, existing, sent.pop("replication", None))
         existing.body["properties"] = rules.update(existing.properties, sent)
         if sku and sku["name"] != existing.properties["sku"]["name"]:
             existing.properties["sku"] = {**sku, "lastSkuUpdate": stamp(call.now)}
@@ -183,6 +190,13 @@ class Workspaces(ResourceType):
 
     def delete(self, call: Call) -> Response:
         existing = call.must_exist()
+        if (existing.properties.get("replication") or {}).get("enabled"):
+            raise Refusal(
+                409,
+                "Conflict",
+                f"Workspace '{existing.name}' cannot be deleted because it is linked to DataCollectionEndpoint. Delete "
+                f"the linked-service first. Operation Id: '{uuid.uuid4().hex}'",
+            )
         if call.request.query.get("force", "").lower() == "true":
             return call.accept(_FORCED_DELETE, existing.id)
         delete_now(call.world, existing.id)
@@ -245,6 +259,30 @@ def _nothing(call: Call) -> Response:
         name = f"{workspace.name}/{call.rest[1]}"
         raise resource_not_found(f"{WORKSPACE}/{call.rest[0]}", name, call.target.group)
     return Response(200, {"value": []})
+
+
+_HOUR = 3600
+
+
+def _replication(sent: Json, now: str) -> Json:
+    return {**sent, "provisioningState": "Succeeded", "createdDate": now, "lastModifiedDate": now}
+
+
+def _change_replication(call: Call, existing: Resource, sent: Json | None) -> None:
+    """Once it is enabled it stays so for an hour, and as long the workspace is not deleted (recorded)."""
+    current = existing.properties.get("replication") or {}
+    if sent is None or sent.get("enabled", False) == current.get("enabled", False):
+        return
+    if not sent.get("enabled") and call.now < existing.private.get("replicated", existing.created) + _HOUR:
+        raise Refusal(
+            400,
+            "InvalidParameter",
+            "Workspace replication cannot be disabled at this time because it was enabled in the last hour. "
+            f"Operation Id: '{uuid.uuid4().hex}'",
+            target="properties.replication",
+        )
+    existing.private["replicated"] = call.now
+    existing.properties["replication"] = _replication(sent, stamp(call.now))
 
 
 _LEAST_CAP = 0.023
