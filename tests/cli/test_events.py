@@ -44,6 +44,7 @@ def checked(result: Result) -> list[dict[str, Any]]:
     return events
 
 
+@pytest.mark.timeout(400)  # ten runs of the command
 def test_events_of_a_deployment_are_those_of_the_schema(project: Project) -> None:
     """First deployment, no-op, dry run, failure, configuration fault, status, reset: one schema, one end each."""
     first = checked(project.run("--output", "json"))
