@@ -30,7 +30,7 @@ def made(steps: set[str]) -> list[str]:
     return [part for step in steps for part in MADE.get(step, ())]
 
 
-@pytest.mark.parametrize("step", STEP_NAMES)
+@pytest.mark.parametrize("step", REFUSED)
 def test_failed_step_is_where_the_next_run_begins(project: Project, step: str) -> None:
     """Exit 1 with what, why and next; the state says failed; no earlier step sends a write again."""
     fault = {**REFUSED[step], "status": 403, "code": "RequestDisallowedByPolicy", "message": "Policy says no."}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-# Step -> a request that it alone makes, refused once. A refusal of 403 is never tried again by itself.
+# Step -> a request that it alone makes, refused once. A refusal of 403 is never tried again by itself. Of a first
+# deployment `configure_environment_variables` asks nothing: what the two steps before it wrote is known.
 REFUSED: dict[str, dict[str, Any]] = {
     "check_prerequisites": {"method": "GET", "path": "*/providers/Microsoft.ManagedIdentity"},
     "create_resource_group": {"method": "PUT", "path": "*/userAssignedIdentities/*"},
@@ -17,7 +18,6 @@ REFUSED: dict[str, dict[str, Any]] = {
     "build_and_push_images": {"method": "POST", "path": "*/scheduleRun"},
     "deploy_infrastructure_services": {"method": "PUT", "path": "*/containerApps/qdrant"},
     "deploy_application_services": {"method": "PUT", "path": "*/containerApps/draft-service"},
-    "configure_environment_variables": {"method": "GET", "path": "*/containerApps/qdrant", "skip": 2},
     "run_migrations": {"method": "POST", "path": "*/start"},
     "verify_deployment": {"method": "GET", "path": "*/replicas"},
 }
