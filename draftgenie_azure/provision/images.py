@@ -272,6 +272,7 @@ class DockerBuilds:
 
     def __init__(self, session: Session, data: RegistryData, tell: Callable[[str, str], None]) -> None:
         self._data = data
+        self._control = session.control
         self._command = docker_command(session, tell)
         problems = list(self._command.problems())
         if problems:
@@ -285,7 +286,8 @@ class DockerBuilds:
             StopRequested: the run is to stop; the build was ended.
         """
         server = self._data.login_server
-        with self._command.signed_in(server, NO_USER, self._data.refresh_token()) as command:
+        password = self._data.refresh_token()
+        with self._control.ends_with_the_run(), self._command.signed_in(server, NO_USER, password) as command:
             return command.build(
                 request.key,
                 archive,

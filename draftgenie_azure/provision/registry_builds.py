@@ -98,9 +98,7 @@ class RegistryBuilds:
             no_cache=request.force,
         )
         reply = self._arm.act(f"{self._registry}/scheduleRun", api_version=self._version, body=body)
-        run_id = member(reply.body, "properties", "runId", of=f"start of the build of {request.key}")
-        self._records.operation_started(self._operation(request, tag), "build", run_id)
-        return run_id
+        return member(reply.body, "properties", "runId", of=f"start of the build of {request.key}")
 
     def _upload(self, request: BuildRequest, archive: IO[bytes]) -> str:
         """Upload a context; where it lies, as the registry calls it."""
@@ -130,12 +128,15 @@ class RegistryBuilds:
         """
         run = f"{self._registry}/runs/{run_id}"
         log = BuildLog(self._session, run, self._version, lambda line: self._tell(request.key, line))
-        try:
-            status = self._ended(request, run_id, log)
-        except StopRequested:
-            if self._control.lock_held():  # else another run may have taken the build up
-                self._cancel(request, tag, run)
-            raise
+        with self._control.ends_with_the_run():
+            try:
+                if not taken_up:
+                    self._records.operation_started(self._operation(request, tag), "build", run_id)
+                status = self._ended(request, run_id, log)
+            except StopRequested:
+                if self._control.lock_held():  # else another run may have taken the build up
+                    self._cancel(request, tag, run)
+                raise
         self._records.operation_ended(self._operation(request, tag))
         if taken_up and status in ("", "Canceled"):
             return False

@@ -43,6 +43,7 @@ class RunControl:
         self.on_wait: Callable[[str], None] = lambda text: None
         self._slots = threading.BoundedSemaphore(parallelism)
         self._told: set[str] = set()
+        self._to_end: list[None] = []  # one entry each; appending and popping need no lock
         self._stop = threading.Event()
 
     @property
@@ -69,6 +70,20 @@ class RunControl:
                 "the lock on the state is lost; another run may have taken it",
                 hint="Run again when the other run is over; what was done is recorded.",
             )
+
+    @contextmanager
+    def ends_with_the_run(self) -> Iterator[None]:
+        """Around something that a stop is to end, such as a build elsewhere: a stopping run waits longer for that."""
+        self._to_end.append(None)
+        try:
+            yield
+        finally:
+            self._to_end.pop()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether anything is left that a stop is to end."""
+        return bool(self._to_end)
 
     def tell(self, text: str) -> None:
         """Tell what is waited for, the first time that it is said."""

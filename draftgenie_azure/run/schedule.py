@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Seconds after which somebody is told that a name still runs, from then on after which again; the last one repeats.
 HEARTBEATS = (10.0, 30.0, 60.0, 120.0)
+ENDING = 15.0  # seconds that they have where they cancel a build, or end one on this machine
 GRACE = 1.5  # seconds that running steps have to notice a stop; what they wait for goes on without us
 
 
@@ -90,7 +91,7 @@ def run_by_needs(
             beats.tell()
             continue
         if message is None:
-            _drain(ended, running)
+            _drain(ended, running, control)
             raise StopRequested
         name, error = message
         running.discard(name)
@@ -98,7 +99,7 @@ def run_by_needs(
         if error is None:
             sorter.done(name)
         elif isinstance(error, StopRequested):
-            _drain(ended, running)
+            _drain(ended, running, control)
             raise StopRequested
         else:
             failures[name] = error
@@ -221,13 +222,15 @@ def _priorities(needs: Mapping[str, Sequence[str]], durations: Mapping[str, floa
     return {name: -length for name, length in road.items()}
 
 
-def _drain(ended: SimpleQueue[tuple[str, BaseException | None] | None], running: set[str]) -> None:
-    """Give what runs a moment to notice the stop and record where it is."""
-    deadline = time.monotonic() + GRACE
-    while running and (left := deadline - time.monotonic()) > 0:
+def _drain(
+    ended: SimpleQueue[tuple[str, BaseException | None] | None], running: set[str], control: RunControl
+) -> None:
+    """Give what runs a moment to notice the stop and record where it is; more where it has something to end."""
+    began = time.monotonic()
+    while running and (passed := time.monotonic() - began) < (ENDING if control.is_ending else GRACE):
         try:
-            message = ended.get(timeout=left)
+            message = ended.get(timeout=min(GRACE, max(0.05, GRACE - passed)))
         except Empty:
-            return
+            continue
         if message is not None:
             running.discard(message[0])

@@ -210,3 +210,18 @@ def test_large_context_is_named_with_its_largest_paths_and_the_lines_that_leave_
 
     assert "its build context has 230 MB" in told.text
     assert "    /services/draft-service/app/dump.sql" in told.text
+
+
+def test_interrupted_docker_build_leaves_neither_process_nor_sign_in(project: Project, docker: StandIn) -> None:
+    docker.plan(build={"hang": True, "out": "#1 begun"})
+
+    with project.start() as process:
+        wait_for(lambda: docker.called("build"), process, "a build")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    for call in docker.called("build"):
+        assert not Path(call["environment"]["DOCKER_CONFIG"]).exists()
+        with pytest.raises(ProcessLookupError):
+            os.kill(call["pid"], 0)
