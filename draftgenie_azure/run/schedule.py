@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # Seconds after which somebody is told that a name still runs, from then on after which again; the last one repeats.
 HEARTBEATS = (10.0, 30.0, 60.0, 120.0)
-ENDING = 15.0  # seconds that they have where they cancel a build, or end one on this machine
 GRACE = 1.5  # seconds that running steps have to notice a stop; what they wait for goes on without us
+ENDING = 15.0  # seconds that they have where they cancel a build, or end one on this machine
 
 
 def run_by_needs(
