@@ -68,7 +68,8 @@ class Writer:
 def _inconsistencies(directory: Path) -> list[str]:
     """What in a store that nobody has open contradicts itself: children without parents, secrets without values."""
     store = Store(directory / "store", read_only=True)
-    values = json.loads((directory / "vault.json").read_text())
+    kept = directory / "vault.json"  # not there where the kill came before the first secret
+    values = json.loads(kept.read_text()) if kept.exists() else {}
     found = []
     for resource in store.all():
         head = resource.id.rpartition("/providers/")[0]
