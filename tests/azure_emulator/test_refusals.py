@@ -304,7 +304,9 @@ def test_nothing_is_registered_in_a_new_subscription(bare: AzureClient, namespac
         "Insights": ("Microsoft.Insights/components/ai", EAST),
         "KeyVault": (f"{VAULTS}/vault-1", VAULT_BODY),
         "ManagedIdentity": (f"{IDENTITIES}/app-id", EAST),
+        "Network": ("Microsoft.Network/virtualNetworks/net", EAST),
         "OperationalInsights": (f"{WORKSPACES}/logs", EAST),
+        "Storage": ("Microsoft.Storage/storageAccounts/account1", EAST),
     }[namespace]
     bare.ok(bare.call("PUT", bare.group, EAST))
 
