@@ -49,6 +49,8 @@ VERSIONS = {
     "Microsoft.Cache/redis": "2024-11-01",
     "Microsoft.Cache": "2025-07-01",
     "Microsoft.App": "2026-01-01",
+    "Microsoft.Network": "2025-09-01",
+    "Microsoft.Storage": "2026-04-01",
     "Microsoft.Authorization/roleAssignments": "2022-04-01",
     "Microsoft.Authorization/roleDefinitions": "2022-04-01",
     "Microsoft.Authorization/permissions": "2022-04-01",
