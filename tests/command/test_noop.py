@@ -263,7 +263,7 @@ def modules(project: Project, *arguments: str) -> list[str]:
     imported = {line.rsplit("|", 1)[1].strip() for line in lines}
     dear = {
         "azure", "pydantic", "pydantic_core", "requests", "ssl", "socket", "logging", "typing", "dataclasses",
-        "pathlib", "subprocess", "tempfile", "shutil", "threading", "concurrent", "asyncio", "importlib.metadata",
+        "pathlib", "subprocess", "tempfile", "shutil", "concurrent", "asyncio", "importlib.metadata",
         "filelock", "urllib.parse", "email", "uuid", "secrets", "difflib", "textwrap", "contextlib", "inspect",
         "traceback",
     }  # fmt: skip

@@ -314,7 +314,7 @@ def test_execution_of_an_earlier_content_is_forgotten_with_its_job(tmp_path: Pat
 def test_failed_migration_is_told_although_its_log_cannot_be_read(tmp_path: Path, body: Any) -> None:
     """The failure matters more than the log."""
     job = Job(Answer(body={"name": "e1"}), execution=Answer(body={"name": "e1", "properties": {"status": "Failed"}}))
-    containers = [{"name": "migration", "logStreamEndpoint": "https://localhost/log"}]
+    containers = [{"name": "migration", "logStreamEndpoint": "https://eastus2.azurecontainerapps.dev/log"}]
 
     def script(request: Request) -> Answer:
         if request.path.endswith("/getAuthtoken"):
