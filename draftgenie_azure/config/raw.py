@@ -12,7 +12,6 @@ from draftgenie_azure.config import sources
 from draftgenie_azure.config.confidential import tell_mask
 from draftgenie_azure.config.keys import Key
 from draftgenie_azure.config.raw_config import RawConfig as RawConfig  # who reads gets one
-from draftgenie_azure.config.yaml_reader import read_document
 from draftgenie_azure.errors import ConfigError, Fault
 
 TYPE_CHECKING = False
@@ -39,6 +38,8 @@ def read(paths: Sequence[str], environ: Mapping[str, str], env_file: str | None 
         raise ConfigError([Fault("no configuration file was given")])
     if [*paths, env_file].count(sources.STDIN) > 1:
         raise ConfigError([Fault("standard input can be read once only", file=sources.STDIN)])
+    from draftgenie_azure.config.yaml_reader import read_document  # without PyYAML the command starts, and says so
+
     raw = RawConfig(paths)
     faults: list[Fault] = []
     if env_file is not None:

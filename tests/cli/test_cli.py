@@ -63,8 +63,8 @@ def test_dry_run_writes_nothing_and_tells_why(project: Project) -> None:
     assert sorted(project.directory.rglob("*")) == before
 
 
-def test_dry_run_tells_what_runs_and_what_may_run(deployed: Project) -> None:
-    """A step that only a needed one can set off is shown as such."""
+def test_dry_run_tells_what_runs_and_writes_nothing(deployed: Project) -> None:
+    """The steps themselves make the plan: a change that publishes the same outputs sets off nobody else."""
     deployed.change("postgresql.sku", "Standard_D2ds_v5")
     before = {path: path.read_bytes() for path in deployed.directory.rglob("*") if path.is_file()}
 
@@ -74,12 +74,9 @@ def test_dry_run_tells_what_runs_and_what_may_run(deployed: Project) -> None:
     steps = result.events()[-1]["steps"]
     reasons = ["postgresql.sku Standard_B1ms → Standard_D2ds_v5"]
     assert steps["create_databases"] == {"verdict": "run", "reasons": reasons}
-    assert steps["store_secrets"] == {
-        "verdict": "may run",
-        "reasons": ["create_databases may publish other outputs"],
-    }
-    assert steps["create_monitoring"]["verdict"] == "skip"
+    assert {name for name, step in steps.items() if step["verdict"] != "skip"} == {"create_databases"}
     assert {path: path.read_bytes() for path in deployed.directory.rglob("*") if path.is_file()} == before
+    assert set(deployed.deploy().ran()) == {"create_databases"}
 
 
 def test_detailed_exitcode_is_0_when_nothing_would_run(deployed: Project) -> None:
@@ -164,13 +161,15 @@ def test_disabled_build_hands_on_the_recorded_images(deployed: Project) -> None:
 
 
 def test_disabled_build_without_any_image_is_a_fault(project: Project) -> None:
-    """There is nothing to hand on."""
+    """There is nothing to hand on; it is told before anything is written."""
     project.change("deployment.skip_build", True)
 
     result = project.run()
 
     assert result.code == 1
-    assert "build_and_push_images is switched off by the configuration" in result.err
+    assert "deployment.skip_build: no image was built yet: set it to false for the first run" in result.err
+    assert project.writes() == []
+    assert not project.state_file.exists()
 
 
 def test_dev_and_prod_live_side_by_side_by_an_overlay_each(deployed: Project) -> None:

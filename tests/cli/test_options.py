@@ -149,9 +149,14 @@ def test_removed_ingress_and_variable_are_removed_from_the_app(deployed: Project
 
     deployed.deploy()
 
-    (body,) = [request["body"] for request in deployed.requests()[seen:] if request["method"] == "PUT"]
-    names = [entry["name"] for entry in body["properties"]["template"]["containers"][0]["env"]]
+    (write,) = deployed.writes(seen)
+    assert write.endswith("/containerApps/draft-service")
+    app = deployed.state()["resources"]["container_app/draft_service"]
+    with deployed.azure() as azure:
+        live = azure.send("GET", app["id"], app["api_version"]).json()
+    names = [entry["name"] for entry in live["properties"]["template"]["containers"][0]["env"]]
     assert "LOG_FORMAT" not in names
+    assert "LOG_LEVEL" in names
 
 
 def test_removed_service_is_named_as_left_behind(deployed: Project) -> None:
@@ -263,8 +268,11 @@ def test_vault_with_access_policies_is_left_so_and_says_at_once_what_it_takes(de
     refused = deployed.run()
 
     assert refused.code == 1
-    assert "goes by access policies" in refused.err
-    assert "--adopt" in refused.err
+    assert f"the vault {vault.rsplit('/', 1)[1]} uses access policies" in refused.err
+    assert "Run the same command with --adopt" in refused.err
+    assert "create_key_vault" in refused.err
+    with deployed.azure() as azure:
+        assert azure.send("GET", vault, "2026-02-01").json()["properties"]["enableRbacAuthorization"] is False
     assert time.monotonic() - began < 30
 
     deployed.deploy("--adopt")
