@@ -92,9 +92,10 @@ def test_failures_inside_one_step_are_all_told(project: Project) -> None:
 
 
 def test_service_that_fails_is_told_beside_one_that_cannot_be_looked_at(deployed: Project) -> None:
-    """One service does not start, of another Azure tells nothing."""
+    """One service does not start, of another Azure tells nothing; both were changed, so that both are looked at."""
     values = deployed.config()
     del values["services"]["draft_service"]["environment"]["QDRANT_URL"]
+    values["services"]["rag_service"]["environment"]["CHANGED"] = "yes"
     deployed.write(values)
     refused = {"method": "GET", "path": "*/containerApps/rag-service/revisions/*", "status": 403, "code": "Refused"}
 

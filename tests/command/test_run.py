@@ -106,7 +106,7 @@ def test_role_that_is_old_is_no_excuse(deployed: Project) -> None:
     source.write_text(source.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
     began = time.monotonic()
 
-    result = deployed.run(*deployed.faults({**NO_SECRET, "times": 9}))
+    result = deployed.run(*deployed.faults({**NO_SECRET, "method": "PATCH", "times": 9}))
 
     assert result.code == 1
     assert "Managed identity" in result.err
@@ -320,5 +320,6 @@ def test_cloud_that_cannot_be_reached_is_told_with_what_to_look_at(project: Proj
 
     assert result.code == 1
     assert "failed: no token for Azure: " in result.err
-    assert "next: Sign in" in result.err
+    assert "login.nowhere.invalid: its name cannot be resolved" in result.err
+    assert "next: Check the network, VPN and DNS settings" in result.err
     assert "Traceback" not in result.err

@@ -433,7 +433,9 @@ def test_sign_in_by_default_azure_credential_works(
         monkeypatch.setenv("AZURE_CLIENT_SECRET", "wrong")
         with pytest.raises(StateError) as caught:
             open_blob({"advanced": {"state_blob_endpoint": storage.endpoint}}, {}).load()
-        assert "az login" in str(caught.value.hint)
+        assert "no token from" in str(caught.value)
+        assert "the client secret is wrong" in str(caught.value)
+        assert "AZURE_CLIENT_SECRET" in str(caught.value.hint)
     finally:
         azure.close()
         storage.stop()
