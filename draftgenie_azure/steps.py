@@ -91,7 +91,7 @@ STEPS: tuple[Step, ...] = (
         "Check sign-in, subscription, regions, resource providers, rights and names",
         config=(*_PLACE, "locations", *_NAMES),
         services=(None, ("image",)),
-        tools=("prerequisites", "existing_images", "offers"),
+        tools=("prerequisites", "existing_images", "offers", "docker_command", "build_log", "registry_data"),
     ),
     Step(
         "create_resource_group",
@@ -157,7 +157,7 @@ STEPS: tuple[Step, ...] = (
         needs=("create_container_registry",),
         config=("docker.build_context", "docker.builder", "docker.buildkit", "docker.platform"),
         images=True,
-        tools=("images", "registry_builds", "registry_data", "docker_command", "bodies/builds"),
+        tools=("images", "registry_builds", "registry_data", "docker_command", "build_log", "bodies/builds"),
     ),
     Step(
         "deploy_infrastructure_services",

@@ -26,10 +26,22 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.session import Session
 
 ANSWER_TIMEOUT = 30.0  # seconds in which docker tells its version, or signs in
 _GRACE = 10.0  # seconds that an interrupted build has for its own cleaning up
 _LOOK_UP = 0.1  # seconds after which a stop is looked for
+
+
+def docker_command(session: Session, tell: Callable[[str, str], None] = lambda key, line: None) -> DockerCommand:
+    """The command `docker`, reaching the cloud as everything else does."""
+    endpoints = session.transport.endpoints
+    environment: dict[str, str] = {}
+    if endpoints.proxy:
+        environment |= {"HTTPS_PROXY": endpoints.proxy, "https_proxy": endpoints.proxy}
+    if endpoints.ca_file:
+        environment["SSL_CERT_FILE"] = endpoints.ca_file
+    return DockerCommand(session.control, tell, environment)
 
 
 class DockerCommand:

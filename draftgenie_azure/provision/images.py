@@ -17,7 +17,7 @@ from draftgenie_azure.digests import slow_digest
 from draftgenie_azure.errors import BuildError, DeployerError
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.build_log import is_progress
-from draftgenie_azure.provision.docker_command import DockerCommand
+from draftgenie_azure.provision.docker_command import docker_command
 from draftgenie_azure.provision.registry_builds import RegistryBuilds
 from draftgenie_azure.provision.registry_data import NO_USER, RegistryData
 from draftgenie_azure.run.schedule import side_by_side
@@ -300,14 +300,3 @@ class DockerBuilds:
                 secret=list(request.secret_arguments),
                 fresh=request.force,
             )
-
-
-def docker_command(session: Session, tell: Callable[[str, str], None] = lambda key, line: None) -> DockerCommand:
-    """The command `docker`, reaching the cloud as everything else does."""
-    endpoints = session.transport.endpoints
-    environment: dict[str, str] = {}
-    if endpoints.proxy:
-        environment |= {"HTTPS_PROXY": endpoints.proxy, "https_proxy": endpoints.proxy}
-    if endpoints.ca_file:
-        environment["SSL_CERT_FILE"] = endpoints.ca_file
-    return DockerCommand(session.control, tell, environment)

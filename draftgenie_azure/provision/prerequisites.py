@@ -9,7 +9,7 @@ from draftgenie_azure.arm.plan import CREATE, Entry
 from draftgenie_azure.errors import AzureError, DeployerError, DeploymentError
 from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.provision import existing_images, offers
-from draftgenie_azure.provision.images import docker_command
+from draftgenie_azure.provision.docker_command import docker_command
 from draftgenie_azure.run.poll import poll
 
 TYPE_CHECKING = False
