@@ -494,7 +494,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             self.forced |= {step.name}
         facts = {"reasons": decision.reasons, "changes": decision.changes}
         self.reporter.step(step.name, "run", shortened(decision.reasons), **facts)
-        self.logger.debug("%s runs: %s", step.name, "; ".join([*decision.reasons, *decision.changes]))
+        self.logger.debug("%s runs: %s", step.name, "\n".join([*decision.reasons, *decision.changes]))
         self.state.mark_step_running(step.name, {"reasons": decision.reasons})
         self.control.check()
         self.session.records.begin_step(step.name)
