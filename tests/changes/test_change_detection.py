@@ -24,6 +24,10 @@ from draftgenie_azure.steps import STEPS
 BUILD = "build_and_push_images"
 APP = "services/draft-service/app"
 Reasons = dict[str, list[str]]
+# Other variables are another output, which is known before anything runs.
+AFTER_VARIABLES = {
+    step: ["output:configure_environment_variables changed"] for step in ("run_migrations", "verify_deployment")
+}
 as_root = hasattr(os, "geteuid") and os.geteuid() == 0
 
 
@@ -399,7 +403,8 @@ def test_two_values_that_change_places_run_the_step_and_both_are_named(prepared:
 
     prefix = "config:services.draft_service.environment."
     assert plan(prepared) == {
-        "configure_environment_variables": [f"{prefix}{one} changed", f"{prefix}{other} changed"]
+        "configure_environment_variables": [f"{prefix}{one} changed", f"{prefix}{other} changed"],
+        **AFTER_VARIABLES,
     }
 
 
@@ -451,7 +456,8 @@ def test_variable_of_the_environment_that_changes_is_a_change_of_its_value(prepa
     prepared.environment["INSTANOTE_API_URL"] = "https://notes.example"
 
     assert plan(prepared) == {
-        "configure_environment_variables": ["config:services.draft_service.environment.INSTANOTE_API_URL changed"]
+        "configure_environment_variables": ["config:services.draft_service.environment.INSTANOTE_API_URL changed"],
+        **AFTER_VARIABLES,
     }
 
 
@@ -515,7 +521,7 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "networking.cors_origin": ("https://app.example", MIGRATED),
     "networking.swagger_enabled": (False, MIGRATED),
     "networking.swagger_path": ("docs", MIGRATED),
-    "services.rabbitmq.image": ("rabbitmq:4", BROKER | VARIABLES | {"store_secrets"}),
+    "services.rabbitmq.image": ("rabbitmq:4", BROKER | VARIABLES | {"check_prerequisites", "store_secrets"}),
     "services.rabbitmq.port": (5673, BROKER | VARIABLES | {"store_secrets"}),
     "services.rabbitmq.cpu": (0.25, BROKER),
     "services.rabbitmq.memory": ("2Gi", BROKER),
@@ -817,6 +823,8 @@ def _imports(path: Path, function: str | None = None) -> set[str]:
 
 # What all steps share, and what only speaks to people, is in no step's list: a fault fixed there deploys nothing.
 SHARED = {f"draftgenie_azure/provision/{name}.py" for name in ("addresses", "bodies/tags", "container_logs", "survey")}
+# What other commands do, and no step.
+COMMANDS = {f"draftgenie_azure/provision/{name}.py" for name in ("log_stream", "rollback", "rotation", "teardown")}
 
 
 def _used_by(step: str) -> set[str]:
@@ -853,7 +861,7 @@ def test_every_module_of_provision_is_in_some_step() -> None:
     folder = ROOT / "draftgenie_azure/provision"
     modules = {path.relative_to(ROOT).as_posix() for path in folder.rglob("[a-z]*.py")}
 
-    assert modules - declared == SHARED
+    assert modules - declared == SHARED | COMMANDS
 
 
 def test_validity_rests_on_every_module_that_validates() -> None:
@@ -913,7 +921,7 @@ def test_status_shows_since_when_how_long_and_why_each_step_last_ran(deployed: P
     document = deployed.run("--status", "--output", "json").events()[-1]["steps"]["create_databases"]
 
     record = deployed.state()["steps"]["create_databases"]
-    (line,) = [line for line in lines if line.startswith("create_databases")]
+    (line,) = [line for line in lines if line.split()[:1] == ["create_databases"]]
     assert record["timestamp"] in line
     assert " s " in line
     assert line.endswith("postgresql.sku Standard_B1ms → Standard_D2ds_v5")
@@ -939,25 +947,39 @@ def test_recorded_hash_that_is_not_that_of_its_lines_is_a_reason_to_run(deployed
     state["steps"]["create_monitoring"]["dependency_hash"] = "0" * 64
     write_state(deployed, state)
 
-    assert plan(deployed) == {"create_monitoring": ["the recorded hash is not that of its lines"]}
+    reasons = {"create_monitoring": ["the recorded hash is not that of its lines"]}
+    assert deployed.run("--dry-run", "--output", "json").ran() == reasons
+    assert deployed.deploy().ran() == reasons
+    assert deployed.deploy().ran() == {}
 
 
 @pytest.mark.parametrize("how", ["emptied", "without"])
-def test_output_that_is_missing_is_a_reason_to_run_what_reads_it(deployed: Project, how: str) -> None:
-    """Never handed on as if it were there."""
+def test_output_that_is_missing_is_a_reason_to_run_the_step_that_publishes_it(deployed: Project, how: str) -> None:
+    """Never handed on as if it were there; what reads it then finds it as it was, and has no reason to run."""
     state = deployed.state()
+    published = state["steps"]["create_container_registry"]["outputs"]
     if how == "emptied":
         state["steps"]["create_container_registry"]["outputs"] = {}
-        reason = "output:create_container_registry changed"
+        reason = "its recorded id is missing or not a resource id"
     else:
         del state["steps"]["create_container_registry"]
-        reason = "output:create_container_registry is gone"
+        reason = "never ran"
     write_state(deployed, state)
 
-    ran = plan(deployed)
+    expected = {"create_container_registry": [reason]}
+    assert deployed.run("--dry-run", "--output", "json").ran() == expected
+    assert deployed.deploy().ran() == expected
+    assert deployed.state()["steps"]["create_container_registry"]["outputs"] == published
+    assert deployed.deploy().ran() == {}
 
-    assert ran[BUILD] == [reason]
-    assert ("create_container_registry" in ran) is (how == "without")
+
+def test_output_that_is_another_one_is_a_reason_to_run_what_reads_it(deployed: Project) -> None:
+    """Somebody edited the state: each step that reads it runs, and says so."""
+    state = deployed.state()
+    state["steps"]["create_container_registry"]["outputs"]["edited"] = "by hand"
+    write_state(deployed, state)
+
+    assert plan(deployed)[BUILD] == ["output:create_container_registry changed"]
 
 
 def write_state(project: Project, state: dict[str, Any]) -> None:

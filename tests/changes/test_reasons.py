@@ -30,13 +30,22 @@ def test_changed_value_is_shown_as_it_was_and_as_it_is(deployed: Project) -> Non
     deployed.change("services.api_gateway.max_replicas", 3)
     deployed.change("services.api_gateway.min_replicas", 2)
 
-    assert reasons(deployed) == {
+    why = reasons(deployed)
+
+    assert why == {
         "deploy_application_services": [
             "services.api_gateway.max_replicas 1 → 3",
             "services.api_gateway.min_replicas 1 → 2",
         ],
-        "verify_deployment": ["services.api_gateway.min_replicas 1 → 2"],
+        "configure_environment_variables": ["outputs of deploy_application_services changed"],
+        "run_migrations": ["outputs of configure_environment_variables changed"],
+        "verify_deployment": [
+            "services.api_gateway.min_replicas 1 → 2",
+            "outputs of configure_environment_variables changed",
+            "outputs of deploy_application_services changed",
+        ],
     }
+    assert deployed.deploy().ran() == why
 
 
 def test_value_that_was_not_there_or_no_longer_is_is_unset(deployed: Project) -> None:
@@ -99,7 +108,7 @@ def test_value_from_the_environment_and_secret_are_never_recorded_and_never_show
     assert "services.rag_service.environment.LOG_LEVEL changed" in why["configure_environment_variables"]
     assert "services.rag_service.environment.API_TOKEN changed" in why["configure_environment_variables"]
     assert "monitoring.log_workspace changed" in why["create_monitoring"]
-    assert why["store_secrets"] == ["secrets.gemini_api_key changed"]
+    assert why["store_secrets"] == ["outputs of create_monitoring changed", "secrets.gemini_api_key changed"]
 
 
 # ------------------------------------------------------------------------------------------------------ in themselves
