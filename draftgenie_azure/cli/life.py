@@ -172,7 +172,15 @@ class Life:
             "forbidden": plan.refusals,
             "seconds": plan.seconds,
         }
-        self._reporter.result(lines, document)
+        self._tell_plan(lines, document)
+
+    def _tell_plan(self, lines: list[str], document: dict[str, Any]) -> None:
+        """A dry run's result; else told at once, above the question, since the result is what comes of it."""
+        if self._args.dry_run:
+            self._reporter.result(lines, document)
+            return
+        for line in lines:
+            self._reporter.message(line)
 
     def _of_data(self, plan: Plan) -> str:
         data = [item.key for item in plan.delete if item.type in DATA]
@@ -216,7 +224,7 @@ class Life:
         if not self._state.state["resources"]:
             raise StateError("nothing is deployed yet, so there is no secret to rotate", hint="Deploy first.")
         document = {"event": "rotation_plan", "secret": plan.name, "composed": plan.also, "services": plan.services}
-        self._reporter.result(plan.lines(), document | {"effect": plan.effect})
+        self._tell_plan(plan.lines(), document | {"effect": plan.effect})
         if not self._args.dry_run:
             with self._locked():
                 self._state.state.setdefault("rotating", {})[plan.name] = "requested"
@@ -251,7 +259,7 @@ class Life:
         with self._session(read_only=True) as session:
             plan = rollback.plan(session, entry, later, record.get("outputs", {}))
             facts = {"run": plan.run, "images": plan.images, "changes": plan.changes, "migrations": plan.migrations}
-            self._reporter.result(plan.lines(), {"event": "rollback_plan", **facts})
+            self._tell_plan(plan.lines(), {"event": "rollback_plan", **facts})
             if not plan.changes:
                 raise DeployerError(f"the images of run {plan.run} are deployed already")
             if plan.migrations and not self._args.accept_newer_schema:
