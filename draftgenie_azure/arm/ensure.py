@@ -386,6 +386,8 @@ class Ensurer:
         for live in self._live.listing(collection, api_version=resource.api_version, **{"$filter": mine}):
             if str(live["properties"]["roleDefinitionId"]).lower() == wanted["roleDefinitionId"].lower():
                 self._logger.info("%s is there already, as %s", resource.key, live["name"])
+                if live["id"].lower() != resource.id.lower():
+                    self._journal.note(resource.key, created=False, found_as=live["id"])
                 return live
         raise error
 

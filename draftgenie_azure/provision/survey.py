@@ -110,7 +110,9 @@ def _is_gone(session: Session, key: str, record: dict[str, Any], listed: frozens
         return False
     if not ids.is_top_level(record["id"]) and not key.startswith(_ROLES):
         return False
-    return session.arm.read(record["id"], api_version=record["api_version"]) is None
+    # A role that somebody gave under another name serves as well, as long as it is there.
+    names = [record["id"], *([record["found_as"]] if "found_as" in record else [])]
+    return all(session.arm.read(name, api_version=record["api_version"]) is None for name in names)
 
 
 def _forget_group(session: Session) -> Iterator[tuple[str, str]]:

@@ -33,7 +33,7 @@ _STEP: Mapping[str, tuple[type, ...]] = {
 }
 _RESOURCE: Mapping[str, tuple[type, ...]] = {
     "id": _TEXT, "name": _TEXT, "api_version": _TEXT, "step": _TEXT, "created": (bool,), "orphaned": (bool,),
-    "body": _TEXT, "sent": _TEXT, "creation_id": _TEXT,
+    "body": _TEXT, "sent": _TEXT, "creation_id": _TEXT, "found_as": _TEXT,
 }
 _SECRET: Mapping[str, tuple[type, ...]] = {"digest": _OPTIONAL_TEXT, "version": _TEXT, "generated": (bool,)}
 _OPERATION: Mapping[str, tuple[type, ...]] = {"kind": _TEXT, "url": _TEXT, "started_at": _TEXT}

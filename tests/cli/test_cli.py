@@ -79,6 +79,18 @@ def test_dry_run_tells_what_runs_and_writes_nothing(deployed: Project) -> None:
     assert set(deployed.deploy().ran()) == {"create_databases"}
 
 
+def test_dry_run_tells_what_may_run_by_outputs_that_only_a_run_makes_known(deployed: Project) -> None:
+    """A step that needs such an output is shown as such, with the step that publishes it."""
+    deployed.environment["GEMINI_API_KEY"] = "another-key"
+
+    steps = deployed.run("--dry-run", "--output", "json").events()[-1]["steps"]
+
+    assert steps["store_secrets"]["verdict"] == "run"
+    may_run = {"verdict": "may run", "reasons": ["known after store_secrets"]}
+    assert steps["configure_environment_variables"] == may_run
+    assert steps["create_databases"]["verdict"] == "skip"
+
+
 def test_detailed_exitcode_is_0_when_nothing_would_run(deployed: Project) -> None:
     """2 is for changes alone."""
     assert deployed.run("--dry-run", "--detailed-exitcode").code == 0

@@ -295,5 +295,15 @@ def test_role_that_somebody_gave_under_another_name_is_accepted(deployed: Projec
 
     ran = deployed.deploy("--force-step", "create_container_registry").ran()
 
-    assert ran == {"create_container_registry": ["forced"]}
+    assert ran == {"create_container_registry": ["forced", "role/pull-images is gone"]}
     assert time.monotonic() - began < 30
+    assert deployed.deploy("--force-step", "create_monitoring").ran() == {"create_monitoring": ["forced"]}
+
+    with deployed.azure() as azure:
+        azure.send("DELETE", other, version)
+    ran = deployed.deploy("--force-step", "create_monitoring").ran()
+
+    assert ran == {"create_container_registry": ["role/pull-images is gone"], "create_monitoring": ["forced"]}
+    with deployed.azure() as azure:
+        assert azure.send("GET", role, version).json()["properties"]["principalId"] == live["principalId"]
+    assert deployed.state()["resources"]["role/pull-images"]["created"] is True
