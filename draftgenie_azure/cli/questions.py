@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from draftgenie_azure.cli import views
 from draftgenie_azure.errors import DeployerError
+
+
+def answered_yes(question: str) -> bool:
+    """Ask on a terminal; elsewhere the answer is no.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, or another signal that ends a run: while a run goes on these only ask it to stop, and
+            reading a line would go on.
+    """
+    if not sys.stdin.isatty():
+        return False
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = [(number, signal.signal(number, signal.default_int_handler)) for number in numbers]
+    try:
+        views.ask(question)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def confirm(question: str, *, auto_approve: bool) -> None:
@@ -13,11 +34,11 @@ def confirm(question: str, *, auto_approve: bool) -> None:
 
     Raises:
         DeployerError: the answer was no, or there is no terminal to ask on.
+        KeyboardInterrupt: Ctrl-C instead of an answer.
     """
     if auto_approve:
         return
     if not sys.stdin.isatty():
         raise DeployerError(f"{question} No.", hint="Without a terminal to ask on, only --auto-approve says yes.")
-    views.ask(question)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not answered_yes(question):
         raise DeployerError("Nothing was changed: the answer was no.")

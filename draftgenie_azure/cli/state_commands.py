@@ -6,9 +6,9 @@ Each function returns the exit code; `open_state` makes the command's own StateM
 from __future__ import annotations
 
 import os
-import sys
 
-from draftgenie_azure.cli import status, views
+from draftgenie_azure.cli import status
+from draftgenie_azure.cli.questions import answered_yes
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.constants import STATE_FILE, SUCCESS
 from draftgenie_azure.errors import ConfigError, StateError
@@ -71,7 +71,7 @@ def restore(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_s
         reporter.message(f"would put {args.restore_state} (serial {document['serial']}) back as {state.where}")
         return SUCCESS
     with locked(state, args, reporter):
-        aside = state.restore(document, adopt=args.adopt, agreed=_answered_yes)
+        aside = state.restore(document, adopt=args.adopt, agreed=answered_yes)
     lines = [f"The state {state.where} is that of {args.restore_state} again; its serial is {state.state['serial']}."]
     lines += [f"What was there is now {aside}."] if aside else []
     facts = {"event": "restore", "state": state.where, "serial": state.state["serial"], "aside": aside}
@@ -110,19 +110,11 @@ def unlock(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_st
     if args.dry_run:
         reporter.message(f"would ask: {question}")
         return SUCCESS
-    if state.is_breakable and not (args.auto_approve or _answered_yes(question)):
+    if state.is_breakable and not (args.auto_approve or answered_yes(question)):
         raise StateError(f"{question} No.", hint="Without a terminal to ask on, --auto-approve says yes.")
     state.break_lock()
     reporter.result([f"The lock of {holder} is broken."], {"event": "unlock", "holder": str(holder)})
     return SUCCESS
-
-
-def _answered_yes(question: str) -> bool:
-    """Ask on a terminal; elsewhere the answer is no."""
-    if not sys.stdin.isatty():
-        return False
-    views.ask(question)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def locked(
