@@ -142,7 +142,8 @@ def make_plan(
                 decisions[step.name] = Decision("run", reasons, decision.dependencies)
         except DeployerError as error:
             plan.faults[step.name] = [error.message, *([error.hint] if error.hint else [])]
-            decisions[step.name] = Decision("fault", [error.message, *decision.reasons], decision.dependencies)
+            reasons = [error.message, *decision.reasons]
+            decisions[step.name] = Decision("fault", reasons, decision.dependencies, decision.changes)
         else:
             deployer.outputs[step.name] = outputs
     planned = Planned(plan, decisions, asked=True)
@@ -179,7 +180,8 @@ def _weighed(
     """The decision, knowing which outputs only a run makes known, and which steps would fail."""
     failed = [need for need in step.needs if decisions[need].verdict in ("fault", "blocked")]
     if failed and decision.verdict not in _QUIET:
-        return Decision("blocked", [f"{failed[0]} would fail", *decision.reasons], decision.dependencies)
+        reasons = [f"{failed[0]} would fail", *decision.reasons]
+        return Decision("blocked", reasons, decision.dependencies, decision.changes)
     unknown = [need for need in step.needs if is_pending(outputs.get(need, {}))]
     if decision.runs and set(decision.reasons) <= {f"outputs of {need} changed" for need in unknown}:
         return Decision("may run", [f"known after {', '.join(unknown)}"], decision.dependencies)
