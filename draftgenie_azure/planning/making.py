@@ -131,7 +131,7 @@ def make_plan(
         success = decider.state.last_success(step.name) or {}
         deployer.outputs[step.name] = dict(success.get("outputs", {}))
         looks = refresh and decision.verdict == "skip"
-        if decision.verdict in _QUIET and not looks:
+        if (decision.verdict in _QUIET and not looks) or _lacks_inputs(step, decision, deployer.outputs):
             continue
         try:
             outputs = told(step, deployer, plan, records)
@@ -186,6 +186,11 @@ def _weighed(
     if decision.runs and set(decision.reasons) <= {f"outputs of {need} changed" for need in unknown}:
         return Decision("may run", [f"known after {', '.join(unknown)}"], decision.dependencies)
     return decision
+
+
+def _lacks_inputs(step: Step, decision: Decision, outputs: Mapping[str, Outputs]) -> bool:
+    """Whether a step cannot tell what it would do: one that it needs would fail, and never published anything."""
+    return decision.verdict == "blocked" and not all(outputs.get(need) for need in step.needs)
 
 
 def _differences(entries: Sequence[Entry]) -> list[str]:

@@ -56,7 +56,7 @@ def _counts(planned: Planned) -> str:
         "images to build": plan.count(BUILD),
         "to start": plan.count(START),
     }
-    return "Resources: " + ", ".join(f"{count} {words}" for words, count in counts.items() if count) + "."
+    return f"Resources: {', '.join(f'{count} {words}' for words, count in counts.items() if count) or 'none'}."
 
 
 def _entry(entry: Entry) -> Iterator[str]:

@@ -198,6 +198,14 @@ def test_reset_after_a_change_of_group_clears_the_way(deployed: Project) -> None
 
     assert _follow(deployed, refused.err).code == 0
 
+    taken = deployed.run("--dry-run")  # by the group that is left behind
+    assert taken.code == 1
+    assert "postgresql.server_name: the name draftgenie-pg is not free" in taken.out
+    assert re.search("create_key_vault +blocked +check_prerequisites would fail", taken.out)
+    assert "Resources: none." in taken.out
+    assert "Traceback" not in taken.text
+    for key in ("container_registry.name", "key_vault.name", "postgresql.server_name"):
+        deployed.change(key, "another" + key[:3])
     assert deployed.run("--dry-run").code == 0
     assert "subscription_id" in deployed.state()["target"]
     assert "resource_group" not in deployed.state()["target"]
