@@ -891,6 +891,7 @@ def test_many_files_are_hashed_by_two_threads_with_the_same_result(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @posix
 @pytest.mark.skipif(sys.platform == "darwin", reason="ru_maxrss counts otherwise")
 def test_two_gigabytes_in_constant_memory(tmp_path: Path) -> None:
