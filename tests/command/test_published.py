@@ -126,4 +126,4 @@ def test_every_output_of_every_step_in_every_shape(deployed: Project) -> None:
         for arguments in (("--dry-run",), ("--status", "--output", "json")):
             result = deployed.run(*arguments)
             assert "Traceback" not in result.text, (step, path, value)
-            assert result.code == 0 or "not what it should be" in result.err, (step, path, value, result.err)
+            assert result.code == 0 or "not what it should be" in result.text, (step, path, value, result.text)
