@@ -34,7 +34,7 @@ def contexts() -> dict[str, tuple[str, str]]:
         "renamed": "COPY a.txt /b.txt",
         "a folder": "COPY app /app",
         "content of a folder": "COPY app/ /srv/",
-        "star": "COPY *.txt /t/",
+        "star": "COPY a*.txt /t/",  # buildah 1.28 does not find a file with brackets that a pattern matched
         "question mark": "COPY ?.md /t/",
         "set": "COPY [ab].* /t/",
         "star in the middle": "COPY app/*/t.py /t/",
