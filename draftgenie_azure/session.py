@@ -134,7 +134,7 @@ def open_session(
         claims = token_claims(transport.token(endpoints.audience))
         subscription_id = subscription_id or _only_subscription(arm)
         subscription = _read_subscription(arm, subscription_id, config.azure.tenant_id)
-    except BaseException:
+    except BaseException:  # whatever it was, a stop included: the emulator is let go of, and it goes on
         if emulator is not None:
             emulator.close()
         raise
