@@ -351,17 +351,19 @@ def test_waiting_for_hours_takes_no_more_memory_than_waiting_for_minutes(
     monkeypatch.setattr(Bucket, "take", lambda self: 0.0)  # at our pace they would take most of a minute
     wire.arm("PUT", group, params=version, json_body={"location": "eastus2"})
 
-    def poll(times: int) -> int:
-        for _ in range(times):
+    def growth(polls: int) -> int:
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(polls):
             wire.arm("GET", group, params=version)
         gc.collect()
-        return tracemalloc.get_traced_memory()[0]
+        return tracemalloc.get_traced_memory()[0] - before
 
     tracemalloc.start()
     try:
-        before = poll(100)
-        after = poll(1000)
+        growth(100)  # caches and pools are filled once
+        rounds = [growth(400) for _ in range(3)]
     finally:
         tracemalloc.stop()
 
-    assert after - before < 30_000  # bytes
+    # What is kept of a poll is kept in every round; what something else fills for once is in one of them.
+    assert min(rounds) < 20_000, rounds  # bytes; an answer kept for each poll would be 200,000 and more
