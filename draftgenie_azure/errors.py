@@ -127,7 +127,7 @@ class AzureError(DeployerError):
     ) -> None:
         super().__init__(message, hint=hint or advice(code, message), details=details)
         self.passing = passing
-        self.patience = float("inf")  # seconds that its passing is worth waiting for
+        self.retry_seconds = float("inf")  # seconds that its passing is worth waiting for
         self.retry_after = retry_after
         self.code = code
         self.status = status

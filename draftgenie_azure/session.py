@@ -11,8 +11,8 @@ from pathlib import Path
 
 from azure_emulator.attach import EmulatorError, attach
 from draftgenie_azure.arm import credentials, ids
-from draftgenie_azure.arm.client import Arm
-from draftgenie_azure.arm.transport import Wire
+from draftgenie_azure.arm.client import ArmClient
+from draftgenie_azure.arm.transport import Transport
 from draftgenie_azure.constants import EMULATOR_DIRECTORY
 from draftgenie_azure.errors import AzureError, DeployerError, NoEmulatorError
 
@@ -55,8 +55,8 @@ class Session:
     logger: logging.Logger
     control: RunControl
     records: ResourceRecords
-    transport: Wire
-    arm: Arm
+    transport: Transport
+    arm: ArmClient
     scope: ids.Scope
     subscription: dict[str, Any]
     claims: dict[str, Any]
@@ -122,7 +122,7 @@ def open_session(
         endpoints = replace(endpoints, proxy=emulator.proxy_url, ca_file=str(emulator.ca_file))
         subscription_id = subscription_id or emulator.subscription_id
     try:
-        transport = Wire(
+        transport = Transport(
             endpoints=endpoints,
             sign_in=_sign_in(config, endpoints, emulator),
             subscription_id=subscription_id or "none",
@@ -130,7 +130,7 @@ def open_session(
             logger=logger,
             budget=float(config.advanced.operation_timeout),
         )
-        arm = Arm(transport, records, control, logger, baselines=baselines, plan=plan, repair=repair)
+        arm = ArmClient(transport, records, control, logger, baselines=baselines, plan=plan, repair=repair)
         claims = token_claims(transport.token(endpoints.audience))
         subscription_id = subscription_id or _only_subscription(arm)
         subscription = _read_subscription(arm, subscription_id, config.azure.tenant_id)
@@ -187,7 +187,7 @@ def _attach_emulator(config: Config, read_only: bool) -> Attached:
     return attached
 
 
-def _only_subscription(arm: Arm) -> str:
+def _only_subscription(arm: ArmClient) -> str:
     version = ids.API_VERSIONS["Microsoft.Resources/subscriptions"]
     found = [item for item in arm.listing("/subscriptions", api_version=version) if item["state"] == "Enabled"]
     if len(found) == 1:
@@ -199,7 +199,7 @@ def _only_subscription(arm: Arm) -> str:
     )
 
 
-def _read_subscription(arm: Arm, subscription_id: str, tenant_id: str) -> dict[str, Any]:
+def _read_subscription(arm: ArmClient, subscription_id: str, tenant_id: str) -> dict[str, Any]:
     live = arm.read(f"/subscriptions/{subscription_id}")
     if live is None:
         raise AzureError(f"subscription {subscription_id} does not exist", code="SubscriptionNotFound")

@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.arm.plan import Plan
-    from draftgenie_azure.arm.transport import Reply, Wire
+    from draftgenie_azure.arm.transport import Reply, Transport
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.resource_records import ResourceRecords
 
-__all__ = ["Arm", "Resource", "incarnation"]
+__all__ = ["ArmClient", "Resource", "creation_id"]
 
-incarnation = creation_id
+
 _MANY = 4  # from so many resources of a type on, one listing tells of all
 
 
-class Arm:
-    """Resources of one subscription, through one `Wire`, remembered in one `ResourceRecords`.
+class ArmClient:
+    """Resources of one subscription, through one `Transport`, remembered in one `ResourceRecords`.
 
     Args:
         baselines: what Azure answered after our last writes.
-        plan: where what would be done is told; an `Arm` that has one writes nothing.
+        plan: where what would be done is told; an `ArmClient` that has one writes nothing.
         repair: whether what others changed is written back.
     """
 
     def __init__(
         self,
-        wire: Wire,
-        journal: ResourceRecords,
+        transport: Transport,
+        records: ResourceRecords,
         control: RunControl,
         logger: logging.Logger,
         *,
@@ -54,14 +54,14 @@ class Arm:
         plan: Plan | None = None,
         repair: bool = False,
     ) -> None:
-        self._wire = wire
+        self._transport = transport
         self._control = control
         self.plan = plan
-        self.live = LiveResources(wire)
+        self.live = LiveResources(transport)
         self.baselines = baselines or Baselines()
-        self._operations = Operations(wire, self.live, journal, control, logger)
+        self._operations = Operations(transport, self.live, records, control, logger)
         self.ensurer = Ensurer(
-            wire, self.live, self._operations, journal, self.baselines, control, logger, plan=plan, repair=repair
+            transport, self.live, self._operations, records, self.baselines, control, logger, plan=plan, repair=repair
         )
 
     # --- reading ---
@@ -94,7 +94,7 @@ class Arm:
         headers: dict[str, str] | None = None,
     ) -> Reply:
         """POST an action. `repeatable=False` for what begins something each time it is sent."""
-        return self._wire.arm(
+        return self._transport.arm(
             "POST",
             path,
             params={"api-version": api_version},

@@ -22,7 +22,7 @@ from azure.identity import (
 )
 
 from draftgenie_azure.arm import hosts
-from draftgenie_azure.arm.sessions import METADATA_SERVICE, Transport
+from draftgenie_azure.arm.sessions import METADATA_SERVICE, CheckedTransport
 from draftgenie_azure.config.clouds import CLOUDS
 from draftgenie_azure.errors import AuthenticationError
 from draftgenie_azure.masking import MASK
@@ -135,7 +135,8 @@ def _options(endpoints: Endpoints, environ: Mapping[str, str]) -> dict[str, Any]
     def may_send(host: str) -> bool:
         return host == METADATA_SERVICE or host in named or hosts.is_token_service(host, endpoints.authority)
 
-    options: dict[str, Any] = {"authority": endpoints.authority, "transport": Transport(endpoints, may_send=may_send)}
+    transport = CheckedTransport(endpoints, may_send=may_send)
+    options: dict[str, Any] = {"authority": endpoints.authority, "transport": transport}
     if endpoints.authority not in _KNOWN_AUTHORITIES:
         options["disable_instance_discovery"] = True  # which asks the public cloud about this one
     return options
@@ -172,7 +173,7 @@ def github_assertion(environ: Mapping[str, str]) -> str:
 def _asked_github(url: str, headers: dict[str, str]) -> tuple[int, str | None]:
     """Status and value of one answer. The address is the runner's own; a redirect elsewhere is not followed."""
     # The runner's network, not the cloud's: proxy and certificates are those of the environment.
-    network: Pipeline[Any, Any] = Pipeline(Transport(CLOUDS["AzureCloud"], read=30))
+    network: Pipeline[Any, Any] = Pipeline(CheckedTransport(CLOUDS["AzureCloud"], read=30))
     with network:
         answer = network.run(HttpRequest("GET", url, headers=headers)).http_response
         text = answer.text() if answer.status_code == 200 else ""

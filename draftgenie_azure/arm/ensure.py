@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.arm.listing import LiveResources
     from draftgenie_azure.arm.operations import Operations
     from draftgenie_azure.arm.plan import Plan
-    from draftgenie_azure.arm.transport import Reply, Wire
+    from draftgenie_azure.arm.transport import Reply, Transport
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.baseline import Baselines
     from draftgenie_azure.state.resource_records import ResourceRecords
@@ -63,14 +63,14 @@ class Resource:
         id: its resource id.
         body: the whole desired body.
         at_creation: makes what only the PUT that creates it has, besides `body`: what may have to be read first.
-        incarnation: whether it carries the tag that tells a resource from a later one of the same name.
-        can_change: False for what is right if it exists (role assignments).
+        has_creation_id: whether it carries the tag that tells a resource from a later one of the same name.
+        create_only: True for what is right if it exists (role assignments).
         roles: role assignments without which the body is refused; waited for while they are young.
-        expiry_fails: False where an operation that ends as expired is somebody else's to judge.
-        settled: name of a second state that must be `Running`, besides provisioningState.
-        home: name of a property that cannot change: with another value the resource is deleted and made
+        tolerate_expiry: True where an operation that ends as expired is somebody else's to judge.
+        ready_property: name of a second state that must be `Running`, besides provisioningState.
+        replace_on_change: name of a property that cannot change: with another value the resource is deleted and made
             again.
-        stillborn: a property and its value where Azure failed to make the resource and takes no change of
+        recreate_if_failed: a property and its value where Azure failed to make the resource and takes no change of
             it: what this lineage began so is deleted and made again; nothing was ever in it.
         secret_digest: of what is write-only in `body`; a change of it is a difference. Kept in the state.
         bulk: whether many of its type are under way, so that one listing tells of all.
@@ -80,13 +80,13 @@ class Resource:
     id: str
     body: Body
     at_creation: Callable[[], Body] | None = None
-    incarnation: bool = False
-    can_change: bool = True
+    has_creation_id: bool = False
+    create_only: bool = False
     roles: tuple[str, ...] = ()
-    expiry_fails: bool = True
-    settled: str | None = None
-    home: str | None = None
-    stillborn: tuple[str, str] | None = None
+    tolerate_expiry: bool = False
+    ready_property: str | None = None
+    replace_on_change: str | None = None
+    recreate_if_failed: tuple[str, str] | None = None
     secret_digest: str | None = None
     bulk: bool = False
 
@@ -130,10 +130,10 @@ class Ensurer:
 
     def __init__(
         self,
-        wire: Wire,
+        transport: Transport,
         live: LiveResources,
         operations: Operations,
-        journal: ResourceRecords,
+        records: ResourceRecords,
         baselines: Baselines,
         control: RunControl,
         logger: logging.Logger,
@@ -141,10 +141,10 @@ class Ensurer:
         plan: Plan | None = None,
         repair: bool = False,
     ) -> None:
-        self._wire = wire
+        self._transport = transport
         self._live = live
         self._operations = operations
-        self._journal = journal
+        self._records = records
         self._baselines = baselines
         self._control = control
         self._logger = logger
@@ -172,12 +172,12 @@ class Ensurer:
     # ------------------------------------------------------------------------------------------------ deciding
 
     def _look(self, resource: Resource, live: Body | None) -> _Look:
-        record = self._journal.resources.get(resource.key, {})
+        record = self._records.resources.get(resource.key, {})
         look = _Look(self._wanted(resource, record, live), live)
         if live is None:
             look.action = CREATE
             return look
-        if not resource.can_change:
+        if resource.create_only:
             return look
         sent = Digests.read(record.get("sent"), self._salt)
         text = self._baselines.get(resource.key, resource.id, str(sent)) if sent is not None else None
@@ -215,7 +215,7 @@ class Ensurer:
 
     def _wanted(self, resource: Resource, record: Mapping[str, Any], live: Body | None) -> Body:
         """The desired body; of a resource with a creation id the one that is known, or a new one for a new resource."""
-        if not resource.incarnation:
+        if not resource.has_creation_id:
             return resource.body
         known = creation_id(live) if live is not None else None
         if live is not None and known is None:
@@ -233,7 +233,7 @@ class Ensurer:
 
     @property
     def _salt(self) -> str:
-        return str(self._journal.document.get("salt", ""))
+        return str(self._records.document.get("salt", ""))
 
     # ------------------------------------------------------------------------------------------------- looking
 
@@ -247,7 +247,7 @@ class Ensurer:
         """Wait until a resource that is still changing has come to rest."""
         began = time.monotonic()
         deadline = began + self._operations.longest_wait(resource.id)
-        while live is not None and not at_rest(live, resource.settled):
+        while live is not None and not at_rest(live, resource.ready_property):
             if self._plan is not None:
                 return live  # a plan waits for nobody
             if time.monotonic() > deadline:
@@ -259,23 +259,23 @@ class Ensurer:
 
     def _in_place(self, resource: Resource, live: Body | None) -> Body | None:
         """The live resource, unless it is elsewhere and cannot move: then it is deleted."""
-        if live is None or resource.home is None:
+        if live is None or resource.replace_on_change is None:
             return live
-        there = live["properties"].get(resource.home)
-        wanted = resource.body["properties"][resource.home]
+        there = live["properties"].get(resource.replace_on_change)
+        wanted = resource.body["properties"][resource.replace_on_change]
         if not there or str(there).lower() == str(wanted).lower():
             return live
-        what = resource.home.removesuffix("Id")
+        what = resource.replace_on_change.removesuffix("Id")
         self._logger.warning("%s moves to another %s: it is deleted and made again", resource.key, what)
         self._replaced(resource, f"moves to another {what}")
         return None
 
     def _usable(self, resource: Resource, live: Body | None) -> Body | None:
         """The live resource, unless Azure failed to make it and takes no change of it: then it is deleted."""
-        if live is None or resource.stillborn is None or state_of(live) not in BAD_ENDS:
+        if live is None or resource.recreate_if_failed is None or state_of(live) not in BAD_ENDS:
             return live
-        name, value = resource.stillborn
-        ours = self._journal.resources.get(resource.key, {}).get("created")
+        name, value = resource.recreate_if_failed
+        ours = self._records.resources.get(resource.key, {}).get("created")
         if not ours or live["properties"].get(name) != value:
             return live
         self._logger.warning("%s: Azure failed to make it; it is deleted and made again", resource.key)
@@ -304,9 +304,9 @@ class Ensurer:
                 return look
             self._log(resource, look)
             if live is None:
-                self._journal.creating(resource.key, resource.id, resource.api_version, step)
-                if resource.incarnation:
-                    self._journal.resources[resource.key]["creation_id"] = look.wanted["tags"][CREATION_ID_TAG]
+                self._records.creating(resource.key, resource.id, resource.api_version, step)
+                if resource.has_creation_id:
+                    self._records.resources[resource.key]["creation_id"] = look.wanted["tags"][CREATION_ID_TAG]
             began = time.monotonic()
             try:
                 look.reply = self._write(resource, look)
@@ -314,14 +314,14 @@ class Ensurer:
                 if error.code == "RoleAssignmentExists":
                     return _Look(look.wanted, self._same_role(resource, error))
                 attempt += 1
-                pause = self._wire.pause(attempt, error.retry_after)
+                pause = self._transport.pause(attempt, error.retry_after)
                 if look.action == RESEND and is_busy(error) and attempt == _LOOKS_AT_FAILED:
                     raise self._failed(resource, live, f", and takes no change of it ({error.message})") from error
                 lost = spent.more(error, time.monotonic() - began + pause)
                 if not error.passing or lost > self._patience(error, resource.id):
                     raise
                 self._logger.info("%s; looking again in %.1f s", error.message, pause)
-                self._wire.tell_wait(resource.id, error, attempt, pause)
+                self._transport.tell_wait(resource.id, error, attempt, pause)
                 self._control.wait(pause)
                 continue
             if live is None:
@@ -336,7 +336,7 @@ class Ensurer:
 
     def _patience(self, error: AzureError, resource_id: str) -> float:
         """Seconds to go on: as long as another operation may take, else what one request is given."""
-        return self._operations.longest_wait(resource_id) if is_busy(error) else self._wire.budget
+        return self._operations.longest_wait(resource_id) if is_busy(error) else self._transport.budget
 
     def _write(self, resource: Resource, look: _Look) -> Reply:
         """Send the PUT or PATCH and record where its end can be asked for."""
@@ -366,7 +366,7 @@ class Ensurer:
         bare = [item for item in items or [] if "keyVaultUrl" not in item and "value" not in item]
         if not bare:
             return
-        listed = self._wire.arm(
+        listed = self._transport.arm(
             "POST", f"{resource.id}/listSecrets", params={"api-version": resource.api_version}, expects_object=True
         ).body
         values = {item.get("name"): item.get("value") for item in listed.get("value", [])}
@@ -387,7 +387,7 @@ class Ensurer:
             if str(live["properties"]["roleDefinitionId"]).lower() == wanted["roleDefinitionId"].lower():
                 self._logger.info("%s is there already, as %s", resource.key, live["name"])
                 if live["id"].lower() != resource.id.lower():
-                    self._journal.note(resource.key, created=False, found_as=live["id"])
+                    self._records.note(resource.key, created=False, found_as=live["id"])
                 return live
         raise error
 
@@ -404,20 +404,20 @@ class Ensurer:
 
     def _with_creation_id(self, resource: Resource, live: Body) -> Body:
         """The live resource with the id that holds where somebody removed its tag."""
-        record = self._journal.resources.get(resource.key, {})
-        if not resource.incarnation or creation_id(live) is not None or not record.get("creation_id"):
+        record = self._records.resources.get(resource.key, {})
+        if not resource.has_creation_id or creation_id(live) is not None or not record.get("creation_id"):
             return live
         return {**live, "tags": {**(live.get("tags") or {}), CREATION_ID_TAG: record["creation_id"]}}
 
     def _record(self, resource: Resource, step: str, look: _Look, live: Body) -> None:
         wanted = Digests.of(diff.leaves(resource.type, look.wanted, creating=False), self._salt)
-        record = self._journal.resources.get(resource.key, {})
+        record = self._records.resources.get(resource.key, {})
         known = self._baselines.get(resource.key, resource.id, str(wanted))
-        self._journal.ensured(resource.key, resource.id, resource.api_version, step, str(wanted))
-        record = self._journal.resources[resource.key]
+        self._records.ensured(resource.key, resource.id, resource.api_version, step, str(wanted))
+        record = self._records.resources[resource.key]
         if resource.secret_digest is not None:
             record["secret_digest"] = resource.secret_digest
-        if resource.incarnation and creation_id(live) is not None:
+        if resource.has_creation_id and creation_id(live) is not None:
             record["creation_id"] = creation_id(live)
         self._tell(resource, look, live)
         theirs: dict[Any, Any] | None = diff.leaves(resource.type, live)
@@ -426,7 +426,7 @@ class Ensurer:
         if theirs is not None:
             self._baselines.put(resource.key, resource.id, str(wanted), str(Digests.of(theirs, self._salt)))
         if look.reply is not None:
-            self._journal.save()
+            self._records.save()
 
     def _still_told(self, resource: Resource, look: _Look, theirs: dict[Any, Any]) -> dict[Any, Any] | None:
         """What the baseline is to be where nothing was written: None where it stays as it is.
@@ -464,7 +464,7 @@ class Ensurer:
             try:
                 return self._outcome(resource, reply)
             except OperationFailedError as error:
-                if not resource.expiry_fails and "Operation expired" in error.message:
+                if resource.tolerate_expiry and "Operation expired" in error.message:
                     self._logger.warning("%s: its operation expired; the last step tells why", resource.key)
                     return self._read_back(resource, judge=False)
                 if not self._operations.role_may_come(error, resource.roles, began):
@@ -482,7 +482,7 @@ class Ensurer:
         Raises:
             OperationFailedError: it ended badly.
         """
-        running = resource.id in self._journal.operations
+        running = resource.id in self._records.operations
         if reply.status == 202:
             self._operations.wait(resource.id, reply)
             return self._read_back(resource, judge=True)
@@ -495,7 +495,7 @@ class Ensurer:
         live = self._read_back(resource, judge=False, since=answered)
         if running and state_of(live) in BAD_ENDS:
             self._operations.wait(resource.id)  # which says why
-        self._journal.operation_ended(resource.id)
+        self._records.operation_ended(resource.id)
         self._raise_if_failed(resource, live)
         return live
 
@@ -522,7 +522,7 @@ class Ensurer:
         if state_of(live) not in BAD_ENDS:
             return
         reason = live.get("properties", {}).get("deploymentErrors") or ""
-        if not resource.expiry_fails and "Operation expired" in str(reason):
+        if resource.tolerate_expiry and "Operation expired" in str(reason):
             return
         raise self._failed(resource, live, f" ({reason})" if reason else "")
 
@@ -549,15 +549,15 @@ class Ensurer:
         )
         if look.action == CREATE:
             self.created.add(resource.key)
-            self._journal.creating(resource.key, resource.id, resource.api_version, step)
+            self._records.creating(resource.key, resource.id, resource.api_version, step)
         wanted = Digests.of(diff.leaves(resource.type, look.wanted, creating=False), self._salt)
-        self._journal.ensured(resource.key, resource.id, resource.api_version, step, str(wanted))
+        self._records.ensured(resource.key, resource.id, resource.api_version, step, str(wanted))
         if resource.secret_digest is not None:
-            self._journal.resources[resource.key]["secret_digest"] = resource.secret_digest
+            self._records.resources[resource.key]["secret_digest"] = resource.secret_digest
         if look.action == UNCHANGED:
             assert live is not None
             return self._with_creation_id(resource, live)
-        after = predicted(resource, look.wanted, live, look.changes, step, self._wire.endpoints)
+        after = predicted(resource, look.wanted, live, look.changes, step, self._transport.endpoints)
         self._live.note(resource.id, after, made=look.action == CREATE)
         return self._with_creation_id(resource, after)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from draftgenie_azure.arm.transport import Reply, Wire
+    from draftgenie_azure.arm.transport import Reply, Transport
 
     Body = dict[str, Any]
 
@@ -43,11 +43,11 @@ class LiveResources:
     """What exists, as far as this run has seen it; a write of ours is noted, those of others are not.
 
     Args:
-        wire: where requests go.
+        transport: where requests go.
     """
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
         self._mutex = threading.Lock()
         self._turns: dict[str, threading.Lock] = {}
         self._collections: dict[str, tuple[float, dict[str, Body]]] = {}  # when it was asked for, bodies by id
@@ -75,12 +75,12 @@ class LiveResources:
             following = reply.body.get("nextLink")
             if not following:
                 return
-            if not hosts.is_arm(str(following), self._wire.endpoints):
+            if not hosts.is_arm(str(following), self._transport.endpoints):
                 raise AzureError(f"GET {path}: its next page is elsewhere, where our token does not go", hint=NOT_AZURE)
             reply = self._get(following)
 
     def _get(self, path: str, **params: str) -> Reply:
-        return self._wire.arm("GET", path, params=params or None, accept=(404,), expects_object=True)
+        return self._transport.arm("GET", path, params=params or None, accept=(404,), expects_object=True)
 
     def current(self, resource_id: str, *, bulk: bool = False) -> Body | None:
         """The live resource as this run saw or wrote it; read, or with `bulk` listed, where it has not been seen.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.arm.listing import LiveResources
-    from draftgenie_azure.arm.transport import Reply, Wire
+    from draftgenie_azure.arm.transport import Reply, Transport
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.resource_records import ResourceRecords
 
@@ -46,11 +46,16 @@ class Operations:
     """What is under way in Azure because of this run or an earlier one."""
 
     def __init__(
-        self, wire: Wire, live: LiveResources, journal: ResourceRecords, control: RunControl, logger: logging.Logger
+        self,
+        transport: Transport,
+        live: LiveResources,
+        records: ResourceRecords,
+        control: RunControl,
+        logger: logging.Logger,
     ) -> None:
-        self._wire = wire
+        self._transport = transport
         self._live = live
-        self._journal = journal
+        self._records = records
         self._control = control
         self._logger = logger
 
@@ -79,12 +84,12 @@ class Operations:
         while True:
             self._control.check()
             try:
-                reply = self._wire.arm(
+                reply = self._transport.arm(
                     method,
                     resource_id,
                     params={"api-version": version},
                     json_body=body,
-                    patience=self.longest_wait(resource_id),
+                    conflict_timeout=self.longest_wait(resource_id),
                     tries=None if repeatable else 1,
                 )
                 break
@@ -94,16 +99,16 @@ class Operations:
                 self.wait_for_role(resource_id, error, began)
         status, location = reply.headers.get("Azure-AsyncOperation"), reply.headers.get("Location")
         if status:
-            self._journal.operation_started(resource_id, "status", status)
+            self._records.operation_started(resource_id, "status", status)
         elif location and reply.status == 202:
-            self._journal.operation_started(resource_id, "location", location)
+            self._records.operation_started(resource_id, "location", location)
         return reply
 
     def start(self, resource_id: str) -> None:
         """Start what is stopped, and wait until it runs."""
         version = ids.api_version(resource_id)
         self._control.check()
-        reply = self._wire.arm("POST", f"{resource_id}/start", params={"api-version": version})
+        reply = self._transport.arm("POST", f"{resource_id}/start", params={"api-version": version})
         url = reply.headers.get("Azure-AsyncOperation") or reply.headers.get("Location")
         if url:
             kind = "status" if reply.headers.get("Azure-AsyncOperation") else "location"
@@ -117,13 +122,14 @@ class Operations:
             AzureError: Azure refused, or the resource is still there after the longest plausible time.
         """
         version = api_version or ids.api_version(resource_id)
-        reply = self._wire.arm("DELETE", resource_id, params={"api-version": version}, accept=(404,), patience=1200.0)
+        params = {"api-version": version}
+        reply = self._transport.arm("DELETE", resource_id, params=params, accept=(404,), conflict_timeout=1200.0)
         url = reply.headers.get("Azure-AsyncOperation") or reply.headers.get("Location")
         if reply.status == 202 and url:
             kind = "status" if reply.headers.get("Azure-AsyncOperation") else "location"
-            self._journal.operation_started(resource_id, kind, url)
+            self._records.operation_started(resource_id, kind, url)
             self._await(resource_id, kind, url, reply)
-            self._journal.operation_ended(resource_id)
+            self._records.operation_ended(resource_id)
         if reply.status == 202:
             self._await_gone(resource_id, version)
         self._live.note(resource_id, None)
@@ -150,11 +156,11 @@ class Operations:
             OperationFailedError: it failed.
             AzureError: it took longer than is plausible, or its end could not be asked for.
         """
-        operation = self._journal.operations.get(resource_id)
+        operation = self._records.operations.get(resource_id)
         if operation is None:
             return
         self._await(resource_id, operation["kind"], operation["url"], reply)
-        self._journal.operation_ended(resource_id)
+        self._records.operation_ended(resource_id)
 
     def take_up(self, resource_id: str) -> None:
         """Wait for an operation that an earlier run left behind; whether it failed shows in the resource.
@@ -162,7 +168,7 @@ class Operations:
         Raises:
             AzureError: its end could not be asked for; it stays recorded.
         """
-        operation = self._journal.operations.get(resource_id)
+        operation = self._records.operations.get(resource_id)
         if operation is None:
             return
         self._logger.info("taking up an operation that an earlier run began on %s", ids.last_name(resource_id))
@@ -170,7 +176,7 @@ class Operations:
             self._await(resource_id, operation["kind"], operation["url"], None)
         except OperationFailedError as error:
             self._logger.info("that operation ended badly: %s", error.message)
-        self._journal.operation_ended(resource_id)
+        self._records.operation_ended(resource_id)
 
     def _await(self, resource_id: str, kind: str, url: str, reply: Reply | None) -> None:
         """Poll until an operation ends.
@@ -179,14 +185,14 @@ class Operations:
             OperationFailedError: it ended as failed or canceled, and is recorded no longer.
             AzureError: it did not end in time, or could not be asked for; it stays recorded.
         """
-        if not hosts.is_arm(url, self._wire.endpoints):
+        if not hosts.is_arm(url, self._transport.endpoints):
             return  # the token goes wherever this address points; the resource's own state is asked instead
         deadline = time.monotonic() + self.longest_wait(resource_id)
         began = time.monotonic()
         pause = (reply.retry_after if reply is not None else None) or 0.0
         while True:
             self._control.wait(pause)
-            answer = self._wire.arm("GET", url, accept=(400, 403, 404, 410))
+            answer = self._transport.arm("GET", url, accept=(400, 403, 404, 410))
             if answer.status >= 400:
                 self._unreadable(resource_id, answer)
                 return
@@ -207,7 +213,7 @@ class Operations:
         status = str(body.get("status", "")).lower()
         if status in BAD_ENDS:
             code, message = error_parts(body)
-            self._journal.operation_ended(resource_id)
+            self._records.operation_ended(resource_id)
             raise OperationFailedError(
                 f"{ids.last_name(resource_id)}: the operation ended as {status}: "
                 f"{code + ': ' if code else ''}{message}".rstrip(": "),
@@ -244,7 +250,7 @@ class Operations:
         for role in roles:
             live = self._live.read(role)
             created = (live or {}).get("properties", {}).get("createdOn")
-            if created and self._wire.now() - _moment(str(created), self._wire.now()) < ROLE_IS_YOUNG:
+            if created and self._transport.now() - _moment(str(created), self._transport.now()) < ROLE_IS_YOUNG:
                 return True
         return False
 

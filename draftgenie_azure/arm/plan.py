@@ -164,7 +164,7 @@ def predicted(
         properties[key] = pattern.format(**names)
     for key in _PENDING.get(resource.type, ()):
         properties[key] = pending(step)
-    if resource.incarnation:
+    if resource.has_creation_id:
         after["tags"] = {**(after.get("tags") or {}), "incarnation": pending(step)}
     return after
 

@@ -58,7 +58,7 @@ class _Adapter(HTTPAdapter):
         return super().proxy_manager_for(proxy, socket_options=self._OPTIONS, **options)
 
 
-class Transport(RequestsTransport):  # type: ignore[misc]  # the SDK leaves its type open
+class CheckedTransport(RequestsTransport):  # type: ignore[misc]  # the SDK leaves its type open
     """A session of `requests` for the SDK's pipelines. Redirects are never followed.
 
     Args:

@@ -34,7 +34,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from draftgenie_azure.arm import causes, confidential, hosts
 from draftgenie_azure.arm.credentials import SharedCredential
-from draftgenie_azure.arm.sessions import Transport
+from draftgenie_azure.arm.sessions import CheckedTransport
 from draftgenie_azure.errors import BUSY_CODES, NOT_AZURE, AuthenticationError, AzureError
 from draftgenie_azure.masking import MASK
 
@@ -131,7 +131,7 @@ class Bucket:
             return max(0.0, -self._left / self._rate)
 
 
-class Wire:
+class Transport:
     """Sends requests to ARM and to the data planes of one cloud.
 
     Args:
@@ -171,7 +171,7 @@ class Wire:
             base_url=endpoints.resource_manager,
             credential_scopes=[endpoints.audience],
             policies=self._policies(ARMChallengeAuthenticationPolicy(self._credential, endpoints.audience)),
-            transport=Transport(endpoints),
+            transport=CheckedTransport(endpoints),
         )
         self._others: dict[str | None, PipelineClient[Any, Any]] = {}
 
@@ -197,7 +197,7 @@ class Wire:
             client = self._others.get(scope)
             if client is None:
                 policy = BearerTokenCredentialPolicy(self._credential, scope) if scope else None
-                transport = Transport(self.endpoints)
+                transport = CheckedTransport(self.endpoints)
                 client = PipelineClient(base_url="", policies=self._policies(policy), transport=transport)
                 self._others[scope] = client
         return self._send(client.send_request, method, url, **request)
@@ -212,7 +212,7 @@ class Wire:
         """
         what = f"GET {_shown(url)}"
         client: PipelineClient[Any, Any] = PipelineClient(
-            base_url="", policies=self._policies(None), transport=Transport(self.endpoints)
+            base_url="", policies=self._policies(None), transport=CheckedTransport(self.endpoints)
         )
         try:
             response = client.send_request(HttpRequest("GET", url, params=params, headers=headers), stream=True)
@@ -274,7 +274,7 @@ class Wire:
         accept: tuple[int, ...] = (),
         expects_object: bool = False,
         repeatable: bool = True,
-        patience: float | None = None,
+        conflict_timeout: float | None = None,
         tries: int | None = None,
         bucket: Bucket | None = None,
         parting: bool = False,
@@ -285,7 +285,7 @@ class Wire:
             accept: statuses from 400 up that are an answer, such as 404.
             expects_object: whether a good answer must be a JSON object; another one came from something in between.
             repeatable: whether it may be sent again without a look; else only what surely was not done is.
-            patience: seconds to wait for another operation on the resource to end; default the budget.
+            conflict_timeout: seconds to wait for another operation on the resource to end; default the budget.
             tries: at most so many tries; for calls that have a fallback. A new token does not count.
             bucket: ARM's limit on such requests; each try takes one. ARM does not redirect; other services may.
             parting: sent once, at once, although the run is to stop: it ends what the run began.
@@ -297,7 +297,7 @@ class Wire:
         what = f"{method} {_shown(url)}"
         confidential.remember(_shown(url), json_body)
         confidential.remember(_shown(url), form)
-        patience = self.budget if patience is None else patience
+        conflict_timeout = self.budget if conflict_timeout is None else conflict_timeout
         spent = Spent()
         attempt = 0
         signed_in_again = False
@@ -333,7 +333,7 @@ class Wire:
             attempt += 1
             delay = self.pause(attempt, failure.retry_after)
             lost = spent.more(failure, time.monotonic() - began + delay)
-            limit = patience if is_busy(failure) else min(self.budget, failure.patience)
+            limit = conflict_timeout if is_busy(failure) else min(self.budget, failure.retry_seconds)
             if again and failure.retry_after and delay > limit:
                 come_back_later(failure, delay)
             if not again or parting or lost > limit or (tries is not None and attempt >= tries):
@@ -500,7 +500,7 @@ def no_answer(error: SdkError, what: str) -> AzureError:
         hint = "Check the network, proxy and CA settings, then run again."
         return AzureError(f"{what}: {where} ({causes.innermost(error)})", hint=hint, passing=True)
     failure = AzureError(f"{what}: {where}: {cause.text}", hint=cause.hint, passing=cause.passes)
-    failure.patience = math.inf if cause.seconds is None else cause.seconds
+    failure.retry_seconds = math.inf if cause.seconds is None else cause.seconds
     return failure
 
 

@@ -16,7 +16,7 @@ def assign_role(session: Session, step: str, key: str, scope_id: str, role: str,
     """Assign a role to the apps' identity; returns the assignment's id."""
     role_id = session.scope.role_assignment(scope_id, principal_id, role)
     body = role_assignment(session.scope.role_definition(role), principal_id, "ServicePrincipal")
-    session.arm.ensure([Resource(key, role_id, body, can_change=False)], step=step)
+    session.arm.ensure([Resource(key, role_id, body, create_only=True)], step=step)
     return role_id
 
 

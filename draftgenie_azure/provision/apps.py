@@ -61,8 +61,8 @@ def _app(session: Session, inputs: Mapping[str, Outputs], key: str) -> Resource:
         session.scope.resource("Microsoft.App/containerApps", service.name),
         body,
         roles=roles(session),
-        expiry_fails=False,
-        home="environmentId",
+        tolerate_expiry=True,
+        replace_on_change="environmentId",
     )
 
 

@@ -14,8 +14,8 @@ from draftgenie_azure.masking import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from draftgenie_azure.arm.client import Arm
-    from draftgenie_azure.arm.transport import Wire
+    from draftgenie_azure.arm.client import ArmClient
+    from draftgenie_azure.arm.transport import Transport
 
 LINES = 20
 LONGEST = 1000  # characters of a line
@@ -34,7 +34,7 @@ def command(resource_id: str, kind: str, *options: str) -> str:
     return shlex.join(["az", "containerapp", *kind.split(), "logs", "show", "-g", group, "-n", name, *options])
 
 
-def stream(arm: Arm, transport: Wire, owner_id: str, address: str) -> str:
+def stream(arm: ArmClient, transport: Transport, owner_id: str, address: str) -> str:
     """The last lines of a log stream, or a line that says why they cannot be had.
 
     Args:
@@ -59,7 +59,7 @@ def stream(arm: Arm, transport: Wire, owner_id: str, address: str) -> str:
     return last_lines(reply.body, LINES) or "(it printed nothing)"
 
 
-def job_log(arm: Arm, transport: Wire, job_id: str, execution: str) -> tuple[list[str], str]:
+def job_log(arm: ArmClient, transport: Transport, job_id: str, execution: str) -> tuple[list[str], str]:
     """How each container of an execution ended, in Azure's words, and the last lines of what they printed."""
     try:
         replicas = list(arm.listing(f"{job_id}/executions/{execution}/replicas", api_version=_APPS))

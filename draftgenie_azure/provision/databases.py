@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from draftgenie_azure.arm import ids
-from draftgenie_azure.arm.client import Resource, incarnation
+from draftgenie_azure.arm.client import Resource, creation_id
 from draftgenie_azure.arm.diff import SECRET, Change
 from draftgenie_azure.arm.plan import CHANGE, DELETE, START, Entry
 from draftgenie_azure.errors import DeployerError
@@ -82,7 +82,7 @@ class Databases:
             "login": properties.get("administratorLogin", self._config.postgresql.login),
             "password_version": version,
             "databases": self._config.databases(),
-            "incarnation": incarnation(live),
+            "incarnation": creation_id(live),
         }
 
     def _password_version(self, vault: Vault) -> str:
@@ -108,7 +108,7 @@ class Databases:
             server_id,
             body,
             at_creation=lambda: bodies.postgresql_server(self._config, postgresql.login, vault.value(PASSWORD)),
-            incarnation=True,
+            has_creation_id=True,
         )
 
     def _started(self, server_id: str, live: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -224,10 +224,10 @@ class Databases:
             "redis",
             cluster_id,
             body,
-            incarnation=True,
-            settled="resourceState",
+            has_creation_id=True,
+            ready_property="resourceState",
             # Azure refuses to change it (github.com/Azure-Samples/ai-hub-gateway-solution-accelerator/issues/108).
-            stillborn=("resourceState", "CreateFailed"),
+            recreate_if_failed=("resourceState", "CreateFailed"),
         )
 
     def _older_redis(self) -> Resource:
@@ -238,7 +238,7 @@ class Databases:
         )
         body = bodies.older_redis(self._config)
         redis_id = self._session.scope.resource(OLDER_TYPE, self._config.redis.name)
-        return Resource("redis", redis_id, body, incarnation=True)
+        return Resource("redis", redis_id, body, has_creation_id=True)
 
     def _redis(self) -> dict[str, Any]:
         assert self._config.redis is not None
@@ -249,11 +249,11 @@ class Databases:
             "host": live["properties"]["hostName"],
             "port": SSL_PORT,
             "keys_of": redis.id,
-            "incarnation": incarnation(live),
+            "incarnation": creation_id(live),
         }
         if ids.resource_type(redis.id) == CLUSTER_TYPE:
             body = bodies.managed_redis_database(self._config)
-            database = Resource("redis_database", f"{redis.id}/databases/default", body, settled="resourceState")
+            database = Resource("redis_database", f"{redis.id}/databases/default", body, ready_property="resourceState")
             (live_database,) = self._arm.ensure([database], step=STEP)
             outputs |= {"port": live_database["properties"]["port"], "keys_of": database.id}
         return outputs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draftgenie_azure.arm.client import Resource, incarnation
+from draftgenie_azure.arm.client import Resource, creation_id
 from draftgenie_azure.digests import slow_digest
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.bodies import environment as bodies
@@ -27,7 +27,8 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
         return {}
     environment_id = addresses.environment(session)
     body = bodies.environment(session.config)
-    (live,) = session.arm.ensure([Resource("container_apps_env", environment_id, body, incarnation=True)], step=STEP)
+    resource = Resource("container_apps_env", environment_id, body, has_creation_id=True)
+    (live,) = session.arm.ensure([resource], step=STEP)
     if inputs["create_monitoring"]:
         setting_id = f"{environment_id}/providers/Microsoft.Insights/diagnosticSettings/draftgenie-logs"
         setting = diagnostic_setting(addresses.workspace(session))
@@ -38,7 +39,7 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
     return {
         "id": environment_id,
         "default_domain": live["properties"]["defaultDomain"],
-        "incarnation": incarnation(live),
+        "incarnation": creation_id(live),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from draftgenie_azure.arm import ids
-from draftgenie_azure.arm.client import Resource, incarnation
+from draftgenie_azure.arm.client import Resource, creation_id
 from draftgenie_azure.errors import AzureError
 from draftgenie_azure.provision import access, addresses
 from draftgenie_azure.provision.bodies import vault as bodies
@@ -35,7 +35,7 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
             "this run nor the apps could read a secret by their roles",
             hint="Run the same command with --adopt: the vault uses roles from then on, and its readers need one.",
         )
-    (live,) = session.arm.ensure([Resource("key_vault", vault_id, body, incarnation=True)], step=STEP)
+    (live,) = session.arm.ensure([Resource("key_vault", vault_id, body, has_creation_id=True)], step=STEP)
     session.records.note("key_vault", left_open=left_open)
     # The reply to a PUT lacks the slash that a GET has (recorded traffic of Azure/azure-dev).
     vault_uri = live["properties"]["vaultUri"].rstrip("/") + "/"
@@ -49,7 +49,7 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
     return {
         "id": vault_id,
         "vault_uri": vault_uri,
-        "incarnation": incarnation(live),
+        "incarnation": creation_id(live),
         "read_role": role,
     }
 

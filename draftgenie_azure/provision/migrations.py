@@ -79,7 +79,7 @@ def _job(session: Session, inputs: Mapping[str, Outputs], migration: Migration) 
         tags={MIGRATION_TAG: f"{migration.name}.{database or ''}"},
     )
     job_id = session.scope.resource("Microsoft.App/jobs", job_name(migration.name, content))
-    return Resource(f"job/{migration.name}", job_id, body, roles=apps.roles(session), home="environmentId")
+    return Resource(f"job/{migration.name}", job_id, body, roles=apps.roles(session), replace_on_change="environmentId")
 
 
 class Migrations:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draftgenie_azure.arm.client import Resource, incarnation
+from draftgenie_azure.arm.client import Resource, creation_id
 from draftgenie_azure.provision import access, addresses
 from draftgenie_azure.provision.bodies import registry as bodies
 
@@ -27,7 +27,7 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
     left_open = access.keep_unrestricted(
         session, "container_registry", registry_id, body, "adminUserEnabled", True
     )
-    (live,) = session.arm.ensure([Resource("container_registry", registry_id, body, incarnation=True)], step=STEP)
+    (live,) = session.arm.ensure([Resource("container_registry", registry_id, body, has_creation_id=True)], step=STEP)
     session.records.note("container_registry", left_open=left_open)
     host = addresses.checked_login_server(session, live["properties"]["loginServer"])
     principal_id = inputs["create_resource_group"]["principal_id"]
@@ -35,6 +35,6 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
     return {
         "id": registry_id,
         "login_server": host,
-        "incarnation": incarnation(live),
+        "incarnation": creation_id(live),
         "pull_role": role,
     }

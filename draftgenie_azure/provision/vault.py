@@ -282,6 +282,6 @@ class Vault:
         name = ids.last_name(self.id)
         self._session.logger.warning("taking the role '%s' on %s, to compose secrets", SECRETS_USER, name)
         body = role_assignment(self._session.scope.role_definition(SECRETS_USER), object_id, kind)
-        wanted = Resource("role/deployer-secrets", role, body, can_change=False)
+        wanted = Resource("role/deployer-secrets", role, body, create_only=True)
         self._arm.ensure([wanted], step=NO_STEP)  # it stays, whatever a step ensures next time
         return role

@@ -66,10 +66,10 @@ def test_operation_whose_end_cannot_be_asked_for_stays_recorded(tmp_path: Path) 
         with pytest.raises(AzureError, match="503"):
             azure.arm.ensure([PG], step=STEP)
 
-        assert azure.journal.operations[SERVER]["url"] == f"{azure.url}/op"
+        assert azure.records.operations[SERVER]["url"] == f"{azure.url}/op"
         with pytest.raises(AzureError, match="503"):
             azure.arm.take_up(SERVER)
-        assert SERVER in azure.journal.operations
+        assert SERVER in azure.records.operations
 
 
 def test_operation_that_does_not_end_in_time_stays_recorded(
@@ -90,7 +90,7 @@ def test_operation_that_does_not_end_in_time_stays_recorded(
 
         assert time.monotonic() - began < 60
         assert "resumed" in str(failure.value.hint)
-        assert SERVER in azure.journal.operations
+        assert SERVER in azure.records.operations
 
 
 def test_operation_that_failed_is_forgotten(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_operation_that_failed_is_forgotten(tmp_path: Path) -> None:
         with pytest.raises(OperationFailedError, match="ServerGone: so it is"):
             azure.arm.ensure([PG], step=STEP)
 
-        assert azure.journal.operations == {}
+        assert azure.records.operations == {}
 
 
 @pytest.mark.parametrize("more", [{}, {"deploymentErrors": None}, {"deploymentErrors": "timed out"}])
@@ -122,7 +122,7 @@ def test_operation_that_expired_is_for_the_last_step_to_judge(tmp_path: Path, mo
         return Answer(body=failed) if azure.sent("PUT") else MISSING
 
     with scripted_azure(tmp_path, script) as azure:
-        (live,) = azure.arm.ensure([app(expiry_fails=False)], step=STEP)
+        (live,) = azure.arm.ensure([app(tolerate_expiry=True)], step=STEP)
 
         assert live["properties"]["provisioningState"] == "Failed"
 
@@ -202,12 +202,12 @@ def test_azures_clock_is_that_of_resource_manager_alone(tmp_path: Path) -> None:
     """An app that is asked whether it is up may tell any time."""
     day = timedelta(days=1).total_seconds()
     with scripted_azure(tmp_path, lambda request: there(), ahead=day) as azure:
-        azure.wire.other("GET", f"{azure.url}/health", scope=None)
-        assert abs(azure.wire.now() - time.time()) < day / 2
+        azure.transport.other("GET", f"{azure.url}/health", scope=None)
+        assert abs(azure.transport.now() - time.time()) < day / 2
 
         azure.arm.read(GROUP)
 
-        assert abs(azure.wire.now() - time.time() - day) < day / 2
+        assert abs(azure.transport.now() - time.time() - day) < day / 2
 
 
 # --- several at once ---
@@ -230,7 +230,7 @@ def test_every_refusal_of_a_group_is_told_and_the_others_are_finished(tmp_path: 
             azure.arm.ensure([app("a"), app("fine"), app("c")], step=STEP)
 
         assert [error.message[-1] for error in failure.value.errors] == ["a", "c"]
-        assert "sent" in azure.journal.resources["container_app/fine"]
+        assert "sent" in azure.records.resources["container_app/fine"]
 
 
 @pytest.mark.parametrize("width", [1, 2])

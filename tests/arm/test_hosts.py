@@ -142,7 +142,7 @@ def test_next_page_and_operations_elsewhere_are_not_asked_for(tmp_path: Path) ->
     with scripted_azure(tmp_path, script) as azure:
         for address in ("https://127.0.0.1:9/subscriptions/s", "https://evil.test/x", f"{azure.url}.evil.test/x"):
             with pytest.raises(AzureError, match="no token was sent"):
-                azure.wire.arm("GET", address)
+                azure.transport.arm("GET", address)
         with pytest.raises(AzureError, match="elsewhere"):
             list(azure.arm.listing(f"{GROUP}/resources", api_version="1"))
 

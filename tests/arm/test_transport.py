@@ -24,7 +24,7 @@ from scripted_azure import GROUP, Answer, Request, scripted_azure
 from azure_emulator.attach import Attached, attach
 from draftgenie_azure.arm import sessions
 from draftgenie_azure.arm import transport as wires
-from draftgenie_azure.arm.transport import Bucket, Reply, Wire, error_parts
+from draftgenie_azure.arm.transport import Bucket, Reply, Transport, error_parts
 from draftgenie_azure.config.clouds import CLOUDS
 from draftgenie_azure.errors import AuthenticationError, AzureError
 from draftgenie_azure.run.control import RunControl
@@ -92,9 +92,9 @@ def proxy(emulator: Attached) -> Iterator[MuteProxy]:
 
 
 @pytest.fixture
-def wire(
+def transport(
     emulator: Attached, proxy: MuteProxy, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Wire:
+) -> Transport:
     """A pipeline that waits for an answer for half a second, and goes on for a few; or for as long as a test says."""
     patience, budget = getattr(request, "param", (0.5, 4.0))
     monkeypatch.setattr(sessions, "READ_TIMEOUT", patience)
@@ -108,7 +108,7 @@ def wire(
         connection_verify=ca_file,
         use_env_settings=False,
     )
-    made = Wire(
+    made = Transport(
         endpoints=dataclasses.replace(CLOUDS["emulator"], proxy=proxy.url, ca_file=ca_file),
         sign_in=lambda: credential,
         subscription_id=emulator.subscription_id,
@@ -120,36 +120,36 @@ def wire(
     return made
 
 
-@pytest.mark.parametrize("wire", [(0.5, 60.0)], indirect=True)
-def test_time_out_is_tried_again(wire: Wire, proxy: MuteProxy) -> None:
+@pytest.mark.parametrize("transport", [(0.5, 60.0)], indirect=True)
+def test_time_out_is_tried_again(transport: Transport, proxy: MuteProxy) -> None:
     """The first two connections stay mute; the third one answers."""
     proxy.mute = 2
 
-    reply = wire.arm("GET", "/subscriptions", params={"api-version": "2022-12-01"})
+    reply = transport.arm("GET", "/subscriptions", params={"api-version": "2022-12-01"})
 
     assert reply.status == 200
     assert proxy.seen >= 3
 
 
-def test_time_out_for_ever_ends_with_the_budget_and_says_what_was_tried(wire: Wire, proxy: MuteProxy) -> None:
+def test_time_out_for_ever_ends_with_the_budget_and_says_what_was_tried(transport: Transport, proxy: MuteProxy) -> None:
     """The last real error is what is shown."""
     proxy.mute = 99
     began = time.monotonic()
 
     with pytest.raises(AzureError, match=r"GET /subscriptions: no answer") as failure:
-        wire.arm("GET", "/subscriptions", params={"api-version": "2022-12-01"})
+        transport.arm("GET", "/subscriptions", params={"api-version": "2022-12-01"})
 
     assert time.monotonic() - began < 8
     assert failure.value.passing
     assert failure.value.hint is not None
 
 
-def test_what_begins_something_is_not_sent_again_after_a_time_out(wire: Wire, proxy: MuteProxy) -> None:
+def test_what_begins_something_is_not_sent_again_after_a_time_out(transport: Transport, proxy: MuteProxy) -> None:
     """Nobody knows whether it arrived."""
     proxy.mute = 99
 
     with pytest.raises(AzureError, match="no answer"):
-        wire.arm("POST", "/subscriptions/x/start", params={"api-version": "1"}, repeatable=False)
+        transport.arm("POST", "/subscriptions/x/start", params={"api-version": "1"}, repeatable=False)
 
     assert proxy.seen == 1
 
@@ -258,7 +258,7 @@ def test_redirect_is_no_answer_of_azures(tmp_path: Path, method: str) -> None:
         scripted_azure(tmp_path, lambda request: elsewhere) as azure,
         pytest.raises(AzureError, match="307 not what Azure answers"),
     ):
-        azure.wire.arm(method, GROUP, params={"api-version": "1"})
+        azure.transport.arm(method, GROUP, params={"api-version": "1"})
 
 
 def test_service_that_asks_for_no_pause_is_not_stormed(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_token_that_is_refused_is_replaced_by_a_new_one(tmp_path: Path, method: 
         return Answer(401, {"error": {"code": "ExpiredAuthenticationToken"}}) if request.token == "token-1" else GOOD
 
     with scripted_azure(tmp_path, script) as azure:
-        azure.wire.arm(method, GROUP, params={"api-version": "1"}, repeatable=False, tries=1)
+        azure.transport.arm(method, GROUP, params={"api-version": "1"}, repeatable=False, tries=1)
 
         assert [request.token for request in azure.requests] == ["token-1", "token-2"]
 
@@ -341,20 +341,20 @@ def test_code_and_message_are_found_in_every_shape_of_error(body: object, code: 
     assert error_parts(body) == (code, message)
 
 
-@pytest.mark.parametrize("wire", [(30.0, 60.0)], indirect=True)
+@pytest.mark.parametrize("transport", [(30.0, 60.0)], indirect=True)
 def test_waiting_for_hours_takes_no_more_memory_than_waiting_for_minutes(
-    wire: Wire, emulator: Attached, monkeypatch: pytest.MonkeyPatch
+    transport: Transport, emulator: Attached, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thousand polls leave nothing behind: no answer, no log record, no connection."""
     group = f"/subscriptions/{emulator.subscription_id}/resourceGroups/waiting"
     version = {"api-version": "2025-04-01"}
     monkeypatch.setattr(Bucket, "take", lambda self: 0.0)  # at our pace they would take most of a minute
-    wire.arm("PUT", group, params=version, json_body={"location": "eastus2"})
+    transport.arm("PUT", group, params=version, json_body={"location": "eastus2"})
 
     def growth(polls: int) -> int:
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(polls):
-            wire.arm("GET", group, params=version)
+            transport.arm("GET", group, params=version)
         gc.collect()
         return tracemalloc.get_traced_memory()[0] - before
 

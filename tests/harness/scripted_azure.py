@@ -19,9 +19,9 @@ import trustme
 from azure.core.credentials import AccessToken
 from project import ROOT
 
-from draftgenie_azure.arm.client import Arm
+from draftgenie_azure.arm.client import ArmClient
 from draftgenie_azure.arm.ids import Scope
-from draftgenie_azure.arm.transport import Wire
+from draftgenie_azure.arm.transport import Transport
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.clouds import CLOUDS
 from draftgenie_azure.run.control import RunControl
@@ -86,17 +86,17 @@ class ScriptedAzure:
     requests: list[Request]
 
     @property
-    def arm(self) -> Arm:
+    def arm(self) -> ArmClient:
         """The client for Resource Manager."""
         return self.session.arm
 
     @property
-    def wire(self) -> Wire:
+    def transport(self) -> Transport:
         """What sends the requests."""
         return self.session.transport
 
     @property
-    def journal(self) -> ResourceRecords:
+    def records(self) -> ResourceRecords:
         """Resources, secrets and operations."""
         return self.session.records
 
@@ -139,7 +139,7 @@ def scripted_azure(
     url = f"https://localhost:{server.server_port}"
     SignIn.made = 0
     control = RunControl(parallelism)
-    wire = Wire(
+    transport = Transport(
         endpoints=dataclasses.replace(
             CLOUDS["emulator"], resource_manager=url, proxy=None, ca_file=str(directory / "ca.pem")
         ),
@@ -152,11 +152,11 @@ def scripted_azure(
     records = ResourceRecords({"resources": {}, "secrets": {}, "operations": {}, "salt": "00"}, lambda: None)
     session = Session(
         config=configuration.load([str(ROOT / "config.yaml")], {}),
-        logger=wire._logger,
+        logger=transport._logger,
         control=control,
         records=records,
-        transport=wire,
-        arm=Arm(wire, records, control, wire._logger),
+        transport=transport,
+        arm=ArmClient(transport, records, control, transport._logger),
         scope=Scope("s", "g"),
         subscription={"subscriptionId": "s", "tenantId": "t"},
         claims={},

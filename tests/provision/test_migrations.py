@@ -165,7 +165,7 @@ class Job:
 def azure_with(directory: Path, job: Job) -> Iterator[ScriptedAzure]:
     """An Azure that has the job, which the state knows."""
     with scripted_azure(directory, job) as azure:
-        azure.journal.resources[WANTED.key] = {"id": JOB, "name": "people-1a2b3c4d", "step": migrations.STEP}
+        azure.records.resources[WANTED.key] = {"id": JOB, "name": "people-1a2b3c4d", "step": migrations.STEP}
         yield azure
 
 
@@ -190,7 +190,7 @@ def test_start_that_was_accepted_is_never_sent_again(
         migrate(azure)
 
         assert len(job.begun) == 1
-        assert azure.journal.resources[WANTED.key]["succeeded"] == "e1"
+        assert azure.records.resources[WANTED.key]["succeeded"] == "e1"
 
 
 def test_start_that_goes_on_elsewhere_is_followed(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_start_that_goes_on_elsewhere_is_followed(tmp_path: Path) -> None:
 
         assert [request.path for request in azure.requests].count("/operations/1") == 1
         assert len(job.begun) == 1
-        assert azure.journal.operations == {}
+        assert azure.records.operations == {}
 
 
 def test_start_that_was_accepted_and_shows_nothing_fails_with_what_to_do(
@@ -229,10 +229,10 @@ def test_execution_that_is_not_to_be_seen_yet_is_waited_for(tmp_path: Path) -> N
         return job(request)
 
     with scripted_azure(tmp_path, later) as azure:
-        azure.journal.resources[WANTED.key] = {"id": JOB, "name": "people-1a2b3c4d", "step": migrations.STEP}
+        azure.records.resources[WANTED.key] = {"id": JOB, "name": "people-1a2b3c4d", "step": migrations.STEP}
         migrate(azure)
 
-        assert azure.journal.resources[WANTED.key]["succeeded"] == "e1"
+        assert azure.records.resources[WANTED.key]["succeeded"] == "e1"
 
 
 def test_execution_that_is_gone_is_an_error_and_not_waited_for_again(
@@ -267,7 +267,7 @@ def test_execution_that_does_not_end_is_given_up_and_taken_up_by_the_next_run(
         migrate(azure, force=True)
 
         assert len(job.begun) == 1
-        assert azure.journal.operations == {}
+        assert azure.records.operations == {}
 
 
 def test_execution_of_a_job_that_was_deleted_is_forgotten(tmp_path: Path) -> None:
@@ -281,12 +281,12 @@ def test_execution_of_a_job_that_was_deleted_is_forgotten(tmp_path: Path) -> Non
         return MISSING if request.path == JOB and not made else job(request)
 
     with scripted_azure(tmp_path, deleted) as azure:
-        azure.journal.operation_started(f"{JOB}/executions/e0", "execution", "e0")
+        azure.records.operation_started(f"{JOB}/executions/e0", "execution", "e0")
 
         migrate(azure)
 
-        assert azure.journal.resources[WANTED.key]["succeeded"] == "e1"
-        assert azure.journal.operations == {}
+        assert azure.records.resources[WANTED.key]["succeeded"] == "e1"
+        assert azure.records.operations == {}
 
 
 def test_execution_of_an_earlier_content_is_forgotten_with_its_job(tmp_path: Path) -> None:
@@ -300,14 +300,14 @@ def test_execution_of_an_earlier_content_is_forgotten_with_its_job(tmp_path: Pat
         return Answer(204) if request.method == "DELETE" else job(request)
 
     with scripted_azure(tmp_path, script) as azure:
-        azure.journal.resources[WANTED.key] = {"id": earlier, "name": "people-00000000", "step": migrations.STEP}
-        azure.journal.operation_started(f"{earlier}/executions/e0", "execution", "e0")
+        azure.records.resources[WANTED.key] = {"id": earlier, "name": "people-00000000", "step": migrations.STEP}
+        azure.records.operation_started(f"{earlier}/executions/e0", "execution", "e0")
 
         migrate(azure)
 
         assert azure.sent("DELETE")
-        assert azure.journal.resources[WANTED.key]["succeeded"] == "e1"
-        assert azure.journal.operations == {}
+        assert azure.records.resources[WANTED.key]["succeeded"] == "e1"
+        assert azure.records.operations == {}
 
 
 @pytest.mark.parametrize("body", ["<html>welcome</html>", {}, {"properties": None}, {"properties": {"token": 1}}])

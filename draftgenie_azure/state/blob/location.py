@@ -12,7 +12,7 @@ from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
 from draftgenie_azure.arm import credentials
 from draftgenie_azure.arm.credentials import SharedCredential
-from draftgenie_azure.arm.sessions import Transport
+from draftgenie_azure.arm.sessions import CheckedTransport
 from draftgenie_azure.config.clouds import endpoints_of
 from draftgenie_azure.config.validated.naming import name_fault
 from draftgenie_azure.errors import StateError
@@ -108,7 +108,7 @@ class BlobPlace:
             "api_version": API_VERSION,
             "retry_policy": ExponentialRetry(retry_total=0),
             "permit_redirects": False,
-            "transport": Transport(self._endpoints, connect=CONNECT, read=READ),
+            "transport": CheckedTransport(self._endpoints, connect=CONNECT, read=READ),
         }
         if self._sas and self._endpoint:
             return BlobServiceClient(self._endpoint, credential=AzureSasCredential(self._sas), **options)
