@@ -775,7 +775,10 @@ def _deploy(deployer: IdempotentDraftGenieDeployer, args: argparse.Namespace, be
         Interrupts.decide(code)
         seconds = time.monotonic() - began
         record.end(code, deployer.ran, seconds, tell=reporter.message)
-        told = report.summary(state.state, STEP_NAMES, deployer.ran, seconds, asked=True, warnings=deployer.warnings)
+        told = report.summary(
+            state.state, STEP_NAMES, deployer.ran, seconds,
+            asked=True, warnings=deployer.warnings, notes=reporter.notes,
+        )  # fmt: skip
         reporter.result(*told)
     return code
 

@@ -37,7 +37,7 @@ _SECRET_NAME = re.compile(
 # Keys of events and of the state below which text for people stands. Elsewhere (ids, names, words of ours) only what
 # cannot be there by chance is hidden: a secret `completed` must not spoil the state.
 FREE_TEXT = frozenset(
-    {"details", "error", "hint", "left_open", "line", "lines", "log", "message", "reasons", "text", "warnings"}
+    {"details", "error", "hint", "left_open", "line", "lines", "log", "message", "notes", "reasons", "text", "warnings"}
 )
 
 

@@ -11,13 +11,35 @@ from draftgenie_azure.steps import STEP_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
+
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 
 
 class _Parser(argparse.ArgumentParser):
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse the arguments; of one that is not known, name the flag that is most like it."""
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            self.error(_unknown(unknown, self._option_string_actions))
+        return parsed
+
     def error(self, message: str) -> Any:
         """Bad usage is a failure like any other."""
         raise UsageError(message, hint=f"{self.prog} --help lists the flags.")
+
+
+def _unknown(arguments: list[str], flags: Iterable[str]) -> str:
+    """The message about arguments that no flag takes: with the nearest flag for each that looks like one."""
+    texts = []
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        plain = name.lstrip(_DASHES)  # texts that were copied from a page have other dashes than "--"
+        hint = did_you_mean(f"--{plain.lower().replace('_', '-')}", flags)
+        if name != plain or hint.endswith(f"--{plain}?"):
+            texts.append(f"unknown flag {name}{hint}")
+    return "; ".join(texts) or f"unknown argument {' '.join(arguments)}"
 
 
 def _count(text: str) -> int:

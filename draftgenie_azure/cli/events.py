@@ -43,6 +43,9 @@ class Reporter:
 
     Args:
         views: what shows them.
+
+    Attributes:
+        notes: the messages of the level `note` so far, each once; the last event and the summary repeat them.
     """
 
     def __init__(self, views: Sequence[View]) -> None:
@@ -52,6 +55,7 @@ class Reporter:
         self._number: dict[str, int] = {}
         self._counts: dict[str, int] = {}
         self._result: Event = {}
+        self.notes: list[str] = []
         self._lock = RLock()
 
     def order(self, names: Sequence[str]) -> None:
@@ -74,6 +78,8 @@ class Reporter:
 
     def message(self, text: str, *, level: str = "info") -> None:
         """Something to know."""
+        if level == "note" and text not in self.notes:
+            self.notes.append(text)
         self._emit("message", level=level, message=text)
 
     def log_line(self, source: str, line: str) -> None:
@@ -97,6 +103,8 @@ class Reporter:
         """The last event: how the command ended."""
         facts: Event = {"event": "end", "lines": [], "seconds": round(time.monotonic() - self._began, 3)}
         facts |= self._result
+        if self.notes:
+            facts["notes"] = self.notes
         counts = dict(sorted(self._counts.items()))
         self._emit("end", **facts | {"result": RESULTS.get(code, "failed"), "exit_code": code, "counts": counts})
 

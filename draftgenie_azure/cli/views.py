@@ -167,6 +167,7 @@ def summary(
     *,
     asked: bool,
     warnings: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> tuple[list[str], dict[str, Any]]:
     """What every run ends with: urls first, then what ran and why, what failed, and what to do next.
 
@@ -176,6 +177,8 @@ def summary(
         ran: step -> reasons and seconds.
         seconds: of the whole run.
         asked: whether Azure was asked anything.
+        warnings: what was left as it is, although it should not stay so.
+        notes: what is allowed in the configuration and yet worth saying.
 
     Returns:
         Lines for people, and the same as a document.
@@ -199,6 +202,7 @@ def summary(
         lines.append(f"  pinned  to the images of run {state['pin'].get('run')}; --rollback off ends it")
     lines += [f"  left in Azure, no longer configured: {key}" for key in orphans]
     lines += [f"  warning {text}" for text in warnings]
+    lines += [f"  note    {text}" for text in notes]
     if not asked:
         lines.append("  Up to date according to the state; Azure was not queried. --force-step queries it.")
     elif failed or stopped:

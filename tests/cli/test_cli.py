@@ -35,7 +35,14 @@ def test_version_is_printed(project: Project) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--nonsense"], "unrecognized arguments: --nonsense"),
+        (["--nonsense"], "unknown flag --nonsense"),
+        (["--rotate-secrt", "jwt_secret"], "unknown flag --rotate-secrt; did you mean --rotate-secret?"),
+        (["--dryrun"], "unknown flag --dryrun; did you mean --dry-run?"),
+        (["--log_file=x"], "unknown flag --log_file; did you mean --log-file?"),
+        (["\u2014dry-run"], "unknown flag \u2014dry-run; did you mean --dry-run?"),
+        (["dry-run"], "unknown flag dry-run; did you mean --dry-run?"),
+        (["-config", "a", "--forse-all"], "unknown flag -config; did you mean --config?; unknown flag --forse-all"),
+        (["production"], "unknown argument production"),
         (["--force-step", "create_database"], "did you mean create_databases?"),
         (["--config", "missing.yaml"], "missing.yaml"),
         (["--output", "xml"], "invalid choice"),
@@ -397,3 +404,16 @@ def test_deployer_can_be_driven_by_another_program(project: Project) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout == "['create_monitoring']\n"
+
+
+def test_notes_on_the_configuration_stand_in_the_summary_and_the_last_event(project: Project) -> None:
+    """What scrolled away at the beginning of half an hour is said again at its end."""
+    project.change("docker.registry", "old.example.com")
+    note = "without effect in the configuration: docker.registry"
+
+    plain = project.run("--output", "plain")
+    planned = project.run("--output", "json", "--dry-run", "--force-all")
+
+    assert plain.code == 0
+    assert f"  note    {note}" in plain.out.splitlines()
+    assert note in planned.events()[-1]["notes"]

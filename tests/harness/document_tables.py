@@ -1,4 +1,7 @@
-"""The tables of the documents, made from the code: `python tests/harness/document_tables.py` writes them."""
+"""The tables of the documents, made from the code: `python tests/harness/document_tables.py` writes them.
+
+It writes `docs/overlay.schema.json` as well.
+"""
 
 from __future__ import annotations
 
@@ -159,3 +162,6 @@ def filled(text: str) -> str:
 if __name__ == "__main__":
     for document in (COMMAND, CONFIGURATION, EMULATOR):
         document.write_text(filled(document.read_text(encoding="utf-8")), encoding="utf-8")
+    from draftgenie_azure.config.validated import overlay_schema
+
+    (ROOT / overlay_schema.OVERLAY_SCHEMA_FILE).write_text(overlay_schema.overlay_schema_text(), encoding="utf-8")
