@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from draftgenie_azure.config.validated.schema import Service
+    from draftgenie_azure.config.validated.service_sections import Service
     from draftgenie_azure.session import Session
 
     Outputs = dict[str, Any]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.arm.plan import Plan
     from draftgenie_azure.arm.transport import Reply
-    from draftgenie_azure.config.validated.schema import Migration
+    from draftgenie_azure.config.validated.service_sections import Migration
     from draftgenie_azure.session import Session
 
     Outputs = dict[str, Any]

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from draftgenie_azure.config.validated.schema import Service
+    from draftgenie_azure.config.validated.service_sections import Service
     from draftgenie_azure.session import Session
 
 _VERSION = ids.API_VERSIONS["Microsoft.App/containerApps"]

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.keys import is_secret_key
 from draftgenie_azure.config.raw import RawConfig, load, read
-from draftgenie_azure.config.validated.schema import SCHEMA_FILE, Config, json_schema, schema_text
+from draftgenie_azure.config.validated.json_schema import SCHEMA_FILE, json_schema, schema_text
+from draftgenie_azure.config.validated.schema import Config
 from draftgenie_azure.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,7 +152,9 @@ def test_the_shipped_databases_are_reached_in_each_services_own_dialect() -> Non
 
 
 def test_the_json_schema_in_the_tree_is_current() -> None:
-    assert (ROOT / SCHEMA_FILE).read_text() == schema_text(), "run: python -m draftgenie_azure.config.validated.schema"
+    assert (ROOT / SCHEMA_FILE).read_text() == schema_text(), (
+        "run: python -m draftgenie_azure.config.validated.json_schema"
+    )
 
 
 def test_the_json_schema_takes_variables_wherever_a_number_or_a_choice_is_wanted() -> None:

@@ -53,7 +53,7 @@ class Reference:
     """The reference of all keys, from the JSON Schema of the configuration."""
 
     def __init__(self) -> None:
-        from draftgenie_azure.config.validated.schema import schema_text
+        from draftgenie_azure.config.validated.json_schema import schema_text
 
         self._schema = json.loads(schema_text())
 

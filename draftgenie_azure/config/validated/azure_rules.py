@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from draftgenie_azure.config.keys import Key
-    from draftgenie_azure.config.validated.schema import Config, ScaleRule, Service
+    from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.config.validated.service_sections import ScaleRule, Service
 
     Found = Iterator[tuple[Key, str]]
 

@@ -20,7 +20,8 @@ from draftgenie_azure.config.validated import naming
 from draftgenie_azure.nearest import nearest
 
 if TYPE_CHECKING:
-    from draftgenie_azure.config.validated.schema import Config, Migration, Service
+    from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.config.validated.service_sections import Migration, Service
 
 GENERATED = ("jwt_secret", "rabbitmq_password")  # made when empty, without being asked to
 POSTGRESQL_PASSWORD = "postgresql-admin-password"

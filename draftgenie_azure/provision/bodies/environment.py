@@ -8,7 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from draftgenie_azure.config.validated.schema import Config, Service, WorkloadProfile
+    from draftgenie_azure.config.validated.resource_sections import WorkloadProfile
+    from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.config.validated.service_sections import Service
 
 
 def environment(config: Config) -> dict[str, Any]:

@@ -1,0 +1,47 @@
+"""What is allowed in a configuration and yet worth saying."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from draftgenie_azure.config.validated.found import did_you_mean
+from draftgenie_azure.config.validated.schema import Config
+from draftgenie_azure.config.validated.secret_plan import GENERATED
+from draftgenie_azure.config.validated.service_sections import BuildArgument, SecretSource
+
+
+def notices(config: Config) -> Iterator[str]:
+    """What is allowed and yet worth saying."""
+    for key in config.docker.dockerfiles:
+        if key not in config.services:
+            near = did_you_mean(key, list(config.services))
+            yield f"docker.dockerfiles.{key} belongs to no service{near}"
+        elif config.services[key].image:
+            yield f"docker.dockerfiles.{key} has no effect: services.{key} has an image"
+    if config.postgresql and int(config.postgresql.version) < 14:
+        yield f"postgresql.version {config.postgresql.version} is in paid extended support"
+    if config.redis and not config.redis.managed:
+        yield f"redis.sku {config.redis.sku}: Azure ends this product in September 2028 and refuses it to new tenants"
+    for key, service in config.services.items():
+        for name in ("command", "args"):
+            if any("{{" in word for word in getattr(service, name)):
+                yield f"services.{key}.{name}: placeholders are put into variables only; here they stay as they are"
+        if service.volume and service.volume.type == "empty_dir" and service.min_replicas == 0:
+            yield f"services.{key} keeps its files in an empty_dir and may go to zero replicas: they are lost then"
+        for name, argument in service.build_args.items():
+            secret = isinstance(argument, BuildArgument) and argument.secret
+            if not secret and any(word in name.upper() for word in ("TOKEN", "PASSWORD", "SECRET")):
+                yield f"services.{key}.build_args.{name} looks like a secret: write {{value: …, secret: true}}"
+    if config.services and not any(service.environment or service.secrets for service in config.services.values()):
+        yield "no service has variables: the config.yaml that comes with this tool has `environment` and `secrets`"
+    for key, secret_value in config.secrets.items():
+        if (
+            isinstance(secret_value, str)
+            and "{{" in secret_value
+            and ("secrets", key) not in config.raw.from_environment
+        ):
+            yield f"secrets.{key}: placeholders are put into variables only; here they stay as they are"
+    for key in GENERATED:
+        value = config.secrets.get(key)
+        if isinstance(value, SecretSource) and not value.generate and not value.existing:
+            yield f"secrets.{key} is generated when empty, whatever `generate` says"

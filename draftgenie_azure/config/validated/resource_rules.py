@@ -1,0 +1,120 @@
+"""Rules of the resources that services stand on, of the cloud, the emulator and the state."""
+
+from __future__ import annotations
+
+from draftgenie_azure.config.validated import naming
+from draftgenie_azure.config.validated.found import Found, Key, did_you_mean
+from draftgenie_azure.config.validated.resource_sections import REDIS_SKUS, STORAGE_SIZES
+from draftgenie_azure.config.validated.schema import Config
+
+_EMULATOR_FAULT_KEYS = (
+    "method", "path", "status", "code", "message", "skip", "times", "retry_after", "drop", "fail",
+)  # fmt: skip
+
+
+def faults(config: Config) -> Found:
+    """Yield the key and the words of each fault."""
+    yield from _cloud_rules(config)
+    yield from _postgresql_rules(config)
+    yield from _redis_rules(config)
+    yield from _emulator_rules(config)
+    yield from _state_rules(config)
+
+
+def _cloud_rules(config: Config) -> Found:
+    cloud = config.azure.cloud
+    if isinstance(cloud, str):
+        return
+    for name in ("resource_manager", "authority"):
+        if not getattr(cloud, name).startswith("https://"):
+            yield ("azure", "cloud", name), "must begin with https://"
+    if cloud.name in ("emulator", "AzureCloud", "AzureUSGovernment", "AzureChinaCloud"):
+        yield ("azure", "cloud", "name"), "is the name of a cloud that is known already; choose another"
+
+
+def _postgresql_rules(config: Config) -> Found:
+    section = config.postgresql
+    if section is None:
+        return
+    tier = naming.postgres_tier(section.sku)
+    key = "sku" if config.raw.get("postgresql.sku") is not None else "postgres_sku"
+    if tier is None:
+        parts = section.sku.split("_", 1)
+        if parts[0] in ("B", "GP", "MO") and len(parts) > 1 and naming.postgres_tier(parts[1]):
+            yield ("postgresql", key), f"is Terraform's spelling; Azure's is `{parts[1]}`"
+        else:
+            yield ("postgresql", key), "must be a size such as Standard_B1ms, Standard_D2ds_v5 or Standard_E4ds_v5"
+    elif section.tier != tier:
+        yield ("postgresql", "tier"), f"does not fit the sku: `{section.sku}` is {tier}"
+    if section.postgres_sku is not None and section.postgres_sku != section.sku:
+        yield (
+            ("postgresql", "postgres_sku"),
+            "is an older name of `sku`, and both are there with different values; keep sku",
+        )
+    if section.storage_size not in STORAGE_SIZES:
+        larger = next((size for size in STORAGE_SIZES if size >= section.storage_size), STORAGE_SIZES[-1])
+        yield (
+            ("postgresql", "storage_size"),
+            (f"must be one of {', '.join(map(str, STORAGE_SIZES))}; the next is {larger}"),
+        )
+    if section.high_availability != "Disabled" and section.tier == "Burstable":
+        yield ("postgresql", "high_availability"), "is not offered for Burstable sizes (Standard_B…)"
+    if fault := naming.login_fault(section.login):
+        yield ("postgresql", "admin_user"), fault
+    if section.admin_password and (fault := naming.password_fault(section.admin_password, section.login)):
+        yield ("postgresql", "admin_password"), fault
+    seen: dict[str, int] = {}
+    for position, name in enumerate(section.databases):
+        if name in seen:
+            yield ("postgresql", "databases", position), f"`{name}` is listed twice"
+        seen[name] = position
+        if name in ("postgres", "azure_maintenance", "azure_sys", "template0", "template1"):
+            yield ("postgresql", "databases", position), f"`{name}` is the server's own"
+
+
+def _redis_rules(config: Config) -> Found:
+    section = config.redis
+    if section is None:
+        return
+    if fault := naming.name_fault("managed_redis" if section.managed else "redis", section.name):
+        yield ("redis", "name"), fault
+    if not section.managed:
+        family = "p" if section.sku == "Premium" else "c"
+        if section.vm_size[0].lower() != family or section.vm_size in ("p0", "P0", "p6", "P6"):
+            yield ("redis", "vm_size"), f"{section.sku} takes {'p1–p5' if family == 'p' else 'c0–c6'}"
+        return
+    if config.azure.cloud in ("AzureUSGovernment", "AzureChinaCloud"):
+        yield (
+            ("redis", "sku"),
+            f"Azure Managed Redis is not offered in {config.azure.cloud}; take {', '.join(REDIS_SKUS)}",
+        )
+    size = int(section.sku.split("_")[1][1:])
+    if section.clustering_policy == "NoCluster" and (section.sku.startswith("Flash") or size > 20):
+        yield (
+            ("redis", "clustering_policy"),
+            "NoCluster ends at 25 GB; take EnterpriseCluster or OSSCluster for this sku",
+        )
+
+
+def _emulator_rules(config: Config) -> Found:
+    for position, fault in enumerate(config.azure.emulator.faults):
+        place: Key = ("azure", "emulator", "faults", position)
+        for name, value in fault.items():
+            if name not in _EMULATOR_FAULT_KEYS:
+                yield (*place, name), "is not a known key" + did_you_mean(name, list(_EMULATOR_FAULT_KEYS))
+            elif name in ("status", "skip", "times") and not (type(value) is int and value >= 0):
+                yield (*place, name), "must be a whole number, 0 or more"
+        if fault.get("drop", "before") not in ("before", "after"):
+            yield (*place, "drop"), "must be before or after"
+        status = fault.get("status")
+        if type(status) is int and not 400 <= status <= 599:
+            yield (*place, "status"), "must be 400–599"
+        if not fault.keys() & {"status", "drop", "fail"}:
+            yield place, "needs `status`, `drop` or `fail`: what shall happen"
+
+
+def _state_rules(config: Config) -> Found:
+    advanced = config.advanced
+    if advanced.state_storage == "local" or advanced.state_blob_account or advanced.state_blob_endpoint:
+        return
+    yield ("advanced", "state_blob_account"), "is required where the state is kept in a blob"

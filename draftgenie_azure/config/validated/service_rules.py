@@ -1,0 +1,149 @@
+"""Rules of services and migrations: images, ingress, volumes, scaling, names."""
+
+from __future__ import annotations
+
+from draftgenie_azure.config.validated import azure_rules, naming
+from draftgenie_azure.config.validated.found import Found, Key, did_you_mean
+from draftgenie_azure.config.validated.schema import Config
+from draftgenie_azure.config.validated.service_sections import Service
+
+
+def faults(config: Config, damaged: set[Key]) -> Found:
+    """Yield the key and the words of each fault.
+
+    Args:
+        config: the validated sections.
+        damaged: keys that have a fault already.
+    """
+    for key, service in config.services.items():
+        for rest, words in _service_rules(config, key, service):
+            yield ("services", key, *rest), words
+    yield from _image_rules(config, damaged)
+    yield from _name_rules(config, damaged)
+    yield from _registry_rules(config, damaged)
+    yield from _migration_rules(config, damaged)
+
+
+def _service_rules(config: Config, key: str, service: Service) -> Found:
+    if service.image and service.dockerfile:
+        yield ("dockerfile",), "stands beside `image`: keep one"
+    elif service.kind == "infrastructure" and service.dockerfile:
+        yield ("kind",), "infrastructure is never built: a service with a Dockerfile is an application"
+    if service.image and (service.build_args or service.target):
+        yield ("build_args" if service.build_args else "target",), "has no effect on a ready image"
+    on_consumption = service.workload_profile in (None, azure_rules.CONSUMPTION)
+    if on_consumption and (fault := naming.size_fault(service.cpu, service.memory)):
+        yield ("memory" if fault.startswith("memory") else "cpu",), fault
+    if service.min_replicas > service.max_replicas:
+        yield ("min_replicas",), f"is more than max_replicas ({service.max_replicas})"
+    yield from _ingress_rules(service)
+    yield from _volume_rules(service)
+    yield from _scale_rules(service)
+    if service.database and config.raw.get("postgresql") is None:
+        yield ("database",), "needs the section `postgresql`, which is not there"
+
+
+def _image_rules(config: Config, damaged: set[Key]) -> Found:
+    """Every service has an image or a Dockerfile; where none has, one thing is missing and not many."""
+    if damaged & {("docker",), ("docker", "dockerfiles")}:
+        return
+    without = [key for key, service in config.services.items() if not service.image and service.dockerfile is None]
+    without = [key for key in without if ("docker", "dockerfiles", key) not in damaged]
+    words = "neither `image` nor a Dockerfile (`dockerfile`, or docker.dockerfiles)"
+    if len(without) > 1 and config.raw.get("docker.dockerfiles") is None:
+        yield ("services",), f"{', '.join(without)} have {words}"
+        return
+    for key in without:
+        yield ("services", key), f"has {words}" + did_you_mean(key, list(config.docker.dockerfiles))
+
+
+def _ingress_rules(service: Service) -> Found:
+    if service.ingress == "none":
+        if service.health_path and service.port is None:
+            yield ("health_path",), "needs `port`: a probe asks a port"
+        if service.exposed_port is not None and service.transport != "tcp":
+            yield ("exposed_port",), "needs an ingress"
+        return
+    if service.port is None:
+        yield ("ingress",), f"{service.ingress} needs `port`"
+        return
+    if service.transport == "tcp":
+        if service.ingress == "external":
+            yield ("ingress",), "external over tcp needs a virtual network of your own, which this tool does not make"
+        if service.exposed_port in (80, 443):
+            yield ("exposed_port",), "80 and 443 are not allowed for tcp; set another exposed_port"
+    elif service.exposed_port is not None:
+        yield ("exposed_port",), "is only for `transport: tcp`; over HTTP an app is reached on 80 and 443"
+    taken = {service.port}
+    for position, port in enumerate(service.additional_ports):
+        if port in taken:
+            yield ("additional_ports", position), f"{port} stands twice"
+        elif port in (80, 443):
+            yield ("additional_ports", position), "80 and 443 are not allowed here"
+        taken.add(port)
+
+
+def _volume_rules(service: Service) -> Found:
+    volume = service.volume
+    if volume is None:
+        return
+    parts = ("account_name", "account_key", "share_name")
+    if volume.type == "azure_file":
+        for name in parts:
+            if not getattr(volume, name):
+                yield ("volume", name), "is required for azure_file"
+    else:
+        for name in parts:
+            if getattr(volume, name) is not None:
+                yield ("volume", name), "is only for `type: azure_file`"
+
+
+def _scale_rules(service: Service) -> Found:
+    scale = service.scale
+    if scale is None:
+        return
+    if scale.http_concurrent_requests and (service.transport == "tcp" or service.ingress == "none"):
+        yield ("scale", "http_concurrent_requests"), "needs an HTTP ingress"
+    if scale.tcp_concurrent_connections and (service.transport != "tcp" or service.ingress == "none"):
+        yield ("scale", "tcp_concurrent_connections"), "needs an ingress with `transport: tcp`"
+    seen = set()
+    for position, rule in enumerate(scale.rules):
+        if rule.name in seen:
+            yield ("scale", "rules", position, "name"), f"`{rule.name}` is there twice"
+        seen.add(rule.name)
+
+
+def _name_rules(config: Config, damaged: set[Key]) -> Found:
+    names: dict[str, str] = {}
+    for key, service in config.services.items():
+        if (first := names.setdefault(service.name, key)) != key:
+            yield ("services", key, "name"), f"`{service.name}` is the name of services.{first} too"
+    if config.services and config.raw.get("container_apps") is None and ("container_apps",) not in damaged:
+        yield ("services",), "need the section `container_apps`, which is not there"
+
+
+def _registry_rules(config: Config, damaged: set[Key]) -> Found:
+    if config.raw.get("container_registry") is not None or ("container_registry",) in damaged:
+        return
+    built = [key for key, service in config.services.items() if service.dockerfile]
+    if built:
+        words = "is built from a Dockerfile and needs the section `container_registry`"
+        more = f", as do {', '.join(built[1:])}" if len(built) > 1 else ""
+        yield ("services", built[0]), words + more
+
+
+def _migration_rules(config: Config, damaged: set[Key]) -> Found:
+    names: set[str] = set()
+    for position, migration in enumerate(config.migrations):
+        place: Key = ("migrations", position)
+        service = config.services.get(migration.service)
+        if service is None and not damaged & {("services",), ("services", migration.service)}:
+            near = did_you_mean(migration.service, list(config.services))
+            yield (*place, "service"), f"there is no service `{migration.service}`{near}"
+        if migration.name in names:
+            yield (*place, "name"), f"`{migration.name}` is the name of another migration"
+        names.add(migration.name)
+        for name in sorted(migration.environment.keys() & migration.secrets.keys()):
+            yield (*place, "secrets", name), "the variable stands under `environment` too; keep one"
+        if migration.database and config.raw.get("postgresql") is None:
+            yield (*place, "database"), "needs the section `postgresql`, which is not there"
