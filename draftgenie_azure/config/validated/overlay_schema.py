@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from draftgenie_azure.config.validated.schema import json_schema
+from draftgenie_azure.config.validated.json_schema import json_schema
 
 OVERLAY_SCHEMA_FILE = "docs/overlay.schema.json"
 _TEXT = ("title", "description", "deprecated")  # what an editor shows of a key
