@@ -860,6 +860,7 @@ def _told_plan(
     document = {
         "event": "plan",
         "steps": {name: {"verdict": d.verdict, "reasons": d.reasons} for name, d in decisions.items()},
+        "plan": {"changes": [], "drift": [], "faults": {}, "asked_azure": False},
     }
     lines: list[str] = []
     if planned is not None:
