@@ -418,6 +418,8 @@ class Ensurer:
         if resource.secret_digest is not None:
             record["secret_digest"] = resource.secret_digest
         if resource.has_creation_id and creation_id(live) is not None:
+            if record.get("creation_id") not in (None, creation_id(live)):
+                record["created"] = False  # somebody deleted ours and made another one under its name
             record["creation_id"] = creation_id(live)
         self._tell(resource, look, live)
         theirs: dict[Any, Any] | None = diff.leaves(resource.type, live)

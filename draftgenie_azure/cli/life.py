@@ -17,7 +17,8 @@ from draftgenie_azure.nearest import nearest
 from draftgenie_azure.printable import duration
 from draftgenie_azure.provision import images, rollback, rotation
 from draftgenie_azure.provision.log_stream import LogStream
-from draftgenie_azure.provision.teardown import DATA, Teardown
+from draftgenie_azure.provision.teardown import Teardown
+from draftgenie_azure.provision.teardown_plan import DATA
 from draftgenie_azure.run.control import RunControl
 from draftgenie_azure.run.log import open_log
 from draftgenie_azure.session import open_session
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.raw import RawConfig
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.provision.log_stream import Source
-    from draftgenie_azure.provision.teardown import Plan
+    from draftgenie_azure.provision.teardown_plan import Plan
     from draftgenie_azure.session import Session
     from draftgenie_azure.state.store import StateStore
 
@@ -120,30 +121,41 @@ class Life:
             if not plan.delete and not plan.purge:
                 return
             confirm(f"Delete {len(plan.delete)} resources{self._of_data(plan)}?", auto_approve=self._args.auto_approve)
-        self._carry_out(word, only_orphans)
+        self._carry_out(word, only_orphans, agreed=plan)
 
     def _is_empty(self, only_orphans: bool) -> bool:
         records = self._state.state["resources"].values()
         return not any(record.get("orphaned") for record in records) if only_orphans else not records
 
-    def _carry_out(self, kind: str, only_orphans: bool) -> None:
-        """Plan again under the lock, since another run may have changed something, and delete."""
+    def _carry_out(self, kind: str, only_orphans: bool, agreed: Plan) -> None:
+        """Plan again under the lock, since another run may have changed something, and delete.
+
+        Raises:
+            DeployerError: more would go by now than was agreed to.
+        """
         began = time.monotonic()
         with self._locked(), self._session() as session:
             teardown = self._teardown(session, only_orphans)
+            plan = teardown.plan()
+            more = sorted(item.key for item in plan.delete if item.id.lower() not in agreed.going)
+            if more:
+                raise DeployerError(
+                    f"nothing was deleted: since the plan was shown, {', '.join(more)} came to it",
+                    hint="Another run changed something. Run again, and look at the new plan.",
+                )
             record = RunRecord(self._state, kind, correlation_id=session.transport.correlation_id)
-            code, gone = FAILURE, []
+            code = FAILURE
             try:
-                gone = teardown.run(teardown.plan())
+                teardown.run(plan)
                 code = 0
             except StopRequested:
                 code = INTERRUPTED
                 raise
             finally:
                 seconds = round(time.monotonic() - began, 1)
-                record.end(code, {}, seconds, tell=self._reporter.message, deleted=gone)
-        lines = [f"Deleted {len(gone)} in {duration(seconds)}."]
-        self._reporter.result(lines, {"event": kind, "deleted": gone, "seconds": seconds})
+                record.end(code, {}, seconds, tell=self._reporter.message, deleted=teardown.gone)
+        lines = [f"Deleted {len(teardown.gone)} in {duration(seconds)}."]
+        self._reporter.result(lines, {"event": kind, "deleted": teardown.gone, "seconds": seconds})
 
     def _teardown(self, session: Session, only_orphans: bool) -> Teardown:
         return Teardown(
@@ -151,13 +163,23 @@ class Life:
             include_data=self._args.include_data,
             purge=self._args.purge,
             only_orphans=only_orphans,
+            repositories=self._repositories(),
             tell=lambda key, text: self._reporter.message(f"{key} {text}"),
         )
+
+    def _repositories(self) -> set[str]:
+        """Names in the registry that a run of this deployment pushed, or this configuration would push."""
+        runs = [service for entry in self._history.entries() for service in entry.get("services", {}).values()]
+        recorded = (self._state.last_success(images.STEP) or {}).get("outputs", {}).values()
+        references = [str((one or {}).get("image")) for one in runs] + [str(one.get("reference")) for one in recorded]
+        pushed = {reference.partition("/")[2].partition("@")[0].partition(":")[0] for reference in references}
+        return pushed | {service.name for service in self._config.services.values()}
 
     def _show(self, plan: Plan, word: str) -> None:
         lines = [f"  delete {item.key} {item.id.rsplit('/', 1)[-1]}" for item in plan.delete]
         lines += [f"  purge  {item.key}" for item in plan.purge]
         lines += [f"  keep   {key}: {reason}" for key, reason in plan.keep.items()]
+        lines += [f"  note: {text}" for text in plan.warnings]
         lines += [f"  forbidden: {text}" for text in plan.refusals]
         count = len(plan.delete)
         ends = "Nothing to delete."
@@ -169,6 +191,7 @@ class Life:
             "delete": [{"key": item.key, "id": item.id} for item in plan.delete],
             "purge": [item.key for item in plan.purge],
             "keep": plan.keep,
+            "warnings": plan.warnings,
             "forbidden": plan.refusals,
             "seconds": plan.seconds,
         }

@@ -6,8 +6,11 @@ from draftgenie_azure.arm.replies import member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from draftgenie_azure.session import Session
 
+_PAGE = 100
 NO_USER = "00000000-0000-0000-0000-000000000000"  # the user's name where the password is a refresh token
 MANIFESTS = ", ".join(
     (
@@ -39,13 +42,28 @@ class RegistryData:
             "HEAD",
             f"https://{self.login_server}/v2/{repository}/manifests/{reference}",
             scope=None,
-            headers={"Accept": MANIFESTS, "Authorization": f"Bearer {self._pull_token(repository)}"},
+            headers={"Accept": MANIFESTS, "Authorization": f"Bearer {self._token(f'repository:{repository}:pull')}"},
             accept=(404,),
         )
         if reply.status == 404:
             return None
         name = "Docker-Content-Digest"
         return member({name: reply.headers.get(name)}, name, of=f"manifest of {repository}:{reference}")
+
+    def repositories(self) -> Iterator[str]:
+        """The names of all repositories, page by page."""
+        headers = {"Authorization": f"Bearer {self._token('registry:catalog:*')}"}
+        last = ""
+        while True:
+            params = {"n": str(_PAGE)} | ({"last": last} if last else {})
+            url = f"https://{self.login_server}/v2/_catalog"
+            reply = self._transport.other("GET", url, scope=None, headers=headers, params=params)
+            # Azure says null where there is none (az acr repository list handles the same).
+            names = (reply.body.get("repositories") if isinstance(reply.body, dict) else None) or []
+            yield from map(str, names)
+            if len(names) < _PAGE:
+                return
+            last = str(names[-1])
 
     def refresh_token(self) -> str:
         """A token of the registry in exchange for that of Resource Manager: a password for three hours."""
@@ -62,7 +80,7 @@ class RegistryData:
         )
         return member(reply.body, "refresh_token", of="sign-in to the registry")
 
-    def _pull_token(self, repository: str) -> str:
+    def _token(self, scope: str) -> str:
         reply = self._transport.other(
             "POST",
             f"https://{self.login_server}/oauth2/token",
@@ -70,7 +88,7 @@ class RegistryData:
             form={
                 "grant_type": "refresh_token",
                 "service": self.login_server,
-                "scope": f"repository:{repository}:pull",
+                "scope": scope,
                 "refresh_token": self.refresh_token(),
             },
         )

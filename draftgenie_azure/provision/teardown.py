@@ -7,121 +7,42 @@ state as it goes, so an interrupted teardown is continued by the next one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import calendar
+import time
 
-from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.client import creation_id
 from draftgenie_azure.errors import AzureError, DeployerError
-from draftgenie_azure.provision.prerequisites import allows
+from draftgenie_azure.provision.teardown_checks import Checks
+from draftgenie_azure.provision.teardown_plan import (
+    DATA,
+    GROUP,
+    JOB,
+    ONLY_WITH_PARENT,
+    PURGE_SECONDS,
+    REGISTRY,
+    SERVER,
+    USUAL,
+    VAULT,
+    Item,
+    Plan,
+    is_rule,
+    parent_of,
+    purge_of,
+    rank,
+)
 from draftgenie_azure.run.poll import poll
 from draftgenie_azure.run.schedule import run_by_needs, together
 from draftgenie_azure.steps import STEPS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from draftgenie_azure.session import Session
 
-GROUP = "Microsoft.Resources/resourceGroups"
-_APP = "Microsoft.App/containerApps"
-_JOB = "Microsoft.App/jobs"
-_ENVIRONMENT = "Microsoft.App/managedEnvironments"
-_ROLE = "Microsoft.Authorization/roleAssignments"
-_COMPONENT = "Microsoft.Insights/components"
-_SETTING = "Microsoft.Insights/diagnosticSettings"
-_STORAGE = "Microsoft.App/managedEnvironments/storages"
-_VAULT = "Microsoft.KeyVault/vaults"
-_WORKSPACE = "Microsoft.OperationalInsights/workspaces"
-_LOCK_VERSION = "2020-05-01"
-
-# What holds data that nobody can make again; deleted only with --include-data.
-DATA = (
-    "Microsoft.Cache/redis",
-    "Microsoft.Cache/redisEnterprise",
-    "Microsoft.ContainerRegistry/registries",
-    "Microsoft.DBforPostgreSQL/flexibleServers",
-    _VAULT,
-)
-# Type -> types that must be gone before it. The group comes after everything.
-_AFTER: dict[str, tuple[str, ...]] = {
-    _STORAGE: (_APP, _JOB),
-    _SETTING: (_APP, _JOB),
-    _ENVIRONMENT: (_APP, _JOB, _STORAGE, _SETTING),
-    _ROLE: (_APP, _JOB),
-    "Microsoft.Cache/redis": (_APP, _JOB),
-    "Microsoft.Cache/redisEnterprise": (_APP, _JOB),
-    "Microsoft.ContainerRegistry/registries": (_APP, _JOB, _ROLE),
-    "Microsoft.DBforPostgreSQL/flexibleServers": (_APP, _JOB),
-    _VAULT: (_APP, _JOB, _ROLE),
-    _COMPONENT: (_APP, _JOB),
-    _WORKSPACE: (_COMPONENT, _SETTING, _ENVIRONMENT),
-    "Microsoft.ManagedIdentity/userAssignedIdentities": (_APP, _JOB, _ROLE, _ENVIRONMENT),
-}
-# Seconds that a deletion usually takes: recorded and published runs.
-_USUAL = {
-    _ENVIRONMENT: 15 * 60.0,
-    "Microsoft.Cache/redis": 10 * 60.0,
-    "Microsoft.Cache/redisEnterprise": 6 * 60.0,
-    "Microsoft.DBforPostgreSQL/flexibleServers": 3 * 60.0,
-    _APP: 30.0,
-    GROUP: 30.0,
-}
-PURGE_SECONDS = 600.0  # recorded: 602 to 654
 _PURGE_LIMIT = 45 * 60.0
 _NOT_YET_DELETED = 60.0  # seconds after a deletion in which the deleted vault may not be listed yet
-
-
-@dataclass(frozen=True)
-class Item:
-    """A recorded resource that is to go.
-
-    Attributes:
-        key: the state's name for it.
-        inside: whether it goes with its parent, which is to be deleted as well.
-    """
-
-    key: str
-    id: str
-    api_version: str
-    inside: bool = False
-
-    @property
-    def type(self) -> str:
-        """Its resource type."""
-        return ids.resource_type(self.id)
-
-
-@dataclass
-class Plan:
-    """What a teardown would do.
-
-    Attributes:
-        delete: what goes, dependants first.
-        keep: key -> why it stays.
-        purge: names of vaults whose deleted form goes as well.
-        refusals: what forbids the whole.
-        warnings: what is worth knowing.
-    """
-
-    delete: list[Item] = field(default_factory=list)
-    keep: dict[str, str] = field(default_factory=dict)
-    purge: list[Item] = field(default_factory=list)
-    refusals: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def seconds(self) -> float:
-        """How long it usually takes, dependants before what they depend on."""
-        ends: dict[str, float] = {}
-        for item in self.delete:
-            begin = max((ends.get(one, 0.0) for one in _AFTER.get(item.type, ())), default=0.0)
-            if item.type == GROUP:
-                begin = max(ends.values(), default=0.0)
-            usual = 0.0 if item.inside else _USUAL.get(item.type, 5.0)
-            ends[item.type] = max(ends.get(item.type, 0.0), begin + usual)
-        longest = max(ends.values(), default=0.0)
-        return longest + PURGE_SECONDS if self.purge else longest
 
 
 class Teardown:
@@ -132,7 +53,11 @@ class Teardown:
         include_data: whether what holds data goes as well.
         purge: whether deleted vaults are purged, and the workspace deleted for good.
         only_orphans: only what left the configuration.
+        repositories: names in the registry that this deployment pushed images to.
         tell: called with the key of each resource that is gone.
+
+    Attributes:
+        gone: keys of what is gone, while `run` goes on as well.
     """
 
     def __init__(
@@ -142,6 +67,7 @@ class Teardown:
         include_data: bool = False,
         purge: bool = False,
         only_orphans: bool = False,
+        repositories: set[str] | None = None,
         tell: Callable[[str, str], None] = lambda key, text: None,
     ) -> None:
         self._session = session
@@ -150,7 +76,9 @@ class Teardown:
         self._include_data = include_data
         self._purge = purge
         self._only_orphans = only_orphans
+        self._checks = Checks(session, repositories or set())
         self._tell = tell
+        self.gone: list[str] = []
 
     # --- plan ---
 
@@ -161,42 +89,64 @@ class Teardown:
             AzureError: Azure cannot be asked.
         """
         plan = Plan()
-        chosen = dict(self._chosen(plan))
-        gone = {item.id.lower() for item in chosen.values()}
-        for item in self._in_order(chosen.values()):
-            parent = _parent(item.id)
-            plan.delete.append(Item(item.key, item.id, item.api_version, inside=parent in gone))
+        chosen = self._chosen(plan)
+        gone = {item.id.lower() for item in chosen}
+        for item in sorted(chosen, key=lambda item: (rank(item.type), item.key)):
+            inside = parent_of(item.id) in gone
+            if item.type in ONLY_WITH_PARENT and not inside:
+                plan.keep[item.key] = "it is a setting of a resource that stays"
+            else:
+                plan.delete.append(Item(item.key, item.id, item.api_version, inside=inside))
         plan.purge = self._to_purge(plan)
-        self._look_at_group(plan)
-        if plan.delete:
-            self._look_at_locks(plan)
-            self._look_at_rights(plan)
-            self._look_at_guests(plan)
+        self._checks.check(plan)
         return plan
 
-    def _chosen(self, plan: Plan) -> Iterator[tuple[str, Item]]:
+    def _chosen(self, plan: Plan) -> list[Item]:
         """Each recorded resource that may go; what stays is put into the plan with its reason."""
+        replaced = self._replaced()
+        chosen = []
         for key, record in sorted(self._records.resources.items()):
             if record.get("purging") or (self._only_orphans and not record.get("orphaned")):
                 continue
             item = Item(key, str(record["id"]), str(record["api_version"]))
-            reason = self._stays(item, record)
+            reason = self._stays(item, record, replaced)
             if reason is None:
-                yield key, item
+                chosen.append(item)
             else:
                 plan.keep[key] = reason
+        return chosen
 
-    def _stays(self, item: Item, record: Mapping[str, Any]) -> str | None:
+    def _replaced(self) -> list[str]:
+        """Ids, in lower case, under which there is another resource now than the one that was created.
+
+        The creation id, which is in a tag of the body that created a resource, tells them apart. A tag that somebody
+        removed is no other resource, unless the creation itself was never seen to succeed.
+        """
+        replaced = []
+        for record in self._records.resources.values():
+            if not record.get("created") or "creation_id" not in record or not self._is_inside(str(record["id"])):
+                continue
+            live = self._arm.read(str(record["id"]), api_version=str(record["api_version"]))
+            known = creation_id(live)
+            if live is not None and known != record["creation_id"] and (known or "sent" not in record):
+                replaced.append(str(record["id"]).lower())
+        return replaced
+
+    def _is_inside(self, resource_id: str) -> bool:
+        """Whether an id is the configured group or in it; what a state says of elsewhere is not believed."""
+        return f"{resource_id}/".lower().startswith(f"{self._session.scope.group}/".lower())
+
+    def _stays(self, item: Item, record: Mapping[str, Any], replaced: list[str]) -> str | None:
         """Say why a resource stays, or None."""
-        if not record.get("created"):
+        if not record.get("created") and item.type not in ONLY_WITH_PARENT:
             return "it was not created by this deployment"
-        if item.type.startswith(DATA) and not self._include_data and not _is_rule(item.type):
+        if not self._is_inside(item.id):
+            return f"it is outside the resource group: {item.id}"
+        if any(f"{item.id}/".lower().startswith(f"{other}/") for other in replaced):
+            return "somebody else created what is there under this name now"
+        if item.type.startswith(DATA) and not self._include_data and not is_rule(item.type):
             return "it holds data; --include-data deletes it as well"
         return None
-
-    @staticmethod
-    def _in_order(items: Iterable[Item]) -> list[Item]:
-        return sorted(items, key=lambda item: (_rank(item.type), item.key))
 
     def _to_purge(self, plan: Plan) -> list[Item]:
         """Vaults of this teardown, and those that an earlier one deleted and did not get to purge."""
@@ -207,85 +157,12 @@ class Teardown:
             for key, record in sorted(self._records.resources.items())
             if record.get("purging")
         ]
-        return [item for item in plan.delete if item.type == _VAULT] + left
-
-    # --- what forbids it ---
-
-    def _look_at_group(self, plan: Plan) -> None:
-        """The group goes only if this lineage made it and nothing else is in it."""
-        group = next((item for item in plan.delete if item.type == GROUP), None)
-        if group is None:
-            return
-        going = {item.id.lower() for item in plan.delete}
-        version = ids.API_VERSIONS[GROUP]
-        listed = [str(item["id"]) for item in self._arm.listing(f"{group.id}/resources", api_version=version)]
-        others = sorted(ids.last_name(one) for one in listed if one.lower() not in going)
-        if others:
-            plan.delete.remove(group)
-            shown = ", ".join(others[:10]) + (f" and {len(others) - 10} more" if len(others) > 10 else "")
-            plan.keep[group.key] = f"it still contains {shown}"
-
-    def _look_at_locks(self, plan: Plan) -> None:
-        """A lock on any of it makes Azure refuse; locks bind owners, too (learn.microsoft.com, lock-resources)."""
-        locks: dict[str, dict[str, Any]] = {}
-        path = f"{self._session.scope.group}/providers/Microsoft.Authorization/locks"
-        for params in ({}, {"$filter": "atScope()"}):
-            for lock in self._arm.listing(path, api_version=_LOCK_VERSION, **params):
-                locks[str(lock["id"]).lower()] = lock
-        for lock in locks.values():
-            scope = str(lock["id"]).lower().split("/providers/microsoft.authorization/locks/", 1)[0]
-            hit = [item for item in plan.delete if item.id.lower() == scope or item.id.lower().startswith(f"{scope}/")]
-            if hit:
-                level = str(lock.get("properties", {}).get("level", "CanNotDelete"))
-                plan.refusals.append(
-                    f"the lock {lock.get('name')} ({level}) on {ids.last_name(scope)} forbids it: "
-                    f"az lock delete --ids {lock['id']}"
-                )
-
-    def _look_at_rights(self, plan: Plan) -> None:
-        """Compare what is to be deleted with the permissions at the group."""
-        path = f"{self._session.scope.group}/providers/Microsoft.Authorization/permissions"
-        version = ids.API_VERSIONS["Microsoft.Authorization/permissions"]
-        permissions = list(self._arm.listing(path, api_version=version))
-        actions = {f"{item.type}/delete" for item in plan.delete if item.type != GROUP}
-        if any(item.type == GROUP for item in plan.delete):
-            actions.add("Microsoft.Resources/subscriptions/resourceGroups/delete")
-        missing = sorted(action for action in actions if not any(allows(one, action) for one in permissions))
-        if missing:
-            plan.refusals.append(f"the signed-in principal may not: {', '.join(missing)}")
-
-    def _look_at_guests(self, plan: Plan) -> None:
-        """Others' apps in our environment, others' components on our workspace, and a vault that cannot be purged."""
-        going = {item.id.lower() for item in plan.delete}
-        for item in plan.delete:
-            if item.type == _ENVIRONMENT:
-                for type_ in (_APP, _JOB):
-                    self._refuse_guests(plan, item, going, type_, ("environmentId", "managedEnvironmentId"))
-            elif item.type == _WORKSPACE:
-                self._refuse_guests(plan, item, going, _COMPONENT, ("WorkspaceResourceId",))
-        for item in plan.purge:
-            live = self._arm.read(item.id, api_version=item.api_version)
-            if live is not None and live["properties"].get("enablePurgeProtection"):
-                plan.refusals.append(
-                    f"the vault {ids.last_name(item.id)} has purge protection and cannot be purged: leave out --purge"
-                )
-
-    def _refuse_guests(
-        self, plan: Plan, item: Item, going: set[str], type_: str, properties: tuple[str, ...]
-    ) -> None:
-        path = f"{self._session.scope.subscription}/providers/{type_}"
-        for guest in self._arm.listing(path, api_version=ids.API_VERSIONS[type_]):
-            host = next((guest["properties"][name] for name in properties if guest["properties"].get(name)), "")
-            if str(host).lower() == item.id.lower() and str(guest["id"]).lower() not in going:
-                plan.refusals.append(f"{guest['id']} uses {item.key}, and this deployment did not create it")
+        return [item for item in plan.delete if item.type == VAULT] + left
 
     # --- deed ---
 
-    def run(self, plan: Plan) -> list[str]:
-        """Delete what the plan names, each as soon as what depends on it is gone.
-
-        Returns:
-            the keys of what is gone.
+    def run(self, plan: Plan) -> None:
+        """Delete what the plan names, each as soon as what depends on it is gone; `gone` says what is.
 
         Raises:
             DeployerError: the plan is refused, or a deletion failed; the rest that does not depend on it was deleted.
@@ -295,27 +172,26 @@ class Teardown:
             raise DeployerError("nothing was deleted: " + "\n".join(plan.refusals), hint="Clear that, then run again.")
         self._reopen_steps(plan)
         items = {item.key: item for item in plan.delete}
-        purges = {f"purge {item.key}": item for item in plan.purge}
-        gone: list[str] = []
+        purges = {purge_of(item): item for item in plan.purge}
 
         def work(name: str) -> None:
             if name in purges:
                 self._purge_vault(purges[name])
+            elif items[name].type == GROUP:
+                self._delete_group(items[name], plan)
             else:
-                self._delete(items[name], purge=f"purge {name}" in purges)
-            gone.append(name)
+                self._delete(items[name], purge=purge_of(items[name]) in purges)
 
         failures = run_by_needs(
-            self._needs(plan),
+            plan.needs(),
             work,
             width=self._session.control.parallelism,
-            durations={key: _USUAL.get(item.type, 5.0) for key, item in items.items()}
+            durations={key: USUAL.get(item.type, 5.0) for key, item in items.items()}
             | dict.fromkeys(purges, PURGE_SECONDS),
             control=self._session.control,
         )
         if failures:
             raise together(list(failures.values()))
-        return gone
 
     def _reopen_steps(self, plan: Plan) -> None:
         """Before the first deletion: no step counts as completed whose resources go, wherever this is interrupted."""
@@ -328,32 +204,26 @@ class Teardown:
                 self._records.document["steps"].pop(step.name, None)
         self._records.save()
 
-    @staticmethod
-    def _needs(plan: Plan) -> dict[str, list[str]]:
-        """Name -> names that must be gone before."""
-        keys: dict[str, list[str]] = {}
-        for item in plan.delete:
-            keys.setdefault(item.type, []).append(item.key)
-        needs: dict[str, list[str]] = {}
-        for item in plan.delete:
-            before = [key for type_ in _AFTER.get(item.type, ()) for key in keys.get(type_, ())]
-            if item.type == GROUP:
-                before = [other.key for other in plan.delete if other.type != GROUP]
-            if item.inside:  # it goes with its parent
-                parent = _parent(item.id)
-                before += [other.key for other in plan.delete if other.id.lower() == parent]
-            needs[item.key] = before
-        for item in plan.purge:
-            needs[f"purge {item.key}"] = [item.key] if item in plan.delete else []
-        return needs
-
-    def _delete(self, item: Item, *, purge: bool) -> None:
+    def _delete(self, item: Item, *, purge: bool = False) -> None:
         """Delete one resource; gone is what a GET says is gone."""
-        location = self._location(item) if purge else None
+        if purge:
+            self._keep_region(item)
         if not item.inside:
             self._delete_live(item)
-        self._forget(item, location)
-        self._tell(item.key, "deleted")
+        self._forget(item)
+        self._is_gone(item, "deleted")
+
+    def _delete_group(self, item: Item, plan: Plan) -> None:
+        """Delete the group, unless somebody put something into it since the plan was made."""
+        others = self._checks.others_in_group(item, plan)
+        if others:
+            self._tell(item.key, f"stays: it now contains {', '.join(others)}")
+        else:
+            self._delete(item)
+
+    def _is_gone(self, item: Item, how: str) -> None:
+        self.gone.append(item.key)
+        self._tell(item.key, how)
 
     def _delete_live(self, item: Item) -> None:
         def look() -> bool | None:
@@ -367,69 +237,73 @@ class Teardown:
                 hint="Run again later; what is gone stays gone.",
             )
 
-    def _location(self, item: Item) -> str | None:
-        """The region of a vault that is to be purged: a deleted vault is found by it."""
-        live = self._arm.read(item.id, api_version=item.api_version)
-        return None if live is None else str(live["location"])
-
-    def _forget(self, item: Item, location: str | None) -> None:
+    def _forget(self, item: Item) -> None:
         """Remove what the state says about a resource that is gone, and save."""
         document = self._records.document
         record = self._records.resources.get(item.key, {})
-        if item.type == _VAULT:
+        if item.type == VAULT:
             document["secrets"] = {}
-        elif item.type == _JOB and record.get("succeeded"):
+            document.pop("rotating", None)
+        elif item.type == REGISTRY:
+            document.pop("pin", None)  # the images of that run are gone
+        elif item.type == JOB and record.get("succeeded"):
             # The database that it migrated may stay: this content is not run on it again.
             document.setdefault("migrated", {})[item.key] = record["name"]
-        elif item.type == "Microsoft.DBforPostgreSQL/flexibleServers":
+        elif item.type == SERVER:
             document.pop("migrated", None)
-        self._records.deleted(item.key, purging=location)
+        self._records.deleted(item.key, purging=record.get("purge_from"))
 
     # --- purge ---
 
+    def _keep_region(self, item: Item) -> None:
+        """Record, before the deletion, where a vault is: a deleted one is found by its region alone."""
+        live = self._arm.read(item.id, api_version=item.api_version)
+        region = live["location"] if live is not None else self._session.config.location("key_vault")
+        self._records.note(item.key, purge_from=str(region))
+
     def _purge_vault(self, item: Item) -> None:
         """Purge a deleted vault; about ten minutes, beside the rest."""
-        name = ids.last_name(item.id)
-        location = self._records.resources.get(item.key, {}).get("purging")
-        if location is None:  # it was gone before, and nobody knows where it was
-            return
-        region = f"{self._session.scope.subscription}/providers/Microsoft.KeyVault/locations/{location}"
-        path = f"{region}/deletedVaults/{name}"
-        control, version = self._session.control, item.api_version
-        # One that is never listed as deleted was purged before.
-        poll(lambda: self._ask_for_purge(path, version) or None, control=control, limit=_NOT_YET_DELETED)
-        purged = poll(
-            lambda: self._arm.read(path, api_version=version) is None or None, control=control, limit=_PURGE_LIMIT
+        record = self._records.resources[item.key]
+        path = (
+            f"{self._session.scope.subscription}/providers/Microsoft.KeyVault/locations/{record['purging']}"
+            f"/deletedVaults/{item.name}"
         )
-        if purged is None:
-            raise AzureError(f"the vault {name} is still being purged", hint="Run again later.")
+        control = self._session.control
+        # One that is never listed as deleted was purged before, by an interrupted run or by somebody else.
+        left = max(0.0, _NOT_YET_DELETED - _seconds_since(record.get("deleted_at")))
+        found = poll(lambda: self._deleted_vault(path, item), control=control, limit=left)
+        if found is not None and self._is_ours(found, item, record):
+            self._ask_for_purge(path, item.api_version)
+            gone = poll(
+                lambda: self._deleted_vault(path, item) is None or None, control=control, limit=_PURGE_LIMIT
+            )
+            if gone is None:
+                raise AzureError(f"the vault {item.name} is still being purged", hint="Run again later.")
         self._records.deleted(item.key)
-        self._tell(item.key, "purged")
+        self._is_gone(item, "purged")
 
-    def _ask_for_purge(self, path: str, version: str) -> bool:
-        """Start a purge; False where the vault is not listed as deleted yet."""
+    def _deleted_vault(self, path: str, item: Item) -> dict[str, Any] | None:
+        return self._arm.read(path, api_version=item.api_version)
+
+    @staticmethod
+    def _is_ours(deleted: Mapping[str, Any], item: Item, record: Mapping[str, Any]) -> bool:
+        """Whether a deleted vault is the one that was created, and not a later one of that name."""
+        properties = deleted.get("properties") or {}
+        known = creation_id(properties)
+        same = known is None or known == record.get("creation_id")
+        return same and str(properties.get("vaultId", "")).lower() == item.id.lower()
+
+    def _ask_for_purge(self, path: str, version: str) -> None:
         try:
             self._arm.act(f"{path}/purge", api_version=version)
         except AzureError as error:
-            if error.status == 404:
-                return False
-            if error.status != 409:  # being purged already
+            if error.status not in (404, 409):  # purged meanwhile, or being purged already
                 raise
-        return True
 
 
-def _parent(resource_id: str) -> str:
-    """The id of the resource that a resource lies in, in lower case; an extension's is the resource that it extends."""
-    return resource_id.lower().rsplit("/", 2)[0]
-
-
-def _is_rule(type_: str) -> bool:
-    """A firewall rule lies in a server but holds nothing."""
-    return type_.endswith("/firewallRules")
-
-
-def _rank(type_: str) -> int:
-    """The length of the longest chain of types that go before a type."""
-    if type_ == GROUP:
-        return 99
-    return 1 + max((_rank(one) for one in _AFTER.get(type_, ())), default=-1)
+def _seconds_since(text: object) -> float:
+    """Seconds since a time in the state; none where it cannot be read."""
+    try:
+        return time.time() - calendar.timegm(time.strptime(str(text), "%Y-%m-%dT%H:%M:%SZ"))
+    except ValueError:
+        return 0.0

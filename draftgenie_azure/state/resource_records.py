@@ -141,7 +141,7 @@ class ResourceRecords:
             record = self.resources.pop(key, {})
             self.operations.pop(str(record.get("id", "")), None)
             if purging is not None:
-                self.resources[key] = record | ORPHANED | {"purging": purging}
+                self.resources[key] = record | ORPHANED | {"purging": purging, "deleted_at": now()}
             self.save()
 
     # --- secrets ---

@@ -224,6 +224,128 @@ def test_no_step_counts_as_done_whose_resource_an_interrupted_destroy_deleted(de
         assert _exists(deployed, record["id"], record["api_version"]), record["id"]
 
 
+@pytest.mark.parametrize("point", ["the group", "the environment"])
+def test_interrupted_deployment_can_be_destroyed(project: Project, point: str) -> None:
+    """What Azure is still making when the run is killed is waited for, and deleted."""
+    ending = {"the group": "/resourcegroups/draftgenie-rg", "the environment": "/managedenvironments/draftgenie-env"}
+    with project.start(*project.faults(scale=0.005)) as process:
+        wait_for(
+            lambda: any(one.startswith("PUT") and one.lower().endswith(ending[point]) for one in project.writes()),
+            process,
+            "it did not come that far",
+        )
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    group = _group(project)
+
+    result = project.run("--destroy", "--include-data", "--auto-approve")
+
+    assert result.code == 0, result.text
+    assert _listed(project, group) == set()
+    assert project.state()["resources"] == {}
+    assert project.state()["operations"] == {}
+
+
+def test_storage_of_the_environment_goes_with_it(project: Project) -> None:
+    """And alone, where the environment stays."""
+    share = {
+        "type": "azure_file", "mount_path": "/data", "account_name": "theirs", "account_key": "a2V5",
+        "share_name": "data",
+    }  # fmt: skip
+    project.change("services.qdrant.volume", share)
+    project.deploy()
+    (key,) = [key for key in project.state()["resources"] if "storage" in key]
+    storage = project.state()["resources"][key]
+    project.change("services.qdrant.volume", None)
+    project.deploy()
+
+    pruned = project.run("--prune", "--auto-approve")
+
+    assert pruned.code == 0, pruned.text
+    assert not _exists(project, storage["id"], storage["api_version"])
+    project.change("services.qdrant.volume", share)
+    project.deploy()
+    result = project.run("--destroy", "--include-data", "--auto-approve")
+    assert result.code == 0, result.text
+    assert project.state()["resources"] == {}
+
+
+def test_setting_of_a_server_that_stays_is_not_deleted(deployed: Project) -> None:
+    """Azure deletes no server parameter."""
+    deployed.change("postgresql.extensions", ["pgcrypto"])
+    deployed.deploy()
+    deployed.change("postgresql.extensions", [])
+    deployed.deploy()
+    before = len(deployed.requests())
+
+    result = deployed.run("--prune", "--include-data", "--auto-approve")
+
+    assert result.code == 0, result.text
+    assert "keep   postgresql_extensions: it is a setting of a resource that stays" in result.text
+    assert deployed.writes(before) == []
+    assert deployed.run("--destroy", "--include-data", "--auto-approve").code == 0
+    assert deployed.state()["resources"] == {}
+
+
+def test_what_somebody_puts_into_the_group_meanwhile_keeps_it(deployed: Project) -> None:
+    """The group is looked at once more before it is deleted."""
+    group = _group(deployed)
+    theirs = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/theirs"
+    before = len(deployed.requests())
+    with deployed.start(
+        *deployed.faults(scale=0.003), "--destroy", "--include-data", "--auto-approve"
+    ) as process:
+        wait_for(
+            lambda: any(one["method"] == "DELETE" for one in deployed.requests()[before:]), process, "nothing deleted"
+        )
+        _put(deployed, theirs, "2024-11-30", {"location": "eastus2"})
+        _, shown = process.communicate(timeout=60)
+
+    assert process.returncode == 0, shown
+    assert "resource_group stays: it now contains theirs" in shown
+    assert _exists(deployed, theirs, "2024-11-30")
+    assert set(deployed.state()["resources"]) == {"resource_group"}
+
+
+def test_purge_runs_beside_the_rest(deployed: Project) -> None:
+    """It takes ten minutes, as long as everything else: the environment is not waited for."""
+    before = len(deployed.requests())
+
+    result = deployed.run(
+        *deployed.faults(scale=0.002), "--destroy", "--include-data", "--purge", "--auto-approve"
+    )
+
+    assert result.code == 0, result.text
+    requests = [(one["method"], one["path"].lower()) for one in deployed.requests()[before:]]
+    purge = next(number for number, (_, path) in enumerate(requests) if path.endswith("/purge"))
+    environment = [number for number, (_, path) in enumerate(requests) if "/managedenvironments/" in path]
+    assert purge < max(environment)
+    assert deployed.state()["resources"] == {}
+
+
+def test_vault_of_a_killed_purge_is_purged_by_the_next(deployed: Project) -> None:
+    """Wherever it was killed: the region is recorded before the vault is deleted."""
+    vault = deployed.state()["resources"]["key_vault"]
+    arguments = ("--destroy", "--include-data", "--purge", "--auto-approve")
+    before = len(deployed.requests())
+    with deployed.start(*arguments) as process:
+        wait_for(
+            lambda: f"DELETE {vault['id']}" in deployed.writes(before),
+            process,
+            "the vault was not deleted",
+        )
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    result = deployed.run(*arguments)
+
+    assert result.code == 0, result.text
+    with deployed.azure() as azure:
+        path = f"{vault['id'].split('/resourceGroups/')[0]}/providers/Microsoft.KeyVault/deletedVaults"
+        assert azure.send("GET", path, "2026-02-01").json()["value"] == []
+    assert deployed.state()["resources"] == {}
+
+
 def test_purge_lets_the_vaults_name_be_taken_again(deployed: Project) -> None:
     """The deleted vault is gone as well, and with it its secrets."""
     vault = deployed.state()["resources"]["key_vault"]

@@ -46,10 +46,14 @@ class Locks(ResourceType):
         return Refusal(404, "LockNotFound", f"The lock '{call.target.name}' could not be found.")
 
     def list(self, call: Call, scope: str) -> Response:
+        """At the scope and below; with `atScope()` at the scope and above (learn.microsoft.com, Get-AzResourceLock)."""
         start = scope.lower().rstrip("/") + "/"
-        return Response(
-            200, {"value": [item.body for item in call.world.store.of_type(self.type) if item.key.startswith(start)]}
-        )
+        found = call.world.store.of_type(self.type)
+        if call.request.query.get("$filter", "").lower() == "atscope()":
+            shown = [item.body for item in found if start.startswith(item.key.rsplit("/providers/", 1)[0] + "/")]
+        else:
+            shown = [item.body for item in found if item.key.startswith(start)]
+        return Response(200, {"value": shown})
 
 
 register(Locks())

@@ -1,0 +1,291 @@
+"""What forbids a teardown: somebody else's resources, locks, missing rights, purge protection.
+
+All of it is looked for before the first deletion, and then nothing is deleted: a teardown that stops half way leaves an
+application that no longer works.
+"""
+
+from __future__ import annotations
+
+from draftgenie_azure.arm import hosts, ids
+from draftgenie_azure.errors import AzureError
+from draftgenie_azure.provision.bodies.foundation import LINEAGE_TAG
+from draftgenie_azure.provision.prerequisites import allows
+from draftgenie_azure.provision.registry_data import RegistryData
+from draftgenie_azure.provision.teardown_plan import (
+    APP,
+    CLUSTER,
+    COMPONENT,
+    ENVIRONMENT,
+    GROUP,
+    IDENTITY,
+    JOB,
+    REGISTRY,
+    SERVER,
+    VAULT,
+    WORKSPACE,
+)
+from draftgenie_azure.provision.vault import STAGED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from draftgenie_azure.provision.teardown_plan import Item, Plan
+    from draftgenie_azure.session import Session
+
+_LOCK_VERSION = "2020-05-01"
+_LOCKS = "/providers/Microsoft.Authorization/locks"
+_PURGE = "Microsoft.KeyVault/locations/deletedVaults/purge/action"
+_MOST_NAMES = 10
+# Type -> collections in it that Azure deletes with it, and what one of their items is called.
+_CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
+    SERVER: (("databases", "database"),),
+    CLUSTER: (("databases", "database"),),
+    ENVIRONMENT: (
+        ("storages", "storage"),
+        ("certificates", "certificate"),
+        ("managedCertificates", "managed certificate"),
+        ("daprComponents", "Dapr component"),
+    ),
+}
+_OF_AZURE = ("azure_maintenance", "azure_sys", "postgres")  # databases that every server has
+# What Azure adds to the group by itself for an Application Insights resource, up to an hour later
+# (hashicorp/terraform-provider-azurerm issues 10563, 18026): type -> its name, by the component's.
+_WITH_COMPONENT: dict[str, Callable[[str], str]] = {
+    "microsoft.alertsmanagement/smartdetectoralertrules": lambda name: f"failure anomalies - {name}",
+    "microsoft.insights/actiongroups": lambda name: "application insights smart detection",
+}
+
+
+class Checks:
+    """Adds to a plan what forbids it.
+
+    Args:
+        session: the way to Azure.
+        repositories: names in the registry that this deployment pushed images to.
+    """
+
+    def __init__(self, session: Session, repositories: set[str]) -> None:
+        self._session = session
+        self._arm = session.arm
+        self._repositories = repositories
+        self._listed: dict[str, list[dict[str, Any]]] = {}
+
+    def check(self, plan: Plan) -> None:
+        """Look at owner, group, locks, rights, and at whatever others have in what is to go."""
+        group = self._arm.read(self._session.scope.group)
+        if group is None:  # gone, and whatever was in it as well: nothing forbids that
+            return
+        plan.refusals += self._owner(group)
+        self._keep_shared_group(plan)
+        if plan.delete:
+            for look in (self._locks, self._rights, self._guests, self._contents, self._secrets, self._images):
+                plan.refusals += look(plan)
+        plan.refusals += self._purge_protection(plan)
+
+    # --- whose ---
+
+    def _owner(self, group: Mapping[str, Any]) -> Iterator[str]:
+        """A group that another state has taken over is that state's, whatever this one recorded."""
+        owner = (group.get("tags") or {}).get(LINEAGE_TAG)
+        lineage = str(self._session.records.document["lineage"])
+        if owner is not None and owner != lineage:
+            name = ids.last_name(self._session.scope.group)
+            yield (
+                f"the resource group {name} is managed by another state (its lineage is {owner}, this one's "
+                f"{lineage}): use that state"
+            )
+
+    def _keep_shared_group(self, plan: Plan) -> None:
+        """Take the group out of a plan while something else is in it."""
+        group = plan.group
+        if group is None:
+            return
+        others = self.others_in_group(group, plan)
+        if others:
+            plan.delete.remove(group)
+            plan.keep[group.key] = f"it still contains {_shown(others)}"
+
+    def others_in_group(self, group: Item, plan: Plan) -> list[str]:
+        """Names of the resources in the group that do not go."""
+        version = ids.API_VERSIONS[GROUP]
+        listed = list(self._arm.listing(f"{group.id}/resources", api_version=version))
+        components = [item.name.lower() for item in plan.delete if item.type == COMPONENT]
+        going = plan.going
+        return sorted(
+            ids.last_name(str(item["id"]))
+            for item in listed
+            if str(item["id"]).lower() not in going and not comes_with(item, components)
+        )
+
+    # --- locks and rights ---
+
+    def _locks(self, plan: Plan) -> Iterator[str]:
+        """A lock above, on, or inside what is to go makes Azure refuse; it binds owners, too.
+
+        Source: learn.microsoft.com, lock-resources.
+        """
+        found = {str(lock["id"]).lower(): lock for lock in self._all_locks()}
+        for lock_id, lock in sorted(found.items()):
+            scope = lock_id.split(_LOCKS.lower(), 1)[0]
+            if any(_is_within(one, scope) or _is_within(scope, one) for one in plan.going):
+                level = str(lock.get("properties", {}).get("level", "CanNotDelete"))
+                yield (
+                    f"the lock {lock.get('name')} ({level}) on {ids.last_name(scope)} forbids it: "
+                    f"az lock delete --ids {lock['id']}"
+                )
+
+    def _all_locks(self) -> Iterator[dict[str, Any]]:
+        """Locks at the group, below it and above it; those above are not seen by who may not read the subscription."""
+        scope = self._session.scope
+        yield from self._arm.listing(f"{scope.group}{_LOCKS}", api_version=_LOCK_VERSION)
+        above = {"$filter": "atScope()"}
+        for path in (scope.group, scope.subscription):
+            try:
+                yield from self._arm.listing(f"{path}{_LOCKS}", api_version=_LOCK_VERSION, **above)
+            except AzureError as error:
+                if error.status != 403:
+                    raise
+
+    def _rights(self, plan: Plan) -> Iterator[str]:
+        """Compare what is to be deleted with the permissions at the group."""
+        path = f"{self._session.scope.group}/providers/Microsoft.Authorization/permissions"
+        version = ids.API_VERSIONS["Microsoft.Authorization/permissions"]
+        permissions = list(self._arm.listing(path, api_version=version))
+        actions = {f"{item.type}/delete" for item in plan.delete if item.type != GROUP and not item.inside}
+        if plan.group is not None:
+            actions.add("Microsoft.Resources/subscriptions/resourceGroups/delete")
+        if plan.purge:
+            actions.add(_PURGE)
+        missing = sorted(action for action in actions if not any(allows(one, action) for one in permissions))
+        if missing:
+            yield f"the signed-in principal may not: {', '.join(missing)}"
+
+    # --- others who use it ---
+
+    def _guests(self, plan: Plan) -> Iterator[str]:
+        """Others' apps in our environment or with our identity, and others' components on our workspace."""
+        for item in plan.delete:
+            if item.type in (ENVIRONMENT, IDENTITY):
+                yield from self._users(plan, item, (APP, JOB))
+            elif item.type == WORKSPACE:
+                yield from self._users(plan, item, (COMPONENT,))
+
+    def _users(self, plan: Plan, item: Item, types: tuple[str, ...]) -> Iterator[str]:
+        going = plan.going
+        for guest in (guest for type_ in types for guest in self._in_subscription(type_)):
+            if str(guest["id"]).lower() not in going and item.id.lower() in set(_uses(guest)):
+                yield f"{guest['id']} uses {item.key}, and this deployment did not create it"
+
+    def _in_subscription(self, type_: str) -> list[dict[str, Any]]:
+        """Every resource of a type that may be seen: in the subscription, or else in the group."""
+        if type_ not in self._listed:
+            version = ids.API_VERSIONS[type_]
+            try:
+                path = f"{self._session.scope.subscription}/providers/{type_}"
+                self._listed[type_] = list(self._arm.listing(path, api_version=version))
+            except AzureError as error:
+                if error.status != 403:
+                    raise
+                path = f"{self._session.scope.group}/providers/{type_}"
+                self._listed[type_] = list(self._arm.listing(path, api_version=version))
+        return self._listed[type_]
+
+    # --- others' things in it ---
+
+    def _contents(self, plan: Plan) -> Iterator[str]:
+        """Databases, certificates and the like that others made in what is to go."""
+        going = plan.going
+        for item in plan.delete:
+            for collection, what in _CONTENTS.get(item.type, ()):
+                for inner in self._arm.listing(f"{item.id}/{collection}", api_version=item.api_version):
+                    name = ids.last_name(str(inner["id"]))
+                    if str(inner["id"]).lower() not in going and name not in _OF_AZURE:
+                        yield (
+                            f"{item.key} contains the {what} {name}, and this deployment did not create it: "
+                            f"az resource delete --ids {inner['id']}; or keep both: --forget {item.key}"
+                        )
+
+    def _secrets(self, plan: Plan) -> Iterator[str]:
+        """Others' secrets in a vault: it can be recovered with them, unless it is purged."""
+        purged = {item.key for item in plan.purge}
+        for item in (one for one in plan.delete if one.type == VAULT):
+            others = self._others_secrets(item)
+            if others and item.key in purged:
+                yield (
+                    f"{item.key} contains secrets that this deployment did not put there ({_shown(others)}), and a "
+                    "purge is final: leave out --purge, or delete them first"
+                )
+            elif others:
+                plan.warnings.append(
+                    f"{item.key} contains secrets that this deployment did not put there ({_shown(others)}); they can "
+                    "be recovered with the vault until Azure purges it"
+                )
+
+    def _others_secrets(self, item: Item) -> list[str]:
+        version = ids.API_VERSIONS["Microsoft.KeyVault/vaults/secrets"]
+        ours = {*self._session.records.secrets, *self._session.config.vault_secrets()}
+        try:
+            names = [str(one["name"]) for one in self._arm.listing(f"{item.id}/secrets", api_version=version)]
+        except AzureError as error:
+            if error.status != 403:
+                raise
+            self._session.logger.info("the secrets of %s may not be listed; continuing without", item.key)
+            return []
+        return sorted(name for name in names if name.removesuffix(STAGED) not in ours)
+
+    def _images(self, plan: Plan) -> Iterator[str]:
+        """Others' images in a registry: nothing brings them back."""
+        for item in (one for one in plan.delete if one.type == REGISTRY):
+            live = self._arm.read(item.id, api_version=item.api_version)
+            if live is None:
+                continue
+            host = str(live["properties"].get("loginServer"))
+            if not hosts.is_registry(host, item.name, self._session.transport.endpoints):
+                plan.warnings.append(f"the images in {item.key} were not listed: {host} is not a host of this cloud")
+                continue
+            try:
+                names = set(RegistryData(self._session, host).repositories())
+            except AzureError as error:
+                plan.warnings.append(f"the images in {item.key} could not be listed: {error.message}")
+                continue
+            others = sorted(names - self._repositories)
+            if others:
+                yield (
+                    f"{item.key} contains images that this deployment did not push ({_shown(others)}): delete them "
+                    f"(az acr repository delete --name {item.name} --repository NAME); or keep all: --forget {item.key}"
+                )
+
+    def _purge_protection(self, plan: Plan) -> Iterator[str]:
+        for item in plan.purge:
+            live = self._arm.read(item.id, api_version=item.api_version)
+            if live is not None and live["properties"].get("enablePurgeProtection"):
+                yield f"the vault {item.name} has purge protection and cannot be purged: leave out --purge"
+
+
+def _is_within(resource_id: str, scope: str) -> bool:
+    """Whether a resource is a scope, or in it; both in lower case."""
+    return f"{resource_id}/".startswith(f"{scope}/")
+
+
+def _uses(guest: dict[str, Any]) -> Iterator[str]:
+    """Ids, in lower case, of what an app, a job or a component needs in order to work."""
+    properties = guest.get("properties") or {}
+    for name in ("environmentId", "managedEnvironmentId", "WorkspaceResourceId"):
+        if properties.get(name):
+            yield str(properties[name]).lower()
+    for identity in (guest.get("identity") or {}).get("userAssignedIdentities") or {}:
+        yield str(identity).lower()
+
+
+def comes_with(item: dict[str, Any], components: list[str]) -> bool:
+    """Whether Azure itself added a resource for one of these Application Insights resources."""
+    name_for = _WITH_COMPONENT.get(str(item.get("type", "")).lower())
+    own = ids.last_name(str(item["id"])).lower()
+    return name_for is not None and any(own == name_for(component) for component in components)
+
+
+def _shown(names: list[str]) -> str:
+    rest = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,159 @@
+"""What a teardown would do: which resources, in which order, what stays and why, and how long it usually takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from draftgenie_azure.arm import ids
+
+GROUP = "Microsoft.Resources/resourceGroups"
+APP = "Microsoft.App/containerApps"
+JOB = "Microsoft.App/jobs"
+ENVIRONMENT = "Microsoft.App/managedEnvironments"
+ROLE = "Microsoft.Authorization/roleAssignments"
+COMPONENT = "Microsoft.Insights/components"
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+SERVER = "Microsoft.DBforPostgreSQL/flexibleServers"
+CLUSTER = "Microsoft.Cache/redisEnterprise"
+OLDER_REDIS = "Microsoft.Cache/redis"
+REGISTRY = "Microsoft.ContainerRegistry/registries"
+VAULT = "Microsoft.KeyVault/vaults"
+WORKSPACE = "Microsoft.OperationalInsights/workspaces"
+_SETTING = "Microsoft.Insights/diagnosticSettings"
+_STORAGE = "Microsoft.App/managedEnvironments/storages"
+
+# What holds data that nobody can make again; deleted only with --include-data.
+DATA = (OLDER_REDIS, CLUSTER, REGISTRY, SERVER, VAULT)
+# What is always there, created by nobody, and is deleted with the resource that it lies in and in no other way.
+ONLY_WITH_PARENT = ("Microsoft.DBforPostgreSQL/flexibleServers/configurations",)
+# Type -> types that must be gone before it. The group comes after everything.
+AFTER: dict[str, tuple[str, ...]] = {
+    _STORAGE: (APP, JOB),
+    _SETTING: (APP, JOB),
+    ENVIRONMENT: (APP, JOB, _SETTING),
+    ROLE: (APP, JOB),
+    OLDER_REDIS: (APP, JOB),
+    CLUSTER: (APP, JOB),
+    REGISTRY: (APP, JOB, ROLE),
+    SERVER: (APP, JOB),
+    VAULT: (APP, JOB, ROLE),
+    COMPONENT: (APP, JOB),
+    WORKSPACE: (COMPONENT, _SETTING, ENVIRONMENT),
+    IDENTITY: (APP, JOB, ROLE, ENVIRONMENT),
+}
+# Seconds that a deletion usually takes: recorded and published runs.
+USUAL = {
+    ENVIRONMENT: 15 * 60.0,
+    OLDER_REDIS: 10 * 60.0,
+    CLUSTER: 6 * 60.0,
+    SERVER: 3 * 60.0,
+    APP: 30.0,
+    GROUP: 30.0,
+}
+PURGE_SECONDS = 600.0  # recorded: 602 to 654
+
+
+@dataclass(frozen=True)
+class Item:
+    """A recorded resource that is to go.
+
+    Attributes:
+        key: the state's name for it.
+        inside: whether it goes with its parent, which is to be deleted as well.
+    """
+
+    key: str
+    id: str
+    api_version: str
+    inside: bool = False
+
+    @property
+    def type(self) -> str:
+        """Its resource type."""
+        return ids.resource_type(self.id)
+
+    @property
+    def name(self) -> str:
+        """The resource's own name."""
+        return ids.last_name(self.id)
+
+
+@dataclass
+class Plan:
+    """What a teardown would do.
+
+    Attributes:
+        delete: what goes, dependants first.
+        keep: key -> why it stays.
+        purge: vaults whose deleted form goes as well.
+        refusals: what forbids the whole.
+        warnings: what is worth knowing.
+    """
+
+    delete: list[Item] = field(default_factory=list)
+    keep: dict[str, str] = field(default_factory=dict)
+    purge: list[Item] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def group(self) -> Item | None:
+        """The resource group, where it goes."""
+        return next((item for item in self.delete if item.type == GROUP), None)
+
+    @property
+    def going(self) -> set[str]:
+        """Ids of everything that goes, in lower case."""
+        return {item.id.lower() for item in self.delete}
+
+    @property
+    def seconds(self) -> float:
+        """How long it usually takes, dependants before what they depend on; a purge runs beside the rest."""
+        ends: dict[str, float] = {}
+        for item in self.delete:
+            begin = max((ends.get(one, 0.0) for one in AFTER.get(item.type, ())), default=0.0)
+            if item.type == GROUP:
+                begin = max(ends.values(), default=0.0)
+            usual = 0.0 if item.inside else USUAL.get(item.type, 5.0)
+            ends[item.type] = max(ends.get(item.type, 0.0), begin + usual)
+        purged = [ends.get(item.type, 0.0) + PURGE_SECONDS for item in self.purge]
+        return max([*ends.values(), *purged], default=0.0)
+
+    def needs(self) -> dict[str, list[str]]:
+        """Name -> names that must be gone before; a purge needs its vault gone and nothing else."""
+        keys: dict[str, list[str]] = {}
+        for item in self.delete:
+            keys.setdefault(item.type, []).append(item.key)
+        needs: dict[str, list[str]] = {}
+        for item in self.delete:
+            before = [key for type_ in AFTER.get(item.type, ()) for key in keys.get(type_, ())]
+            if item.type == GROUP:
+                before = [other.key for other in self.delete if other.type != GROUP]
+            if item.inside:  # it goes with its parent
+                before += [other.key for other in self.delete if other.id.lower() == parent_of(item.id)]
+            needs[item.key] = before
+        for item in self.purge:
+            needs[purge_of(item)] = [item.key] if item in self.delete else []
+        return needs
+
+
+def purge_of(item: Item) -> str:
+    """The name of a vault's purge in the graph."""
+    return f"purge {item.key}"
+
+
+def parent_of(resource_id: str) -> str:
+    """The id of the resource that a resource lies in, in lower case; an extension has none and is deleted by itself."""
+    return resource_id.lower().rsplit("/", 2)[0]
+
+
+def is_rule(type_: str) -> bool:
+    """A firewall rule lies in a server but holds nothing."""
+    return type_.endswith("/firewallRules")
+
+
+def rank(type_: str) -> int:
+    """The length of the longest chain of types that go before a type."""
+    if type_ == GROUP:
+        return 99
+    return 1 + max((rank(one) for one in AFTER.get(type_, ())), default=-1)
