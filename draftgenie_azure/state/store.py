@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 KEPT_COPIES = 10
 EARLIER_NAMES = (STATE_FILE, EARLIER_STATE_FILE)
+COMPANIONS = ("baseline", "history")  # documents beside the state, which move with it
 _SECTIONS = ("steps", "resources", "secrets", "operations")
 
 
@@ -465,7 +466,7 @@ class StateStore(StepRecords):
         return not any(self.state.get(section) for section in _SECTIONS)
 
     def take_from(self, source: StateStore) -> str | None:
-        """Move another store's document here; both are locked.
+        """Move another store's document here, with what lies beside it; both are locked.
 
         Returns:
             where the source's bytes are now.
@@ -486,6 +487,12 @@ class StateStore(StepRecords):
                 f"(serial {source.state['serial']})",
                 hint=f"Use it as it is (AZURE_STATE_STORAGE); {source.where} is out of date.",
             )
+        # The documents beside it first: wherever this is interrupted, the state says which storage holds, and the next
+        # move writes them again.
+        for name in COMPANIONS:
+            beside = source.backend.read_companion(name)
+            if beside is not None:
+                self._backend.write_companion(name, beside)
         self.state = source.state
         data = state_document.dump(source.state)
         if data != self._stored:
@@ -494,6 +501,8 @@ class StateStore(StepRecords):
             self._stored = data
         aside = source.put_aside("moved")
         source._backend.delete()
+        for name in COMPANIONS:
+            source.backend.write_companion(name, None)
         return aside
 
 

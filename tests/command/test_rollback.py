@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from azurite import Azurite
+from by_hand import delete_image
 from project import Project
 
 
@@ -14,11 +18,16 @@ def _image(project: Project, service: str = "rag_service") -> str:
     return str(properties["template"]["containers"][0]["image"])
 
 
+def _edit(project: Project, text: str) -> None:
+    """Change the source of one service."""
+    (path,) = list((project.directory / "examples/draftgenie").glob("**/rag*/**/main.py"))[:1]
+    path.write_text(path.read_text(encoding="utf-8") + f"\n# {text}\n", encoding="utf-8")
+
+
 @pytest.fixture
 def changed(deployed: Project) -> Project:
     """Deployed twice, the second time with another source of one service."""
-    (path,) = list((deployed.directory / "examples/draftgenie").glob("**/rag*/**/main.py"))[:1]
-    path.write_text(path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    _edit(deployed, "changed")
     deployed.deploy()
     return deployed
 
@@ -53,8 +62,7 @@ def test_change_of_the_source_ends_a_rollback(changed: Project) -> None:
     """And says so."""
     assert changed.run("--rollback", "1", "--auto-approve").code == 0
     old = _image(changed)
-    (path,) = list((changed.directory / "examples/draftgenie").glob("**/rag*/**/main.py"))[:1]
-    path.write_text(path.read_text(encoding="utf-8") + "\n# again\n", encoding="utf-8")
+    _edit(changed, "again")
 
     result = changed.run()
 
@@ -120,3 +128,82 @@ def test_rollback_asks_and_an_unknown_run_is_named(changed: Project) -> None:
     assert "1 to 2" in unknown.text
     assert "deployed already" in same.text
     assert changed.writes(before) == []
+
+
+def test_rollback_reaches_each_earlier_run(changed: Project) -> None:
+    """Back by one, back by two, and forward again: a rollback is a run that can be gone back from as well."""
+    _edit(changed, "third")
+    changed.deploy()
+    runs = changed.run("--history", "--output", "json").events()[0]["runs"]
+    images = [run["services"]["rag_service"]["image"] for run in runs]
+    assert len(set(images)) == 3
+
+    for run in (2, 1, 3):
+        result = changed.run("--rollback", str(run), "--auto-approve")
+
+        assert result.code == 0, result.text
+        assert _image(changed) == images[run - 1]
+    back = changed.run("--rollback", "4", "--auto-approve")  # the first rollback, to run 2
+
+    assert back.code == 0, back.text
+    assert _image(changed) == images[1]
+    assert changed.state()["pin"]["run"] == 4
+
+
+def test_image_that_was_deleted_from_the_registry_refuses_the_rollback(changed: Project) -> None:
+    """Whoever cleaned up the registry; the run before it is not touched either."""
+    runs = changed.run("--history", "--output", "json").events()[0]["runs"]
+    delete_image(changed, runs[0]["services"]["rag_service"]["image"])
+    before, new = len(changed.requests()), _image(changed)
+
+    dry = changed.run("--rollback", "1", "--dry-run")
+    result = changed.run("--rollback", "1", "--auto-approve")
+
+    assert (dry.code, result.code) == (1, 1)
+    for text in (dry.text, result.text):
+        assert "no longer in the registry: rag_service" in text
+        assert "Check out the source of that time" in text
+    assert changed.writes(before) == []
+    assert _image(changed) == new
+    assert "pin" not in changed.state()
+
+
+def test_rollback_of_a_state_that_moved_to_a_blob_in_between(changed: Project, azurite: Azurite) -> None:
+    """The history moves with the state, and back."""
+    old = changed.run("--history", "--output", "json").events()[0]["runs"][0]["services"]["rag_service"]["image"]
+    changed.change("advanced.state_blob_container", f"rollback-{os.getpid()}")
+    changed.environment["AZURE_STORAGE_CONNECTION_STRING"] = azurite.connection_string
+    assert changed.run("--move-state", "blob").code == 0
+    changed.environment["AZURE_STATE_STORAGE"] = "blob"
+
+    result = changed.run("--rollback", "1", "--auto-approve")
+
+    assert result.code == 0, result.text
+    assert not list(changed.directory.glob(".azure-deployment-state*.history"))
+    assert changed.run("--move-state", "local").code == 0
+    changed.environment["AZURE_STATE_STORAGE"] = "local"
+    assert _image(changed) == old
+    runs = changed.run("--history", "--output", "json").events()[0]["runs"]
+    assert [(run["run"], run["kind"]) for run in runs] == [(1, "deploy"), (2, "deploy"), (3, "rollback")]
+    assert "0 ran" in changed.run().text
+    assert changed.run("--rollback", "off").code == 0
+
+
+@pytest.mark.parametrize("how", ["reset", "restored"])
+def test_history_outlives_what_is_done_to_the_state(changed: Project, how: str) -> None:
+    """A state that was cleared, or put back from a copy, can still be gone back from."""
+    runs = changed.run("--history", "--output", "json").events()[0]["runs"]
+    if how == "reset":
+        assert changed.run("--reset-state").code == 0
+    else:
+        (copy,) = list((changed.directory / ".azure-deployment-history").glob("*.json"))[:1]
+        assert changed.run("--restore-state", str(copy), "--adopt").code == 0
+
+    result = changed.run("--rollback", "1", "--auto-approve")
+    if how == "restored":  # the copy is of before the second run: its images are those of run 1
+        assert "deployed already" in result.text
+        assert changed.run().code == 0
+        result = changed.run("--rollback", "1", "--auto-approve")
+
+    assert result.code == 0, result.text
+    assert _image(changed) == runs[0]["services"]["rag_service"]["image"]

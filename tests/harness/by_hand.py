@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import copy
 from typing import Any
+from urllib.parse import urlencode
 
+from emulator_client import AzureClient
 from project import Azure, Project
+
+from azure_emulator.attach import attach
 
 APPS = "2026-01-01"
 PG = "2025-08-01"
@@ -48,3 +52,20 @@ def live(azure: Azure, resource_id: str, version: str) -> dict[str, Any]:
     """What a GET shows."""
     found: dict[str, Any] = azure.send("GET", resource_id, version).json()
     return found
+
+
+def delete_image(project: Project, reference: str) -> None:
+    """Delete an image from its registry by digest, as somebody who cleans up does."""
+    host, _, rest = reference.partition("/")
+    repository, _, digest = rest.partition("@")
+    with attach(project.directory / ".azure-emulator") as emulator:
+        client = AzureClient(emulator)
+        base, form = f"https://{host}", {"grant_type": "access_token", "service": host}
+        form["access_token"] = client.token("https://management.azure.com")
+        token = client.http("POST", f"{base}/oauth2/exchange", urlencode(form).encode()).json()["refresh_token"]
+        form = {"grant_type": "refresh_token", "service": host, "scope": f"repository:{repository}:delete"}
+        form["refresh_token"] = token
+        token = client.http("POST", f"{base}/oauth2/token", urlencode(form).encode()).json()["access_token"]
+        url = f"{base}/v2/{repository}/manifests/{digest}"
+        answer = client.http("DELETE", url, Authorization=f"Bearer {token}")
+        assert answer.status == 202, answer

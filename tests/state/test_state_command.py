@@ -528,15 +528,25 @@ def test_broken_blob_lock_stops_the_run_and_loses_nothing(in_blob: Project, azur
     assert not done & set(in_blob.deploy().ran())
 
 
+def _beside(project: Project) -> dict[str, bytes]:
+    """The documents beside the state file."""
+    paths = {name: project.directory / f"{STATE}.{name}" for name in ("baseline", "history")}
+    return {name: path.read_bytes() for name, path in paths.items() if path.exists()}
+
+
 def test_state_moves_to_the_blob_and_back(deployed: Project, azurite: Azurite) -> None:
     """Lineage and serial stay; what was there before is put aside; nothing runs because of it."""
     deployed.change("advanced.state_blob_container", f"move-{os.getpid()}")
     deployed.environment["AZURE_STORAGE_CONNECTION_STRING"] = azurite.connection_string
-    before = deployed.state()
+    before, companions = deployed.state(), _beside(deployed)
+    assert set(companions) == {"baseline", "history"}
 
     moved = deployed.run("--move-state", "blob")
 
     assert moved.code == 0, moved.text
+    assert _beside(deployed) == {}
+    blobs = _blobs(deployed, azurite)
+    assert {name: blobs[f"azure-deployment-state.json.{name}"][0] for name in companions} == companions
     assert "advanced.state_storage: blob" in moved.out
     assert not deployed.state_file.exists()
     assert json.loads(_blobs(deployed, azurite)["azure-deployment-state.json"][0]) == before
