@@ -90,13 +90,13 @@ def test_waiting_for_somebody_else_is_told_once_with_step_and_resource(project: 
 @pytest.mark.slow  # nothing is told before half a minute has passed
 @pytest.mark.timeout(300)
 def test_long_wait_is_told_with_what_azure_is_at_work_on(project: Project) -> None:
-    """Every half a minute."""
+    """From half a minute on; other steps may wait as well."""
     result = project.run(*project.faults(scale=0.12), timeout=200)
 
     assert result.code == 0, result.text
     told = [" ".join(line.split()) for line in result.err.splitlines() if " waits " in line]
-    assert told
-    assert re.fullmatch(r"6/14 create_databases waits \d+ s of usually [0-9a-z ]+: .*draftgenie-redis.*", told[0])
+    wanted = re.compile(r"6/14 create_databases waits \d+ s of usually [0-9a-z ]+: .*draftgenie-redis.*")
+    assert any(wanted.fullmatch(line) for line in told), told
 
 
 def test_role_that_is_old_is_no_excuse(deployed: Project) -> None:
