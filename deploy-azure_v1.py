@@ -10,6 +10,8 @@
 #     "requests==2.34.2",
 #     "filelock==4.2.12",
 #     "trustme==1.2.1",
+#     "rich==15.0.0",
+#     "shtab==1.13.0",
 # ]
 # ///
 """Bring the DraftGenie application to Azure Container Apps and keep it there.

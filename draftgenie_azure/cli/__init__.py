@@ -1,0 +1,14 @@
+"""The command line: flags, events and their views.
+
+The modules below are imported when first used: a run in which nothing changed needs none of them.
+"""
+
+from __future__ import annotations
+
+from draftgenie_azure.lazy import modules_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from draftgenie_azure.cli import completion  # noqa: F401 - tells the type checker what `__getattr__` finds
+
+__getattr__ = modules_of(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from draftgenie_azure import cli
 from draftgenie_azure.constants import COMMAND, VERSION
 from draftgenie_azure.errors import UsageError
 from draftgenie_azure.nearest import did_you_mean
@@ -28,6 +29,14 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
         """Bad usage is a failure like any other."""
         raise UsageError(message, hint=f"{self.prog} --help lists the flags.")
+
+
+class _Completion(argparse.Action):
+    """Prints a completion script and ends, as --help does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, flag: Any = None) -> None:
+        print(cli.completion.script(parser, values))  # noqa: T201 - a script for a shell, to be taken as it is
+        parser.exit()
 
 
 def _unknown(arguments: list[str], flags: Iterable[str]) -> str:
@@ -136,4 +145,6 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     add("--log-file", metavar="PATH", help="write every request and decision to PATH")
     add("--no-color", action="store_true", help="no colours, as with NO_COLOR")
     add("--verbose", action="store_true", help="log to the terminal too")
+    completed = "print the script that makes a shell complete this command, and exit"
+    add("--completion", action=_Completion, choices=("bash", "zsh", "fish"), help=completed)
     return parser
