@@ -44,27 +44,25 @@ if __name__ == "__main__":  # before anything else: there is nothing to stop in 
 
 import argparse
 import time
-from _thread import RLock  # threading itself costs the no-op run half a millisecond
 from functools import partial
+from threading import RLock
 
 from deployer import DraftGenieDeployer
-from draftgenie_azure import changes, planning, provision, run
+from draftgenie_azure import planning, provision, run
 from draftgenie_azure import state as state_package
-from draftgenie_azure.changes import own_files
 from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_on, validity_digest
 from draftgenie_azure.changes.dependencies import step_hash
-from draftgenie_azure.cli import state_commands
+from draftgenie_azure.cli import plan_view, preflight, process, state_commands
 from draftgenie_azure.cli import views as report
 from draftgenie_azure.cli.arguments import build_parser, is_of_life
-from draftgenie_azure.cli.events import shortened
-from draftgenie_azure.cli.outputs import open_reporter, wanted_output
+from draftgenie_azure.cli.outputs import is_coloured, open_reporter, wanted_output
+from draftgenie_azure.cli.progress import Progress
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
-from draftgenie_azure.constants import CHANGES_PENDING, FAILURE, INTERRUPTED, STATE_FILE, SUCCESS
+from draftgenie_azure.constants import FAILURE, INTERRUPTED, STATE_FILE, SUCCESS
 from draftgenie_azure.errors import (
     AuthenticationError,
-    ConfigError,
     DeployerError,
     NoEmulatorError,
     StateError,
@@ -72,20 +70,19 @@ from draftgenie_azure.errors import (
     UsageError,
 )
 from draftgenie_azure.masking import MASK
-from draftgenie_azure.printable import duration
 from draftgenie_azure.state import document as state_document
-from draftgenie_azure.state import target as target_module
 from draftgenie_azure.state.baseline import NAME, Baselines
 from draftgenie_azure.state.local_file import LocalBackend
 from draftgenie_azure.state.resource_records import ResourceRecords, now
 from draftgenie_azure.state.store import StateStore
-from draftgenie_azure.steps import STEP_NAMES, STEPS, USUAL_SECONDS, step_named
+from draftgenie_azure.state.target import offline_target
+from draftgenie_azure.steps import STEP_NAMES, STEPS, step_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, NoReturn
+    from typing import Any
 
     from draftgenie_azure.cli.events import Reporter
     from draftgenie_azure.config.validated.schema import Config
@@ -95,7 +92,6 @@ if TYPE_CHECKING:
     from draftgenie_azure.steps import Step
 
 SIGN_IN = "sign_in"  # what comes before the first step, in the graph
-FEW_SECONDS = 10.0  # nobody needs to be told that a step is still running before
 
 
 # ---------------------------------------------------------------------------------------------------------------- state
@@ -188,6 +184,7 @@ class StateManager(StateStore):
     def _save_state_to_blob(self) -> None:
         self.store()
 
+
 def _values_and_paths(config: Any) -> tuple[Mapping[str, Any], str, list[str]]:
     raw = getattr(config, "raw", config)
     if isinstance(raw, RawConfig):
@@ -259,13 +256,12 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         super().__init__(config, logger, dry_run)
         self.state = state_manager or StateManager(config, logger)
         self.reporter = reporter or open_reporter("plain", os.environ)
-        self._forcing = (_forced_names(force_steps), force_all, log_file)
+        self._forcing = (force_steps, force_all, log_file)
         self.decider = decider or self._new_decider()
         self.deciding = RLock()
-        self._registration = RLock()
+        self.progress = Progress(self.reporter, self.state)
         self.ran: dict[str, tuple[list[str], float]] = {}
         self._failures: list[DeployerError] = []
-        self._began: dict[str, float] = {}
 
     def _new_decider(self) -> Decider:
         """Decide by the state as it is now."""
@@ -296,38 +292,34 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
                 return self.deploy(control)
         self.control = control or run.control.RunControl(self.config.deployment.parallelism)
         self.control.lock_held = self.state.lock_held
-        self.control.on_wait = self._waits
+        self.control.on_wait = self.waits
         needs = {SIGN_IN: (), **{step.name: step.needs or (SIGN_IN,) for step in STEPS}}
         try:
             failures = run.schedule.run_by_needs(
                 needs,
                 self._work,
                 width=self.control.parallelism,
-                durations=self._durations(),
+                durations=self.progress.durations(),
                 control=self.control,
-                still_running=self._still_running,
+                still_running=self.progress.still_running,
             )
             self.tell_others()
             if failures:
                 raise run.schedule.together(list(failures.values()))
-            self._end()
+            if self.decider.end_run():
+                self._save_deployment_state()
         except DeployerError as error:
             # Where the state could not be saved, every step ends with that; what matters is where it is now.
             if self.state.failure is not None and error is not self.state.failure:
                 raise self.state.failure from error
             raise
         except BaseException:  # a stop, or a fault of the program, which would hide what failed before
-            self._tell_failures()
+            for failure in self._failures if self.state.failure is None else [self.state.failure]:
+                self.reporter.error(failure, log=self._forcing[2])
             raise
         finally:
             self.close()
         return True
-
-    def _tell_failures(self) -> None:
-        """Tell what failed so far; where the state could not be saved, that alone, as it is what all of them are."""
-        _, _, log_file = self._forcing
-        for failure in self._failures if self.state.failure is None else [self.state.failure]:
-            tell_failure(failure, self.reporter, log_file)
 
     def _work(self, name: str) -> None:
         """One node of the graph: a step, or what comes before the first."""
@@ -342,27 +334,13 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             self._failures.append(error)
             raise
 
-    def _waits(self, text: str) -> None:
-        """Tell what the step waits for in whose thread this is called."""
-        self.reporter.step(run.schedule.name_of_thread(), "waits", text)
-
-    def _still_running(self, name: str) -> None:
-        """Tell how long a step has been running, what Azure is at work on, and how long it takes as a rule."""
-        seconds = time.monotonic() - self._began.get(name, time.monotonic())
-        if seconds < FEW_SECONDS:
-            return
-        names = report.under_way(self.state.state, name)
-        text = report.still_running(seconds, self._durations().get(name), names)
-        self.reporter.step(name, "waits", text, seconds=round(seconds, 1), operations=names)
-
-    def _durations(self) -> dict[str, float]:
-        """Seconds that each step took last time, or usually takes."""
-        recorded = {name: (self.state.last_success(name) or {}).get("duration_seconds") for name in STEP_NAMES}
-        return {name: seconds or USUAL_SECONDS[name] for name, seconds in recorded.items()}
-
     def _save_deployment_state(self) -> None:
         self.state.save()
         self.control.check()
+
+    def waits(self, text: str) -> None:
+        """Tell what the step waits for in whose thread this is called."""
+        self.progress.waits(text)
 
     def baselines(self) -> Baselines:
         """What Azure answered after the last writes, from beside the state."""
@@ -394,95 +372,17 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         finally:
             self.close()
 
-    def found_by_looking(self, planned: Planned) -> None:
-        """Run the steps whose resources differ, for the reasons that were found."""
-        for name, reasons in planned.looked.items():
-            self.decider.live_reasons.setdefault(name, []).extend(reasons)
-
-    def _keep_baselines(self) -> None:
-        """Without them only the names of those who changed something are lost: no reason to fail."""
-        try:
-            self.session.arm.baselines.save()
-        except StateError as error:
-            self.warn(f"what Azure answered could not be kept: {error.message}")
-
-    def tell_others(self) -> None:
-        """Tell what others changed, and what Azure did not take."""
-        if not self._is_connected:
-            return  # nobody was signed in
-        ensurer = self.session.arm.ensurer
-        for text, found in (
-            ("changed by others and kept", ensurer.kept),
-            ("changed by others", ensurer.seen),
-            ("sent, and not taken by Azure", ensurer.ignored),
-        ):
-            for key, found_changes in sorted(found.items()):
-                for change in found_changes:
-                    self.warn(f"{key}, {text}: {change}")
-
     def _begin(self) -> None:
         """Check whose the state is, look once at what exists, and write down what this run goes by."""
         self._look_around()
-        document = self.state.state
-        if document.get("secrets_digest") != self.decider.secrets_digest:
-            document["secrets_digest"] = None  # until every step has recorded its lines with the new secrets
-        document["validated"] = validity_digest(self.config.raw, self.decider.secrets_digest)
-        document["target"] = self._target()
-        document["forced"] = self.decider.forced()
-        own_files.record(self.config.raw, document, self._forcing[2])
+        self.state.state["target"] = self.session.target
+        self.decider.begin_run(self._forcing[2])
         self.state.save()
 
     def _look_around(self) -> None:
-        """Whose the group is, and what of the recorded resources is gone: each a reason to run a step, or none."""
-        self._check_target()
-        self._check_left_behind()
-        if self.adopt:
-            take_over_unrestricted(self.decider, self.state)
-        if provision.foundation.check_owner(self.session):
-            self.decider.live_reasons.setdefault("create_resource_group", []).append("the group is taken over")
-        self._find_gone()
-        self._find_changed_secrets()
-
-    def _end(self) -> None:
-        changed = self.state.state.get("secrets_digest") != self.decider.secrets_digest
-        if changed and self.decider.secrets_are_recorded():
-            self.state.state["secrets_digest"] = self.decider.secrets_digest
-            self._save_deployment_state()
-
-    def _target(self) -> dict[str, Any]:
-        target = {
-            "cloud": self.config.endpoints.name,
-            "subscription_id": self.session.subscription_id,
-            "resource_group": self.config.azure.resource_group,
-        }
-        if self.session.emulator is not None:
-            target["emulator"] = self.session.emulator.emulator_id
-        return target
-
-    def _check_target(self) -> None:
-        """Refuse a state that was recorded for another cloud, emulator, subscription or group."""
-        check_target(self.state, self._target())
-
-    def _check_left_behind(self) -> None:
-        """Refuse to leave what holds data behind because its name changed or its section is gone."""
-        decider = self.decider
-        provision.survey.check_left_behind(
-            self.session, lambda step: decider.force_all or step in decider.force_steps
-        )
-
-    def _find_gone(self) -> None:
-        """A recorded resource that is gone or failed, or an address that is not ours, is a reason to run its step."""
-        recorded = {name: (self.state.last_success(name) or {}).get("outputs", {}) for name in STEP_NAMES}
-        found = (*provision.survey.find_gone(self.session), *provision.survey.find_foreign(self.session, recorded))
-        for step, reason in found:
-            self.decider.live_reasons.setdefault(step, []).append(reason)
-
-    def _find_changed_secrets(self) -> None:
-        """A secret that is not the recorded one any more is a reason to run the step that put it there."""
-        if self.decider.live_reasons.get("create_key_vault"):
-            return
-        for step, reason in provision.survey.find_changed_secrets(self.session):
-            self.decider.live_reasons.setdefault(step, []).append(reason)
+        """Whose state and group these are, and what of the recorded resources is gone: reasons to run a step."""
+        self.state.check_target(self.session.target)
+        planning.surroundings.look_around(self.session, self.decider, adopt=self.adopt)
 
     # --- one step ---
 
@@ -494,17 +394,15 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         """
         if self.decider.forced_reasons(step.name):
             self.forced |= {step.name}
-        facts = {"reasons": decision.reasons, "changes": decision.changes}
-        self.reporter.step(step.name, "run", shortened(decision.reasons), **facts)
+        self.progress.begin(step.name, decision)
         self.logger.debug("%s runs: %s", step.name, "\n".join([*decision.reasons, *decision.changes]))
         self.state.mark_step_running(step.name, {"reasons": decision.reasons})
         self.control.check()
         self.session.records.begin_step(step.name)
-        began = self._began[step.name] = time.monotonic()
         try:
-            outputs = self._registering(body)
+            outputs = self.registering(body)
         except DeployerError as error:
-            _put_in_front(step.name, error)
+            error.put_in_front(step.name)
             self._mark_failed(step, error.message)
             raise
         except StopRequested:
@@ -513,9 +411,15 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         except Exception as error:  # a fault of the program: the record must not say that the step still runs
             self._mark_failed(step, f"{step.name}: {type(error).__name__}: {error}")
             raise
-        seconds = round(time.monotonic() - began, 1)
-        self._keep_baselines()
+        seconds = self.progress.seconds(step.name)
+        self.keep_baselines()
         self.session.records.end_step(step.name)
+        self._mark_completed(step, decision, outputs, seconds)
+        self.ran[step.name] = (decision.reasons, seconds)
+        self.progress.done(step.name, seconds, written=sorted(self.session.arm.written.get(step.name, ())))
+        return outputs
+
+    def _mark_completed(self, step: Step, decision: Decision, outputs: dict[str, Any], seconds: float) -> None:
         dependencies = as_packed(decision.dependencies, self.packed) if step.images else decision.dependencies
         if step.images and self.state.state.get("pin"):
             self.state.state["pin"]["pending"] = False  # from here on a change of the source ends it
@@ -527,24 +431,6 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             outputs=outputs,
             values=self.decider.hasher.plain_values(step),
         )
-        self.ran[step.name] = (decision.reasons, seconds)
-        written = sorted(self.session.arm.written.get(step.name, ()))
-        words = f"{duration(seconds)}: {shortened(written)}" if written else duration(seconds)
-        self.reporter.step(step.name, "done", words, seconds=seconds, written=written)
-        return outputs
-
-    def _registering(self, body: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Do a step's work; where a resource provider was unregistered meanwhile, register it and try once more."""
-        try:
-            return body()
-        except DeployerError as error:
-            if not provision.prerequisites.is_unregistered(error):
-                raise
-            self.logger.info("a resource provider is not registered: %s", error.message)
-        with self._registration:
-            self._waits("a resource provider was unregistered; it is registered again")
-            provision.prerequisites.register(self.session)
-        return body()
 
     def _mark_failed(self, step: Step, text: str) -> None:
         self.reporter.step(step.name, "failed", text.splitlines()[0], error=text)
@@ -556,12 +442,8 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         Raises:
             DeployerError: it is switched off, and what is recorded of it cannot be read by the steps after it.
         """
-        success = self.state.last_success(step.name) or {}
-        unusable = self.decider.unusable(step.name, success) if success else None
-        if unusable is not None:
-            raise _switched_off(step, f"its recorded {unusable}")
+        outputs = self.decider.handed_on(step.name)
         self.reporter.step(step.name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
-        outputs: dict[str, Any] = success.get("outputs", {})
         return outputs
 
     def own_files(self) -> tuple[str, ...]:
@@ -625,49 +507,6 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         return super()._step_verify_deployment()
 
 
-def _switched_off(step: Step, problem: str) -> DeployerError:
-    return DeployerError(
-        f"{step.name} is switched off by the configuration, but {problem}",
-        hint="Set deployment.skip_build or deployment.skip_migrations to false for one run.",
-    )
-
-
-def check_target(state: StateManager, target: Mapping[str, Any]) -> None:
-    """Refuse a state that was recorded for something else, with the command that clears it."""
-    target_module.check_target(state.state["target"], target, state.where, lambda: state.command("--reset-state"))
-
-
-def take_over_unrestricted(decider: Decider, state: StateManager) -> None:
-    """Adoption is a reason to run the steps whose resources were left open."""
-    for key, record in state.state["resources"].items():
-        reasons = decider.live_reasons.setdefault(record["step"], [])
-        if record.get("left_open") and f"{key} is taken over" not in reasons:
-            reasons.append(f"{key} is taken over")
-
-
-def _put_in_front(name: str, error: DeployerError) -> None:
-    """Begin the message of each failure with the name of its step."""
-    for part in error.parts:
-        part.message = f"{name}: {part.message}"
-        part.args = (part.message,)
-    error.message = "\n".join(part.message for part in error.parts)
-    error.args = (error.message,)
-
-
-def tell_failure(error: DeployerError, reporter: Reporter, log: str | None) -> None:
-    """Tell what failed and what to do next, of each failure where they were raised together."""
-    for part in error.parts:
-        reporter.error(part, log=log)
-
-
-def _forced_names(force_steps: Mapping[str, bool] | Iterable[str] | None) -> list[str]:
-    if force_steps is None:
-        return []
-    if isinstance(force_steps, dict):
-        return [name for name, wanted in force_steps.items() if wanted]
-    return list(force_steps)
-
-
 # ------------------------------------------------------------------------------------------------------------- commands
 
 
@@ -675,18 +514,14 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     """Deploy what changed. Where nothing did, Azure is not asked and nothing of its SDK imported."""
     began = time.monotonic()
     state = StateManager(raw)
-    decider = _decider(args, raw, state)
-    digest = validity_digest(raw, decider.secrets_digest)
-    config: Config | None = None if digest == state.state.get("validated") else configuration.validate(raw)
-    check_target(state, target_module.offline_target(raw))
-    plan = decider.plan()
+    decider, config, plan = _decided(args, raw, state)
     asks = args.refresh or args.expect_plan
     if not asks and not any(decision.runs for decision in plan.values()):
         return _nothing_to_do(plan, state, reporter, began)
-    _check_before(decider, plan, state, reporter)
+    preflight.check(decider, plan, state, reporter)
     config = config or configuration.validate(raw)
     logger = run.log.open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
-    _tell_notices(config, reporter)
+    preflight.tell_notices(config, reporter)
     with state_commands.locked(state, args, reporter):
         state.check_rescued()
         state.put_earlier_aside()
@@ -694,12 +529,13 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         # What was decided without the lock may be done by now, by the run that had it.
         decider = _decider(args, raw, state)
         plan = decider.plan()
-        check_target(state, target_module.offline_target(raw))
+        state.check_target(offline_target(raw))
         found: Planned | None = None
         if asks:
             found = _planned(args, config, state, plan, reporter)
-            _check_expected(args.expect_plan, found)
+            preflight.check_expected(args.expect_plan, found)
             plan = found.decisions
+            decider.add_reasons(found.looked)
         if not any(decision.verdict in ("run", "fault", "blocked") for decision in plan.values()):
             return _nothing_to_do(plan, state, reporter, began)
         deployer = IdempotentDraftGenieDeployer(
@@ -708,47 +544,70 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         )  # fmt: skip
         deployer.adopt = args.adopt
         deployer.repair = bool(args.refresh)
-        if found is not None:
-            deployer.found_by_looking(found)
         return _deploy(deployer, args, began)
 
 
-def _check_before(
-    decider: Decider, plan: Mapping[str, Decision], state: StateManager, reporter: Reporter
-) -> None:
-    """Find what would only fail after the databases are made, and name what images should not ship.
-
-    Where the earlier script deployed, what is taken over from it and what differs is told as well.
-
-    Raises:
-        ConfigError: with every fault.
-    """
-    earlier = state_package.earlier.find(state.earlier_documents(), decider.raw)
-    for text in earlier.lines:
-        reporter.message(text, level="note")
-    faults = decider.switched_off_too_early() + earlier.faults
-    if plan["build_and_push_images"].runs:
-        faults += changes.images.faults(decider.hasher)
-        for text in () if faults else changes.images.notices(decider.hasher):
-            reporter.message(text, level="note")
-    if faults:
-        raise ConfigError(faults)
+def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
+    """Tell what would run, why, and what would change; write nothing anywhere."""
+    state = StateManager(raw, tolerant=args.reset_state)
+    for path in state.earlier:
+        reporter.message(f"would put the state of the earlier script, {path}, aside", level="note")
+    if args.reset_state:
+        reporter.message(f"would put {state.where} aside and clear the state")
+        return SUCCESS
+    decider, config, plan = _decided(args, raw, state)
+    preflight.check(decider, plan, state, reporter)
+    if not args.refresh and not any(decision.runs for decision in plan.values()):
+        return plan_view.show_plan(args, plan, reporter, None)
+    config = config or configuration.validate(raw)
+    preflight.tell_notices(config, reporter)
+    planned = _planned(args, config, state, plan, reporter)
+    return plan_view.show_plan(args, planned.decisions, reporter, planned)
 
 
-def _tell_notices(config: Config, reporter: Reporter) -> None:
-    """Name what is allowed in the configuration and yet worth saying, and the keys that have no effect."""
-    ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
-    for text in (*config.notices, *ignored):
-        reporter.message(text, level="note")
+def _decided(
+    args: argparse.Namespace, raw: RawConfig, state: StateManager
+) -> tuple[Decider, Config | None, dict[str, Decision]]:
+    """What would run by what is recorded; the configuration is validated where it was not before as it is now."""
+    decider = _decider(args, raw, state)
+    config: Config | None = None
+    if validity_digest(raw, decider.secrets_digest) != state.state.get("validated"):
+        config = configuration.validate(raw)
+    state.check_target(offline_target(raw))
+    return decider, config, decider.plan()
 
 
-def _check_expected(expected: str | None, found: Planned) -> None:
-    """Refuse to run anything else than what was reviewed."""
-    if expected and not (found.asked and found.id == expected):
-        raise DeployerError(
-            f"the plan is not the one that was reviewed: {found.id} instead of {expected}",
-            hint="Review it again with --dry-run; something changed in between.",
-        )
+def _decider(args: argparse.Namespace, raw: RawConfig, state: StateManager) -> Decider:
+    decider = Decider(
+        STEPS, raw, state, force_steps=args.force_step, force_all=args.force_all, log_file=args.log_file
+    )
+    if args.adopt:
+        decider.take_over_unrestricted()
+    return decider
+
+
+def _planned(
+    args: argparse.Namespace,
+    config: Config,
+    state: StateManager,
+    decisions: Mapping[str, Decision],
+    reporter: Reporter,
+) -> Planned:
+    """The plan by the steps themselves; by what is recorded alone where nobody is signed in."""
+    deployer = IdempotentDraftGenieDeployer(
+        config, run.log.quiet_log(), True, state, args.force_step, args.force_all,
+        reporter=reporter, log_file=args.log_file,
+    )  # fmt: skip
+    deployer.adopt = args.adopt
+    control = Interrupts.control = run.control.RunControl(args.parallelism or config.deployment.parallelism)
+    try:
+        planned = deployer.make_plan(control, refresh=bool(args.refresh))
+    except (AuthenticationError, NoEmulatorError) as error:
+        reporter.message(f"Azure was not asked: {error.message}", level="note")
+        return planning.making.by_what_is_recorded(decisions)
+    for text in deployer.warnings:
+        reporter.message(text, level="warning")
+    return planned
 
 
 def _nothing_to_do(plan: Mapping[str, Decision], state: StateManager, reporter: Reporter, began: float) -> int:
@@ -792,94 +651,6 @@ def _kind(args: argparse.Namespace) -> dict[str, Any]:
     return {"kind": "rotate" if args.rotate_secret else "deploy"}
 
 
-def _decider(args: argparse.Namespace, raw: RawConfig, state: StateManager) -> Decider:
-    decider = Decider(
-        STEPS, raw, state, force_steps=args.force_step, force_all=args.force_all, log_file=args.log_file
-    )
-    if args.adopt:
-        take_over_unrestricted(decider, state)
-    return decider
-
-
-def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
-    """Tell what would run, why, and what would change; write nothing anywhere."""
-    state = StateManager(raw, tolerant=args.reset_state)
-    for path in state.earlier:
-        reporter.message(f"would put the state of the earlier script, {path}, aside", level="note")
-    if args.reset_state:
-        reporter.message(f"would put {state.where} aside and clear the state")
-        return SUCCESS
-    decider = _decider(args, raw, state)
-    config: Config | None = None
-    if validity_digest(raw, decider.secrets_digest) != state.state.get("validated"):
-        config = configuration.validate(raw)
-    check_target(state, target_module.offline_target(raw))
-    decisions = decider.plan()
-    _check_before(decider, decisions, state, reporter)
-    if not args.refresh and not any(decision.runs for decision in decisions.values()):
-        return _told_plan(args, decisions, reporter, None)
-    config = config or configuration.validate(raw)
-    _tell_notices(config, reporter)
-    planned = _planned(args, config, state, decisions, reporter)
-    return _told_plan(args, planned.decisions, reporter, planned)
-
-
-def _planned(
-    args: argparse.Namespace,
-    config: Config,
-    state: StateManager,
-    decisions: Mapping[str, Decision],
-    reporter: Reporter,
-) -> Planned:
-    """The plan by the steps themselves; by what is recorded alone where nobody is signed in."""
-    import logging
-
-    logger = logging.getLogger("draftgenie.plan")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    deployer = IdempotentDraftGenieDeployer(
-        config, logger, True, state, args.force_step, args.force_all, reporter=reporter, log_file=args.log_file
-    )
-    deployer.adopt = args.adopt
-    control = Interrupts.control = run.control.RunControl(args.parallelism or config.deployment.parallelism)
-    try:
-        planned = deployer.make_plan(control, refresh=bool(args.refresh))
-    except (AuthenticationError, NoEmulatorError) as error:
-        reporter.message(f"Azure was not asked: {error.message}", level="note")
-        return planning.making.by_what_is_recorded(decisions)
-    for text in deployer.warnings:
-        reporter.message(text, level="warning")
-    return planned
-
-
-def _told_plan(
-    args: argparse.Namespace, decisions: Mapping[str, Decision], reporter: Reporter, planned: Planned | None
-) -> int:
-    for name, decision in decisions.items():
-        reporter.planned(name, decision.verdict, decision.reasons, decision.changes)
-    words = ("run", "may run", "skip", "fault", "blocked")
-    counts = {verdict: sum(d.verdict == verdict for d in decisions.values()) for verdict in words}
-    document = {
-        "event": "plan",
-        "steps": {name: {"verdict": d.verdict, "reasons": d.reasons} for name, d in decisions.items()},
-        "plan": {"changes": [], "drift": [], "faults": {}, "asked_azure": False},
-    }
-    lines: list[str] = []
-    if planned is not None:
-        document |= planned.document()
-        lines = planning.view.lines(planned)
-        if planned.asked:
-            document["plan_id"] = planned.id
-            lines.append(f"Plan {planned.id}")
-    faults = f", {counts['fault']} would fail" if counts["fault"] else ""
-    text = f"Dry run: {counts['run']} to run, {counts['may run']} may run, {counts['skip']} up to date{faults}."
-    reporter.result([*lines, f"{text} Nothing was written."], document)
-    if counts["fault"]:
-        return FAILURE
-    drifted = planned is not None and bool(args.refresh) and planned.drifted
-    return CHANGES_PENDING if args.detailed_exitcode and (counts["run"] or drifted) else SUCCESS
-
-
 # --------------------------------------------------------------------------------------------------------- command line
 
 
@@ -889,26 +660,18 @@ def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
     if args.status:
         return state_commands.show_status(args, reporter, StateManager)
     raw = configuration.read(args.config, os.environ, args.env_file)
-    args.dry_run = args.dry_run or is_on(raw, "deployment.dry_run")
-    args.auto_approve = args.auto_approve or is_on(raw, "deployment.auto_approve")
-    args.verbose = args.verbose or is_on(raw, "deployment.verbose")
+    for flag in ("dry_run", "auto_approve", "verbose"):
+        setattr(args, flag, getattr(args, flag) or is_on(raw, f"deployment.{flag}"))
     args.refresh = is_on(raw, "deployment.refresh") if args.refresh is None else args.refresh
     if is_of_life(args):
         from draftgenie_azure.cli import life  # opens a session
 
         if not life.run(args, raw, reporter, StateManager):
             return SUCCESS
-    if args.force_unlock:
-        return state_commands.unlock(args, raw, reporter, StateManager)
-    if args.move_state:
-        return state_commands.move(args, raw, reporter, StateManager)
-    if args.restore_state:
-        return state_commands.restore(args, raw, reporter, StateManager)
-    if args.dry_run:
-        return run_plan(args, raw, reporter)
-    if args.reset_state:
-        return state_commands.reset(args, raw, reporter, StateManager)
-    return run_deploy(args, raw, reporter)
+    command = state_commands.chosen(args)
+    if command is not None:
+        return command(args, raw, reporter, StateManager)
+    return (run_plan if args.dry_run else run_deploy)(args, raw, reporter)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -917,7 +680,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments; those of the process unless given.
     """
-    _open_streams()
+    process.open_streams()
     sys.excepthook = report.show_traceback
     MASK.add_environment(os.environ)
     try:
@@ -927,8 +690,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         reporter.error(error, log=None)
         reporter.end(FAILURE)
         return FAILURE
-    color = not args.no_color and not os.environ.get("NO_COLOR") and sys.stderr.isatty()
-    reporter = open_reporter(args.output, os.environ, color=color)
+    reporter = open_reporter(args.output, os.environ, color=is_coloured(args.no_color, os.environ))
     code = FAILURE
     try:
         Interrupts.install()
@@ -944,33 +706,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _open_streams() -> None:
-    """Have a stream that is closed (`2>&-`) lead nowhere; the number of its descriptor is then no other file's."""
-    for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w"))
-
-
 def _outcome(args: argparse.Namespace, reporter: Reporter) -> int:
     try:
         return dispatch(args, reporter)
     except DeployerError as error:
         return _failed(error, args, reporter)
     except ModuleNotFoundError as error:
-        return _failed(_without_requirement(error), args, reporter)
-
-
-def _without_requirement(error: ModuleNotFoundError) -> DeployerError:
-    """The failure of an import that is nobody's fault but the installation's."""
-    lock = os.path.join(os.path.dirname(os.path.realpath(__file__)), "requirements.lock")
-    return DeployerError(
-        f"the Python package that brings {error.name} is not installed for {sys.executable}",
-        hint=f"Install what the command needs: {sys.executable} -m pip install --require-hashes -r {lock}",
-    )
+        return _failed(process.without_requirement(error), args, reporter)
 
 
 def _failed(error: DeployerError, args: argparse.Namespace, reporter: Reporter) -> int:
-    tell_failure(error, reporter, args.log_file)
+    reporter.error(error, log=args.log_file)
     return FAILURE
 
 
@@ -980,16 +726,5 @@ def _interrupted(reporter: Reporter, operations: Sequence[str] = ()) -> int:
     return INTERRUPTED
 
 
-def _end_process(code: int) -> NoReturn:
-    """End without the interpreter's own shutdown, which is slow and leaves a signal that comes then to the system.
-
-    Nothing needs it: locks and the emulator were let go of, the log was written line by line, temporary files have no
-    name, and an interrupted run's abandoned threads are not waited for.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
 if __name__ == "__main__":
-    _end_process(main())
+    process.end(main())

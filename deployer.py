@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from threading import RLock
+
 from draftgenie_azure import provision
+from draftgenie_azure.errors import DeployerError, StateError
 from draftgenie_azure.steps import APPLICATION, INFRASTRUCTURE, Inputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
     from typing import Any
 
     from draftgenie_azure.arm.plan import Plan
@@ -52,6 +56,7 @@ class DraftGenieDeployer:
         self.warnings: list[str] = []
         self._vault: Vault | None = None
         self._is_connected = False
+        self._registration = RLock()
 
     def connect(self, records: ResourceRecords, control: RunControl) -> None:
         """Open the session: emulator where one is configured, sign-in, subscription.
@@ -98,6 +103,46 @@ class DraftGenieDeployer:
         if text not in self.warnings:
             self.warnings.append(text)
         self.logger.warning("%s", text)
+
+    def waits(self, text: str) -> None:
+        """Something is waited for."""
+        self.logger.info("%s", text)
+
+    # ------------------------------------------------------------------------------------- what all steps need
+
+    def registering(self, body: Callable[[], Outputs]) -> Outputs:
+        """Do a step's work; where a resource provider was unregistered meanwhile, register it and try once more."""
+        try:
+            return body()
+        except DeployerError as error:
+            if not provision.prerequisites.is_unregistered(error):
+                raise
+            self.logger.info("a resource provider is not registered: %s", error.message)
+        with self._registration:
+            self.waits("a resource provider was unregistered; it is registered again")
+            provision.prerequisites.register(self.session)
+        return body()
+
+    def keep_baselines(self) -> None:
+        """Save what Azure answered. Without it only the names of those who changed something are lost."""
+        try:
+            self.session.arm.baselines.save()
+        except StateError as error:
+            self.warn(f"what Azure answered could not be kept: {error.message}")
+
+    def tell_others(self) -> None:
+        """Tell what others changed, and what Azure did not take."""
+        if not self._is_connected:
+            return  # nobody was signed in
+        ensurer = self.session.arm.ensurer
+        for text, found in (
+            ("changed by others and kept", ensurer.kept),
+            ("changed by others", ensurer.seen),
+            ("sent, and not taken by Azure", ensurer.ignored),
+        ):
+            for key, changes in sorted(found.items()):
+                for change in changes:
+                    self.warn(f"{key}, {text}: {change}")
 
     def inputs(self, step: str) -> Inputs:
         """The outputs that a step may read."""

@@ -45,6 +45,14 @@ class DeployerError(Exception):
         """The failures that were raised together, or the one."""
         return [self]
 
+    def put_in_front(self, name: str) -> None:
+        """Begin the message of each failure with a name."""
+        for part in self.parts:
+            part.message = f"{name}: {part.message}"
+            part.args = (part.message,)
+        self.message = "\n".join(part.message for part in self.parts)
+        self.args = (self.message,)
+
 
 class Fault:
     """One fault of the configuration: where it stands, what was found, what is allowed."""

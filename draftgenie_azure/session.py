@@ -80,6 +80,16 @@ class Session:
         kind = "User" if self.claims.get("idtyp") == "user" or "scp" in self.claims else "ServicePrincipal"
         return str(self.claims.get("oid", "")), kind
 
+    @property
+    def target(self) -> dict[str, Any]:
+        """What the state was recorded for, and must be used for."""
+        target: dict[str, Any] = {
+            "cloud": self.config.endpoints.name,
+            "subscription_id": self.subscription_id,
+            "resource_group": self.config.azure.resource_group,
+        }
+        return target if self.emulator is None else target | {"emulator": self.emulator.emulator_id}
+
     def warn(self, text: str) -> None:
         """Log a warning that the summary repeats."""
         self.on_warning(text)

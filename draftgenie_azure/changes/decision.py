@@ -6,7 +6,7 @@ import os
 import sys
 from threading import Thread
 
-from draftgenie_azure.changes import published
+from draftgenie_azure.changes import own_files, published
 from draftgenie_azure.changes.dependencies import (
     TOOL_ROOT,
     Hasher,
@@ -15,7 +15,6 @@ from draftgenie_azure.changes.dependencies import (
     secret_values,
     step_hash,
 )
-from draftgenie_azure.changes.own_files import own_files
 from draftgenie_azure.changes.reasons import Comparison
 from draftgenie_azure.digests import HASH_FORMAT, NULL, sha256
 from draftgenie_azure.errors import DeployerError, Fault
@@ -76,7 +75,7 @@ class Decider:
         steps: the table of steps, in order.
         raw: the configuration as read.
         state: the state's records.
-        force_steps: steps that run whatever their hash says.
+        force_steps: steps that run whatever their hash says: names, or a mapping of name to bool.
         force_all: every step does.
         log_file: where the run logs to; in no build context, as the configuration and the state are not.
 
@@ -92,17 +91,17 @@ class Decider:
         raw: RawConfig,
         state: Records,
         *,
-        force_steps: Iterable[str] = (),
+        force_steps: Mapping[str, bool] | Iterable[str] | None = (),
         force_all: bool = False,
         log_file: str | None = None,
     ) -> None:
         self.steps = steps
         self.raw = raw
         self.state = state
-        self.force_steps = frozenset(force_steps)
+        self.force_steps = _wanted(force_steps)
         self.force_all = force_all
         self.live_reasons: dict[str, list[str]] = {}
-        self.own_files = own_files(raw, state.state, state.state_file, log_file)
+        self.own_files = own_files.own_files(raw, state.state, state.state_file, log_file)
         salt = state.state["salt"]
         digest = _begin_secrets_digest(raw, salt)
         self.hasher = Hasher(raw, salt, exclude=self.own_files)
@@ -161,6 +160,24 @@ class Decider:
         """What is wrong with the recorded outputs of a step; None where nothing is."""
         return published.fault(name, success.get("outputs"), self.raw.get, self.hasher.built())
 
+    def handed_on(self, name: str) -> dict[str, Any]:
+        """What a step that does not run published when it last ran; nothing where it never did.
+
+        Raises:
+            DeployerError: the steps after it cannot read that.
+        """
+        success = self.state.last_success(name)
+        if success is None:
+            return {}
+        unusable = self.unusable(name, success)
+        if unusable is not None:
+            raise DeployerError(
+                f"{name} is switched off by the configuration, but its recorded {unusable}",
+                hint="Set deployment.skip_build or deployment.skip_migrations to false for one run.",
+            )
+        outputs: dict[str, Any] = success.get("outputs", {})
+        return outputs
+
     def _is_idle(self, step: Step, reasons: Sequence[str]) -> bool:
         """Whether a step has nothing to do, so that other outputs of the steps before it are no reason to run."""
         idle = step.variables == "migrations" and not self.raw.get("migrations")
@@ -182,6 +199,24 @@ class Decider:
             images=self.hasher.images,
         )
         return comparison.reasons() or ["the recorded hash is not that of its lines"], comparison.lines()
+
+    def add_reason(self, step: str, reason: str) -> None:
+        """Have a step run for what was found at its resources."""
+        reasons = self.live_reasons.setdefault(step, [])
+        if reason not in reasons:
+            reasons.append(reason)
+
+    def add_reasons(self, found: Mapping[str, Sequence[str]]) -> None:
+        """Have steps run, each for several reasons."""
+        for step, reasons in found.items():
+            for reason in reasons:
+                self.add_reason(step, reason)
+
+    def take_over_unrestricted(self) -> None:
+        """Adoption is a reason to run the steps whose resources were left open."""
+        for key, record in self.state.state["resources"].items():
+            if record.get("left_open"):
+                self.add_reason(record["step"], f"{key} is taken over")
 
     def forced_reasons(self, name: str) -> list[str]:
         """Why a step is forced; a forced run that was cut off goes on as forced."""
@@ -222,7 +257,24 @@ class Decider:
                 found.append(Fault(f"{words}: set it to false for the first run", key=key, file=file, line=line))
         return found
 
-    def secrets_are_recorded(self) -> bool:
+    def begin_run(self, log_file: str | None) -> None:
+        """Write into the state what a run goes by; whoever calls saves it."""
+        document = self.state.state
+        if document.get("secrets_digest") != self.secrets_digest:
+            document["secrets_digest"] = None  # until every step has recorded its lines with the new secrets
+        document["validated"] = validity_digest(self.raw, self.secrets_digest)
+        document["forced"] = self.forced()
+        own_files.record(self.raw, document, log_file)
+
+    def end_run(self) -> bool:
+        """Write into the state what a run that completed every step knows; whether that is something new."""
+        document = self.state.state
+        if document.get("secrets_digest") == self.secrets_digest or not self._secrets_are_recorded():
+            return False
+        document["secrets_digest"] = self.secrets_digest
+        return True
+
+    def _secrets_are_recorded(self) -> bool:
         """Whether every recorded `secret:` line is that of the secrets as they are now.
 
         A step that is switched off, or was not reached, still has the lines of secrets that were; with them the
@@ -254,6 +306,12 @@ class Decider:
             if success is not None:
                 outputs[step.name] = success.get("outputs", {})
         return decisions
+
+
+def _wanted(force_steps: Mapping[str, bool] | Iterable[str] | None) -> frozenset[str]:
+    if isinstance(force_steps, dict):
+        return frozenset(name for name, wanted in force_steps.items() if wanted)
+    return frozenset(force_steps or ())
 
 
 def is_on(raw: RawConfig, key: str) -> bool:

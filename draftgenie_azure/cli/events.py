@@ -87,13 +87,20 @@ class Reporter:
         self._emit("log", source=source, line=line)
 
     def error(self, error: DeployerError, *, log: str | None) -> None:
-        """What failed, why, what to do next, and where the log is; each fault of usage or configuration before it."""
+        """What failed, why, what to do next, and where the log is, of each failure that was raised together.
+
+        Each fault of usage or configuration is an event before it.
+        """
         with self._lock:
-            for fault in getattr(error, "faults", ()):
-                place = {"file": fault.file or None, "line": fault.line, "key": fault.key or None}
-                self._emit("fault", **place, message=fault.message)
-            facts = {name: value for name in ("code", "request_id", "details") if (value := getattr(error, name, None))}
-            self._emit("error", message=error.message, hint=error.hint, log=log, **facts)
+            for part in error.parts:
+                self._error(part, log)
+
+    def _error(self, error: DeployerError, log: str | None) -> None:
+        for fault in getattr(error, "faults", ()):
+            place = {"file": fault.file or None, "line": fault.line, "key": fault.key or None}
+            self._emit("fault", **place, message=fault.message)
+        facts = {name: value for name in ("code", "request_id", "details") if (value := getattr(error, name, None))}
+        self._emit("error", message=error.message, hint=error.hint, log=log, **facts)
 
     def result(self, lines: Sequence[str], document: Mapping[str, Any]) -> None:
         """What the command was asked for: lines for people, and the same for programs. Shown with the end."""

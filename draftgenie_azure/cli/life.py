@@ -24,7 +24,7 @@ from draftgenie_azure.run.log import open_log
 from draftgenie_azure.session import open_session
 from draftgenie_azure.state.history import History, RunRecord, listing
 from draftgenie_azure.state.resource_records import ResourceRecords, now
-from draftgenie_azure.state.target import check_target, offline_target
+from draftgenie_azure.state.target import offline_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state
         StopRequested: a stop was asked for.
     """
     state = open_state(raw)
-    check_target(state.state["target"], offline_target(raw), state.where, lambda: state.command("--reset-state"))
+    state.check_target(offline_target(raw))
     logger = open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
     life = Life(args, configuration.validate(raw), state, reporter, logger)
     if args.history is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 
 from draftgenie_azure.cli.ci_views import AzurePipelines, GitHub
@@ -30,6 +31,11 @@ def open_reporter(output: str, environ: Mapping[str, str], *, color: bool = Fals
     reporter = Reporter([view])
     reporter.order(STEP_NAMES)
     return reporter
+
+
+def is_coloured(no_color: bool, environ: Mapping[str, str]) -> bool:
+    """Whether lines for people are painted: on a terminal, unless somebody asked for none."""
+    return not no_color and not environ.get("NO_COLOR") and sys.stderr.isatty()
 
 
 def wanted_output(arguments: Sequence[str]) -> str:

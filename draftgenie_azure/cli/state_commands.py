@@ -29,6 +29,17 @@ if TYPE_CHECKING:
     OpenState = Callable[..., StateStore]
 
 
+def chosen(args: argparse.Namespace) -> Callable[..., int] | None:
+    """The command of these that the flags ask for; `--status` is asked for before a configuration is read."""
+    if args.force_unlock:
+        return unlock
+    if args.move_state:
+        return move
+    if args.restore_state:
+        return restore
+    return reset if args.reset_state and not args.dry_run else None
+
+
 def show_status(args: argparse.Namespace, reporter: Reporter, open_state: OpenState) -> int:
     """Show the recorded state; a faulty configuration does not stand in the way."""
     try:

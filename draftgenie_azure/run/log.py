@@ -85,6 +85,14 @@ def open_log(path: str | None, *, verbose: bool, tell: Callable[..., None]) -> l
     return logger
 
 
+def quiet_log() -> logging.Logger:
+    """A logger for a plan, which is told to people in another way."""
+    logger = logging.getLogger("draftgenie.plan")
+    logger.handlers = [logging.NullHandler()]
+    logger.propagate = False
+    return logger
+
+
 def _take_over_libraries(handlers: Sequence[logging.Handler]) -> None:
     """What libraries log would go to standard error as it is, past the mask, where no handler takes it."""
     logging.captureWarnings(True)

@@ -13,7 +13,7 @@ from draftgenie_azure.state import document as state_document
 from draftgenie_azure.state import private_files
 from draftgenie_azure.state.local_file import put_aside, read_file
 from draftgenie_azure.state.step_records import StepRecords
-from draftgenie_azure.state.target import kept_after_reset
+from draftgenie_azure.state.target import check_target, kept_after_reset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,6 +162,17 @@ class StateStore(StepRecords):
             near = os.path.relpath(path)
             words += ["--config", path if near.startswith("..") else near]
         return shlex.join([*words, *arguments])
+
+    def check_target(self, target: Mapping[str, Any]) -> None:
+        """Refuse a state that was recorded for another cloud, emulator, subscription or group.
+
+        Args:
+            target: what the configuration means, as far as it can be told.
+
+        Raises:
+            StateError: with the command that clears the state.
+        """
+        check_target(self.state["target"], target, self.where, lambda: self.command("--reset-state"))
 
     # --- lock ---
 

@@ -90,8 +90,8 @@ def deploy(records: Records, values: dict[str, Any], reached: int) -> None:
                 "status": "completed", "timestamp": "now", "outputs": {}, "hash_format": HASH_FORMAT,
                 "dependencies": decision.dependencies, "dependency_hash": step_hash(decision.dependencies),
             }  # fmt: skip
-    if reached == len(STEPS) and decider.secrets_are_recorded():
-        records.state["secrets_digest"] = decider.secrets_digest
+    if reached == len(STEPS):
+        decider.end_run()
 
 
 def migrating(secret: str, *, off: bool) -> dict[str, Any]:

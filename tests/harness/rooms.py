@@ -19,10 +19,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     "command": frozenset(
         {"cli", "deployer", "planning", "provision", "changes", "state/blob", "state", "run", "config", "steps"}
     ),
-    "cli": frozenset({"provision", "session", "state", "run", "config", "steps"}),
+    "cli": frozenset({"planning", "provision", "session", "changes", "state", "run", "config", "steps"}),
     "deployer": frozenset({"provision", "session", "arm", "state", "run", "config", "steps"}),
+    "planning": frozenset({"provision", "session", "arm", "changes", "state", "steps"}),
     "provision": frozenset({"session", "arm", "build_context", "run", "config", "steps"}),
-    "planning": frozenset({"arm", "changes", "state", "steps"}),
     "session": frozenset({"arm", "azure_emulator", "state", "run", "config"}),
     "state/blob": frozenset({"arm", "state", "config"}),
     "arm": frozenset({"state", "run", "config"}),

@@ -1,0 +1,56 @@
+"""What a dry run ends with: the decision about each step, what would be done, and the exit code that follows."""
+
+from __future__ import annotations
+
+from draftgenie_azure import planning
+from draftgenie_azure.constants import CHANGES_PENDING, FAILURE, SUCCESS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+    from typing import Any
+
+    from draftgenie_azure.changes.decision import Decision
+    from draftgenie_azure.cli.events import Reporter
+    from draftgenie_azure.planning.making import Planned
+
+_VERDICTS = ("run", "may run", "skip", "fault", "blocked")
+
+
+def show_plan(
+    args: argparse.Namespace, decisions: Mapping[str, Decision], reporter: Reporter, planned: Planned | None
+) -> int:
+    """Report a plan.
+
+    Args:
+        planned: what the steps told; None where none of them had anything to tell.
+
+    Returns:
+        The exit code.
+    """
+    for name, decision in decisions.items():
+        reporter.planned(name, decision.verdict, decision.reasons, decision.changes)
+    counts = {verdict: sum(d.verdict == verdict for d in decisions.values()) for verdict in _VERDICTS}
+    document: dict[str, Any] = {
+        "event": "plan",
+        "steps": {name: {"verdict": d.verdict, "reasons": d.reasons} for name, d in decisions.items()},
+        "plan": {"changes": [], "drift": [], "faults": {}, "asked_azure": False},
+    }
+    lines: list[str] = []
+    if planned is not None:
+        document |= planned.document()
+        lines = planning.view.lines(planned)
+        if planned.asked:
+            document["plan_id"] = planned.id
+            lines.append(f"Plan {planned.id}")
+    reporter.result([*lines, f"{_sentence(counts)} Nothing was written."], document)
+    if counts["fault"]:
+        return FAILURE
+    drifted = planned is not None and bool(args.refresh) and planned.drifted
+    return CHANGES_PENDING if args.detailed_exitcode and (counts["run"] or drifted) else SUCCESS
+
+
+def _sentence(counts: Mapping[str, int]) -> str:
+    faults = f", {counts['fault']} would fail" if counts["fault"] else ""
+    return f"Dry run: {counts['run']} to run, {counts['may run']} may run, {counts['skip']} up to date{faults}."

@@ -1,0 +1,57 @@
+"""What is checked and told before a run or its plan asks Azure anything."""
+
+from __future__ import annotations
+
+from draftgenie_azure import changes
+from draftgenie_azure import state as state_package
+from draftgenie_azure.errors import ConfigError, DeployerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from draftgenie_azure.changes.decision import Decider, Decision
+    from draftgenie_azure.cli.events import Reporter
+    from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.planning.making import Planned
+    from draftgenie_azure.state.store import StateStore
+
+
+def check(decider: Decider, plan: Mapping[str, Decision], state: StateStore, reporter: Reporter) -> None:
+    """Find what would only fail after the databases are made, and name what images should not ship.
+
+    Where the earlier script deployed, what is taken over from it and what differs is told as well.
+
+    Raises:
+        ConfigError: with every fault.
+    """
+    earlier = state_package.earlier.find(state.earlier_documents(), decider.raw)
+    for text in earlier.lines:
+        reporter.message(text, level="note")
+    faults = decider.switched_off_too_early() + earlier.faults
+    if plan["build_and_push_images"].runs:
+        faults += changes.images.faults(decider.hasher)
+        for text in () if faults else changes.images.notices(decider.hasher):
+            reporter.message(text, level="note")
+    if faults:
+        raise ConfigError(faults)
+
+
+def tell_notices(config: Config, reporter: Reporter) -> None:
+    """Name what is allowed in the configuration and yet worth saying, and the keys that have no effect."""
+    ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
+    for text in (*config.notices, *ignored):
+        reporter.message(text, level="note")
+
+
+def check_expected(expected: str | None, found: Planned) -> None:
+    """Refuse to run anything else than what was reviewed.
+
+    Raises:
+        DeployerError: the plan is another one.
+    """
+    if expected and not (found.asked and found.id == expected):
+        raise DeployerError(
+            f"the plan is not the one that was reviewed: {found.id} instead of {expected}",
+            hint="Review it again with --dry-run; something changed in between.",
+        )
