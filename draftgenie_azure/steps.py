@@ -133,7 +133,7 @@ STEPS: tuple[Step, ...] = (
             "azure.project_name",
         ),
         variables="databases",
-        tools=("databases", "vault", "bodies/databases", "bodies/vault", "bodies/roles"),
+        tools=("databases", "server_parameters", "vault", "bodies/databases", "bodies/vault", "bodies/roles"),
     ),
     Step(
         "store_secrets",

@@ -110,7 +110,16 @@ class ArmClient:
             AzureError: Azure refused, or it does not start.
         """
         self._must_write()
-        self._operations.start(resource_id)
+        self._operations.power(resource_id, "start")
+
+    def restart(self, resource_id: str) -> None:
+        """Restart what runs, and wait until it runs again.
+
+        Raises:
+            AzureError: Azure refused, or it does not come back.
+        """
+        self._must_write()
+        self._operations.power(resource_id, "restart")
 
     def delete(self, resource_id: str, *, api_version: str | None = None) -> None:
         """Delete a resource and wait until it is gone; nothing to do where it is not there.

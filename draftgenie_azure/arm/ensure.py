@@ -191,7 +191,7 @@ class Ensurer:
         )
         look.comparison = found
         if found.fixed:
-            raise unchangeable(resource, found.fixed)
+            raise unchangeable(resource.key, resource.id, found.fixed)
         look.changes = found.ours + self._changed_secrets(resource, record)
         if state_of(live) in BAD_ENDS:
             look.action = RESEND
@@ -564,11 +564,11 @@ class Ensurer:
         return self._with_creation_id(resource, after)
 
 
-def unchangeable(resource: Resource, changes: Sequence[Change]) -> DeployerError:
+def unchangeable(key: str, resource_id: str, changes: Sequence[Change]) -> DeployerError:
     """The error for properties that cannot change after creation, with the ways out."""
     lines = "; ".join(f"{change.where}: {diff.shown(change.old)} → {diff.shown(change.new)}" for change in changes)
     return DeployerError(
-        f"{resource.key} {ids.last_name(resource.id)}: Azure cannot change this after creation: {lines}",
+        f"{key} {ids.last_name(resource_id)}: Azure cannot change this after creation: {lines}",
         hint="Put the configuration back; or give the resource a new name, which makes another one beside it; or "
         "delete it, with what it holds, and run again.",
     )

@@ -37,6 +37,8 @@ _LISTED = frozenset(
         "Microsoft.OperationalInsights/workspaces",
     }
 )
+# What comes with its parent, so that a new one has it, too.
+_WITH_THE_PARENT = frozenset({"Microsoft.DBforPostgreSQL/flexibleServers/configurations"})
 
 
 class LiveResources:
@@ -91,7 +93,8 @@ class LiveResources:
         with self._mutex:
             if key in self._noted:
                 return self._noted[key]
-            if any(key.startswith(f"{made}/") for made in self._made):
+            with_parent = ids.resource_type(resource_id) in _WITH_THE_PARENT
+            if not with_parent and any(key.startswith(f"{made}/") for made in self._made):
                 return None  # what this run has made has nothing in it that this run did not put there
             bulk = bulk or key.rsplit("/", 1)[0] in self._collections
         if not bulk or ids.resource_type(resource_id) not in _LISTED:

@@ -104,11 +104,11 @@ class Operations:
             self._records.operation_started(resource_id, "location", location)
         return reply
 
-    def start(self, resource_id: str) -> None:
-        """Start what is stopped, and wait until it runs."""
+    def power(self, resource_id: str, word: str) -> None:
+        """Start or restart a resource, and wait until it runs."""
         version = ids.api_version(resource_id)
         self._control.check()
-        reply = self._transport.arm("POST", f"{resource_id}/start", params={"api-version": version})
+        reply = self._transport.arm("POST", f"{resource_id}/{word}", params={"api-version": version})
         url = reply.headers.get("Azure-AsyncOperation") or reply.headers.get("Location")
         if url:
             kind = "status" if reply.headers.get("Azure-AsyncOperation") else "location"

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.clouds import Endpoints
 
 CREATE, CHANGE, RESEND, REPLACE, UNCHANGED = "create", "change", "resend", "replace", "unchanged"
-FORGET, DELETE, BUILD, REUSE, START = "forget", "delete", "build", "reuse", "start"
+FORGET, DELETE, BUILD, REUSE, START, RESTART = "forget", "delete", "build", "reuse", "start", "restart"
 SIGNS = {
     CREATE: "+", CHANGE: "~", RESEND: "~", REPLACE: "±", UNCHANGED: "=", FORGET: ".", DELETE: "-", BUILD: "+",
-    REUSE: "=", START: ">",
+    REUSE: "=", START: ">", RESTART: ">",
 }
 _QUIET = frozenset({UNCHANGED, REUSE})
 

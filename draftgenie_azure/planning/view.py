@@ -12,6 +12,7 @@ from draftgenie_azure.arm.plan import (
     FORGET,
     REPLACE,
     RESEND,
+    RESTART,
     REUSE,
     SIGNS,
     START,
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 _WIDTH = 80
 _WORDS = {
     CREATE: "create", CHANGE: "change", RESEND: "send again", REPLACE: "delete and create again", FORGET: "forget",
-    DELETE: "delete", BUILD: "build", REUSE: "reuse", START: "start", UNCHANGED: "unchanged",
+    DELETE: "delete", BUILD: "build", REUSE: "reuse", START: "start", RESTART: "restart",
+    UNCHANGED: "unchanged",
 }  # fmt: skip
 
 
@@ -55,6 +57,7 @@ def _counts(planned: Planned) -> str:
         "to delete": plan.count(DELETE),
         "images to build": plan.count(BUILD),
         "to start": plan.count(START),
+        "to restart": plan.count(RESTART),
     }
     return f"Resources: {', '.join(f'{count} {words}' for words, count in counts.items() if count) or 'none'}."
 

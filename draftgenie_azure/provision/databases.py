@@ -6,10 +6,13 @@ from functools import partial
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource, creation_id
+from draftgenie_azure.arm.diff import CHANGE as CHANGED
 from draftgenie_azure.arm.diff import SECRET, Change
+from draftgenie_azure.arm.ensure import unchangeable
 from draftgenie_azure.arm.plan import CHANGE, DELETE, START, Entry
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.provision.bodies import databases as bodies
+from draftgenie_azure.provision.server_parameters import ServerParameters
 from draftgenie_azure.run.schedule import side_by_side
 
 TYPE_CHECKING = False
@@ -72,8 +75,9 @@ class Databases:
         self._agree_on_password(vault, version)
         if PASSWORD in self._records.rotating and self._arm.plan is None:
             version = self._rotate_password(vault, server.id)
-        self._children(server.id)
         properties = live["properties"]
+        network = properties.get("network") or bodies.network(self._config)
+        self._children(server.id, is_private=bool(network.get("delegatedSubnetResourceId")))
         assert self._config.postgresql is not None
         return {
             "id": server.id,
@@ -134,11 +138,30 @@ class Databases:
                 f"the server {postgresql.server_name} has version {version}; it cannot go back to {postgresql.version}",
                 hint=f"Set postgresql.version to {version}.",
             )
+        self._check_network(live)
         login = str(properties.get("administratorLogin", postgresql.login))
         if login != postgresql.login:
             self._session.warn(
                 f"the server's login is {login} and stays so; postgresql.admin_user says {postgresql.login}"
             )
+
+    def _check_network(self, live: dict[str, Any]) -> None:
+        """Refuse another network than the server was made in: Azure cannot move it.
+
+        A private server of somebody else may stay as it is without a key; of one that this deployment made, the keys
+        were taken out.
+        """
+        wanted = bodies.network(self._config)
+        there = live.get("properties", {}).get("network") or {}
+        changes = []
+        for name in ("delegatedSubnetResourceId", "privateDnsZoneArmResourceId"):
+            old, new = there.get(name) or None, wanted.get(name)
+            is_ours = self._records.resources.get("postgresql_server", {}).get("created")
+            if str(old).lower() != str(new).lower() and (new or is_ours):
+                changes.append(Change(("properties", "network", name), CHANGED, old, new))
+        if changes:
+            server_id = str(live["id"])
+            raise unchangeable("postgresql_server", server_id, changes)
 
     def _agree_on_password(self, vault: Vault, version: str) -> None:
         """Server and vault agree when this returns.
@@ -176,21 +199,20 @@ class Databases:
         self._records.rotated(PASSWORD)
         return version
 
-    def _children(self, server_id: str) -> None:
-        """A server does one thing at a time, so its children come one after another."""
+    def _children(self, server_id: str, *, is_private: bool) -> None:
+        """A server does one thing at a time, so its children come one after another; a private one has no firewall."""
         assert self._config.postgresql is not None
+        ServerParameters(self._session, STEP, server_id).ensure()
         children = []
-        if self._config.postgresql.extensions:
-            body = bodies.postgresql_extensions(sorted(self._config.postgresql.extensions))
-            children.append(("postgresql_extensions", f"{server_id}/configurations/azure.extensions", body))
-        rule = f"{server_id}/firewallRules/allow-azure"
-        children.append(("postgresql_firewall/allow-azure", rule, bodies.postgresql_azure_rule()))
+        if not is_private:
+            rule = f"{server_id}/firewallRules/allow-azure"
+            children.append(("postgresql_firewall/allow-azure", rule, bodies.postgresql_azure_rule()))
         for name in self._config.databases():
             database = f"{server_id}/databases/{name}"
             children.append((f"postgresql_database/{name}", database, bodies.postgresql_database()))
         for key, child_id, body in children:
             self._arm.ensure([Resource(key, child_id, body)], step=STEP)
-        if not self._records.resources["postgresql_server"].get("created"):
+        if not is_private and not self._records.resources["postgresql_server"].get("created"):
             self._close_to_the_world(server_id)
 
     def _close_to_the_world(self, server_id: str) -> None:

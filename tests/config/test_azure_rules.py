@@ -13,6 +13,8 @@ from draftgenie_azure.config.validated.schema import Config
 from draftgenie_azure.errors import ConfigError
 
 SUBNET = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n"
+ZONES = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateDnsZones"
+ZONE = f"{ZONES}/demo.private.postgres.database.azure.com"
 IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"
 
 WEB = {"image": "nginx", "port": 8080, "ingress": "external", "transport": "auto"}
@@ -92,6 +94,27 @@ def test_faults_of_a_service(tmp_path: Path, web: dict[str, Any], words: str) ->
         ("monitoring", {"daily_cap_gb": 0}, "monitoring.daily_cap_gb: must be more than 0"),
         ("monitoring", {"sampling_percentage": 101}, "monitoring.sampling_percentage: must be at most 100"),
         ("postgresql", {"auto_grow": "often"}, "postgresql.auto_grow: must be true or false"),
+        ("postgresql", {"parameters": {"Max-Conn": 1}}, "parameters.Max-Conn: must be a server parameter's name"),
+        ("postgresql", {"parameters": {"work_mem": [1]}}, "postgresql.parameters.work_mem: must be text"),
+        (
+            "postgresql",
+            {"parameters": {"azure.extensions": "vector"}, "extensions": ["vector"]},
+            "parameters.azure.extensions: stands beside `extensions`",
+        ),
+        ("postgresql", {"subnet_id": SUBNET}, "postgresql.subnet_id: needs `private_dns_zone_id`"),
+        ("postgresql", {"private_dns_zone_id": ZONE}, "postgresql.private_dns_zone_id: needs `subnet_id`"),
+        ("postgresql", {"subnet_id": "net", "private_dns_zone_id": ZONE}, "subnet_id: must be the resource id"),
+        ("postgresql", {"subnet_id": SUBNET, "private_dns_zone_id": SUBNET}, "must be the resource id of a private DNS"),
+        (
+            "postgresql",
+            {"subnet_id": SUBNET, "private_dns_zone_id": f"{ZONES}/a.example.com"},
+            "must be a zone whose name ends with `.postgres.database.azure.com`",
+        ),
+        (
+            "postgresql",
+            {"subnet_id": SUBNET, "private_dns_zone_id": f"{ZONES}/demo.postgres.database.azure.com"},
+            "must be a zone of another name than the server's",
+        ),
     ],
 )
 def test_faults_of_other_sections(tmp_path: Path, section: str, values: dict[str, Any], words: str) -> None:
@@ -101,6 +124,24 @@ def test_faults_of_other_sections(tmp_path: Path, section: str, values: dict[str
     }
 
     assert words in fault(tmp_path, **{section: {**names[section], **values}})
+
+
+def test_extension_that_the_server_must_load_first_is_named(tmp_path: Path) -> None:
+    section: dict[str, Any] = {"server_name": "demo", "extensions": ["pg_cron", "timescaledb"]}
+
+    (notice,) = [text for text in made(tmp_path, postgresql=section).notices if "postgresql" in text]
+    loaded = section | {"parameters": {"shared_preload_libraries": "pg_cron,timescaledb"}}
+
+    assert "CREATE EXTENSION timescaledb fails until the server loads timescaledb" in notice
+    assert not any("extension" in text.lower() for text in made(tmp_path, postgresql=loaded).notices)
+
+
+def test_private_server_beside_an_environment_without_network_is_named(tmp_path: Path) -> None:
+    section = {"server_name": "demo", "subnet_id": SUBNET, "private_dns_zone_id": ZONE}
+
+    assert any("container_apps.subnet_id" in text for text in made(tmp_path, postgresql=section).notices)
+    both = made(tmp_path, postgresql=section, container_apps={"subnet_id": SUBNET.replace("/n", "/apps")})
+    assert not any("container_apps.subnet_id" in text for text in both.notices)
 
 
 def test_what_fits_is_no_fault(tmp_path: Path) -> None:

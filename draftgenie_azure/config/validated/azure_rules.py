@@ -11,6 +11,8 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
+from draftgenie_azure.config.validated.postgresql_rules import SUBNET
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
     Found = Iterator[tuple[Key, str]]
 
 CONSUMPTION = "Consumption"
-_SUBNET = re.compile(
-    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+",
-    re.IGNORECASE,
-)
 _IDENTITY = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/]+",
     re.IGNORECASE,
@@ -59,7 +57,7 @@ def _environment(config: Config) -> Found:
         for name in ("zone_redundant", "internal"):
             if getattr(section, name):
                 yield (place, name), "needs `subnet_id`: Azure offers it only in a network of your own"
-    elif not _SUBNET.fullmatch(section.subnet_id):
+    elif not SUBNET.fullmatch(section.subnet_id):
         yield (place, "subnet_id"), "must be the resource id of a subnet: /subscriptions/…/subnets/<name>"
     seen = {CONSUMPTION.lower()}
     for position, profile in enumerate(section.workload_profiles):

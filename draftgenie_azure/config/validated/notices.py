@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from draftgenie_azure.config.validated import postgresql_rules
 from draftgenie_azure.config.validated.found import did_you_mean
 from draftgenie_azure.config.validated.schema import Config
 from draftgenie_azure.config.validated.secret_plan import GENERATED
@@ -18,8 +19,7 @@ def notices(config: Config) -> Iterator[str]:
             yield f"docker.dockerfiles.{key} belongs to no service{near}"
         elif config.services[key].image:
             yield f"docker.dockerfiles.{key} has no effect: services.{key} has an image"
-    if config.postgresql and int(config.postgresql.version) < 14:
-        yield f"postgresql.version {config.postgresql.version} is in paid extended support"
+    yield from postgresql_rules.notices(config)
     if config.redis and not config.redis.managed:
         yield f"redis.sku {config.redis.sku}: Azure ends this product in September 2028 and refuses it to new tenants"
     for key, service in config.services.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from draftgenie_azure.config.validated import naming
 from draftgenie_azure.config.validated.found import Found, Key, did_you_mean
-from draftgenie_azure.config.validated.resource_sections import REDIS_SKUS, STORAGE_SIZES
+from draftgenie_azure.config.validated.resource_sections import REDIS_SKUS
 from draftgenie_azure.config.validated.schema import Config
 
 _EMULATOR_FAULT_KEYS = (
@@ -15,7 +15,6 @@ _EMULATOR_FAULT_KEYS = (
 def faults(config: Config) -> Found:
     """Yield the key and the words of each fault."""
     yield from _cloud_rules(config)
-    yield from _postgresql_rules(config)
     yield from _redis_rules(config)
     yield from _emulator_rules(config)
     yield from _state_rules(config)
@@ -30,46 +29,6 @@ def _cloud_rules(config: Config) -> Found:
             yield ("azure", "cloud", name), "must begin with https://"
     if cloud.name in ("emulator", "AzureCloud", "AzureUSGovernment", "AzureChinaCloud"):
         yield ("azure", "cloud", "name"), "is the name of a cloud that is known already; choose another"
-
-
-def _postgresql_rules(config: Config) -> Found:
-    section = config.postgresql
-    if section is None:
-        return
-    tier = naming.postgres_tier(section.sku)
-    key = "sku" if config.raw.get("postgresql.sku") is not None else "postgres_sku"
-    if tier is None:
-        parts = section.sku.split("_", 1)
-        if parts[0] in ("B", "GP", "MO") and len(parts) > 1 and naming.postgres_tier(parts[1]):
-            yield ("postgresql", key), f"is Terraform's spelling; Azure's is `{parts[1]}`"
-        else:
-            yield ("postgresql", key), "must be a size such as Standard_B1ms, Standard_D2ds_v5 or Standard_E4ds_v5"
-    elif section.tier != tier:
-        yield ("postgresql", "tier"), f"does not fit the sku: `{section.sku}` is {tier}"
-    if section.postgres_sku is not None and section.postgres_sku != section.sku:
-        yield (
-            ("postgresql", "postgres_sku"),
-            "is an older name of `sku`, and both are there with different values; keep sku",
-        )
-    if section.storage_size not in STORAGE_SIZES:
-        larger = next((size for size in STORAGE_SIZES if size >= section.storage_size), STORAGE_SIZES[-1])
-        yield (
-            ("postgresql", "storage_size"),
-            (f"must be one of {', '.join(map(str, STORAGE_SIZES))}; the next is {larger}"),
-        )
-    if section.high_availability != "Disabled" and section.tier == "Burstable":
-        yield ("postgresql", "high_availability"), "is not offered for Burstable sizes (Standard_B…)"
-    if fault := naming.login_fault(section.login):
-        yield ("postgresql", "admin_user"), fault
-    if section.admin_password and (fault := naming.password_fault(section.admin_password, section.login)):
-        yield ("postgresql", "admin_password"), fault
-    seen: dict[str, int] = {}
-    for position, name in enumerate(section.databases):
-        if name in seen:
-            yield ("postgresql", "databases", position), f"`{name}` is listed twice"
-        seen[name] = position
-        if name in ("postgres", "azure_maintenance", "azure_sys", "template0", "template1"):
-            yield ("postgresql", "databases", position), f"`{name}` is the server's own"
 
 
 def _redis_rules(config: Config) -> Found:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from draftgenie_azure.config.validated.values import DatabaseName, Decimal, Flag, Section, Text, Whole, filled, rule
+from draftgenie_azure.config.validated.values import (
+    DatabaseName,
+    Decimal,
+    Flag,
+    Section,
+    Text,
+    Whole,
+    filled,
+    rule,
+    scalar,
+)
 
 # Azure SDK for Python, azure-mgmt-redisenterprise 3.1.0, without the closed Enterprise tiers.
 MANAGED_REDIS_SKUS = (
@@ -22,6 +32,7 @@ else:
     RedisSku = Literal[MANAGED_REDIS_SKUS + REDIS_SKUS]
 # learn.microsoft.com/azure/postgresql: what Premium SSD offers.
 STORAGE_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4095, 4096, 8192, 16384, 32767)
+ParameterName = Annotated[Text, Field(pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$")]
 
 
 class ContainerRegistry(Section):
@@ -80,6 +91,17 @@ class Postgresql(Section):
     )
     extensions: list[Annotated[Text, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]] = Field(
         default_factory=list, description="what CREATE EXTENSION may name"
+    )
+    parameters: dict[ParameterName, Annotated[str, BeforeValidator(scalar)]] = Field(
+        default_factory=dict,
+        description="server parameters (true and false are on and off); the server is restarted where one waits for it",
+    )
+    subnet_id: Text | None = Field(
+        default=None,
+        description="resource id of the delegated subnet of a private server; fixed once the server exists",
+    )
+    private_dns_zone_id: Text | None = Field(
+        default=None, description="resource id of the private server's DNS zone; fixed once the server exists"
     )
 
     @property

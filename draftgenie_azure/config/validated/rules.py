@@ -11,6 +11,7 @@ from draftgenie_azure.config.validated import (
     azure_rules,
     docker_rules,
     naming,
+    postgresql_rules,
     resource_rules,
     secret_values,
     service_rules,
@@ -41,7 +42,8 @@ _GO_TOGETHER: tuple[frozenset[str], ...] = (
     frozenset(("environment", "secrets")),
     frozenset(("sku", "postgres_sku", "tier", "high_availability", "vm_size", "clustering_policy")),
     frozenset(("admin_user", "admin_password")),
-    frozenset(("zone_redundant", "internal", "subnet_id")),
+    frozenset(("extensions", "parameters")),
+    frozenset(("zone_redundant", "internal", "subnet_id", "private_dns_zone_id")),
     frozenset(("state_storage", "state_blob_account")),
 )
 
@@ -114,6 +116,7 @@ def _follows(key: Key, place: Key) -> bool:
 
 def _rules(config: Config, damaged: set[Key]) -> Found:
     yield from resource_rules.faults(config)
+    yield from postgresql_rules.faults(config)
     yield from secret_values.faults(config.raw)
     yield from azure_rules.faults(config)
     for name, words in naming.tag_faults(config.tags):

@@ -90,6 +90,7 @@ _PATTERN_WORDS = {
     r"^1[1-8]$": "must be 11 to 18",
     r"^[cCpP][0-6]$": "must be c0–c6, or p1–p5 for Premium",
     r"^[a-z0-9][a-z0-9-]*$": "must be lower case letters, digits, `-`",
+    r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$": "must be a server parameter's name: lower case letters, `_`, digits",
 }
 
 

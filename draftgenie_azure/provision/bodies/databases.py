@@ -21,11 +21,22 @@ def postgresql_server(config: Config, login: str, password: str) -> dict[str, An
         "version": config.postgresql.version,
         "administratorLogin": login,
         "administratorLoginPassword": password,
-        "network": {"publicNetworkAccess": "Enabled"},
+        "network": network(config),
         "authConfig": {"passwordAuth": "Enabled", "activeDirectoryAuth": "Disabled"},
     }
     body["properties"]["backup"]["geoRedundantBackup"] = "Disabled"
     return body
+
+
+def network(config: Config) -> dict[str, Any]:
+    """Public, behind a firewall; or inside a network, where there is no public access to say anything about."""
+    assert config.postgresql is not None
+    if config.postgresql.subnet_id is None:
+        return {"publicNetworkAccess": "Enabled"}
+    return {
+        "delegatedSubnetResourceId": config.postgresql.subnet_id,
+        "privateDnsZoneArmResourceId": config.postgresql.private_dns_zone_id,
+    }
 
 
 def postgresql_changes(config: Config) -> dict[str, Any]:
@@ -55,9 +66,23 @@ def postgresql_azure_rule() -> dict[str, Any]:
     return {"properties": {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}}
 
 
-def postgresql_extensions(extensions: list[str]) -> dict[str, Any]:
-    """The extensions that users may create, as the server parameter `azure.extensions`."""
-    return {"properties": {"value": ",".join(extensions), "source": "user-override"}}
+def extensions_value(extensions: list[str]) -> str:
+    """The extensions that users may create, as the server parameter `azure.extensions` has them."""
+    return ",".join(sorted(extensions))
+
+
+def parameter_value(name: str, value: str) -> str:
+    """A parameter's value as Azure spells it: what is true or false in YAML is `on` or `off`, but for PgBouncer."""
+    if name.startswith("pgbouncer."):
+        return value
+    return {"true": "on", "false": "off"}.get(value, value)
+
+
+def parameter(value: str, *, default: object) -> dict[str, Any]:
+    """A server parameter; of one that has its default again, where it comes from is Azure's to say."""
+    if value == default:
+        return {"properties": {"value": value}}
+    return {"properties": {"value": value, "source": "user-override"}}
 
 
 def managed_redis(config: Config) -> dict[str, Any]:

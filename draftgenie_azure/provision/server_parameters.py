@@ -1,0 +1,173 @@
+"""Server parameters of PostgreSQL: set, put back to the server's own value, and the restart that some of them wait for.
+
+Every server has all parameters from the start, so none is made or deleted: one that leaves the configuration gets its
+default again. A static one shows `isConfigPendingRestart` until the server is restarted
+(learn.microsoft.com/azure/postgresql/server-parameters/concepts-server-parameters).
+"""
+
+from __future__ import annotations
+
+from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.client import Resource
+from draftgenie_azure.arm.plan import RESTART, Entry
+from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.nearest import nearest
+from draftgenie_azure.provision.bodies import databases as bodies
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from draftgenie_azure.session import Session
+
+EXTENSIONS = "azure.extensions"
+_VERSION = ids.API_VERSIONS["Microsoft.DBforPostgreSQL/flexibleServers/configurations"]
+_PREFIX = "postgresql_parameter/"
+_EXTENSIONS_KEY = "postgresql_extensions"
+
+
+class ServerParameters:
+    """Brings the parameters of one server to what is wanted, one after another, as the server takes changes.
+
+    Args:
+        step: the step that records them.
+        server_id: of the server, which is there unless this is a plan.
+    """
+
+    def __init__(self, session: Session, step: str, server_id: str) -> None:
+        self._session = session
+        self._arm = session.arm
+        self._records = session.records
+        self._step = step
+        self._server_id = server_id
+
+    def ensure(self) -> None:
+        """Set what the configuration names, put back what it no longer names, restart where one of them waits for it.
+
+        Raises:
+            DeployerError: the server has no such parameter, or takes no such value.
+        """
+        wanted = self._wanted()
+        back = self._to_put_back(wanted)
+        if self._arm.created("postgresql_server"):  # which has its defaults
+            for name in back:
+                self._records.forget(_key(name))
+            back = []
+        if not wanted and not back:
+            return
+        waiting = [name for name, value in wanted.items() if self._set(name, value)]
+        waiting += [name for name in back if self._set(name, None)]
+        if waiting:
+            self._restart(sorted(waiting))
+        for name in back:
+            self._records.forget(_key(name))
+
+    def _wanted(self) -> dict[str, str]:
+        section = self._session.config.postgresql
+        assert section is not None
+        wanted = {name: bodies.parameter_value(name, value) for name, value in section.parameters.items()}
+        if section.extensions:
+            wanted[EXTENSIONS] = bodies.extensions_value(section.extensions)
+        return wanted
+
+    def _to_put_back(self, wanted: Mapping[str, str]) -> list[str]:
+        """Names of the parameters of this server that an earlier run set and the configuration no longer has."""
+        inside = f"{self._server_id}/".lower()
+        names = [
+            ids.last_name(record["id"])
+            for key, record in self._records.resources.items()
+            if key.startswith((_PREFIX, _EXTENSIONS_KEY)) and str(record["id"]).lower().startswith(inside)
+        ]
+        return sorted(name for name in names if name not in wanted)
+
+    def _set(self, name: str, value: str | None) -> bool:
+        """Have one parameter as wanted; None: as it is by default. Returns whether it waits for a restart."""
+        parameter_id = f"{self._server_id}/configurations/{name}"
+        live = self._arm.current(parameter_id)
+        facts = (live or {}).get("properties", {})
+        if live is None and self._arm.current(self._server_id) is not None and not self._is_planned():
+            raise DeployerError(
+                f"postgresql.parameters.{name}: the server has no such parameter{self._meant(name)}",
+                hint="The server's parameters are listed in the portal, and by: az postgres flexible-server parameter "
+                "list.",
+            )
+        if value is None:
+            value = str(facts.get("defaultValue") or "")
+        elif live is not None:
+            _check(name, value, facts)
+        body = bodies.parameter(value, default=facts.get("defaultValue"))
+        (after,) = self._arm.ensure([Resource(_key(name), parameter_id, body)], step=self._step)
+        if self._arm.plan is not None:
+            changes = str(facts.get("value", "")).lower() != value.lower()
+            return live is not None and (_waits(facts) or (changes and facts.get("isDynamicConfig") is False))
+        return _waits(after["properties"])
+
+    def _is_planned(self) -> bool:
+        """Whether the server is one that a plan would make."""
+        return self._arm.plan is not None and self._arm.created("postgresql_server")
+
+    def _meant(self, name: str) -> str:
+        known = [
+            str(item["name"])
+            for item in self._arm.listing(f"{self._server_id}/configurations", api_version=_VERSION)
+        ]
+        near = nearest(name, known)
+        return f"; did you mean `{near}`?" if near else ""
+
+    def _restart(self, names: list[str]) -> None:
+        what = f"for {', '.join(names)}"
+        if self._arm.plan is not None:
+            name = f"postgresql_server/{ids.last_name(self._server_id)}"
+            self._arm.plan.add(Entry(self._step, name, self._server_id, RESTART, note=what))
+            return
+        self._session.warn(f"the server {ids.last_name(self._server_id)} was restarted {what}")
+        self._arm.restart(self._server_id)
+
+
+def _key(name: str) -> str:
+    return _EXTENSIONS_KEY if name == EXTENSIONS else f"{_PREFIX}{name}"
+
+
+def _waits(facts: Mapping[str, Any]) -> bool:
+    return facts.get("isConfigPendingRestart") is True
+
+
+def _check(name: str, value: str, facts: Mapping[str, Any]) -> None:
+    """Refuse what Azure would refuse; its `allowedValues` are a range, or words with commas between them."""
+    if facts.get("isReadOnly") is True:
+        raise DeployerError(f"postgresql.parameters.{name} cannot be set: the server's own value is {facts['value']}")
+    allowed, kind = str(facts.get("allowedValues") or ""), str(facts.get("dataType") or "").lower()
+    if not allowed:
+        return
+    if kind in ("integer", "numeric"):
+        fits = _in_range(value, allowed)
+    elif kind in ("boolean", "enumeration"):
+        fits = value.lower() in _words(allowed)
+    elif kind == "set":
+        fits = not _words(value) - _words(allowed) - {""}
+    else:
+        return  # a pattern of Azure's, which is not always one of Python's
+    if not fits:
+        words = allowed if len(allowed) <= 200 else f"{allowed[:200]}…"
+        key = "extensions" if name == EXTENSIONS else f"parameters.{name}"
+        raise DeployerError(
+            f"postgresql.{key}: the server does not take `{value}`",
+            hint=f"Allowed: {words}.",
+        )
+
+
+def _in_range(value: str, allowed: str) -> bool:
+    low, _, high = allowed.rpartition("-")
+    try:
+        return float(low) <= float(value) <= float(high)
+    except ValueError:
+        return not low or _is_number(value)  # a range in a form that is not known says nothing
+
+
+def _is_number(value: str) -> bool:
+    return value.lstrip("-").replace(".", "", 1).isdigit()
+
+
+def _words(text: str) -> set[str]:
+    return {word.strip().lower() for word in text.split(",")}
