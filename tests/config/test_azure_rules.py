@@ -104,7 +104,7 @@ def test_faults_of_a_service(tmp_path: Path, web: dict[str, Any], words: str) ->
         ("postgresql", {"subnet_id": SUBNET}, "postgresql.subnet_id: needs `private_dns_zone_id`"),
         ("postgresql", {"private_dns_zone_id": ZONE}, "postgresql.private_dns_zone_id: needs `subnet_id`"),
         ("postgresql", {"subnet_id": "net", "private_dns_zone_id": ZONE}, "subnet_id: must be the resource id"),
-        ("postgresql", {"subnet_id": SUBNET, "private_dns_zone_id": SUBNET}, "must be the resource id of a private DNS"),
+        ("postgresql", {"subnet_id": SUBNET, "private_dns_zone_id": SUBNET}, "resource id of a private DNS zone"),
         (
             "postgresql",
             {"subnet_id": SUBNET, "private_dns_zone_id": f"{ZONES}/a.example.com"},
