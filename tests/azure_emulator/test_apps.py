@@ -484,7 +484,8 @@ def test_tcp_apps_are_internal_and_public_images_listen_where_they_do(azure: Azu
 
 
 @pytest.mark.parametrize(
-    ("declared", "body"), [({"status": 503, "body": {"status": "down"}}, {"status": "down"}), (503, {"status": "failing"})]
+    ("declared", "body"),
+    [({"status": 503, "body": {"status": "down"}}, {"status": "down"}), (503, {"status": "failing"})],
 )
 def test_behaviour_of_images_may_be_declared(
     azure: AzureClient, stage: Stage, emulator: Attached, declared: Any, body: Json

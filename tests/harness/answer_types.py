@@ -154,7 +154,7 @@ BESIDE: dict[str, frozenset[str]] = {
         {"location", "properties.deploymentErrors", "properties.provisioningState"}
     ),
     "Microsoft.Cache/redisEnterprise/databases": frozenset({"properties.keySpaceNotification"}),
-    "Microsoft.Insights/components": frozenset({"properties.Ver"}),
+    "Microsoft.Insights/components": frozenset({"properties.Ver", "properties.Retention"}),
     "Microsoft.Insights/diagnosticSettings": frozenset({"identity", "location", "tags", "kind"}),
 }
 """What bodies and answers have although the type at that version does not: recorded traffic of Azure/azure-cli and
