@@ -1,33 +1,68 @@
-"""Counts the requests of a first deployment, of one changed variable and of a look at everything, on the emulator.
+"""Counts the requests of a first deployment and of the runs that follow, on the emulator, and times them.
 
-    .venv/bin/python benchmarks/requests_sent.py [--services 7,50,200] [--scale 0]
+    .venv/bin/python benchmarks/requests_sent.py [--services 7,50,200] [--scale 0] [--kinds]
 
-Every service has a public image, so no build is counted. The fewest possible are counted from the emulator's own log: a
-write for each that differs, and one look at each operation that Azure says goes on after the answer.
+In turn: a first deployment, nothing changed (with and without `--dry-run`), `--dry-run --refresh`, one variable of one
+service, `--force-all` with nothing different. Every service has a public image, so no build is counted. The emulator is
+up before the first run and stays, as Azure does. `--kinds` lists what was asked, by method and type.
+
+The fewest possible requests are counted from the emulator's own log, see `fewest`. Counts are exact on any machine; so,
+nearly, is the time of the processor, which is the command's own, without the emulator's.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from azure_emulator.attach import attach  # noqa: E402 - the path to it is set above
+
 COMMAND = ROOT / "deploy-azure_v1.py"
-# Types whose PUT goes on after its answer (recorded traffic of Azure/azure-cli and Azure/azure-dev).
-GOES_ON = (
-    "/containerapps/", "/jobs/", "/managedenvironments/", "/flexibleservers/", "/redisenterprise/", "/redis/",
-    "/registries/", "/workspaces/", "/vaults/",
-)  # fmt: skip
 WRITES = ("PUT", "PATCH", "DELETE")
+# Types whose PUT goes on after its answer (recorded traffic of Azure/azure-cli and Azure/azure-dev).
+GOES_ON = frozenset(
+    {
+        "microsoft.app/containerapps", "microsoft.app/jobs", "microsoft.app/managedenvironments",
+        "microsoft.cache/redis", "microsoft.cache/redisenterprise", "microsoft.cache/redisenterprise/databases",
+        "microsoft.containerregistry/registries", "microsoft.dbforpostgresql/flexibleservers",
+        "microsoft.dbforpostgresql/flexibleservers/configurations",
+        "microsoft.dbforpostgresql/flexibleservers/databases",
+        "microsoft.dbforpostgresql/flexibleservers/firewallrules",
+        "microsoft.keyvault/vaults", "microsoft.operationalinsights/workspaces",
+    }
+)  # fmt: skip
+APPS = "microsoft.app/containerapps"
+PAGE = 1000  # resources that one page of a listing has at most
+SIGN_IN = 2  # requests: where to sign in, and the token
+
+
+@dataclass
+class Run:
+    """What one run of the command did."""
+
+    requests: list[dict[str, Any]]
+    seconds: float
+    processor: float
+    memory: float
+    first_write: float | None
 
 
 def project(directory: Path, services: int, scale: float) -> None:
@@ -50,35 +85,6 @@ def project(directory: Path, services: int, scale: float) -> None:
     shutil.copytree(ROOT / "examples", directory / "examples")
 
 
-def log(directory: Path) -> list[dict[str, Any]]:
-    """What the emulator was asked so far."""
-    path = directory / ".azure-emulator" / "requests.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-
-
-def fewest(requests: list[dict[str, Any]]) -> int:
-    """A write each, and one look at each that goes on."""
-    writes = {request["path"].lower() for request in requests if request["method"] in WRITES}
-    going = {
-        path
-        for path in writes
-        if any(kind in path for kind in GOES_ON) and "/secrets/" not in path and "/providers/microsoft.auth" not in path
-    }
-    return len(writes) + len(going)
-
-
-def run(directory: Path, *arguments: str) -> tuple[float, list[dict[str, Any]], str]:
-    """Seconds, requests and output of one run."""
-    before, began = len(log(directory)), time.monotonic()
-    done = subprocess.run(
-        [sys.executable, str(COMMAND), *arguments], cwd=directory, capture_output=True, text=True, check=False
-    )
-    seconds = time.monotonic() - began
-    if done.returncode:
-        raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])
-    return seconds, log(directory)[before:], done.stdout
-
-
 def change_one_variable(directory: Path) -> None:
     """A variable of the gateway."""
     values = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
@@ -86,25 +92,117 @@ def change_one_variable(directory: Path) -> None:
     (directory / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 
+def log(directory: Path) -> list[dict[str, Any]]:
+    """What the emulator was asked so far."""
+    found: list[dict[str, Any]] = []
+    for name in ("requests.1.jsonl", "requests.jsonl"):
+        path = directory / ".azure-emulator" / name
+        if path.exists():
+            found += [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return found
+
+
+def kind(path: str) -> str:
+    """The type at the end of an id, in small letters: `microsoft.app/containerapps`."""
+    below = path.lower().rpartition("/providers/")[2].split("/")
+    return "/".join([below[0], *below[1::2]])
+
+
+def is_registration(request: dict[str, Any]) -> bool:
+    """Whether it registers a resource provider."""
+    return request["method"] == "POST" and request["path"].endswith("/register")
+
+
+def fewest(requests: list[dict[str, Any]]) -> int:
+    """The fewest requests that could have done what a run did.
+
+    The sign-in; each write once, registrations among them; a look at each write that Azure is still at work on when it
+    has answered, of which a page of a listing tells of all apps; and for each app that was written one look at whether
+    it runs, since no listing has that.
+    """
+    paths = {request["path"].lower() for request in requests if request["method"] in WRITES}
+    registrations = sum(map(is_registration, requests))
+    kinds = Counter(kind(path) for path in paths)
+    apps = kinds[APPS]
+    looks = sum(count for name, count in kinds.items() if name in GOES_ON and name != APPS)
+    return SIGN_IN + len(paths) + registrations + looks + -(-apps // PAGE) + apps
+
+
+def moment(request: dict[str, Any]) -> float:
+    """When a request came, as a Unix time."""
+    return datetime.fromisoformat(request["time"].replace("Z", "+00:00")).timestamp()
+
+
+def run(directory: Path, *arguments: str) -> Run:
+    """Run the command once."""
+    before, began, start = len(log(directory)), time.monotonic(), time.time()
+    output = directory / "output"
+    with output.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, str(COMMAND), *arguments], cwd=directory, stdout=stream, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(output.read_text(encoding="utf-8")[-4000:])
+    requests = log(directory)[before:]
+    writes = [moment(request) for request in requests if request["method"] in WRITES]
+    memory = usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
+    first = min(writes) - start if writes else None
+    return Run(requests, seconds, usage.ru_utime + usage.ru_stime, memory, first)
+
+
+def kinds_of(requests: list[dict[str, Any]]) -> list[str]:
+    """Lines with a count for each method and type, the many first."""
+    names = Counter(
+        f"{request['method']:6} {re.sub('[0-9a-f-]{36}', '<guid>', kind(request['path']))}" for request in requests
+    )
+    return [f"      {count:5} {name}" for name, count in names.most_common()]
+
+
+def measure(services: int, scale: float, *, kinds: bool) -> None:
+    """Print what each run took."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        project(directory, services, scale)
+        held = attach(directory / ".azure-emulator", scale=scale)
+        assert held is not None
+        with held:
+            rows = {"first deployment": run(directory)}
+            run(directory)  # byte code is written now
+            idle = [(run(directory), run(directory, "--dry-run")) for _ in range(5)]
+            rows["nothing changed"] = idle[0][0]
+            rows["--dry-run"] = idle[0][1]
+            rows["--dry-run --refresh"] = run(directory, "--dry-run", "--refresh")
+            change_one_variable(directory)
+            rows["one variable"] = run(directory)
+            rows["--force-all"] = run(directory, "--force-all")
+    print(f"{services} services, scale {scale}")
+    for title, row in rows.items():
+        least = fewest(row.requests)
+        words = f"{least:5} at least ({len(row.requests) / least:4.2f})" if row.first_write is not None else " " * 23
+        first = f"  first write after {row.first_write:.2f} s" if row.first_write is not None else ""
+        print(
+            f"   {title:20} {len(row.requests):5} requests {words} {row.seconds:6.1f} s {row.processor:5.1f} s of the "
+            f"processor {row.memory:4.0f} MB{first}",
+            flush=True,
+        )
+        if kinds and row.requests:
+            print("\n".join(kinds_of(row.requests)))
+    ratio = statistics.median(dry.processor / plain.processor for plain, dry in idle)
+    print(f"   --dry-run takes {ratio:.2f} times the processor's time of a run in which nothing changed", flush=True)
+
+
 def main() -> None:
-    """Print a table."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--services", default="7,50,200")
     parser.add_argument("--scale", type=float, default=0.0)
+    parser.add_argument("--kinds", action="store_true")
     options = parser.parse_args()
     for services in map(int, options.services.split(",")):
-        with tempfile.TemporaryDirectory() as name:
-            directory = Path(name)
-            project(directory, services, options.scale)
-            seconds, requests, _ = run(directory)
-            least = fewest(requests)
-            words = f"{len(requests):5} requests, {least:4} at least ({len(requests) / least:.2f})"
-            print(f"{services:4} services: {words}, {seconds:.1f} s")
-            seconds, requests, _ = run(directory, "--dry-run", "--refresh")
-            print(f"     --refresh: {len(requests):5} requests, {seconds:.1f} s")
-            change_one_variable(directory)
-            seconds, requests, _ = run(directory)
-            print(f"     variable:  {len(requests):5} requests, {seconds:.1f} s", flush=True)
+        measure(services, options.scale, kinds=options.kinds)
 
 
 if __name__ == "__main__":

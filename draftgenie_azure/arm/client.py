@@ -10,9 +10,11 @@ from collections import Counter
 from dataclasses import replace
 from functools import partial
 
-from draftgenie_azure.arm.ensure import Ensurer, Resource, creation_id
+from draftgenie_azure.arm.ensure import Ensurer
 from draftgenie_azure.arm.listing import LiveResources
 from draftgenie_azure.arm.operations import Operations
+from draftgenie_azure.arm.resource import Resource, creation_id
+from draftgenie_azure.arm.shared_wait import SharedWait
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.run.schedule import side_by_side
 from draftgenie_azure.state.baseline import Baselines
@@ -20,7 +22,7 @@ from draftgenie_azure.state.baseline import Baselines
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from draftgenie_azure.arm.plan import Plan
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ArmClient", "Resource", "creation_id"]
 
 
-_MANY = 4  # from so many resources of a type on, one listing tells of all
+_MANY = 3  # from so many resources of a type on, one listing tells of all
 
 
 class ArmClient:
@@ -145,12 +147,16 @@ class ArmClient:
 
     # --- ensuring ---
 
-    def ensure(self, resources: Sequence[Resource], *, step: str) -> list[dict[str, Any]]:
+    def ensure(
+        self, resources: Sequence[Resource], *, step: str, one_by_one: bool = False
+    ) -> list[dict[str, Any]]:
         """Bring a group of resources that may go side by side to what is wanted, within the run's width.
 
         Args:
             resources: what is wanted; none of them needs another one of the group.
             step: the step that records them.
+            one_by_one: their parent does one thing at a time: each write ends before the next, and the first that
+                fails is the last. They are read together afterwards.
 
         Returns:
             The live resources, read after the writes, in the same order; in a plan, as they would be.
@@ -161,11 +167,31 @@ class ArmClient:
         """
         many = {name for name, count in Counter(one.type for one in resources).items() if count >= _MANY}
         wanted = [replace(one, bulk=True) if one.type in many else one for one in resources]
-        return side_by_side([partial(self._ensure, one, step) for one in wanted], width=self._control.parallelism)
+        shared = SharedWait()
+        if one_by_one and self.plan is None:
+            return self._one_by_one(wanted, step, shared)
+        return self._side_by_side([partial(self.ensurer.ensure, one, step, shared) for one in wanted])
 
-    def _ensure(self, resource: Resource, step: str) -> dict[str, Any]:
-        with self._control.slot():
-            return self.ensurer.ensure(resource, step)
+    def _one_by_one(self, wanted: Sequence[Resource], step: str, shared: SharedWait) -> list[dict[str, Any]]:
+        ended: list[Callable[[], dict[str, Any]]] = []
+        failure: DeployerError | None = None
+        for one in wanted:
+            try:
+                ended.append(self.ensurer.end(one, step, shared))
+            except DeployerError as error:
+                failure = error
+                break
+        found = self._side_by_side(ended)
+        if failure is not None:
+            raise failure
+        return found
+
+    def _side_by_side(self, tasks: Sequence[Callable[[], dict[str, Any]]]) -> list[dict[str, Any]]:
+        def within_width(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+            with self._control.slot():
+                return task()
+
+        return side_by_side([partial(within_width, task) for task in tasks], width=self._control.parallelism)
 
     def created(self, key: str) -> bool:
         """Whether it was this run's own write that made the resource."""

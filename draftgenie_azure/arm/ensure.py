@@ -10,13 +10,17 @@ import copy
 import time
 import uuid
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from draftgenie_azure.arm import diff, ids
 from draftgenie_azure.arm.diff import CHANGE, REMOVE, SECRET, Change, Comparison, Digests
 from draftgenie_azure.arm.merge import merged, patch
-from draftgenie_azure.arm.operations import BAD_ENDS, at_rest, pause_after, state_of
+from draftgenie_azure.arm.operations import BAD_ENDS, state_of
+from draftgenie_azure.arm.outcome import Outcomes, failed
 from draftgenie_azure.arm.plan import CREATE, REPLACE, RESEND, UNCHANGED, Entry, predicted
 from draftgenie_azure.arm.properties import traits
+from draftgenie_azure.arm.resource import CREATION_ID_TAG, creation_id
+from draftgenie_azure.arm.shared_wait import SharedWait
 from draftgenie_azure.arm.transport import Spent, is_busy
 from draftgenie_azure.errors import AzureError, DeployerError, OperationFailedError
 
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.arm.listing import LiveResources
     from draftgenie_azure.arm.operations import Operations
     from draftgenie_azure.arm.plan import Plan
+    from draftgenie_azure.arm.resource import Resource
     from draftgenie_azure.arm.transport import Reply, Transport
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.baseline import Baselines
@@ -36,69 +41,9 @@ if TYPE_CHECKING:
 
     Body = dict[str, Any]
 
-CREATION_ID_TAG = "incarnation"
-_GATHER = 0.2  # seconds in which others that are waited for join one listing
 _LOOKS_AT_FAILED = 3  # a failed resource is at rest: one that still says it is busy then will not get ready
-# Types whose answer to a PUT is the resource as a GET shows it. An app's is an echo with nulls, a vault's lacks a
-# slash, a diagnostic setting's the categories that were not asked for (recorded traffic).
-_WHOLE_ANSWERS = frozenset(
-    {
-        "Microsoft.App/managedEnvironments/storages",
-        "Microsoft.Authorization/roleAssignments",
-        "Microsoft.Insights/components",
-        "Microsoft.ManagedIdentity/userAssignedIdentities",
-        "Microsoft.Resources/resourceGroups",
-    }
-)
 _SUFFIX = "properties.template.revisionSuffix"
 _SECRETS = "properties.configuration.secrets"
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A resource as it is wanted.
-
-    Attributes:
-        key: the state's name for it, e.g. `container_app/api_gateway`.
-        id: its resource id.
-        body: the whole desired body.
-        at_creation: makes what only the PUT that creates it has, besides `body`: what may have to be read first.
-        has_creation_id: whether it carries the tag that tells a resource from a later one of the same name.
-        create_only: True for what is right if it exists (role assignments).
-        roles: role assignments without which the body is refused; waited for while they are young.
-        tolerate_expiry: True where an operation that ends as expired is somebody else's to judge.
-        ready_property: name of a second state that must be `Running`, besides provisioningState.
-        replace_on_change: name of a property that cannot change: with another value the resource is deleted and made
-            again.
-        recreate_if_failed: a property and its value where Azure failed to make the resource and takes no change of
-            it: what this lineage began so is deleted and made again; nothing was ever in it.
-        secret_digest: of what is write-only in `body`; a change of it is a difference. Kept in the state.
-        bulk: whether many of its type are under way, so that one listing tells of all.
-    """
-
-    key: str
-    id: str
-    body: Body
-    at_creation: Callable[[], Body] | None = None
-    has_creation_id: bool = False
-    create_only: bool = False
-    roles: tuple[str, ...] = ()
-    tolerate_expiry: bool = False
-    ready_property: str | None = None
-    replace_on_change: str | None = None
-    recreate_if_failed: tuple[str, str] | None = None
-    secret_digest: str | None = None
-    bulk: bool = False
-
-    @property
-    def api_version(self) -> str:
-        """The pinned API version of its type."""
-        return ids.api_version(self.id)
-
-    @property
-    def type(self) -> str:
-        """Its type, such as `Microsoft.App/containerApps`."""
-        return ids.resource_type(self.id)
 
 
 @dataclass
@@ -110,6 +55,7 @@ class _Look:
         live: the resource as it is; None where there is none.
         action: one of those that a plan knows.
         changes: what a write changes.
+        reply: what the write was answered, and when, by the monotonic clock.
     """
 
     wanted: Body
@@ -118,6 +64,7 @@ class _Look:
     changes: list[Change] = field(default_factory=list)
     comparison: Comparison = field(default_factory=Comparison)
     reply: Reply | None = None
+    answered: float = 0.0
 
 
 class Ensurer:
@@ -150,6 +97,7 @@ class Ensurer:
         self._logger = logger
         self._plan = plan
         self._repair = repair
+        self._outcomes = Outcomes(live, operations, records, control)
         self.created: set[str] = set()
         self.written: dict[str, list[str]] = {}  # step -> keys of the resources that were not as wanted
         self.changes: dict[str, list[Change]] = {}  # key -> what was written
@@ -157,8 +105,11 @@ class Ensurer:
         self.seen: dict[str, list[Change]] = {}  # key -> what others changed that the configuration does not state
         self.ignored: dict[str, list[Change]] = {}  # key -> what Azure did not take
 
-    def ensure(self, resource: Resource, step: str) -> Body:
+    def ensure(self, resource: Resource, step: str, shared: SharedWait) -> Body:
         """The live resource, read after the write; in a plan, as it would be.
+
+        Args:
+            shared: the resources that go side by side with this one.
 
         Raises:
             AzureError: a write was refused, or its operation failed.
@@ -166,8 +117,22 @@ class Ensurer:
         """
         if self._plan is not None:
             return self._announce(resource, step, self._plan)
+        with shared.writing():
+            look = self._begin(resource, step)
+        return self._finish(resource, step, look, shared)
+
+    def end(self, resource: Resource, step: str, shared: SharedWait) -> Callable[[], Body]:
+        """Write what is to be written and wait for its end; what is returned then reads the resource.
+
+        Raises:
+            AzureError: the write was refused, or its operation failed.
+            DeployerError: what differs cannot be changed.
+        """
         look = self._begin(resource, step)
-        return self._finish(resource, step, look)
+        if look.reply is not None:
+            self._operations.wait(resource.id, look.reply)
+            shared.expected += 1
+        return partial(self._finish, resource, step, look, shared)
 
     # ------------------------------------------------------------------------------------------------ deciding
 
@@ -240,22 +205,9 @@ class Ensurer:
     def _current(self, resource: Resource, *, again: bool) -> Body | None:
         """The live resource, at rest; None where there is none, or was none that can stay."""
         live = self._live.read(resource.id) if again else self._live.current(resource.id, bulk=resource.bulk)
-        live = self._at_rest(resource, live)
+        if self._plan is None:  # a plan waits for nobody
+            live = self._outcomes.at_rest(resource, live, SharedWait())
         return self._usable(resource, self._in_place(resource, live))
-
-    def _at_rest(self, resource: Resource, live: Body | None) -> Body | None:
-        """Wait until a resource that is still changing has come to rest."""
-        began = time.monotonic()
-        deadline = began + self._operations.longest_wait(resource.id)
-        while live is not None and not at_rest(live, resource.ready_property):
-            if self._plan is not None:
-                return live  # a plan waits for nobody
-            if time.monotonic() > deadline:
-                raise AzureError(f"{resource.key}: it is still {state_of(live)}", hint="Run again later.")
-            asked = time.monotonic()
-            self._control.wait(pause_after(began, None))
-            live = self._live.fresh(resource.id, asked) if resource.bulk else self._live.read(resource.id)
-        return live
 
     def _in_place(self, resource: Resource, live: Body | None) -> Body | None:
         """The live resource, unless it is elsewhere and cannot move: then it is deleted."""
@@ -310,13 +262,14 @@ class Ensurer:
             began = time.monotonic()
             try:
                 look.reply = self._write(resource, look)
+                look.answered = time.monotonic()
             except AzureError as error:
                 if error.code == "RoleAssignmentExists":
                     return _Look(look.wanted, self._same_role(resource, error))
                 attempt += 1
                 pause = self._transport.pause(attempt, error.retry_after)
                 if look.action == RESEND and is_busy(error) and attempt == _LOOKS_AT_FAILED:
-                    raise self._failed(resource, live, f", and takes no change of it ({error.message})") from error
+                    raise failed(resource, live, f", and takes no change of it ({error.message})") from error
                 lost = spent.more(error, time.monotonic() - began + pause)
                 if not error.passing or lost > self._patience(error, resource.id):
                     raise
@@ -393,10 +346,10 @@ class Ensurer:
 
     # ------------------------------------------------------------------------------------------------- waiting
 
-    def _finish(self, resource: Resource, step: str, look: _Look) -> Body:
+    def _finish(self, resource: Resource, step: str, look: _Look, shared: SharedWait) -> Body:
         live = look.live
         if look.reply is not None:
-            live = self._await(resource, step, look.reply)
+            live = self._await(resource, step, look, shared)
             self._live.note(resource.id, live, made=look.action == CREATE)
         assert live is not None
         self._record(resource, step, look, live)
@@ -459,82 +412,22 @@ class Ensurer:
         others = {change.path for change in look.comparison.others}
         return [change for change in found.ours if change.path not in others and change.kind != REMOVE]
 
-    def _await(self, resource: Resource, step: str, reply: Reply) -> Body:
+    def _await(self, resource: Resource, step: str, look: _Look, shared: SharedWait) -> Body:
         """Wait; where the operation failed for want of a role that is young, send the body once more."""
         began = time.monotonic()
-        while True:
+        while look.reply is not None:
             try:
-                return self._outcome(resource, reply)
+                return self._outcomes.of(resource, look.reply, look.answered, shared)
             except OperationFailedError as error:
                 if resource.tolerate_expiry and "Operation expired" in error.message:
                     self._logger.warning("%s: its operation expired; the last step tells why", resource.key)
-                    return self._read_back(resource, judge=False)
+                    return self._outcomes.read_back(resource, shared, judge=False)
                 if not self._operations.role_may_come(error, resource.roles, began):
                     raise
                 self._operations.wait_for_role(resource.id, error, began)
-            again = self._begin(resource, step)
-            if again.reply is None:
-                assert again.live is not None
-                return again.live
-            reply = again.reply
-
-    def _outcome(self, resource: Resource, reply: Reply) -> Body:
-        """The resource once its write has ended.
-
-        Raises:
-            OperationFailedError: it ended badly.
-        """
-        running = resource.id in self._records.operations
-        if reply.status == 202:
-            self._operations.wait(resource.id, reply)
-            return self._read_back(resource, judge=True)
-        body = reply.body if isinstance(reply.body, dict) else {}
-        if not running and resource.type in _WHOLE_ANSWERS and body.get("id") and at_rest(body):
-            return body
-        answered = time.monotonic()
-        if running:
-            self._control.wait(max(reply.retry_after or 0.0, _GATHER if resource.bulk else 0.0))
-        live = self._read_back(resource, judge=False, since=answered)
-        if running and state_of(live) in BAD_ENDS:
-            self._operations.wait(resource.id)  # which says why
-        self._records.operation_ended(resource.id)
-        self._raise_if_failed(resource, live)
-        return live
-
-    def _read_back(self, resource: Resource, *, judge: bool, since: float | None = None) -> Body:
-        """GET after a write, until the resource is there and at rest; `judge`: it must not have failed.
-
-        `since`: when the write was answered; a listing that was asked for after it tells of it.
-
-        PostgreSQL may answer 404 for a while although the operation has succeeded
-        (github.com/Azure/azure-rest-api-specs/issues/19546).
-        """
-        for attempt in range(12):
-            asked = since if since is not None and attempt == 0 else time.monotonic()
-            live = self._live.fresh(resource.id, asked) if resource.bulk else self._live.read(resource.id)
-            live = self._at_rest(resource, live)
-            if live is not None:
-                if judge:
-                    self._raise_if_failed(resource, live)
-                return live
-            self._control.wait(min(15.0, 0.5 * 2**attempt))
-        raise AzureError(f"{resource.key}: Azure took it, but does not show it", hint="Run again in a few minutes.")
-
-    def _raise_if_failed(self, resource: Resource, live: Body) -> None:
-        if state_of(live) not in BAD_ENDS:
-            return
-        reason = live.get("properties", {}).get("deploymentErrors") or ""
-        if resource.tolerate_expiry and "Operation expired" in str(reason):
-            return
-        raise self._failed(resource, live, f" ({reason})" if reason else "")
-
-    @staticmethod
-    def _failed(resource: Resource, live: Body | None, more: str) -> AzureError:
-        return AzureError(
-            f"{resource.key}: Azure says that it is {state_of(live or {})}{more}",
-            hint="Its activity log in the portal may tell why. The next run sends it again. If it stays so: "
-            f"az resource delete --ids {resource.id}, which deletes what is in it, too; then run again.",
-        )
+            look = self._begin(resource, step)
+        assert look.live is not None
+        return look.live
 
     # ------------------------------------------------------------------------------------------------ planning
 
@@ -572,12 +465,6 @@ def unchangeable(key: str, resource_id: str, changes: Sequence[Change]) -> Deplo
         hint="Put the configuration back; or give the resource a new name, which makes another one beside it; or "
         "delete it, with what it holds, and run again.",
     )
-
-
-def creation_id(live: Mapping[str, Any] | None) -> str | None:
-    """The random id of the write that created the resource; None where there is no tag."""
-    value = ((live or {}).get("tags") or {}).get(CREATION_ID_TAG)
-    return None if value is None else str(value)
 
 
 def who(live: Mapping[str, Any]) -> str:

@@ -41,8 +41,13 @@ _LISTED = frozenset(
 _WITH_THE_PARENT = frozenset({"Microsoft.DBforPostgreSQL/flexibleServers/configurations"})
 
 
+_NEVER = float("-inf")
+_UNSEEN: tuple[float, Body | None] = (_NEVER, None)
+_SEEN_FOR = 60.0  # seconds for which what was read counts; by then somebody else may have changed it
+
+
 class LiveResources:
-    """What exists, as far as this run has seen it; a write of ours is noted, those of others are not.
+    """What exists, as far as this run has seen it lately; a write of ours is noted, those of others are not.
 
     Args:
         transport: where requests go.
@@ -53,7 +58,9 @@ class LiveResources:
         self._mutex = threading.Lock()
         self._turns: dict[str, threading.Lock] = {}
         self._collections: dict[str, tuple[float, dict[str, Body]]] = {}  # when it was asked for, bodies by id
-        self._noted: dict[str, Body | None] = {}
+        self._seen: dict[str, tuple[float, Body | None]] = {}  # when it was asked for, and what was there
+        self._noted: dict[str, tuple[float, Body | None]] = {}  # what is there by our own doing, and since when
+        self._written: dict[str, float] = {}  # when it was last written to: what was asked before says nothing
         self._made: set[str] = set()
 
     def read(self, resource_id: str, *, api_version: str | None = None) -> Body | None:
@@ -63,8 +70,12 @@ class LiveResources:
             AzureError: anything but 200 and 404.
         """
         version = api_version or ids.api_version(resource_id)
+        asked = time.monotonic()
         reply = self._get(resource_id, **{"api-version": version})
-        return None if reply.status == 404 else dict(reply.body)
+        body = None if reply.status == 404 else dict(reply.body)
+        with self._mutex:
+            self._seen[resource_id.lower()] = (asked, body)
+        return body
 
     def listing(self, path: str, *, api_version: str, **params: str) -> Iterator[Body]:
         """Every item of a collection, page by page; nothing where the collection itself is missing."""
@@ -85,58 +96,94 @@ class LiveResources:
         return self._transport.arm("GET", path, params=params or None, accept=(404,), expects_object=True)
 
     def current(self, resource_id: str, *, bulk: bool = False) -> Body | None:
-        """The live resource as this run saw or wrote it; read, or with `bulk` listed, where it has not been seen.
+        """The live resource as this run saw or wrote it; read, or with `bulk` listed, where it was not seen lately.
 
         A listing of one resource says no more than a GET, and is longer.
         """
         key = resource_id.lower()
+        lately = time.monotonic() - _SEEN_FOR
         with self._mutex:
             if key in self._noted:
-                return self._noted[key]
+                return self._noted[key][1]
             with_parent = ids.resource_type(resource_id) in _WITH_THE_PARENT
             if not with_parent and any(key.startswith(f"{made}/") for made in self._made):
                 return None  # what this run has made has nothing in it that this run did not put there
-            bulk = bulk or key.rsplit("/", 1)[0] in self._collections
-        if not bulk or ids.resource_type(resource_id) not in _LISTED:
-            body = self.read(resource_id)
-            with self._mutex:
-                return self._noted.setdefault(key, body)
-        return self._listed(resource_id, 0.0).get(key)
+            for known in (key, _group_of(key)):
+                asked, body = self._seen.get(known, _UNSEEN)
+                if asked >= lately and (known == key or body is None):
+                    return body  # a group that is not there has nothing in it
+        return self.fresh(resource_id, lately, alone=not bulk)
 
-    def fresh(self, resource_id: str, since: float) -> Body | None:
-        """The live resource as of a listing that was asked for after a monotonic time: one for all who wait."""
-        return self._listed(resource_id, since).get(resource_id.lower())
+    def since(self, resource_id: str, moment: float, *, alone: bool = False) -> Body | None:
+        """The live resource as it was found at some time after a monotonic time; see `fresh`."""
+        key = resource_id.lower()
+        with self._mutex:
+            for known in (self._noted, self._seen):
+                found, body = known.get(key, _UNSEEN)
+                if found >= moment:
+                    return body
+        return self.fresh(resource_id, moment, alone=alone)
 
-    def _listed(self, resource_id: str, since: float) -> dict[str, Body]:
+    def fresh(self, resource_id: str, since: float, *, alone: bool = False) -> Body | None:
+        """The live resource as of a listing that was asked for after a monotonic time: one for all who wait.
+
+        Args:
+            alone: nobody else waits, so that where there is no such listing yet, the resource alone is read.
+        """
+        key = resource_id.lower()
         collection = resource_id.rsplit("/", 1)[0]
+        with self._mutex:
+            since = max(since, self._written.get(key, _NEVER))
+            asked, found = self._collections.get(collection.lower(), (_NEVER, {}))
+        if asked >= since:
+            return found.get(key)
+        if alone or ids.resource_type(resource_id) not in _LISTED:
+            return self.read(resource_id)
+        return self._listed(collection, ids.api_version(resource_id), since).get(key)
+
+    def listed(self, path: str, *, api_version: str) -> list[Body]:
+        """Every item of a collection as it was listed lately; listed where it was not."""
+        return list(self._listed(path, api_version, time.monotonic() - _SEEN_FOR).values())
+
+    def _listed(self, collection: str, api_version: str, since: float) -> dict[str, Body]:
         with self._mutex:
             turn = self._turns.setdefault(collection.lower(), threading.Lock())
         with turn:
-            asked, found = self._collections.get(collection.lower(), (-1.0, {}))
-            if asked < since or asked < 0:
+            asked, found = self._collections.get(collection.lower(), (_NEVER, {}))
+            if asked < since:
                 asked = time.monotonic()
-                version = ids.api_version(resource_id)
-                bodies = list(self.listing(collection, api_version=version))
+                bodies = list(self.listing(collection, api_version=api_version))
                 found = {str(body.get("id", "")).lower(): body for body in bodies}
                 with self._mutex:
                     self._collections[collection.lower()] = (asked, found)
-            with self._mutex:
-                return dict(found)
+            return found
 
     def forget(self, resource_id: str) -> None:
         """Read a resource again when it is next asked for."""
         with self._mutex:
             self._noted.pop(resource_id.lower(), None)
-            self._collections.pop(resource_id.lower().rsplit("/", 1)[0], None)
+        self.written(resource_id)
+
+    def written(self, resource_id: str) -> None:
+        """Forget what was read of a resource before it was written."""
+        with self._mutex:
+            self._seen.pop(resource_id.lower(), None)
+            self._written[resource_id.lower()] = time.monotonic()
 
     def note(self, resource_id: str, body: Body | None, *, made: bool = False) -> None:
         """Keep what a resource is now; None where it is gone."""
         key = resource_id.lower()
+        now = time.monotonic()
         with self._mutex:
-            self._noted[key] = body
+            self._noted[key] = (now, body)
             if made:
                 self._made.add(key)
             if body is None:
                 self._made = {one for one in self._made if one != key and not one.startswith(f"{key}/")}
-                below = [one for one in self._noted if one.startswith(f"{key}/")]
-                self._noted |= dict.fromkeys(below)
+                below = [one for known in (self._noted, self._seen) for one in known if one.startswith(f"{key}/")]
+                self._noted |= dict.fromkeys(below, (now, None))
+
+
+def _group_of(key: str) -> str:
+    """The id of the resource group that an id is in."""
+    return "/".join(key.split("/")[:5])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import time
 
 from draftgenie_azure.arm import hosts, ids
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.state.resource_records import ResourceRecords
 
 ROLE_IS_YOUNG = 30 * 60  # seconds in which a new role may not be effective yet
+ROLE_WAIT = 600.0  # seconds: what Azure says that it takes at most (learn.microsoft.com, RBAC troubleshooting)
 
 # The end of an operation. Everything else, unknown words included, means that it is still going; environments alone
 # can end as UpgradeFailed (azure-mgmt-appcontainers).
@@ -81,10 +83,12 @@ class Operations:
         """
         version = ids.api_version(resource_id)
         began = time.monotonic()
-        while True:
+
+        def attempt() -> Reply | None:
+            """The answer; None where a role is not effective yet."""
             self._control.check()
             try:
-                reply = self._transport.arm(
+                return self._transport.arm(
                     method,
                     resource_id,
                     params={"api-version": version},
@@ -92,11 +96,15 @@ class Operations:
                     conflict_timeout=self.longest_wait(resource_id),
                     tries=None if repeatable else 1,
                 )
-                break
             except AzureError as error:
                 if not self.role_may_come(error, roles, began):
                     raise
-                self.wait_for_role(resource_id, error, began)
+                self._tell_role(resource_id, error)
+                return None
+
+        self._live.written(resource_id)  # whatever becomes of it
+        reply = poll(attempt, control=self._control, limit=math.inf, pause=role_pace)
+        assert reply is not None  # a refusal is raised in the end
         status, location = reply.headers.get("Azure-AsyncOperation"), reply.headers.get("Location")
         if status:
             self._records.operation_started(resource_id, "status", status)
@@ -187,24 +195,29 @@ class Operations:
         """
         if not hosts.is_arm(url, self._transport.endpoints):
             return  # the token goes wherever this address points; the resource's own state is asked instead
-        deadline = time.monotonic() + self.longest_wait(resource_id)
-        began = time.monotonic()
-        pause = (reply.retry_after if reply is not None else None) or 0.0
-        while True:
-            self._control.wait(pause)
+        answer: Reply | None = None
+
+        def look() -> bool | None:
+            nonlocal answer
             answer = self._transport.arm("GET", url, accept=(400, 403, 404, 410))
             if answer.status >= 400:
                 self._unreadable(resource_id, answer)
-                return
-            if self._ended(resource_id, kind, answer):
-                return
-            if time.monotonic() > deadline:
-                minutes = self.longest_wait(resource_id) / 60
-                raise AzureError(
-                    f"{ids.last_name(resource_id)}: still not done after {minutes:.0f} minutes",
-                    hint="Run again later: the wait is resumed.",
-                )
-            pause = min(pause_after(began, answer), max(0.0, deadline - time.monotonic()) + 0.1)
+                return True
+            return self._ended(resource_id, kind, answer) or None
+
+        limit = self.longest_wait(resource_id)
+        first = min((reply.retry_after if reply is not None else None) or 0.0, limit)
+        try:
+            done = poll(
+                look, control=self._control, limit=limit, pause=lambda began: pause_after(began, answer), after=first
+            )
+        finally:
+            self._live.written(resource_id)  # what was read while it went on says nothing any longer
+        if done is None:
+            raise AzureError(
+                f"{ids.last_name(resource_id)}: still not done after {limit / 60:.0f} minutes",
+                hint="Run again later: the wait is resumed.",
+            )
 
     def _ended(self, resource_id: str, kind: str, answer: Reply) -> bool:
         if kind == "location":
@@ -238,12 +251,12 @@ class Operations:
     def role_may_come(self, error: AzureError, roles: Sequence[str], began: float) -> bool:
         """Whether a refusal may be a role that is not effective yet.
 
-        Azure says up to 10 minutes (learn.microsoft.com, RBAC troubleshooting); an older assignment is no excuse.
+        An older assignment is no excuse.
         """
         text = error.message.lower()
         of_role = "managed identity" in text or "unauthorized" in text or error.code == "AuthorizationFailed"
         about_role = error.code == "PrincipalNotFound" or (bool(roles) and of_role)
-        return about_role and time.monotonic() - began < 600 and (not roles or self.any_young(roles))
+        return about_role and time.monotonic() - began < ROLE_WAIT and (not roles or self.any_young(roles))
 
     def any_young(self, roles: Sequence[str]) -> bool:
         """Whether any of these role assignments was made within the last 30 minutes."""
@@ -256,10 +269,18 @@ class Operations:
 
     def wait_for_role(self, resource_id: str, error: AzureError, began: float) -> None:
         """Wait a little for a role to take effect, and say so."""
+        self._tell_role(resource_id, error)
+        self._control.wait(role_pace(began))
+
+    def _tell_role(self, resource_id: str, error: AzureError) -> None:
         self._logger.info("waiting for a new role to take effect: %s", error.message)
         name = ids.last_name(resource_id)
         self._control.tell(f"{name}: a new role is not effective yet; that takes up to 10 minutes")
-        self._control.wait(min(20.0, max(0.5, (time.monotonic() - began) / 2)))
+
+
+def role_pace(began: float) -> float:
+    """Seconds to the next try of what waits for a role."""
+    return min(20.0, max(0.5, (time.monotonic() - began) / 2))
 
 
 def pause_after(began: float, answer: Reply | None) -> float:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.arm.diff import Change
-    from draftgenie_azure.arm.ensure import Resource
+    from draftgenie_azure.arm.resource import Resource
     from draftgenie_azure.config.clouds import Endpoints
 
 CREATE, CHANGE, RESEND, REPLACE, UNCHANGED = "create", "change", "resend", "replace", "unchanged"

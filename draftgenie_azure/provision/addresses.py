@@ -43,7 +43,7 @@ def environment(session: Session) -> str:
 
 def live_domain(session: Session) -> str | None:
     """The default domain of the environment as it is now; None where there is no environment."""
-    live = session.arm.read(environment(session))
+    live = session.arm.current(environment(session))
     return None if live is None else str(live["properties"].get("defaultDomain"))
 
 
@@ -81,7 +81,7 @@ def login_server(session: Session, recorded: Mapping[str, Any]) -> str:
     published = str(recorded.get("login_server"))
     if published.lower() == host:
         return published
-    live = session.arm.read(registry(session)) or {}  # one that was made with a domain name label
+    live = session.arm.current(registry(session)) or {}  # one that was made with a domain name label
     return checked_login_server(session, (live.get("properties") or {}).get("loginServer"))
 
 

@@ -210,8 +210,7 @@ class Databases:
         for name in self._config.databases():
             database = f"{server_id}/databases/{name}"
             children.append((f"postgresql_database/{name}", database, bodies.postgresql_database()))
-        for key, child_id, body in children:
-            self._arm.ensure([Resource(key, child_id, body)], step=STEP)
+        self._arm.ensure([Resource(*child) for child in children], step=STEP, one_by_one=True)
         if not is_private and not self._records.resources["postgresql_server"].get("created"):
             self._close_to_the_world(server_id)
 

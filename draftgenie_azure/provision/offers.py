@@ -65,7 +65,7 @@ def _asked(session: Session, what: str, ask: Callable[[], Iterator[str]]) -> lis
 def _environment_quota(session: Session) -> Iterator[str]:
     assert session.config.container_apps is not None
     name = session.config.container_apps.environment_name
-    if session.arm.read(session.scope.resource(_ENVIRONMENTS, name)) is not None:
+    if session.arm.current(session.scope.resource(_ENVIRONMENTS, name)) is not None:
         return
     place = session.config.location("container_apps")
     path = f"{session.scope.subscription}/providers/Microsoft.App/locations/{place}/usages"
@@ -85,7 +85,7 @@ def _environment_quota(session: Session) -> Iterator[str]:
 def _server_offer(session: Session) -> Iterator[str]:
     wanted = session.config.postgresql
     assert wanted is not None
-    if session.arm.read(session.scope.resource(_SERVERS, wanted.server_name)) is not None:
+    if session.arm.current(session.scope.resource(_SERVERS, wanted.server_name)) is not None:
         return  # it has its size already; what it may become, Azure says
     place = session.config.location("postgres_server")
     path = f"{session.scope.subscription}/providers/Microsoft.DBforPostgreSQL/locations/{place}/capabilities"

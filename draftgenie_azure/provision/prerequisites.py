@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from functools import partial
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.plan import CREATE, Entry
@@ -11,6 +12,7 @@ from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.provision import existing_images, offers
 from draftgenie_azure.provision.docker_command import docker_command
 from draftgenie_azure.run.poll import poll
+from draftgenie_azure.run.schedule import side_by_side
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def check(session: Session) -> dict[str, Any]:
 
 def register(session: Session) -> None:
     """Have every resource provider registered that the configuration needs."""
-    Prerequisites(session).register()
+    Prerequisites(session).register(waits=True)
 
 
 def is_unregistered(error: DeployerError) -> bool:
@@ -66,7 +68,7 @@ class Prerequisites:
             DeployerError: with all problems.
         """
         problems = [*self._builder(), *self._regions()]
-        self.register()
+        self.register(waits=False)
         problems += [*self._rights(), *self._names(), *existing_images.problems(self._session)]
         problems += offers.problems(self._session)
         if problems:
@@ -89,23 +91,31 @@ class Prerequisites:
             wanted.add("Microsoft.App")
         return sorted(wanted)
 
-    def register(self) -> None:
-        """Have every resource provider registered; all are asked for before the first is waited for."""
-        waiting = []
-        for namespace in self._namespaces():
-            path = f"{self._scope.subscription}/providers/{namespace}"
-            live = self._arm.read(path, api_version=PROVIDERS_VERSION) or {}
-            if live.get("registrationState") != "Registered":
-                if self._arm.plan is not None:
-                    self._arm.plan.add(Entry(STEP, f"provider/{namespace}", path, CREATE, note="registered"))
-                    continue
-                self._logger.info("registering the resource provider %s", namespace)
-                self._arm.act(f"{path}/register", api_version=PROVIDERS_VERSION)
-                waiting.append(path)
-        if waiting:
+    def register(self, *, waits: bool) -> None:
+        """Have every resource provider registered; all are asked for before the first is waited for.
+
+        Args:
+            waits: wait until they are. It goes region by region, and what is needed can mostly be made at once
+                (learn.microsoft.com, resource-providers-and-types).
+        """
+        tasks = [partial(self._register, namespace) for namespace in self._namespaces()]
+        waiting = [path for path in side_by_side(tasks, width=self._control.parallelism) if path is not None]
+        if waits and waiting:
             poll(
                 lambda: all(map(self._registered, waiting)) or None, control=self._control, limit=REGISTRATION_WAIT
             )
+
+    def _register(self, namespace: str) -> str | None:
+        """Ask for the registration of a resource provider; its address, or None where it is registered."""
+        path = f"{self._scope.subscription}/providers/{namespace}"
+        if self._registered(path):
+            return None
+        if self._arm.plan is not None:
+            self._arm.plan.add(Entry(STEP, f"provider/{namespace}", path, CREATE, note="registered"))
+            return None
+        self._logger.info("registering the resource provider %s", namespace)
+        self._arm.act(f"{path}/register", api_version=PROVIDERS_VERSION)
+        return path
 
     def _registered(self, path: str) -> bool:
         live = self._arm.read(path, api_version=PROVIDERS_VERSION) or {}
@@ -128,7 +138,7 @@ class Prerequisites:
     def _rights(self) -> Iterator[str]:
         """Whether roles may be assigned: Contributor may not, and the first assignment comes within a minute."""
         version = ids.API_VERSIONS["Microsoft.Authorization/permissions"]
-        if self._arm.read(self._scope.group) is not None:
+        if self._arm.current(self._scope.group) is not None:
             path = f"{self._scope.group}/providers/Microsoft.Authorization/permissions"
             permissions = list(self._arm.listing(path, api_version=version))
         else:
@@ -181,7 +191,7 @@ class Prerequisites:
             where = f"{subscription}/providers/Microsoft.DBforPostgreSQL/locations/{location}/checkNameAvailability"
             checks.append((type_, config.postgresql.server_name, where, "postgresql.server_name"))
         for type_, name, where, key in checks:
-            if self._arm.read(self._scope.resource(type_, name)) is not None:
+            if self._arm.current(self._scope.resource(type_, name)) is not None:
                 continue  # ours: it would be told to be taken
             answer = self._arm.act(where, api_version=ids.API_VERSIONS[type_], body={"name": name, "type": type_}).body
             if not answer.get("nameAvailable", True):

@@ -91,13 +91,13 @@ def unknown(session: Session) -> list[str]:
     """Ids of the resources in the group that this deployment does not record."""
     known = {record["id"].lower() for record in session.records.resources.values()}
     version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
-    listing = session.arm.listing(f"{session.scope.group}/resources", api_version=version)
+    listing = session.arm.live.listed(f"{session.scope.group}/resources", api_version=version)
     return sorted(str(item["id"]) for item in listing if str(item["id"]).lower() not in known)
 
 
 def _listed(session: Session) -> frozenset[str]:
     version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
-    listing = session.arm.listing(f"{session.scope.group}/resources", api_version=version)
+    listing = session.arm.live.listed(f"{session.scope.group}/resources", api_version=version)
     return frozenset(str(item["id"]).lower() for item in listing)
 
 
@@ -112,7 +112,7 @@ def _is_gone(session: Session, key: str, record: dict[str, Any], listed: frozens
         return False
     # A role that somebody gave under another name serves as well, as long as it is there.
     names = [record["id"], *([record["found_as"]] if "found_as" in record else [])]
-    return all(session.arm.read(name, api_version=record["api_version"]) is None for name in names)
+    return all(session.arm.current(name) is None for name in names)
 
 
 def _forget_group(session: Session) -> Iterator[tuple[str, str]]:
@@ -131,7 +131,7 @@ def find_changed_secrets(session: Session) -> Iterator[tuple[str, str]]:
         return
     version = ids.API_VERSIONS["Microsoft.KeyVault/vaults/secrets"]
     try:
-        listed = list(session.arm.listing(f"{addresses.vault(session)[0]}/secrets", api_version=version))
+        listed = session.arm.live.listed(f"{addresses.vault(session)[0]}/secrets", api_version=version)
     except AzureError as error:
         if error.status != 403:
             raise

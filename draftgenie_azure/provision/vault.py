@@ -6,11 +6,11 @@ import hashlib
 import json
 import secrets
 import string
-import time
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.arm.diff import SECRET, Change
+from draftgenie_azure.arm.operations import ROLE_WAIT, role_pace
 from draftgenie_azure.arm.plan import CHANGE, CREATE, Entry, known_after
 from draftgenie_azure.config.placeholders import is_secret_name, names, render
 from draftgenie_azure.config.validated.secret_plan import vault_name_of
@@ -20,6 +20,7 @@ from draftgenie_azure.masking import MASK
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.bodies.roles import role_assignment
 from draftgenie_azure.provision.bodies.vault import vault_secret
+from draftgenie_azure.run.poll import poll
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -249,11 +250,16 @@ class Vault:
         if reply.status == 403:
             self._check_roles_count(name)
             role = self._take_role()
-            began = time.monotonic()
-            while reply.status == 403 and time.monotonic() - began < 600 and self._arm.any_young([role]):
-                self._session.control.tell(f"{ids.last_name(self.id)}: the role '{SECRETS_USER}' is not effective yet")
-                self._session.control.wait(min(20.0, max(0.5, (time.monotonic() - began) / 2)))
+
+            def look() -> bool | None:
+                nonlocal reply
                 reply = self._session.transport.other("GET", url, scope=scope, params=params, accept=(403,))
+                if reply.status != 403 or not self._arm.any_young([role]):
+                    return True
+                self._session.control.tell(f"{ids.last_name(self.id)}: the role '{SECRETS_USER}' is not effective yet")
+                return None
+
+            poll(look, control=self._session.control, limit=ROLE_WAIT, pause=role_pace)
         if reply.status == 403:
             raise AzureError(
                 f"the secret {name} may not be read from {self.uri}",

@@ -1,8 +1,9 @@
 """Proves that what was deployed works; Succeeded is not ready.
 
-The order of the checks: provisioning state, ready revision, the revision's health and running state, its replicas and
-their restarts, then HTTP of external apps with the body of the health answer read, since the application answers 200
-whatever is wrong. Sources: learn.microsoft.com/azure/container-apps/revisions, recorded traffic of Azure/azure-dev.
+The order of the checks: provisioning state, ready revision, its replicas with their containers and restarts; where
+these do not run, the revision's health and running state; then HTTP of external apps with the body of the health answer
+read, since the application answers 200 whatever is wrong.
+Sources: learn.microsoft.com/azure/container-apps/revisions, recorded traffic of Azure/azure-dev.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import time
 from functools import partial
 
 from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.shared_wait import SharedWait
 from draftgenie_azure.errors import AzureError, VerificationError
 from draftgenie_azure.provision.container_logs import LINES, command, last_lines, stream
-from draftgenie_azure.run.control import pace
+from draftgenie_azure.run.poll import poll
 from draftgenie_azure.run.schedule import side_by_side
 
 TYPE_CHECKING = False
@@ -32,25 +34,24 @@ _GOOD_HEALTH = frozenset({"ok", "healthy", "up", "pass", "ready"})
 READY_WAIT = 900.0  # seconds; a revision that is not ready by then never gets it
 WAKE_WAIT = 60.0
 RESTARTS = 3
-MANY = 4  # services; from so many on, one listing tells of all
+LATELY = 60.0  # seconds; what the steps before saw of an app since then need not be asked again
+MANY = 3  # services; from so many on, one listing tells of all
 
 
-def verify(session: Session, *, every: bool = False) -> dict[str, Any]:
-    """Check the services live; see `Verification.verify`. A plan has nothing to check.
-
-    Args:
-        every: also those that nothing was written to since they were last checked.
-    """
+def verify(session: Session) -> dict[str, Any]:
+    """Check the services live; see `Verification.verify`. A plan has nothing to check."""
     if session.arm.plan is not None:
         return {}
-    return Verification(session, every=every).verify()
+    return Verification(session).verify()
 
 
 def _last_checks(session: Session) -> dict[str, str]:
-    """What the last verification found, by service; nothing where it did not succeed."""
+    """What the last verification found, by service; nothing where it did not succeed, or this one is forced by name."""
     record = session.records.document.get("steps", {}).get("verify_deployment", {})
     reasons = (record.get("metadata") or {}).get("reasons") or ["never ran"]
     if any(str(reason).startswith(("failed last time", "interrupted", "never ran")) for reason in reasons):
+        return {}
+    if "forced" in reasons:
         return {}
     outputs = (record.get("last_completed") or record).get("outputs") or {}
     checks = outputs.get("checks")
@@ -60,10 +61,11 @@ def _last_checks(session: Session) -> dict[str, str]:
 class Verification:
     """Looks at every service live."""
 
-    def __init__(self, session: Session, *, every: bool) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._known = {} if every else _last_checks(session)
+        self._known = _last_checks(session)
         self._began = time.monotonic()
+        self._shared = SharedWait()
         self._config = session.config
         self._arm = session.arm
         self._control = session.control
@@ -96,52 +98,69 @@ class Verification:
         known = self._known.get(key)
         if known is not None and self._is_as_it_was(key, app_id):
             return known
-        live, revision = self._await_ready(key, app_id, service)
-        state = str(revision["properties"].get("runningState", "")).lower()
-        asleep = state == "scaledtozero" or revision["properties"].get("replicas") == 0
-        if not asleep:
-            self._check_replicas(app_id, revision)
+        with self._shared.waiting():
+            live, asleep = self._await_ready(key, app_id, service)
         if service.ingress == "external" and service.transport != "tcp":
             self._ask(app_id, live, service)
             return "answered"
         return "unproved" if asleep else "ready"
 
-    def _await_ready(self, key: str, app_id: str, service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Wait until the latest revision is the ready one; the app and that revision."""
-        began = time.monotonic()
-        deadline = began + READY_WAIT + service.startup_seconds
-        first = True
-        while True:
-            live = self._listed(app_id) if first else self._arm.read(app_id)
-            first = False
+    def _await_ready(self, key: str, app_id: str, service: Service) -> tuple[dict[str, Any], bool]:
+        """Wait until the latest revision is the ready one; the app, and whether it is scaled to zero."""
+        live: dict[str, Any] | None = None
+        revision: dict[str, Any] | None = None
+        since = self._began - LATELY
+
+        def look() -> tuple[dict[str, Any], bool] | None:
+            nonlocal live, revision, since
+            live = self._app(app_id, since)
+            since = time.monotonic()
             if live is None:
                 raise VerificationError("its container app is gone")
             properties = live["properties"]
-            latest = properties.get("latestRevisionName")
-            revision = self._arm.read(f"{app_id}/revisions/{latest}", api_version=_VERSION) if latest else None
+            latest, replicas = properties.get("latestRevisionName"), []
+            revision = None
+            if latest and self._is_settled(properties):
+                replicas = self._replicas(app_id, latest)
+                if len(replicas) >= max(1, service.min_replicas) and all(map(_runs, replicas)):
+                    return live, False
+            if latest:
+                revision = self._arm.read(f"{app_id}/revisions/{latest}", api_version=_VERSION)
             if revision is not None:
                 if self._is_ready(properties, revision, service):
-                    return live, revision
-                if self._is_lost(revision):
+                    if any(map(_restarts_again_and_again, replicas)):
+                        raise self._not_ready(app_id, properties, revision)
+                    if all(map(_runs, replicas)):
+                        return live, _is_asleep(revision)
+                elif self._is_lost(revision):
                     raise self._not_ready(app_id, properties, revision)
-            failed = properties.get("provisioningState") == "Failed"
-            if failed:
+            if properties.get("provisioningState") == "Failed":
                 self._session.records.note(f"container_app/{key}", failed=True)  # a reason to send the app again
-            if failed or time.monotonic() > deadline:
                 raise self._not_ready(app_id, properties, revision)
-            self._control.wait(pace(began))
+            return None
 
-    def _listed(self, app_id: str) -> dict[str, Any] | None:
-        """The app, from one listing for all where there are many."""
-        if len(self._config.services) < MANY:
-            return self._arm.read(app_id)
-        return self._arm.live.fresh(app_id, self._began)
+        found = poll(look, control=self._control, limit=READY_WAIT + service.startup_seconds)
+        if found is None:
+            raise self._not_ready(app_id, (live or {})["properties"], revision)
+        return found
+
+    def _app(self, app_id: str, since: float) -> dict[str, Any] | None:
+        """The app as it was found after a monotonic time; from one listing for all where many wait."""
+        if len(self._config.services) < MANY or self._shared.is_small:
+            return self._arm.live.since(app_id, since, alone=True)
+        return self._arm.live.since(app_id, since)
 
     def _is_as_it_was(self, key: str, app_id: str) -> bool:
         """Whether nothing was written to an app since it was last checked, and it says nothing else."""
         if f"container_app/{key}" in self._arm.ensurer.changes:
             return False
-        properties = (self._listed(app_id) or {}).get("properties", {})
+        alone = len(self._config.services) < MANY
+        live = self._arm.live.since(app_id, self._began - LATELY, alone=alone) or {}
+        return self._is_settled(live.get("properties", {}))
+
+    @staticmethod
+    def _is_settled(properties: dict[str, Any]) -> bool:
+        """Whether the app says that its latest revision is the ready one."""
         latest = properties.get("latestRevisionName")
         ready = latest is not None and properties.get("latestReadyRevisionName") == latest
         return ready and properties.get("provisioningState") == "Succeeded"
@@ -162,16 +181,8 @@ class Verification:
             str(facts.get("runningState", "")).lower() in _LOST
         )
 
-    def _check_replicas(self, app_id: str, revision: dict[str, Any]) -> None:
-        """Every container ready, and not restarting again and again."""
-        for replica in self._replicas(app_id, revision):
-            for container in replica["properties"].get("containers", []):
-                restarts = int(container.get("restartCount") or 0)
-                if not container.get("ready", False) or restarts > RESTARTS:
-                    raise self._not_ready(app_id, {}, revision)
-
-    def _replicas(self, app_id: str, revision: dict[str, Any]) -> list[dict[str, Any]]:
-        return list(self._arm.listing(f"{app_id}/revisions/{revision['name']}/replicas", api_version=_VERSION))
+    def _replicas(self, app_id: str, revision: str) -> list[dict[str, Any]]:
+        return list(self._arm.listing(f"{app_id}/revisions/{revision}/replicas", api_version=_VERSION))
 
     def _not_ready(
         self, app_id: str, properties: dict[str, Any], revision: dict[str, Any] | None
@@ -186,7 +197,7 @@ class Verification:
             facts.get("provisioningError") or properties.get("deploymentErrors") or "",
         ]
         lines, logs = [". ".join(str(word) for word in words if word)], []
-        for replica in self._replicas(app_id, revision):
+        for replica in self._replicas(app_id, revision["name"]):
             for container in replica["properties"].get("containers", []):
                 lines.append(
                     f"container {container.get('name')}: {container.get('runningState')}, "
@@ -201,15 +212,16 @@ class Verification:
         """Ask an external app over HTTPS; one that is scaled to zero is woken within a minute."""
         host = live["properties"]["configuration"]["ingress"]["fqdn"]
         url = f"https://{host}{service.health_path or '/'}"
-        began, pause = time.monotonic(), 0.5
-        while True:
+        problem: tuple[str, str] | None = None
+
+        def look() -> bool | None:
+            nonlocal problem
             problem = self._answer(url)
-            if problem is None:
-                return
-            if time.monotonic() - began > WAKE_WAIT:
-                raise VerificationError(f"{url} {problem[0]}", details=problem[1])
-            self._control.wait(pause)
-            pause = min(10.0, pause * 2)
+            return True if problem is None else None
+
+        poll(look, control=self._control, limit=WAKE_WAIT, pause=_wake_pace)
+        if problem is not None:
+            raise VerificationError(f"{url} {problem[0]}", details=problem[1])
 
     def _answer(self, url: str) -> tuple[str, str] | None:
         """None where the answer is good, else what is wrong with it, and what the app itself says."""
@@ -221,6 +233,28 @@ class Verification:
             return f"answers {error.status}", error.message
         unwell = _unwell(reply.body)
         return (f"answers {reply.status}, but not that it is well", last_lines(unwell, LINES)) if unwell else None
+
+
+def _wake_pace(began: float) -> float:
+    """Seconds to the next question to an app that is waking up: twice as long each time."""
+    return min(10.0, max(0.5, time.monotonic() - began))
+
+
+def _is_asleep(revision: dict[str, Any]) -> bool:
+    """Whether a revision is scaled to zero."""
+    facts = revision["properties"]
+    return str(facts.get("runningState", "")).lower() == "scaledtozero" or facts.get("replicas") == 0
+
+
+def _runs(replica: dict[str, Any]) -> bool:
+    """Whether every container of a replica is ready, and none restarts again and again."""
+    containers = replica["properties"].get("containers", [])
+    return all(one.get("ready", False) for one in containers) and not _restarts_again_and_again(replica)
+
+
+def _restarts_again_and_again(replica: dict[str, Any]) -> bool:
+    """Whether a container of a replica was started more often than by chance."""
+    return any(int(one.get("restartCount") or 0) > RESTARTS for one in replica["properties"].get("containers", []))
 
 
 def _unwell(body: Any) -> str | None:

@@ -1,0 +1,155 @@
+"""What became of a write: waits for its end, and reads the resource as it is then."""
+
+from __future__ import annotations
+
+import time
+
+from draftgenie_azure.arm.operations import BAD_ENDS, at_rest, pause_after, state_of
+from draftgenie_azure.errors import AzureError
+from draftgenie_azure.run.poll import poll
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from draftgenie_azure.arm.listing import LiveResources
+    from draftgenie_azure.arm.operations import Operations
+    from draftgenie_azure.arm.resource import Resource
+    from draftgenie_azure.arm.shared_wait import SharedWait
+    from draftgenie_azure.arm.transport import Reply
+    from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.state.resource_records import ResourceRecords
+
+    Body = dict[str, Any]
+
+SHOWN_WITHIN = 100.0  # seconds in which a resource that Azure took is to be seen
+# Types whose answer to a PUT is the resource as a GET shows it. An app's is an echo with nulls, a vault's lacks a
+# slash, a diagnostic setting's the categories that were not asked for (recorded traffic).
+_WHOLE_ANSWERS = frozenset(
+    {
+        "Microsoft.App/managedEnvironments/storages",
+        "Microsoft.Authorization/roleAssignments",
+        "Microsoft.ContainerRegistry/registries",
+        "Microsoft.Insights/components",
+        "Microsoft.ManagedIdentity/userAssignedIdentities",
+        "Microsoft.Resources/resourceGroups",
+    }
+)
+
+
+class Outcomes:
+    """Follows one write at a time to its end; shared by the threads of a run."""
+
+    def __init__(
+        self, live: LiveResources, operations: Operations, records: ResourceRecords, control: RunControl
+    ) -> None:
+        self._live = live
+        self._operations = operations
+        self._records = records
+        self._control = control
+
+    def of(self, resource: Resource, reply: Reply, answered: float, shared: SharedWait) -> Body:
+        """The resource once its write has ended.
+
+        Args:
+            reply: what the write was answered.
+            answered: when, by the monotonic clock.
+            shared: who else of the type is waited for.
+
+        Raises:
+            OperationFailedError: it ended badly.
+        """
+        running = resource.id in self._records.operations
+        if reply.status == 202:
+            self._operations.wait(resource.id, reply)
+            asked = time.monotonic()
+            with shared.waiting():
+                return self.read_back(resource, shared, judge=True, since=asked)
+        body = reply.body if isinstance(reply.body, dict) else {}
+        if not running and resource.type in _WHOLE_ANSWERS and body.get("id") and at_rest(body):
+            return body
+        if running:
+            self._control.wait(answered + (reply.retry_after or 0.0) - time.monotonic())
+        with shared.waiting():
+            live = self.read_back(resource, shared, judge=False, since=answered)
+        if running and state_of(live) in BAD_ENDS:
+            self._operations.wait(resource.id)  # which says why
+        self._records.operation_ended(resource.id)
+        self._raise_if_failed(resource, live)
+        return live
+
+    def read_back(
+        self, resource: Resource, shared: SharedWait, *, judge: bool, since: float | None = None
+    ) -> Body:
+        """GET after a write, until the resource is there and at rest; `judge`: it must not have failed.
+
+        `since`: when the write was answered; a listing that was asked for after it tells of it.
+
+        PostgreSQL may answer 404 for a while although the operation has succeeded
+        (github.com/Azure/azure-rest-api-specs/issues/19546).
+        """
+        asked = since if since is not None else time.monotonic()
+
+        def look() -> Body | None:
+            nonlocal asked
+            live = self.at_rest(resource, self._seen_since(resource, asked, shared), shared)
+            asked = time.monotonic()
+            return live
+
+        live = poll(
+            look,
+            control=self._control,
+            limit=SHOWN_WITHIN,
+            pause=lambda began: min(15.0, max(0.5, time.monotonic() - began)),
+        )
+        if live is None:
+            raise AzureError(
+                f"{resource.key}: Azure took it, but does not show it", hint="Run again in a few minutes."
+            )
+        if judge:
+            self._raise_if_failed(resource, live)
+        return live
+
+    def _seen_since(self, resource: Resource, since: float, shared: SharedWait) -> Body | None:
+        if not resource.bulk:
+            return self._live.read(resource.id)
+        return self._live.fresh(resource.id, since, alone=shared.is_small)
+
+    def at_rest(self, resource: Resource, live: Body | None, shared: SharedWait) -> Body | None:
+        """The resource once nothing is under way on it; None where it is not there, or no longer.
+
+        Raises:
+            AzureError: that takes longer than is plausible.
+        """
+        if live is None or at_rest(live, resource.ready_property):
+            return live
+        asked = time.monotonic()
+
+        def look() -> tuple[Body | None] | None:
+            nonlocal live, asked
+            live = self._seen_since(resource, asked, shared)
+            asked = time.monotonic()
+            return (live,) if live is None or at_rest(live, resource.ready_property) else None
+
+        limit = self._operations.longest_wait(resource.id)
+        first = pause_after(asked, None)
+        if poll(look, control=self._control, limit=limit, after=first) is None:
+            raise AzureError(f"{resource.key}: it is still {state_of(live or {})}", hint="Run again later.")
+        return live
+
+    def _raise_if_failed(self, resource: Resource, live: Body) -> None:
+        if state_of(live) not in BAD_ENDS:
+            return
+        reason = live.get("properties", {}).get("deploymentErrors") or ""
+        if resource.tolerate_expiry and "Operation expired" in str(reason):
+            return
+        raise failed(resource, live, f" ({reason})" if reason else "")
+
+
+def failed(resource: Resource, live: Body | None, more: str) -> AzureError:
+    """The error for a resource that Azure says has failed."""
+    return AzureError(
+        f"{resource.key}: Azure says that it is {state_of(live or {})}{more}",
+        hint="Its activity log in the portal may tell why. The next run sends it again. If it stays so: "
+        f"az resource delete --ids {resource.id}, which deletes what is in it, too; then run again.",
+    )
