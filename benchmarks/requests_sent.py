@@ -137,9 +137,15 @@ def run(directory: Path, *arguments: str) -> Run:
     """Run the command once."""
     before, began, start = len(log(directory)), time.monotonic(), time.time()
     output = directory / "output"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("AZURE_", "ARM_"))}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every module is compiled at every run
     with output.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, str(COMMAND), *arguments], cwd=directory, stdout=stream, stderr=subprocess.STDOUT
+            [sys.executable, str(COMMAND), *arguments],
+            cwd=directory,
+            env=environment,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
         )
         _, status, usage = os.wait4(process.pid, 0)
     seconds = time.monotonic() - began

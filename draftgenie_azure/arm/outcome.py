@@ -74,7 +74,8 @@ class Outcomes:
             live = self.read_back(resource, shared, judge=False, since=answered)
         if running and state_of(live) in BAD_ENDS:
             self._operations.wait(resource.id)  # which says why
-        self._records.operation_ended(resource.id)
+        # Whoever asked records what the resource is now, and saves then.
+        self._records.operation_ended(resource.id, saves=state_of(live) in BAD_ENDS)
         self._raise_if_failed(resource, live)
         return live
 

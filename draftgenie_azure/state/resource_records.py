@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from threading import RLock
+from threading import Lock, RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,11 +33,25 @@ class ResourceRecords:
         self._save = save
         self._mutex = mutex if mutex is not None else RLock()
         self._ensured: dict[str, set[str]] = {}
+        self._writing = Lock()
+        self._wishes = 0  # how often somebody wished to save
+        self._granted = 0  # the last wish that a save came after
 
     def save(self) -> None:
-        """Write the document to where it lives."""
+        """Write the document to where it lives; of many who wish it at the same time, one does it for all.
+
+        Not to be called while the document is locked: the others could not join.
+        """
         with self._mutex:
-            self._save()
+            self._wishes += 1
+            mine = self._wishes
+        with self._writing:
+            if self._granted >= mine:
+                return
+            with self._mutex:
+                wishes = self._wishes
+                self._save()
+            self._granted = wishes
 
     @property
     def resources(self) -> dict[str, dict[str, Any]]:
@@ -101,7 +115,7 @@ class ResourceRecords:
         with self._mutex:
             self._keep_replaced(key, resource_id)
             self.resources[key] = self._record(resource_id, api_version, step) | {"created": True}
-            self.save()
+        self.save()
 
     def ensured(self, key: str, resource_id: str, api_version: str, step: str, sent: str) -> None:
         """Record that the resource is as wanted; `sent` are the digests of what was wanted, leaf by leaf."""
@@ -118,7 +132,7 @@ class ResourceRecords:
         """Keep further facts with a resource's record, and save."""
         with self._mutex:
             self.resources[key] |= facts
-            self.save()
+        self.save()
 
     def _record(self, resource_id: str, api_version: str, step: str) -> dict[str, Any]:
         name = resource_id.rsplit("/", 1)[-1]
@@ -142,7 +156,7 @@ class ResourceRecords:
             self.operations.pop(str(record.get("id", "")), None)
             if purging is not None:
                 self.resources[key] = record | ORPHANED | {"purging": purging, "deleted_at": now()}
-            self.save()
+        self.save()
 
     # --- secrets ---
 
@@ -150,13 +164,14 @@ class ResourceRecords:
         """Record what the vault holds under a name, and save."""
         with self._mutex:
             self.secrets[name] = record
-            self.save()
+        self.save()
 
     def rotated(self, name: str) -> None:
         """Record that a secret has its new value, and save."""
         with self._mutex:
-            if self.rotating.pop(name, None) is not None:
-                self.save()
+            was_wished = self.rotating.pop(name, None) is not None
+        if was_wished:
+            self.save()
 
     # --- operations ---
 
@@ -164,10 +179,15 @@ class ResourceRecords:
         """Record where the end of an operation can be asked for, before waiting for it."""
         with self._mutex:
             self.operations[resource_id] = {"kind": kind, "url": url, "started_at": now()}
-            self.save()
+        self.save()
 
-    def operation_ended(self, resource_id: str) -> None:
-        """Forget an operation's address, which is signed and of no more use."""
+    def operation_ended(self, resource_id: str, *, saves: bool = True) -> None:
+        """Forget an operation's address, which is signed and of no more use.
+
+        Args:
+            saves: False where the caller saves right away.
+        """
         with self._mutex:
-            if self.operations.pop(resource_id, None) is not None:
-                self.save()
+            had_begun = self.operations.pop(resource_id, None) is not None
+        if had_begun and saves:
+            self.save()

@@ -1,0 +1,157 @@
+"""How many requests a run sends: nothing is asked twice, and reading takes as many requests as there are types."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from project import Project, new_project
+
+APP = "/containerApps/"
+# Asked of every run that asks anything: where to sign in, a token, the subscription, the group, what is in it, two
+# roles, the environment's domain, the vault's secrets.
+LOOKING = 9
+# Of every resource besides the apps: identity, workspace, Application Insights, registry, vault, Redis and its database,
+# server, firewall rule, databases, diagnostic setting (environment, secrets and roles are among LOOKING).
+TYPES = 11
+# The first step: locations, eight resource providers, rights.
+ASKED_FIRST = 10
+
+
+def run(project: Project, *arguments: str) -> list[dict[str, Any]]:
+    """What the emulator was asked in one good run."""
+    seen = len(project.requests())
+    project.deploy(*arguments)
+    return project.requests()[seen:]
+
+
+def asked_twice(requests: list[dict[str, Any]]) -> list[str]:
+    """The addresses that were read more than once, ids of operations aside."""
+    reads = Counter(f"{one['host']}{one['path'].lower()}" for one in requests if one["method"] == "GET")
+    return [address for address, count in reads.items() if count > 1 and "operation" not in address]
+
+
+def paths(requests: list[dict[str, Any]], method: str, part: str) -> list[str]:
+    """The addresses that were asked by a method, as far as a text is in them."""
+    return [one["path"] for one in requests if one["method"] == method and part.lower() in one["path"].lower()]
+
+
+def with_more_services(project: Project, count: int) -> None:
+    """Services that need nothing but an image."""
+    values = project.config()
+    for number in range(count):
+        values["services"][f"extra_{number}"] = {"image": "ghcr.io/example/echo:1", "port": 8080, "transport": "auto"}
+    project.write(values)
+
+
+@pytest.fixture(scope="module")
+def _many_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, list[dict[str, Any]]]:
+    """A deployment of seven services and a dozen more, and what it asked."""
+    project = new_project(tmp_path_factory.mktemp("many"))
+    with_more_services(project, 12)
+    return project, run(project)
+
+
+def test_first_deployment_reads_nothing_that_it_knows_to_be_missing(
+    _many_once: tuple[Project, list[dict[str, Any]]],
+) -> None:
+    """The group is not there, so that nothing in it is; only where a deleted vault might hold the name is asked."""
+    _, requests = _many_once
+
+    missing = [one["path"] for one in requests if one["status"] == 404 and one["host"].startswith("management")]
+
+    assert [path for path in missing if not path.endswith("/draftgenie-rg")] == [
+        path for path in missing if "/deletedVaults/" in path
+    ]
+    assert len(missing) <= 2
+
+
+def test_first_deployment_reads_no_app_alone_and_looks_once_at_its_replicas(
+    _many_once: tuple[Project, list[dict[str, Any]]],
+) -> None:
+    """A write for each of the nineteen; a listing tells of as many as go side by side; no listing has replicas."""
+    _, requests = _many_once
+
+    alone = [path for path in paths(requests, "GET", APP) if re.fullmatch(r".*/containerApps/[^/]+", path)]
+    listings = [path for path in paths(requests, "GET", "/containerApps") if path.endswith("/containerApps")]
+    looks = Counter(path.split("/")[8] for path in paths(requests, "GET", "/replicas"))
+
+    assert len(paths(requests, "PUT", APP)) == 19
+    # Of the last few that are waited for each is asked alone: a listing is longer.
+    assert len(alone) <= 4
+    # Ten at a time, in two steps, and one more wherever somebody came late: far from one for each app.
+    assert len(listings) <= 8
+    assert len(looks) == 19
+    assert max(looks.values()) == 1
+
+
+def test_databases_are_read_together_after_they_were_made(
+    _many_once: tuple[Project, list[dict[str, Any]]],
+) -> None:
+    """The server does one thing at a time, so that each end must be seen; what became of them is one listing."""
+    _, requests = _many_once
+
+    made = paths(requests, "PUT", "/databases/")
+
+    assert len([path for path in made if "/flexibleServers/" in path]) == 4
+    assert [path for path in paths(requests, "GET", "/flexibleServers/") if "/databases" in path] == [
+        made[-1].rsplit("/", 1)[0]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "most"),
+    [
+        # All types, once each, the apps among them.
+        (("--dry-run", "--refresh"), LOOKING + TYPES + ASKED_FIRST + 1),
+        # The same, and the images of the registry: a token, one look at each of five.
+        (("--force-all", "--force-all"), LOOKING + TYPES + ASKED_FIRST + 1 + 30),
+    ],
+)
+def test_looking_at_everything_takes_a_request_for_each_type(
+    _many_once: tuple[Project, list[dict[str, Any]]], arguments: tuple[str, ...], most: int
+) -> None:
+    """Nineteen services, and none of them read alone, verified again or asked for twice."""
+    project, _ = _many_once
+
+    requests = run(project, *arguments)
+
+    assert asked_twice(requests) == []
+    assert paths(requests, "GET", APP) == []
+    assert len(requests) <= most
+    assert [one for one in requests if one["method"] in ("PUT", "PATCH", "DELETE")] == []
+
+
+def test_one_changed_variable_writes_once_and_looks_at_one_app(
+    _many_once: tuple[Project, list[dict[str, Any]]],
+) -> None:
+    """A look at what is there, the apps, the write with its end, and how the one app does."""
+    project, _ = _many_once
+    project.change("services.extra_3.environment", {"ONE_MORE": "1"})
+
+    requests = run(project)
+
+    assert len(paths(requests, "PATCH", APP)) == 1
+    assert {path.split("/")[8] for path in paths(requests, "GET", APP)} == {"extra-3"}
+    # The listing, the write, the end of its operation, the app, its replicas.
+    assert len(requests) <= LOOKING + 5
+
+
+def test_what_was_seen_long_ago_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others may have changed it by then."""
+    from scripted_azure import APP as APP_ID
+    from scripted_azure import Answer, scripted_azure
+
+    from draftgenie_azure.arm import listing
+
+    with scripted_azure(tmp_path, lambda request: Answer(body={"id": request.path})) as azure:
+        azure.arm.current(APP_ID)
+        azure.arm.current(APP_ID)
+        assert len(azure.requests) == 1
+
+        monkeypatch.setattr(listing, "_SEEN_FOR", -1.0)
+        azure.arm.current(APP_ID)
+        assert len(azure.requests) == 2
