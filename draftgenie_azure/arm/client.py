@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.resource_records import ResourceRecords
 
-__all__ = ["ArmClient", "Resource", "creation_id"]
+__all__ = ["MANY", "ArmClient", "Resource", "creation_id"]
 
 
-_MANY = 3  # from so many resources of a type on, one listing tells of all
+MANY = 3  # from so many resources of a type on, one listing tells of all
 
 
 class ArmClient:
@@ -165,7 +165,7 @@ class ArmClient:
             AzureError: a write was refused, or its operation failed; the others of the group were finished.
             DeploymentError: so it went with several.
         """
-        many = {name for name, count in Counter(one.type for one in resources).items() if count >= _MANY}
+        many = {name for name, count in Counter(one.type for one in resources).items() if count >= MANY}
         wanted = [replace(one, bulk=True) if one.type in many else one for one in resources]
         shared = SharedWait()
         if one_by_one and self.plan is None:

@@ -131,6 +131,7 @@ class Ensurer:
         look = self._begin(resource, step)
         if look.reply is not None:
             self._operations.wait(resource.id, look.reply)
+            look.answered = time.monotonic()
             shared.expected += 1
         return partial(self._finish, resource, step, look, shared)
 

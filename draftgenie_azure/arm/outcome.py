@@ -53,7 +53,7 @@ class Outcomes:
 
         Args:
             reply: what the write was answered.
-            answered: when, by the monotonic clock.
+            answered: when, or when its operation was seen to have ended, by the monotonic clock.
             shared: who else of the type is waited for.
 
         Raises:
@@ -61,10 +61,11 @@ class Outcomes:
         """
         running = resource.id in self._records.operations
         if reply.status == 202:
-            self._operations.wait(resource.id, reply)
-            asked = time.monotonic()
+            if running:
+                self._operations.wait(resource.id, reply)
+                answered = time.monotonic()
             with shared.waiting():
-                return self.read_back(resource, shared, judge=True, since=asked)
+                return self.read_back(resource, shared, judge=True, since=answered)
         body = reply.body if isinstance(reply.body, dict) else {}
         if not running and resource.type in _WHOLE_ANSWERS and body.get("id") and at_rest(body):
             return body

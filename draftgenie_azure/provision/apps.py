@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draftgenie_azure.arm.client import Resource
+from draftgenie_azure.arm.client import MANY, Resource
 from draftgenie_azure.arm.diff import fingerprint
 from draftgenie_azure.digests import short_hash
 from draftgenie_azure.errors import DeployerError
@@ -63,6 +63,7 @@ def _app(session: Session, inputs: Mapping[str, Outputs], key: str) -> Resource:
         roles=roles(session),
         tolerate_expiry=True,
         replace_on_change="environmentId",
+        bulk=len(session.config.services) >= MANY,
     )
 
 

@@ -79,7 +79,14 @@ def _job(session: Session, inputs: Mapping[str, Outputs], migration: Migration) 
         tags={MIGRATION_TAG: f"{migration.name}.{database or ''}"},
     )
     job_id = session.scope.resource("Microsoft.App/jobs", job_name(migration.name, content))
-    return Resource(f"job/{migration.name}", job_id, body, roles=apps.roles(session), replace_on_change="environmentId")
+    return Resource(
+        f"job/{migration.name}",
+        job_id,
+        body,
+        roles=apps.roles(session),
+        replace_on_change="environmentId",
+        bulk=True,  # all jobs are listed anyway, for those of earlier contents
+    )
 
 
 class Migrations:
@@ -154,7 +161,7 @@ class Migrations:
         """Ids of the jobs of this migration and database with another content."""
         wanted = job.body["tags"][MIGRATION_TAG]
         found = []
-        for other in self._arm.listing(f"{group}/providers/Microsoft.App/jobs", api_version=_VERSION):
+        for other in self._arm.live.listed(f"{group}/providers/Microsoft.App/jobs", api_version=_VERSION):
             other_id = member(other, "id", of="list of jobs")
             tagged = (other.get("tags") or {}).get(MIGRATION_TAG) == wanted
             if tagged and ids.last_name(other_id).lower() != ids.last_name(job.id).lower():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 from draftgenie_azure.arm.replies import member
 
 TYPE_CHECKING = False
@@ -11,6 +14,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.session import Session
 
 _PAGE = 100
+_SIGNED_IN_FOR = 3600.0  # seconds; a third of what the registry's token is good for
 NO_USER = "00000000-0000-0000-0000-000000000000"  # the user's name where the password is a refresh token
 MANIFESTS = ", ".join(
     (
@@ -35,6 +39,8 @@ class RegistryData:
         self._transport = session.transport
         self._tenant_id = session.tenant_id
         self.login_server = login_server
+        self._signing_in = threading.Lock()
+        self._refresh_token: tuple[float, str] | None = None  # until when it is used
 
     def digest(self, repository: str, reference: str) -> str | None:
         """The digest behind a tag or digest, or None where there is none."""
@@ -80,6 +86,13 @@ class RegistryData:
         )
         return member(reply.body, "refresh_token", of="sign-in to the registry")
 
+    def _signed_in(self) -> str:
+        """One token of the registry for all that is asked within an hour."""
+        with self._signing_in:
+            if self._refresh_token is None or self._refresh_token[0] < time.monotonic():
+                self._refresh_token = time.monotonic() + _SIGNED_IN_FOR, self.refresh_token()
+            return self._refresh_token[1]
+
     def _token(self, scope: str) -> str:
         reply = self._transport.other(
             "POST",
@@ -89,7 +102,7 @@ class RegistryData:
                 "grant_type": "refresh_token",
                 "service": self.login_server,
                 "scope": scope,
-                "refresh_token": self.refresh_token(),
+                "refresh_token": self._signed_in(),
             },
         )
         return member(reply.body, "access_token", of="sign-in to the registry")

@@ -12,6 +12,7 @@ import time
 from functools import partial
 
 from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.client import MANY
 from draftgenie_azure.arm.shared_wait import SharedWait
 from draftgenie_azure.errors import AzureError, VerificationError
 from draftgenie_azure.provision.container_logs import LINES, command, last_lines, stream
@@ -35,7 +36,6 @@ READY_WAIT = 900.0  # seconds; a revision that is not ready by then never gets i
 WAKE_WAIT = 60.0
 RESTARTS = 3
 LATELY = 60.0  # seconds; what the steps before saw of an app since then need not be asked again
-MANY = 3  # services; from so many on, one listing tells of all
 
 
 def verify(session: Session) -> dict[str, Any]:
