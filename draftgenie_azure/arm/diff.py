@@ -279,7 +279,8 @@ def compare(
         unchanged = sent is not None and sent.has(path, value)
         if known.is_fixed(pattern) or (not unchanged and _shrinks(known, pattern, value, there)):
             stays = pattern != "location" and (unchanged or sent is None)
-            (result.ignored if stays else result.fixed).append(change)
+            by_others = stays and baseline is not None and not baseline.has(path, there)
+            (result.others if by_others else result.ignored if stays else result.fixed).append(change)
         elif not unchanged:
             result.ours.append(change)
         elif baseline is not None and baseline.has(path, there):

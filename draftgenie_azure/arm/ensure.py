@@ -376,25 +376,23 @@ class Ensurer:
                 record["created"] = False  # somebody deleted ours and made another one under its name
             record["creation_id"] = creation_id(live)
         self._tell(resource, look, live)
-        theirs: dict[Any, Any] | None = diff.leaves(resource.type, live)
-        if look.reply is None and known is not None and theirs is not None:
-            theirs = self._still_told(resource, look, theirs)
+        theirs = self._answered(resource, look, live, is_known=known is not None)
         if theirs is not None:
             self._baselines.put(resource.key, resource.id, str(wanted), str(Digests.of(theirs, self._salt)))
         if look.reply is not None:
             self._records.save()
 
-    def _still_told(self, resource: Resource, look: _Look, theirs: dict[Any, Any]) -> dict[Any, Any] | None:
-        """What the baseline is to be where nothing was written: None where it stays as it is.
+    @staticmethod
+    def _answered(resource: Resource, look: _Look, live: Body, *, is_known: bool) -> dict[Any, Any] | None:
+        """What the baseline is to be; None where it stays as it is.
 
-        What is not stated is told once, so it enters; what others changed of what is stated stays out of it, since it
-        would count as ours.
+        What is not stated is told once, so it enters; what others changed of what is stated stays out of it, also
+        where something else was written, since it would count as ours.
         """
-        if not look.comparison.unmanaged:
+        if look.reply is None and is_known and not look.comparison.unmanaged:
             return None
-        for change in look.comparison.others:
-            theirs[change.path] = "changed by others"
-        return theirs
+        theirs: dict[Any, Any] = diff.leaves(resource.type, live)
+        return theirs | {change.path: "changed by others" for change in look.comparison.others}
 
     def _tell(self, resource: Resource, look: _Look, live: Body) -> None:
         note = who(look.live or live)

@@ -105,6 +105,35 @@ def test_scale_set_by_hand_is_kept_and_told(deployed: Project) -> None:
         assert "template.scale.minReplicas: 5" in result.text
 
 
+def test_what_others_changed_is_repaired_though_something_else_was_written_in_between(deployed: Project) -> None:
+    """A write of another leaf makes it no answer to ours; it is told each time until then."""
+    speaker = resource(deployed, "container_app/speaker_service")
+    with deployed.azure() as azure:
+        by_hand(azure, speaker, APPS, {"properties": {"template": {"scale": {"maxReplicas": 20}}}})
+        deployed.change("services.speaker_service.min_replicas", 2)
+
+        assert "template.scale.maxReplicas" in deployed.run().text
+        deployed.change("services.speaker_service.environment.MORE", "1")
+        assert "template.scale.maxReplicas: 20 → 3" in deployed.run().text
+        assert live(azure, speaker, APPS)["properties"]["template"]["scale"]["maxReplicas"] == 20
+        deployed.deploy("--refresh")
+
+        assert live(azure, speaker, APPS)["properties"]["template"]["scale"]["maxReplicas"] == 3
+
+
+def test_what_cannot_be_written_back_is_told_and_kept(deployed: Project) -> None:
+    """A property that others could set and no update takes."""
+    insights = resource(deployed, "app_insights")
+    with deployed.azure() as azure:
+        put_by_hand(azure, insights, INSIGHTS, {"properties": {"Application_Type": "other"}})
+
+        result = deployed.run("--refresh")
+
+        assert result.code == 0, result.text
+        assert "changed by others and kept: ~ Application_Type" in result.text
+        assert live(azure, insights, INSIGHTS)["properties"]["Application_Type"] == "other"
+
+
 def test_sampling_and_firewall_outlive_a_change_of_tags(deployed: Project) -> None:
     """By PUT where a type has no PATCH that merges, by PATCH elsewhere."""
     insights, vault = resource(deployed, "app_insights"), resource(deployed, "key_vault")

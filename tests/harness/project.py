@@ -54,12 +54,16 @@ class Azure:
         self._client = client
         self.control = emulator.control
 
-    def send(self, method: str, path: str, version: str, body: Any = None) -> Any:
-        """Send a request to Azure Resource Manager; the answer, which must be good."""
+    def ask(self, method: str, path: str, version: str, body: Any = None) -> Any:
+        """Send a request to Azure Resource Manager; the answer, whatever it is."""
         from azure.core.rest import HttpRequest
 
         params = {} if "api-version=" in path else {"api-version": version}
-        answer = self._client.send_request(HttpRequest(method, path, params=params, json=body))
+        return self._client.send_request(HttpRequest(method, path, params=params, json=body))
+
+    def send(self, method: str, path: str, version: str, body: Any = None) -> Any:
+        """Send a request to Azure Resource Manager; the answer, which must be good."""
+        answer = self.ask(method, path, version, body)
         assert answer.status_code < 300, answer.text()
         return answer
 

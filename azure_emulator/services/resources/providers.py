@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from azure_emulator.core.errors import gateway
-from azure_emulator.core.left_out import FREE, TO_REGISTER, left_out
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.versions import REGIONS, VERSIONS, namespaces
 from azure_emulator.core.world import World
@@ -16,12 +15,8 @@ Json = dict[str, Any]
 # Resource providers
 
 
-def _is_free(namespace: str) -> bool:
-    return namespace in ("Microsoft.Resources", "Microsoft.Authorization", *FREE)
-
-
 def _registration(world: World, namespace: str) -> str:
-    if _is_free(namespace):
+    if namespace.lower() in ("microsoft.resources", "microsoft.authorization"):
         return "Registered"
     record = world.store.record("registration", namespace.lower())
     if record is None:
@@ -31,7 +26,7 @@ def _registration(world: World, namespace: str) -> str:
 
 
 def _provider(world: World, name: str) -> Json:
-    namespace = left_out(name) or next((item for item in namespaces() if item.lower() == name.lower()), None)
+    namespace = next((item for item in namespaces() if item.lower() == name.lower()), None)
     if namespace is None:
         raise gateway(404, "InvalidResourceNamespace", f"The resource namespace '{name}' is invalid.")
     types = [
@@ -56,12 +51,12 @@ def _provider(world: World, name: str) -> Json:
         ],
         "resourceTypes": types,
         "registrationState": _registration(world, namespace),
-        "registrationPolicy": "RegistrationFree" if _is_free(namespace) else "RegistrationRequired",
+        "registrationPolicy": "RegistrationRequired",
     }
 
 
 def list_providers(world: World, request: Request, segments: list[str]) -> Response:
-    return Response(200, {"value": [_provider(world, name) for name in (*namespaces(), *FREE, *TO_REGISTER)]})
+    return Response(200, {"value": [_provider(world, name) for name in namespaces()]})
 
 
 def get_provider(world: World, request: Request, segments: list[str]) -> Response:

@@ -1,0 +1,197 @@
+"""Everything that a person can set on a deployed resource: kept, and repaired only where it is ours and asked for."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure_types import needs_types
+from hand_sweep import Hand, changed, differences, hands, live, repaired, set_leaves
+from hand_values import Leaf
+from project import Azure, Project, Result, wait_for_end
+from warm_command import WarmProject, needs_fork, warm_project
+
+pytestmark = [needs_types, needs_fork]
+CONFIG: dict[str, Any] = {
+    "azure": {"cloud": "emulator", "resource_group": "demo-rg", "location": "eastus2"},
+    "key_vault": {"name": "demo-kv"},
+    "container_registry": {"name": "demoacr", "sku": "Premium"},
+    "monitoring": {"log_workspace": "demo-logs", "app_insights": "demo-insights"},
+    "postgresql": {"server_name": "demo-pg", "sku": "Standard_D2ds_v5", "extensions": ["pgcrypto"]},
+    "redis": {"name": "demo-redis"},
+    "container_apps": {"environment_name": "demo-env"},
+    "secrets": {"token": "amqp-url-with-key"},
+    "services": {
+        "web": {
+            "image": "nginx", "port": 8080, "ingress": "external", "transport": "auto", "health_path": "/health",
+            "secrets": {"BROKER": "{{ secrets.token }}"}, "environment": {"LEVEL": "info", "MORE": "1"},
+            "command": ["serve"], "args": ["--all"], "cpu": 1, "memory": "2Gi",
+            "volume": {"type": "empty_dir", "mount_path": "/data"},
+            "ip_restrictions": [{"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow"}],
+            "cors": {"allowed_origins": ["https://a.example"], "allowed_methods": ["GET"], "max_age": 600},
+            "session_affinity": True, "dapr": {"app_protocol": "http", "log_level": "warn"},
+            "scale": {
+                "http_concurrent_requests": 50,
+                "rules": [
+                    {"name": "q", "type": "rabbitmq", "metadata": {"queueName": "q"}, "auth": {"host": "BROKER"}}
+                ],
+            },
+        },
+        "worker": {
+            "image": "nginx", "secrets": {"BROKER": "{{ secrets.token }}"},
+            "environment": {"DB": "{{ postgresql.host }}", "A": "1"},
+        },
+        "inner": {"image": "nginx", "port": 8080, "transport": "auto", "min_replicas": 0},
+        "other": {"image": "nginx"},
+    },
+    "migrations": [{"service": "worker", "command": "true"}],
+}
+GROUPS = {
+    "foundation": ["resource_group", "identity", "role/pull-images", "role/read-secrets", "key_vault"],
+    "observed": ["log_analytics", "app_insights", "diagnostic_setting", "container_registry"],
+    "databases": [
+        "postgresql_server", "postgresql_database/worker", "postgresql_extensions", "postgresql_firewall/allow-azure",
+        "redis", "redis_database",
+    ],
+    "environment": ["container_apps_env", "job/worker"],
+    "web": ["container_app/web"],
+    "worker": ["container_app/worker"],
+    "inner": ["container_app/inner"],
+}
+# Leaves that a person may set and that no run can go on with, or that say whose a resource is.
+LEFT_OUT = {
+    "tags.draftgenie-lineage": "says which state the group belongs to: a run refuses another one's",
+    "tags.incarnation": "says which of several resources of one name it is",
+    "tags.draftgenie-migration": "says which migration a job is",
+    "properties.template.revisionSuffix": "is for one revision: a second write with it is refused",
+    "properties.enableRbacAuthorization": "a run cannot give itself roles in a vault without them",
+    "properties.tenantId": "a vault of another directory is beyond reach",
+    "properties.networkAcls.defaultAction": "shuts out whoever runs the command",
+    "properties.publicNetworkAccess": "shuts out whoever runs the command",
+    "properties.configuration.ingress.ipSecurityRestrictions.0.action": "rules of others with it forbid to repair ours",
+    "properties.network.privateDnsZoneArmResourceId": "is for private servers, and of another one a fault",
+    "properties.version": "PostgreSQL goes up by hand and never down",
+}
+# What is ours and cannot be repaired: Azure would not take it, and storage only grows.
+FIXED = {"properties.Application_Type", "properties.clusteringPolicy", "properties.storage.storageSizeGB"}
+# How many leaves at least, of how many that are stated.
+FLOORS = {
+    "foundation": (20, 1), "observed": (70, 8), "databases": (45, 10), "environment": (60, 6), "web": (130, 25),
+    "worker": (110, 3), "inner": (130, 17),
+}
+
+
+def sample(leaf: Leaf) -> bool:
+    """Whether a leaf takes part."""
+    name = str(leaf)
+    return name not in LEFT_OUT and not (name.endswith("ingress.external") and False not in leaf.values)
+
+
+@pytest.fixture(scope="module")
+def _typed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = Project(tmp_path_factory.mktemp("typed"))
+    project.write(CONFIG)
+    project.deploy()
+    wait_for_end(project)
+    return project.directory
+
+
+@pytest.fixture
+def typed(_typed_once: Path, tmp_path: Path) -> Iterator[WarmProject]:
+    """A deployed project with a resource of every type."""
+    shutil.copytree(_typed_once, tmp_path, dirs_exist_ok=True)
+    with warm_project(tmp_path) as project:
+        yield project
+
+
+def ended_well(result: Result) -> None:
+    """Everything went well, but that an app whose port somebody changed may be found dead."""
+    events = result.events()
+    errors = [event["message"] for event in events if event["event"] == "error"]
+    failed = next((event["failed"] for event in events if event["event"] == "summary"), ["everything"])
+    assert failed in ([], ["verify_deployment"]), errors
+    assert result.code == 0 or failed, errors
+
+
+def related(hand: Hand) -> dict[Any, Any]:
+    """What the related change makes of a resource."""
+    after: dict[Any, Any] = {("tags", "related"): "1"} if "tags" in hand.sent or "location" in hand.sent else {}
+    if hand.key.startswith("container_app/"):
+        after[("properties", "template", "scale", "maxReplicas")] = 7
+    if hand.key == "postgresql_server":
+        after[("properties", "backup", "backupRetentionDays")] = 21
+    if hand.key == "log_analytics":
+        after[("properties", "retentionInDays")] = 90
+    return after
+
+
+def change_related(project: Project) -> None:
+    values = project.config()
+    values["tags"] = {"related": "1"}
+    for name in ("web", "worker", "inner"):
+        values["services"][name]["max_replicas"] = 7
+    values["postgresql"]["backup_retention_days"] = 21
+    values["monitoring"]["retention_days"] = 90
+    project.write(values)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("group", GROUPS)
+def test_whatever_is_set_by_hand_is_kept_and_repaired_where_it_is_ours(
+    typed: WarmProject, say: Callable[[str], None], group: str
+) -> None:
+    """An unrelated run, a related one, and one with --refresh."""
+    found = hands(typed, GROUPS[group])
+    with typed.azure() as azure:
+        for hand in found:
+            set_leaves(azure, hand, sample)
+        count = sum(len(hand.values) for hand in found)
+        stated = sum(hand.is_stated(address) for hand in found for address in hand.values)
+
+        typed.change("services.other.environment", {"UNRELATED": "1"})
+        ended_well(typed.run("--output", "json"))
+        assert {hand.key: live(azure, hand) for hand in found} == {hand.key: hand.given for hand in found}
+
+        change_related(typed)
+        ended_well(typed.run("--output", "json"))
+        expected = {hand.key: changed(hand.given, related(hand)) for hand in found}
+        assert not_as(expected, found, azure) == ""
+
+        drift = plan(typed)
+        for hand in found:
+            told = Counter(change["path"].rsplit(".", 1)[-1] for change in drift.get(hand.key, {}).get("changes", []))
+            assert told == to_repair(hand), hand.key
+
+        ended_well(typed.run("--refresh", "--output", "json"))
+        expected = {hand.key: changed(repaired(hand, hand.given, FIXED), related(hand)) for hand in found}
+        assert not_as(expected, found, azure) == ""
+        assert {key: entry for key, entry in plan(typed).items() if key in expected} == {}
+    say(f"set by hand on {group}: {count} leaves, {stated} of them stated")
+    assert (count, stated) >= FLOORS[group] and stated >= FLOORS[group][1]
+
+
+def not_as(expected: dict[str, Any], found: list[Hand], azure: Azure) -> str:
+    """What is otherwise than expected, a line each."""
+    return "\n".join(line for hand in found for line in differences(hand, live(azure, hand), expected[hand.key]))
+
+
+def plan(project: Project) -> dict[str, Any]:
+    """What `--refresh` would change, by key."""
+    result = project.run("--dry-run", "--refresh", "--output", "json")
+    assert result.code == 0, result.text[-3000:]
+    event = next(event for event in result.events() if event["event"] == "plan")
+    return {entry["key"]: entry for entry in event["plan"]["changes"] if entry.get("changes")}
+
+
+def to_repair(hand: Hand) -> Counter[str]:
+    """The last names of the leaves that are to be repaired."""
+    return Counter(
+        str(address[-1])
+        for address in hand.values
+        if hand.is_stated(address) and ".".join(map(str, address)) not in FIXED and address not in related(hand)
+    )
