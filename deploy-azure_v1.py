@@ -536,6 +536,8 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
             preflight.check_expected(args.expect_plan, found)
             plan = found.decisions
             decider.add_reasons(found.looked)
+            for text in found.kept():
+                reporter.message(text, level="note")
         if not any(decision.verdict in ("run", "fault", "blocked") for decision in plan.values()):
             return _nothing_to_do(plan, state, reporter, began)
         deployer = IdempotentDraftGenieDeployer(

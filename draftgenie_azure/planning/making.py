@@ -15,7 +15,7 @@ from draftgenie_azure.state.resource_records import ResourceRecords
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, Protocol
 
     from draftgenie_azure.arm.diff import Change
@@ -63,6 +63,13 @@ class Planned:
     def drifted(self) -> bool:
         """Whether others changed something."""
         return any(entry.kept or entry.seen or _by_others(entry) for entry in self.plan.entries) or bool(self.unknown)
+
+    def kept(self) -> Iterator[str]:
+        """What others changed on resources of steps that do not run: nobody else tells of it."""
+        for entry in self.plan.entries:
+            if self.decisions[entry.step].verdict in _QUIET:
+                yield from (f"{entry.key}, changed by others and kept: {change}" for change in entry.kept)
+                yield from (f"{entry.key}, changed by others: {change}" for change in entry.seen)
 
     @property
     def id(self) -> str:
