@@ -48,15 +48,14 @@ from functools import partial
 from threading import RLock
 
 from deployer import DraftGenieDeployer
-from draftgenie_azure import planning, provision, run
+from draftgenie_azure import cli, planning, provision, run
 from draftgenie_azure import state as state_package
 from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_on, validity_digest
 from draftgenie_azure.changes.dependencies import step_hash
-from draftgenie_azure.cli import plan_view, preflight, process, state_commands
+from draftgenie_azure.cli import process
 from draftgenie_azure.cli import views as report
 from draftgenie_azure.cli.arguments import build_parser, is_of_life
 from draftgenie_azure.cli.outputs import is_coloured, open_reporter, wanted_output
-from draftgenie_azure.cli.progress import Progress
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
@@ -259,7 +258,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self._forcing = (force_steps, force_all, log_file)
         self.decider = decider or self._new_decider()
         self.deciding = RLock()
-        self.progress = Progress(self.reporter, self.state)
+        self.progress = cli.progress.Progress(self.reporter, self.state)
         self.ran: dict[str, tuple[list[str], float]] = {}
         self._failures: list[DeployerError] = []
 
@@ -518,14 +517,14 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     asks = args.refresh or args.expect_plan
     if not asks and not any(decision.runs for decision in plan.values()):
         return _nothing_to_do(plan, state, reporter, began)
-    preflight.check(decider, plan, state, reporter)
+    cli.preflight.check(decider, plan, state, reporter)
     config = config or configuration.validate(raw)
     logger = run.log.open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
-    preflight.tell_notices(config, reporter)
-    with state_commands.locked(state, args, reporter):
+    cli.preflight.tell_notices(config, reporter)
+    with cli.state_commands.locked(state, args, reporter):
         state.check_rescued()
         state.put_earlier_aside()
-        state_commands.tell_notices(state, reporter)
+        cli.state_commands.tell_notices(state, reporter)
         # What was decided without the lock may be done by now, by the run that had it.
         decider = _decider(args, raw, state)
         plan = decider.plan()
@@ -533,7 +532,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         found: Planned | None = None
         if asks:
             found = _planned(args, config, state, plan, reporter)
-            preflight.check_expected(args.expect_plan, found)
+            cli.preflight.check_expected(args.expect_plan, found)
             plan = found.decisions
             decider.add_reasons(found.looked)
             for text in found.kept():
@@ -558,13 +557,13 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
         reporter.message(f"would put {state.where} aside and clear the state")
         return SUCCESS
     decider, config, plan = _decided(args, raw, state)
-    preflight.check(decider, plan, state, reporter)
+    cli.preflight.check(decider, plan, state, reporter)
     if not args.refresh and not any(decision.runs for decision in plan.values()):
-        return plan_view.show_plan(args, plan, reporter, None)
+        return cli.plan_view.show_plan(args, plan, reporter, None)
     config = config or configuration.validate(raw)
-    preflight.tell_notices(config, reporter)
+    cli.preflight.tell_notices(config, reporter)
     planned = _planned(args, config, state, plan, reporter)
-    return plan_view.show_plan(args, planned.decisions, reporter, planned)
+    return cli.plan_view.show_plan(args, planned.decisions, reporter, planned)
 
 
 def _decided(
@@ -660,17 +659,14 @@ def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
     """Do the one thing that the flags ask for; a dry run wins over all that writes."""
     args.config = args.config or ["config.yaml"]
     if args.status:
-        return state_commands.show_status(args, reporter, StateManager)
+        return cli.state_commands.show_status(args, reporter, StateManager)
     raw = configuration.read(args.config, os.environ, args.env_file)
     for flag in ("dry_run", "auto_approve", "verbose"):
         setattr(args, flag, getattr(args, flag) or is_on(raw, f"deployment.{flag}"))
     args.refresh = is_on(raw, "deployment.refresh") if args.refresh is None else args.refresh
-    if is_of_life(args):
-        from draftgenie_azure.cli import life  # opens a session
-
-        if not life.run(args, raw, reporter, StateManager):
-            return SUCCESS
-    command = state_commands.chosen(args)
+    if is_of_life(args) and not cli.life.run(args, raw, reporter, StateManager):
+        return SUCCESS
+    command = cli.state_commands.chosen(args)
     if command is not None:
         return command(args, raw, reporter, StateManager)
     return (run_plan if args.dry_run else run_deploy)(args, raw, reporter)

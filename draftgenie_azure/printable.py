@@ -18,19 +18,21 @@ MARGIN = "| "
 LONGEST_LINE = 2000  # characters; a log without a line end is cut there
 # C0 and C1 without tab, and what has no width or changes the direction: Unicode's Default_Ignorable_Code_Point,
 # line and paragraph separator, bidirectional controls, lone surrogates.
-_ESCAPED = re.compile(
+_ESCAPED = (
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
-_SELECTORS = re.compile("[\ufe00-\ufe0f]")  # which picture a character has; no loss
+_SELECTORS = "[\ufe00-\ufe0f]"  # which picture a character has; no loss
 _COMMAND = re.compile(r"##(?=\w*\[)")
 _SHORT = {"\n": "\\n", "\r": "\\r"}
 
 
 def escaped(text: str) -> str:
     """A text as one line that every terminal and CI system shows and none obeys."""
-    text = _ESCAPED.sub(_escape, _SELECTORS.sub("", text).replace("\t", "    "))
+    text = text.replace("\t", "    ")
+    if not (text.isascii() and text.isprintable()):  # most are; the pattern takes a while to compile
+        text = re.sub(_ESCAPED, _escape, re.sub(_SELECTORS, "", text))
     return _COMMAND.sub("# #", text)
 
 

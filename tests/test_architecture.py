@@ -17,7 +17,6 @@ SEAMS = {
     ("draftgenie_azure/config/raw.py", "validate"): "draftgenie_azure.config.validated.rules",
     ("deployer.py", "connect"): "draftgenie_azure.session",
     ("deploy-azure_v1.py", "_open_backend"): "draftgenie_azure.state.blob.location",
-    ("deploy-azure_v1.py", "dispatch"): "draftgenie_azure.cli.life",  # commands that open a session of their own
 }
 # What only a run that does something needs, and what takes long to import.
 HEAVY = (

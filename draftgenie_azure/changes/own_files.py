@@ -26,16 +26,16 @@ _SECTIONS = frozenset(
         "registries",
     )
 )  # fmt: skip
-_TOP_KEY = re.compile(rb"^([A-Za-z0-9_-]+)[ \t]*:", re.MULTILINE)
+# Patterns are compiled by `re` when they are first used: few files need any of them.
+_TOP_KEY = rb"(?m)^([A-Za-z0-9_-]+)[ \t]*:"
 # Keys that no other program's file has beside nothing but our sections: `services:` alone may be Compose's.
-_OUR_KEY = re.compile(
-    rb"(?:^[ \t]+|[{,][ \t]*)(?:resource_group|project_name|environment_name|server_name|log_workspace|"
+_OUR_KEY = (
+    rb"(?m)(?:^[ \t]+|[{,][ \t]*)(?:resource_group|project_name|environment_name|server_name|log_workspace|"
     rb"app_insights|min_replicas|max_replicas|cpu|ingress|state_file|state_storage|state_blob_\w+|soft_delete_retention_days|purge_protection|"
     rb"skip_build|skip_migrations|build_context|exposed_port|startup_seconds|health_path|operation_timeout|gemini_api_key|"
-    rb"instanote_api_key|jwt_secret|rabbitmq_password)[ \t]*:",
-    re.MULTILINE,
+    rb"instanote_api_key|jwt_secret|rabbitmq_password)[ \t]*:"
 )
-_LOG_LINE = re.compile(
+_LOG_LINE = (
     rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) "
     rb"(?:MainThread|sign_in|check_prerequisites|(?:create|store|build|deploy|configure|run|verify)_[a-z_]+) "
 )
@@ -92,7 +92,7 @@ def _beside(directory: str) -> Iterator[str]:
         if _is_state(data):
             yield path
             yield from _recorded(_document(path), directory)
-        elif _is_configuration(path, data) or _LOG_LINE.match(data):
+        elif _is_configuration(path, data) or re.match(_LOG_LINE, data):
             yield path
 
 
@@ -128,5 +128,5 @@ def _document(path: str) -> dict[str, Any]:
 def _is_configuration(path: str, data: bytes) -> bool:
     if not path.endswith((".yaml", ".yml")):
         return False
-    keys = {key.decode() for key in _TOP_KEY.findall(data) if not key.startswith(b"x-")}
-    return bool(keys) and keys <= _SECTIONS and _OUR_KEY.search(data) is not None
+    keys = {key.decode() for key in re.findall(_TOP_KEY, data) if not key.startswith(b"x-")}
+    return bool(keys) and keys <= _SECTIONS and re.search(_OUR_KEY, data) is not None

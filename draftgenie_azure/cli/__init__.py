@@ -9,6 +9,16 @@ from draftgenie_azure.lazy import modules_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from draftgenie_azure.cli import completion  # noqa: F401 - tells the type checker what `__getattr__` finds
+    from draftgenie_azure.cli import (  # noqa: F401 - tells the type checker what `__getattr__` finds
+        ci_views,
+        completion,
+        life,
+        plan_view,
+        preflight,
+        progress,
+        questions,
+        state_commands,
+        status,
+    )
 
 __getattr__ = modules_of(__name__)

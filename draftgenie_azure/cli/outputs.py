@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from itertools import pairwise
 
-from draftgenie_azure.cli.ci_views import AzurePipelines, GitHub
+from draftgenie_azure import cli
 from draftgenie_azure.cli.events import Reporter
 from draftgenie_azure.cli.views import JsonLines, Lines
 from draftgenie_azure.steps import STEP_NAMES
@@ -23,9 +23,9 @@ def open_reporter(output: str, environ: Mapping[str, str], *, color: bool = Fals
     if output == "json":
         view = JsonLines()
     elif environ.get("GITHUB_ACTIONS") == "true":
-        view = GitHub(environ)
+        view = cli.ci_views.GitHub(environ)
     elif environ.get("TF_BUILD") == "True":
-        view = AzurePipelines(environ)
+        view = cli.ci_views.AzurePipelines(environ)
     else:
         view = Lines(color=color)
     reporter = Reporter([view])

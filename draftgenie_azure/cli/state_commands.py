@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 
-from draftgenie_azure.cli import status
-from draftgenie_azure.cli.questions import answered_yes
+from draftgenie_azure import cli
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.constants import STATE_FILE, SUCCESS
 from draftgenie_azure.errors import ConfigError, StateError
@@ -55,7 +54,7 @@ def show_status(args: argparse.Namespace, reporter: Reporter, open_state: OpenSt
         reporter.result(["Nothing is deployed yet."], {"event": "status", "steps": {}})
         return SUCCESS
     holder = state.holder()
-    reporter.result(*status.page(state.state, STEP_NAMES, state.where, str(holder) if holder else None))
+    reporter.result(*cli.status.page(state.state, STEP_NAMES, state.where, str(holder) if holder else None))
     return SUCCESS
 
 
@@ -82,7 +81,7 @@ def restore(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_s
         reporter.message(f"would put {args.restore_state} (serial {document['serial']}) back as {state.where}")
         return SUCCESS
     with locked(state, args, reporter):
-        aside = state.restore(document, adopt=args.adopt, agreed=answered_yes)
+        aside = state.restore(document, adopt=args.adopt, agreed=cli.questions.answered_yes)
     lines = [f"The state {state.where} is that of {args.restore_state} again; its serial is {state.state['serial']}."]
     lines += [f"What was there is now {aside}."] if aside else []
     facts = {"event": "restore", "state": state.where, "serial": state.state["serial"], "aside": aside}
@@ -121,7 +120,7 @@ def unlock(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_st
     if args.dry_run:
         reporter.message(f"would ask: {question}")
         return SUCCESS
-    if state.is_breakable and not (args.auto_approve or answered_yes(question)):
+    if state.is_breakable and not (args.auto_approve or cli.questions.answered_yes(question)):
         raise StateError(f"{question} No.", hint="Without a terminal to ask on, --auto-approve says yes.")
     state.break_lock()
     reporter.result([f"The lock of {holder} is broken."], {"event": "unlock", "holder": str(holder)})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from draftgenie_azure.config import env_file as env_files
+from draftgenie_azure import config
 from draftgenie_azure.config import sources
 from draftgenie_azure.config.confidential import tell_mask
 from draftgenie_azure.config.keys import Key
@@ -44,7 +44,7 @@ def read(paths: Sequence[str], environ: Mapping[str, str], env_file: str | None 
     faults: list[Fault] = []
     if env_file is not None:
         raw.env_file = os.path.abspath(env_file)
-        environ = {**env_files.read(env_file), **environ}
+        environ = {**config.env_file.read(env_file), **environ}
     for path in paths:
         try:
             document = read_document(path, environ)

@@ -1,6 +1,6 @@
 """Read one YAML file into plain values and the line that each stands on.
 
-Values are built from PyYAML's nodes by a reader of our own, because its constructors lose what people need to find a
+Values are built by a reader of our own, because its constructors lose what people need to find a
 fault (lines, duplicate keys) and expand what can hurt (aliases, merge keys). What is decided here:
 
 - Keys are always text, as they are written. A key given twice is a fault that names both lines.
@@ -19,12 +19,11 @@ from __future__ import annotations
 
 import re
 
-import yaml
-
-from draftgenie_azure.config import placeholders, sources, yaml_words
+from draftgenie_azure.config import placeholders, sources, yaml_nodes, yaml_words
 from draftgenie_azure.config.keys import is_secret_key, is_template_key, is_vault_key
 from draftgenie_azure.config.sources import SIZE_LIMIT
 from draftgenie_azure.config.sources import fault as _error
+from draftgenie_azure.config.yaml_nodes import CORE_TAG, DEPTH_LIMIT, LIST, MAPPING, SCALAR, STR, short_tag
 from draftgenie_azure.errors import ConfigError, Fault
 
 TYPE_CHECKING = False
@@ -33,17 +32,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.config.keys import Key
+    from draftgenie_azure.config.yaml_nodes import Node
 
-DEPTH_LIMIT = 100
-NODE_LIMIT = 50_000
 ALIAS_LIMIT = 20_000  # values that stand in the result because an alias or a merge key repeats them
-
-_TAG = "tag:yaml.org,2002:"
-_CORE_TAGS = frozenset(_TAG + kind for kind in ("str", "int", "float", "bool", "null", "map", "seq"))
 _INT = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _OLD_INT = re.compile(r"[-+]?(?:0x[0-9a-fA-F_]+|0b[01_]+|[0-9][0-9_]*)")
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+_INSIDE_ITSELF = "an alias refers to a value that contains it"
 
 
 class Document:
@@ -79,38 +76,23 @@ def read_document(path: str, environ: Mapping[str, str], text: bytes | None = No
     if text is None:
         text = sources.read_source(path)
     source = _decode(path, text)
-    count, marked = _check_events(path, source)
-    loader: Any = _loader()(source)
-    try:
-        root = loader.get_single_node()
-        if root is None or (isinstance(root, yaml.ScalarNode) and root.value == "" and not root.style):
-            return Document()  # as an overlay in which everything is commented out
-        if not isinstance(root, yaml.MappingNode):
-            raise _error(path, _no_mapping(root), _line(root))
-        builder = _Builder(path, environ, loader, count + ALIAS_LIMIT, marked)
-        builder.document.values = builder.mapping(root, ())
-    except yaml.YAMLError as error:
-        raise _yaml_error(path, error, source) from None
-    finally:
-        loader.dispose()
+    root, count = yaml_nodes.read(path, source)
+    if root is None or (root.is_plain and root.text == ""):
+        return Document()  # as an overlay in which everything is commented out
+    if root.kind != MAPPING:
+        raise _error(path, _no_mapping(root), root.line)
+    builder = _Builder(path, environ, count + ALIAS_LIMIT)
+    builder.document.values = builder.mapping(root, ())
     if builder.faults:
         raise ConfigError(builder.faults)
     return builder.document
 
 
-def _loader() -> Any:
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def _no_mapping(root: Any) -> str:
-    found = yaml_words.invisible(root.value) if isinstance(root, yaml.ScalarNode) else None
+def _no_mapping(root: Node) -> str:
+    found = yaml_words.invisible(root.text)
     if found:
-        return f"must be a mapping of sections; {found} stands where a space should: replace it"
+        return f"must be a mapping of sections; {found} is used as a space; replace it"
     return "must be a mapping of sections (`azure:`, `services:`, …)"
-
-
-def _yaml_error(path: str, error: yaml.YAMLError, source: str) -> ConfigError:
-    return _error(path, *yaml_words.explain(error, source))
 
 
 def _decode(path: str, data: bytes) -> str:
@@ -123,182 +105,135 @@ def _decode(path: str, data: bytes) -> str:
     return source
 
 
-def _check_events(path: str, source: str) -> tuple[int, set[tuple[int, int]]]:
-    """Refuse what would crash or stall the composer (libyaml's recurses).
-
-    Returns:
-        The number of nodes, and where scalars with `!!str` begin: a node does not tell those from other plain ones.
-    """
-    depth = count = documents = 0
-    marked: set[tuple[int, int]] = set()
-    try:
-        events: Any = yaml.parse(source, Loader=_loader())
-        for event in events:
-            kind = type(event)  # isinstance would tell mypy more than the stubs know about marks
-            if issubclass(kind, yaml.NodeEvent):
-                count += 1
-                if count > NODE_LIMIT:
-                    raise _error(path, f"holds more than {NODE_LIMIT:,} values", _line(event))
-                tag = getattr(event, "tag", None)
-                if tag == _TAG + "str":
-                    marked.add((event.start_mark.line, event.start_mark.column))
-                elif tag is not None and tag not in _CORE_TAGS:
-                    raise _error(path, f"the tag `{_short_tag(tag)}` is not supported", _line(event))
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                if depth > DEPTH_LIMIT:
-                    raise _error(path, f"is nested deeper than {DEPTH_LIMIT} levels", _line(event))
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-            elif isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    line = _line(event)
-                    raise _error(path, "holds more than one document (`---`); pass several files instead", line)
-    except yaml.YAMLError as error:
-        raise _yaml_error(path, error, source) from None
-    return count, marked
-
-
-def _line(thing: Any) -> int:
-    """The line, counted from 1, on which a node or an event begins."""
-    return int(thing.start_mark.line) + 1
-
-
-def _short_tag(tag: str) -> str:
-    tag = "!!" + tag[len(_TAG) :] if tag.startswith(_TAG) else tag
-    return tag if len(tag) <= 40 else tag[:37] + "…"
-
-
 class _Builder:
     """Turns nodes into values, counting each use of a shared one."""
 
-    def __init__(
-        self, path: str, environ: Mapping[str, str], loader: Any, budget: int, marked: set[tuple[int, int]]
-    ) -> None:
+    def __init__(self, path: str, environ: Mapping[str, str], budget: int) -> None:
         self.path = path
         self.environ = environ
-        self.loader = loader
         self.budget = budget
-        self.marked = marked
         self.substituted = 0
         self.document = Document()
         self.faults: list[Fault] = []
         self.open: set[int] = set()
-        self.flat: dict[int, dict[str, tuple[Any, Any]]] = {}
+        self.flat: dict[int, dict[str, tuple[Node, Node]]] = {}
 
-    def fault(self, message: str, key: Key, node: Any) -> None:
+    def fault(self, message: str, key: Key, node: Node) -> None:
         if len(self.faults) < 100:
-            line = _line(node)
-            self.faults.append(Fault(message, key=".".join(map(str, key)), file=self.path, line=line))
+            self.faults.append(Fault(message, key=".".join(map(str, key)), file=self.path, line=node.line))
 
-    def spend(self, node: Any, count: int = 1) -> None:
+    def spend(self, node: Node, count: int = 1) -> None:
         self.budget -= count
         if self.budget < 0:
             message = f"aliases and merge keys repeat more than {ALIAS_LIMIT:,} values"
-            raise _error(self.path, message, _line(node))
+            raise _error(self.path, message, node.line)
 
-    def value(self, node: Any, key: Key) -> Any:
+    def value(self, node: Node, key: Key) -> Any:
         self.spend(node)
-        if isinstance(node, yaml.ScalarNode):
+        if node.kind == SCALAR:
             return self.scalar(node, key)
         if id(node) in self.open:
-            raise _error(self.path, "an alias stands inside of what it stands for", _line(node))
+            raise _error(self.path, _INSIDE_ITSELF, node.line)
         if len(key) > DEPTH_LIMIT:
-            raise _error(self.path, f"aliases nest deeper than {DEPTH_LIMIT} levels", _line(node))
-        if isinstance(node, yaml.MappingNode):
+            raise _error(self.path, f"aliases nest deeper than {DEPTH_LIMIT} levels", node.line)
+        if node.kind == MAPPING:
             return self.mapping(node, key)
-        if node.tag != _TAG + "seq":
-            self.fault(f"a list cannot have the tag `{_short_tag(node.tag)}`", key, node)
+        if node.tag != CORE_TAG + "seq":
+            self.fault(f"a list cannot have the tag `{short_tag(node.tag)}`", key, node)
         self.open.add(id(node))
         values = []
-        for position, item in enumerate(node.value):
+        for position, item in enumerate(node.children):
             place = (*key, position)
-            self.document.lines[place] = _line(item)
+            self.document.lines[place] = item.line
             values.append(self.value(item, place))
         self.open.discard(id(node))
         return values
 
-    def mapping(self, node: Any, key: Key) -> dict[str, Any]:
-        if node.tag != _TAG + "map":
-            self.fault(f"a mapping cannot have the tag `{_short_tag(node.tag)}`", key, node)
+    def mapping(self, node: Node, key: Key) -> dict[str, Any]:
+        if node.tag != CORE_TAG + "map":
+            self.fault(f"a mapping cannot have the tag `{short_tag(node.tag)}`", key, node)
         pairs = self.pairs(node, key)
         self.open.add(id(node))
         values = {}
         for name, (key_node, value_node) in pairs.items():
             place = (*key, name)
-            self.document.lines[place] = _line(key_node)
+            self.document.lines[place] = key_node.line
             values[name] = self.value(value_node, place)
         self.open.discard(id(node))
         return values
 
-    def pairs(self, node: Any, key: Key) -> dict[str, tuple[Any, Any]]:
+    def pairs(self, node: Node, key: Key) -> dict[str, tuple[Node, Node]]:
         """The entries of a mapping with those of its merge keys, which yield to its own."""
         if (known := self.flat.get(id(node))) is not None:
             return known
-        own: dict[str, tuple[Any, Any]] = {}
-        merged: list[Any] = []
-        merge_line = 0
         self.open.add(id(node))
-        for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                self.fault("a key must be text (a value that begins with `{{` needs quotes around it)", key, key_node)
-                continue
-            if key_node.tag == _TAG + "merge":
-                if merge_line:
-                    self.fault(f"`<<` stands here and in line {merge_line}; write `<<: [*a, *b]`", key, key_node)
-                merge_line = _line(key_node)
-                merged.extend(value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node])
-                continue
-            name = key_node.value
-            if name in own:
-                first = own[name][0].start_mark.line + 1
-                self.fault(f"the key stands here and in line {first}; keep one", (*key, name), key_node)
-            elif not name:
-                self.fault("a key is empty", key, key_node)
-            elif not key_node.style and (found := yaml_words.invisible(name, key=True)):
-                self.fault(f"{found} stands where a space should; replace it", key, key_node)
-            else:
-                own[name] = (key_node, value_node)
-        pairs: dict[str, tuple[Any, Any]] = {}
+        own, merged = self.own_pairs(node, key)
+        pairs: dict[str, tuple[Node, Node]] = {}
         for source in merged:
-            if not isinstance(source, yaml.MappingNode):
-                self.fault("`<<` takes a mapping or a list of mappings", key, source)
-                continue
-            if id(source) in self.open:
-                raise _error(self.path, "an alias stands inside of what it stands for", _line(source))
-            if len(self.open) > DEPTH_LIMIT:
-                raise _error(self.path, f"merge keys nest deeper than {DEPTH_LIMIT} levels", _line(source))
-            entries = self.pairs(source, key)
-            self.spend(source, len(entries))
-            for name, pair in entries.items():
+            for name, pair in self.merged_pairs(source, key).items():
                 pairs.setdefault(name, pair)
         self.open.discard(id(node))
         pairs.update(own)
         self.flat[id(node)] = pairs
         return pairs
 
-    def scalar(self, node: Any, key: Key) -> Any:
-        text: str = node.value
-        tag: str = node.tag
-        plain = not node.style and (node.start_mark.line, node.start_mark.column) not in self.marked
+    def own_pairs(self, node: Node, key: Key) -> tuple[dict[str, tuple[Node, Node]], list[Node]]:
+        """The entries that are written in a mapping, and what its merge key brings."""
+        own: dict[str, tuple[Node, Node]] = {}
+        merged: list[Node] = []
+        merge_line = 0
+        for key_node, value_node in node.pairs():
+            name = key_node.text
+            if key_node.kind != SCALAR:
+                self.fault("a key must be text (a value that begins with `{{` needs quotes around it)", key, key_node)
+            elif key_node.tag == CORE_TAG + "merge":
+                if merge_line:
+                    message = f"duplicate merge key `<<` (first on line {merge_line}); write `<<: [*a, *b]`"
+                    self.fault(message, key, key_node)
+                merge_line = key_node.line
+                merged.extend(value_node.children if value_node.kind == LIST else [value_node])
+            elif name in own:
+                self.fault(f"duplicate key (first on line {own[name][0].line}); keep one", (*key, name), key_node)
+            elif not name:
+                self.fault("a key is empty", key, key_node)
+            elif key_node.is_plain and (found := yaml_words.invisible(name, key=True)):
+                self.fault(f"{found} is used as a space; replace it", key, key_node)
+            else:
+                own[name] = (key_node, value_node)
+        return own, merged
+
+    def merged_pairs(self, source: Node, key: Key) -> dict[str, tuple[Node, Node]]:
+        """The entries of one mapping that a merge key brings."""
+        if source.kind != MAPPING:
+            self.fault("`<<` takes a mapping or a list of mappings", key, source)
+            return {}
+        if id(source) in self.open:
+            raise _error(self.path, _INSIDE_ITSELF, source.line)
+        if len(self.open) > DEPTH_LIMIT:
+            raise _error(self.path, f"merge keys nest deeper than {DEPTH_LIMIT} levels", source.line)
+        entries = self.pairs(source, key)
+        self.spend(source, len(entries))
+        return entries
+
+    def scalar(self, node: Node, key: Key) -> Any:
+        text, tag = node.text, node.tag
         if "${" in text:
             replaced = self.substitute(text, node, key)
             if replaced is None:
                 return None
-            if key in self.document.from_environment and plain and tag == _TAG + "str":
-                tag = self.loader.resolve(yaml.ScalarNode, replaced, (True, False))
+            if key in self.document.from_environment and node.is_plain and tag == STR:
+                tag = yaml_nodes.resolved(replaced)
             text = replaced
-        elif plain and (found := yaml_words.invisible(text)):
-            self.fault(f"{found} stands where a space should; replace it, or put quotes around the value", key, node)
-        kind = tag[len(_TAG) :] if tag.startswith(_TAG) else "str"
+        elif node.is_plain and (found := yaml_words.invisible(text)):
+            self.fault(f"{found} is used as a space; replace it, or put quotes around the value", key, node)
+        kind = tag[len(CORE_TAG) :] if tag.startswith(CORE_TAG) else "str"
         value, message = _resolve(kind, text)
         if message is not None:
             is_shown = key not in self.document.from_environment and not is_secret_key(".".join(map(str, key)))
             self.fault(message if is_shown else _hidden(kind), key, node)
         return value
 
-    def substitute(self, text: str, node: Any, key: Key) -> str | None:
+    def substitute(self, text: str, node: Node, key: Key) -> str | None:
         """A text with the variables put in; None, and a fault, where that cannot be.
 
         What a variable brings is text: where placeholders are read, its braces are escaped. A value that the vault may
@@ -325,7 +260,7 @@ class _Builder:
                 continue
             self.substituted += len(value)
             if self.substituted > SIZE_LIMIT:
-                raise _error(self.path, f"`${{…}}` adds more than {SIZE_LIMIT:,} characters", _line(node))
+                raise _error(self.path, f"`${{…}}` adds more than {SIZE_LIMIT:,} characters", node.line)
             pieces.append((value, True))
         pieces.append((text[end:], False))
         if missing:
@@ -341,7 +276,7 @@ class _Builder:
         self.document.from_environment[key] = known if name in known else (*known, name)
         return (default if separator and not value else value), name
 
-    def joined(self, pieces: list[tuple[str, bool]], node: Any, key: Key) -> str | None:
+    def joined(self, pieces: list[tuple[str, bool]], node: Node, key: Key) -> str | None:
         parts: list[str] = []
         before, foreign = "", False
         for piece, from_environment in pieces:

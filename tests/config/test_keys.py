@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from draftgenie_azure.config.keys import is_secret_key, is_template_key, is_vault_key, leftover
+from draftgenie_azure.config.keys import is_secret_key, is_template_key, is_vault_key
+from draftgenie_azure.config.validated.leftovers import leftover
 
 
 @pytest.mark.parametrize(

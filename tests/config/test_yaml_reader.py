@@ -110,9 +110,9 @@ def test_lines_count_from_one_and_are_those_of_keys_and_items() -> None:
 
 
 def test_a_key_given_twice_names_both_lines() -> None:
-    assert fault("a: 1\nb: 2\n\na: 3\n") == "c.yaml:4: a: the key stands here and in line 1; keep one"
-    assert fault("s:\n  x: {k: 1, k: 2}\n").startswith("c.yaml:2: s.x.k: the key stands here and in line 2")
-    assert "stands here" in fault("a: 1\n'a': 2\n")
+    assert fault("a: 1\nb: 2\n\na: 3\n") == "c.yaml:4: a: duplicate key (first on line 1); keep one"
+    assert fault("s:\n  x: {k: 1, k: 2}\n").startswith("c.yaml:2: s.x.k: duplicate key (first on line 2)")
+    assert "duplicate key" in fault("a: 1\n'a': 2\n")
 
 
 def test_all_faults_of_a_file_come_together() -> None:
@@ -151,13 +151,13 @@ def test_a_shared_value_is_not_shared_in_the_result() -> None:
     ("text", "words"),
     [
         ("a: *b", "`*b` is not an anchor of this file; anchors do not reach other files"),
-        ("a: &a [*a]", "inside of what it stands for"),
-        ("a: &a {b: *a}", "inside of what it stands for"),
-        ("a: &a {<<: *a}", "inside of what it stands for"),
-        ("a: &a {b: {<<: *a}}", "inside of what it stands for"),
+        ("a: &a [*a]", "a value that contains it"),
+        ("a: &a {b: *a}", "a value that contains it"),
+        ("a: &a {<<: *a}", "a value that contains it"),
+        ("a: &a {b: {<<: *a}}", "a value that contains it"),
         ("a: {<<: 1}", "takes a mapping"),
         ("a: {<<: [1]}", "takes a mapping"),
-        ("a: {<<: {b: 1}, <<: {c: 1}}", "`<<` stands here and in line 1"),
+        ("a: {<<: {b: 1}, <<: {c: 1}}", "duplicate merge key `<<` (first on line 1)"),
     ],
 )
 def test_bad_aliases_and_merge_keys(text: str, words: str) -> None:
@@ -247,7 +247,7 @@ def test_variables_cannot_swell_a_file_without_bound() -> None:
         (b"a: [1\n", "c.yaml:2: not valid YAML"),
         (b"a:\n\tb: 1\n", "c.yaml:2: not valid YAML: the line is indented with a tab"),
         (b"a: 1\n\tb: 1\n", "c.yaml:2: not valid YAML: the line is indented with a tab"),
-        ("a: 1\nb:\u00a0c\nd: 2\n".encode(), "c.yaml:2: not valid YAML: a no-break space (U+00A0) stands where"),
+        ("a: 1\nb:\u00a0c\nd: 2\n".encode(), "c.yaml:2: not valid YAML: a no-break space (U+00A0) is used as a space"),
         ("a:\n\u00a0 b: 1\n".encode(), "c.yaml:2: a no-break space (U+00A0)"),
         ("a:\n- b\n-\u00a0c\n".encode(), "c.yaml:3: not valid YAML: a no-break space"),
         ("a:\n  b:\u200bc\n".encode(), "c.yaml:2: a: a zero-width space (U+200B)"),

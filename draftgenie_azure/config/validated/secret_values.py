@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from draftgenie_azure.config import placeholders
-from draftgenie_azure.config.keys import Key, is_secret_key, is_template_key, leftover
+from draftgenie_azure.config.keys import Key, is_secret_key, is_template_key
+from draftgenie_azure.config.validated.leftovers import leftover
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
