@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from draftgenie_azure.config.placeholders import is_secret_name
-from draftgenie_azure.config.validated.secret_plan import vault_name_of
+from draftgenie_azure.config.validated.vault_secrets import vault_name_of
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.provision.databases import PASSWORD
@@ -13,7 +13,7 @@ from draftgenie_azure.provision.databases import PASSWORD
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from draftgenie_azure.config.validated.schema import Config
-    from draftgenie_azure.config.validated.secret_plan import VaultSecret
+    from draftgenie_azure.config.validated.vault_secrets import VaultSecret
 
 _EFFECTS = {
     PASSWORD: "connections that are open go on; new ones fail from the server's change until the new revisions run",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from draftgenie_azure.config.validated.secret_plan import VaultSecret
+    from draftgenie_azure.config.validated.vault_secrets import VaultSecret
     from draftgenie_azure.provision.vault import Vault
     from draftgenie_azure.session import Session
 

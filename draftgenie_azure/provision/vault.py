@@ -13,7 +13,7 @@ from draftgenie_azure.arm.diff import SECRET, Change
 from draftgenie_azure.arm.operations import ROLE_WAIT, role_pace
 from draftgenie_azure.arm.plan import CHANGE, CREATE, Entry, known_after
 from draftgenie_azure.config.placeholders import is_secret_name, names, render
-from draftgenie_azure.config.validated.secret_plan import vault_name_of
+from draftgenie_azure.config.validated.vault_secrets import vault_name_of
 from draftgenie_azure.digests import slow_digest
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.masking import MASK
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.arm.plan import Plan
-    from draftgenie_azure.config.validated.secret_plan import VaultSecret
+    from draftgenie_azure.config.validated.vault_secrets import VaultSecret
     from draftgenie_azure.session import Session
 
 GENERATED_LENGTH = 32

@@ -25,9 +25,9 @@ from draftgenie_azure.config.validated.resource_sections import (
     Redis,
 )
 from draftgenie_azure.config.validated.run_sections import Advanced, Deployment, Docker, Networking
-from draftgenie_azure.config.validated.secret_plan import Plan, Variable, VaultSecret
 from draftgenie_azure.config.validated.service_sections import Migration, SecretSource, Service
 from draftgenie_azure.config.validated.values import Location, Section, ServiceKey, branch, scalar
+from draftgenie_azure.config.validated.vault_secrets import Plan, Variable, VaultSecret
 
 
 class Config(Section):

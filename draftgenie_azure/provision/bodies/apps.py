@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.config.validated.schema import Config
-    from draftgenie_azure.config.validated.secret_plan import Variable
     from draftgenie_azure.config.validated.service_sections import Migration, Service
+    from draftgenie_azure.config.validated.vault_secrets import Variable
 
 # A template variable that changes with the secrets a service uses: a changed secret by itself makes no new revision
 # (learn.microsoft.com/azure/container-apps/manage-secrets).

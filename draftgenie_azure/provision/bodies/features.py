@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from draftgenie_azure.config.validated.secret_plan import Variable
     from draftgenie_azure.config.validated.service_sections import Cors, IpRestriction, ScaleRule, Service
+    from draftgenie_azure.config.validated.vault_secrets import Variable
 
 
 def ingress(service: Service) -> dict[str, Any]:
