@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from emulator_client import AzureClient
+from refusal_bodies import Secret
 
 from azure_emulator.attach import Attached, attach
 
@@ -39,3 +40,8 @@ def azure(bare: AzureClient) -> AzureClient:
     """A subscription with all providers registered and the group `rg`."""
     bare.make_group()
     return bare
+
+
+@pytest.fixture
+def secret(azure: AzureClient) -> Secret:
+    return Secret(azure)
