@@ -39,7 +39,8 @@ def _imports(path: Path, function: str | None = None) -> set[str]:
 # What all steps share, and what only speaks to people, is in no step's list: a fault fixed there deploys nothing.
 SHARED = {f"draftgenie_azure/provision/{name}.py" for name in ("addresses", "bodies/tags", "container_logs", "survey")}
 # What other commands do, and no step.
-COMMANDS = {f"draftgenie_azure/provision/{name}.py" for name in ("log_stream", "rollback", "rotation", "teardown")}
+_COMMANDS = ("log_stream", "rollback", "rotation", "teardown", "teardown_checks", "teardown_plan")
+COMMANDS = {f"draftgenie_azure/provision/{name}.py" for name in _COMMANDS}
 
 
 def _used_by(step: str) -> set[str]:
