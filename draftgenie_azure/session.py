@@ -63,6 +63,7 @@ class Session:
     adopt: bool = False
     emulator: Attached | None = None
     on_warning: Callable[[str], None] = lambda text: None
+    secrets_unknown: str | None = None  # see `provision.known_secrets`
 
     @property
     def tenant_id(self) -> str:

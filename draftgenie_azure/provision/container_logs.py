@@ -11,11 +11,11 @@ from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.arm.replies import member
 from draftgenie_azure.errors import AzureError
 from draftgenie_azure.masking import MASK
+from draftgenie_azure.provision.known_secrets import withheld
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from draftgenie_azure.arm.client import ArmClient
-    from draftgenie_azure.arm.transport import Transport
+    from draftgenie_azure.session import Session
 
 LINES = 20
 LONGEST = 1000  # characters of a line
@@ -34,17 +34,21 @@ def command(resource_id: str, kind: str, *options: str) -> str:
     return shlex.join(["az", "containerapp", *kind.split(), "logs", "show", "-g", group, "-n", name, *options])
 
 
-def stream(arm: ArmClient, transport: Transport, owner_id: str, address: str) -> str:
+def stream(session: Session, owner_id: str, address: str) -> str:
     """The last lines of a log stream, or a line that says why they cannot be had.
 
     Args:
         owner_id: the app or job.
         address: the stream's address, as a replica's container gives it.
     """
+    transport = session.transport
     if not hosts.is_log_stream(address, transport.endpoints):
         return f"(its log was not read: {hosts.shown(address)} is not a host of this cloud)"
+    unknown = withheld(session)
+    if unknown:
+        return f"(its log is {unknown})"
     try:
-        answer = arm.act(f"{owner_id}/getAuthtoken", api_version=_APPS).body
+        answer = session.arm.act(f"{owner_id}/getAuthtoken", api_version=_APPS).body
         token = member(answer, "properties", "token", of="token for the log")
         reply = transport.other(
             "GET",
@@ -59,10 +63,10 @@ def stream(arm: ArmClient, transport: Transport, owner_id: str, address: str) ->
     return last_lines(reply.body, LINES) or "(it printed nothing)"
 
 
-def job_log(arm: ArmClient, transport: Transport, job_id: str, execution: str) -> tuple[list[str], str]:
+def job_log(session: Session, job_id: str, execution: str) -> tuple[list[str], str]:
     """How each container of an execution ended, in Azure's words, and the last lines of what they printed."""
     try:
-        replicas = list(arm.listing(f"{job_id}/executions/{execution}/replicas", api_version=_APPS))
+        replicas = list(session.arm.listing(f"{job_id}/executions/{execution}/replicas", api_version=_APPS))
     except AzureError as error:
         return [f"its replicas could not be listed: {error.message}"], ""
     ends, logs = [], []
@@ -72,5 +76,5 @@ def job_log(arm: ArmClient, transport: Transport, job_id: str, execution: str) -
             ends.append(f"{container.get('name')}: {state}")
             address = container.get("logStreamEndpoint")
             if address:
-                logs.append(stream(arm, transport, job_id, address))
+                logs.append(stream(session, job_id, address))
     return ends or ["no replica is left"], "\n".join(logs)

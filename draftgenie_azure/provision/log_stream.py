@@ -14,6 +14,8 @@ from queue import Empty, SimpleQueue
 from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.arm.replies import member
 from draftgenie_azure.errors import AzureError, DeployerError, StopRequested
+from draftgenie_azure.provision.container_logs import command
+from draftgenie_azure.provision.known_secrets import withheld
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,9 +95,14 @@ class LogStream:
 
         Raises:
             AzureError: no stream could be read.
+            DeployerError: the vault's secrets, which the log may contain, could not be read to hide them.
             StopRequested: a stop was asked for.
         """
         sources = self.sources()
+        unknown = withheld(self._session, takes_role=False)
+        if unknown:
+            by_hand = command(self._app_id, "")
+            raise DeployerError(f"the log of {self._key} is {unknown}", hint=f"To read it as it is: {by_hand}")
         errors: list[AzureError] = []
         for source in sources:
             threading.Thread(target=self._pump, args=(source, follow, errors), daemon=True).start()

@@ -293,7 +293,7 @@ class Migrations:
             containers = job.body["properties"].get("template", {}).get("containers", [])
             named = [word for one in containers[:1] for word in ("--container", one["name"])]
             look = command(job.id, "job", "--execution", execution, *named)
-            ends, log = job_log(self._arm, self._transport, job.id, execution)
+            ends, log = job_log(self._session, job.id, execution)
             raise DeployerError(
                 f"{job.key}: the migration ended as {status} ({execution}): {'; '.join(ends)}\nits log: {look}",
                 hint="Fix it, then run again; or start it once more with --force-step run_migrations.",

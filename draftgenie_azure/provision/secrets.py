@@ -46,6 +46,7 @@ def store(session: Session, inputs: Mapping[str, Outputs], vault: Vault | None) 
         else:
             value = _value(session, secret)
             versions[name] = vault.ensure_given(name, value, keep_foreign=secret.origin == "given")
+    vault.ensure_reader()
     return {
         "secrets": {
             name: {"uri": f"{vault.uri}secrets/{name}", "version": version}

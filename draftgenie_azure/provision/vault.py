@@ -28,12 +28,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.arm.plan import Plan
+    from draftgenie_azure.arm.transport import Reply
     from draftgenie_azure.config.validated.vault_secrets import VaultSecret
     from draftgenie_azure.session import Session
 
 GENERATED_LENGTH = 32
 DATA_PLANE_VERSION = "7.4"
 NO_STEP = ""
+READER = "role/deployer-secrets"
+LOG_WAIT = 60.0  # seconds for the role to take effect where only the log of an application would be shown
 STAGED = "-next"  # what the second name of a secret ends with while it is rotated
 SECRETS_USER = "Key Vault Secrets User"
 
@@ -73,6 +76,7 @@ class Vault:
         self.id = vault_id
         self.uri = vault_uri
         self._values: dict[str, str] = {}
+        self._wrote = False
 
     def version(self, name: str) -> str | None:
         """The current version of a secret, or None where there is no such secret."""
@@ -200,6 +204,37 @@ class Vault:
             MASK.add(self._values[name])
         return self._values[name]
 
+    def know(self, name: str, *, takes_role: bool) -> None:
+        """Have the mask know a secret's value.
+
+        Args:
+            takes_role: take the role that reading needs where it is missing, and wait a minute for its effect.
+
+        Raises:
+            AzureError: it may not be read.
+        """
+        if name not in self._values:
+            reply = self._reply(name, LOG_WAIT if takes_role else None, accept=(403, 404))
+            if reply.status == 403:
+                raise self._unreadable(name)
+            if reply.status != 404:
+                MASK.add(str(reply.body["value"]))
+
+    def ensure_reader(self) -> None:
+        """Give whoever wrote secrets the role to read them, unless the state says that it was given.
+
+        A later run hides in an application's log what it did not make itself, and a new role takes minutes.
+        """
+        given = self._records.resources.get(READER, {}).get("id")
+        if not self._wrote or given == self._reader_role():
+            return
+        try:
+            self._take_role()
+        except AzureError as error:  # nothing of the deployment needs it
+            if error.status != 403:
+                raise
+            self._session.logger.info("logs of containers may be withheld later: %s", error.message)
+
     def _ensure(self, name: str, digest: str, value: Callable[[], str], *, generated: bool) -> str:
         current = self.version(name)
         record = self._records.secrets.get(name, {})
@@ -211,6 +246,7 @@ class Vault:
 
     def _announce(self, name: str, current: str | None, plan: Plan) -> str:
         """Tell that a secret would be new or changed, never to what; what its version would be."""
+        self._wrote = True
         secret_id = f"{self.id}/secrets/{name}"
         changes = [Change(("secrets", name), SECRET)] if current is not None else []
         plan.add(Entry(plan.step, f"secret/{name}", secret_id, CHANGE if current else CREATE, changes=changes))
@@ -221,6 +257,7 @@ class Vault:
 
         Source: github.com/Azure/azure-resource-manager-schemas/issues/1494 (the Key Vault team).
         """
+        self._wrote = True
         if self._arm.plan is not None:
             return self._announce(name, self.version(name), self._arm.plan)
         MASK.add(value)  # composed ones are made here
@@ -243,31 +280,48 @@ class Vault:
             self._records.secret_stored(name, new)
 
     def _read(self, name: str) -> str:
-        url = f"{self.uri}secrets/{name}"
-        params = {"api-version": DATA_PLANE_VERSION}
-        scope = self._session.transport.endpoints.vault_scope
-        reply = self._session.transport.other("GET", url, scope=scope, params=params, accept=(403,))
+        reply = self._reply(name, ROLE_WAIT, accept=(403,))
         if reply.status == 403:
-            self._check_roles_count(name)
-            role = self._take_role()
-
-            def look() -> bool | None:
-                nonlocal reply
-                reply = self._session.transport.other("GET", url, scope=scope, params=params, accept=(403,))
-                if reply.status != 403 or not self._arm.any_young([role]):
-                    return True
-                self._session.control.tell(f"{ids.last_name(self.id)}: the role '{SECRETS_USER}' is not effective yet")
-                return None
-
-            poll(look, control=self._session.control, limit=ROLE_WAIT, pause=role_pace)
-        if reply.status == 403:
-            raise AzureError(
-                f"the secret {name} may not be read from {self.uri}",
-                code="Forbidden",
-                status=403,
-                hint=f"Give yourself the role '{SECRETS_USER}' on the vault, then run again.",
-            )
+            raise self._unreadable(name)
         return str(reply.body["value"])
+
+    def _reply(self, name: str, role_wait: float | None, *, accept: tuple[int, ...]) -> Reply:
+        """What the vault says of a secret.
+
+        Args:
+            role_wait: take the role where it is missing, and wait so many seconds for its effect; None to do neither.
+        """
+        reply = self._get(name, accept=accept)
+        if reply.status != 403 or role_wait is None:
+            return reply
+        self._check_roles_count(name)
+        vault = ids.last_name(self.id)
+        self._session.logger.warning("taking the role '%s' on %s, to read its secrets", SECRETS_USER, vault)
+        role = self._take_role()
+
+        def look() -> bool | None:
+            nonlocal reply
+            reply = self._get(name, accept=accept)
+            if reply.status != 403 or not self._arm.any_young([role]):
+                return True
+            self._session.control.tell(f"{vault}: the role '{SECRETS_USER}' is not effective yet")
+            return None
+
+        poll(look, control=self._session.control, limit=role_wait, pause=role_pace)
+        return reply
+
+    def _get(self, name: str, *, accept: tuple[int, ...]) -> Reply:
+        url, params = f"{self.uri}secrets/{name}", {"api-version": DATA_PLANE_VERSION}
+        scope = self._session.transport.endpoints.vault_scope
+        return self._session.transport.other("GET", url, scope=scope, params=params, accept=accept)
+
+    def _unreadable(self, name: str) -> AzureError:
+        return AzureError(
+            f"the secret {name} may not be read from {self.uri}",
+            code="Forbidden",
+            status=403,
+            hint=f"Give yourself the role '{SECRETS_USER}' on the vault, then run again.",
+        )
 
     def _check_roles_count(self, name: str) -> None:
         """A vault that goes by access policies does not look at roles: none is worth waiting for."""
@@ -281,13 +335,17 @@ class Vault:
             hint="Run with --adopt, which has it go by roles; or give yourself an access policy to get secrets.",
         )
 
+    def _reader_role(self) -> str:
+        """The id of the role assignment by which whoever runs this reads the vault."""
+        return self._session.scope.role_assignment(self.id, self._session.principal[0], SECRETS_USER)
+
     def _take_role(self) -> str:
         """Give whoever runs this the role that reading needs; returns the assignment's id."""
         object_id, kind = self._session.principal
-        role = self._session.scope.role_assignment(self.id, object_id, SECRETS_USER)
-        name = ids.last_name(self.id)
-        self._session.logger.warning("taking the role '%s' on %s, to compose secrets", SECRETS_USER, name)
+        role = self._reader_role()
         body = role_assignment(self._session.scope.role_definition(SECRETS_USER), object_id, kind)
-        wanted = Resource("role/deployer-secrets", role, body, create_only=True)
-        self._arm.ensure([wanted], step=NO_STEP)  # it stays, whatever a step ensures next time
+        wanted = Resource(READER, role, body, create_only=True)
+        plan = self._arm.plan
+        # Of no step: it stays, whatever a step ensures next time.
+        self._arm.ensure([wanted], step=NO_STEP if plan is None else plan.step)
         return role

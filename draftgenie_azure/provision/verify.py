@@ -16,6 +16,7 @@ from draftgenie_azure.arm.client import MANY
 from draftgenie_azure.arm.shared_wait import SharedWait
 from draftgenie_azure.errors import AzureError, VerificationError
 from draftgenie_azure.provision.container_logs import LINES, command, last_lines, stream
+from draftgenie_azure.provision.known_secrets import withheld
 from draftgenie_azure.run.poll import poll
 from draftgenie_azure.run.schedule import side_by_side
 
@@ -204,7 +205,7 @@ class Verification:
                     f"{container.get('restartCount', 0)} restarts. {container.get('runningStateDetails') or ''}"
                 )
                 if container.get("logStreamEndpoint"):
-                    logs.append(stream(self._arm, self._session.transport, app_id, container["logStreamEndpoint"]))
+                    logs.append(stream(self._session, app_id, container["logStreamEndpoint"]))
         lines.append(f"its log: {command(app_id, '', '--revision', revision['name'])}")
         return VerificationError("\n".join(lines), details="\n".join(logs))
 
@@ -221,7 +222,9 @@ class Verification:
 
         poll(look, control=self._control, limit=WAKE_WAIT, pause=_wake_pace)
         if problem is not None:
-            raise VerificationError(f"{url} {problem[0]}", details=problem[1])
+            unknown = withheld(self._session) if problem[1] else ""
+            details = f"(its answer is {unknown})" if unknown else last_lines(problem[1], LINES)
+            raise VerificationError(f"{url} {problem[0]}", details=details)
 
     def _answer(self, url: str) -> tuple[str, str] | None:
         """None where the answer is good, else what is wrong with it, and what the app itself says."""
@@ -232,7 +235,7 @@ class Verification:
                 return f"does not answer: {error.message}", ""
             return f"answers {error.status}", error.message
         unwell = _unwell(reply.body)
-        return (f"answers {reply.status}, but not that it is well", last_lines(unwell, LINES)) if unwell else None
+        return (f"answers {reply.status}, but not that it is well", unwell) if unwell else None
 
 
 def _wake_pace(began: float) -> float:

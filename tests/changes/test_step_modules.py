@@ -37,7 +37,8 @@ def _imports(path: Path, function: str | None = None) -> set[str]:
 
 
 # What all steps share, and what only speaks to people, is in no step's list: a fault fixed there deploys nothing.
-SHARED = {f"draftgenie_azure/provision/{name}.py" for name in ("addresses", "bodies/tags", "container_logs", "survey")}
+_SHARED = ("addresses", "bodies/tags", "container_logs", "known_secrets", "survey")
+SHARED = {f"draftgenie_azure/provision/{name}.py" for name in _SHARED}
 # What other commands do, and no step.
 _COMMANDS = ("log_stream", "rollback", "rotation", "teardown", "teardown_checks", "teardown_plan")
 COMMANDS = {f"draftgenie_azure/provision/{name}.py" for name in _COMMANDS}

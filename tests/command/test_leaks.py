@@ -193,6 +193,49 @@ def test_secret_that_the_run_itself_made_is_hidden_in_what_azure_says_later(proj
     assert_no_secret(secrets, left_behind(project, result))
 
 
+def vault_secrets(project: Project) -> list[str]:
+    """The values that stand in the vault by now, generated and composed ones included."""
+    document = json.loads((project.directory / ".azure-emulator" / "vault.json").read_text(encoding="utf-8"))
+    values = [value for names in document.values() for versions in names.values() for value in versions.values()]
+    return [value for value in values if len(value) >= 8]
+
+
+@pytest.mark.parametrize("printed_by", ["container", "migration", "--logs"])
+def test_secrets_of_an_earlier_run_are_hidden_although_this_run_reads_none(
+    deployed: Project, printed_by: str
+) -> None:
+    """A changed image prints them; secrets were neither made nor composed in this run."""
+    secrets = vault_secrets(deployed)
+    assert len(secrets) >= 6
+    log = ["the beginning", *written(secrets)]
+    if printed_by == "--logs":
+        deployed.change("azure.emulator", {"images": {"*rabbitmq*": {"log": log[:300]}}})
+        shown = deployed.run("--logs", "rabbitmq", "--log-file", "run.log")
+        assert shown.code == 0, shown.text
+    else:
+        says = {"exit_code": 3, "log": log[-20:]}
+        faulty = deployed.faults(images={"*": {"job": says} if printed_by == "migration" else says})
+        edited = "draft-service/app/main.py" if printed_by == "container" else "api-gateway/package.json"
+        source = deployed.directory / "examples/draftgenie/services" / edited
+        source.write_text(source.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+        shown = deployed.run(*faulty, "--force-step", "run_migrations", "--log-file", "run.log")
+        assert shown.code == 1
+    assert "***" in shown.text
+    assert_no_secret(secrets, left_behind(deployed, shown, besides="store"))
+
+
+def test_log_is_withheld_where_the_secrets_that_it_may_contain_cannot_be_read(deployed: Project) -> None:
+    """Who may not read the vault is told which role to take, and how to read the log without us."""
+    forbidden = {"method": "GET", "path": "/secrets/*", "status": 403, "code": "Forbidden", "times": 99}
+
+    shown = deployed.run("--logs", "rabbitmq", *deployed.faults(forbidden))
+
+    assert shown.code == 1
+    assert "could not be read to hide them" in shown.text
+    assert "Key Vault Secrets User" in shown.text
+    assert "az containerapp logs show" in shown.text
+
+
 def test_state_of_an_earlier_version_that_holds_a_secret_is_shown_without(deployed: Project) -> None:
     deployed.environment.update(SECRETS)
     document = deployed.state()
