@@ -341,6 +341,7 @@ def test_code_and_message_are_found_in_every_shape_of_error(body: object, code: 
     assert error_parts(body) == (code, message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", [(30.0, 60.0)], indirect=True)
 def test_waiting_for_hours_takes_no_more_memory_than_waiting_for_minutes(
     transport: Transport, emulator: Attached, monkeypatch: pytest.MonkeyPatch

@@ -252,6 +252,7 @@ def test_azure_cli_reads_groups_resources_and_roles(azure: AzureClient, az: Call
     assert az("rest", "--method", "get", "--url", address)["name"] == "rg"
 
 
+@pytest.mark.slow
 @needs_az
 def test_azure_cli_reads_apps_and_their_logs(azure: AzureClient, az: Callable[..., Any]) -> None:
     environment = azure.make_environment()
@@ -270,6 +271,7 @@ def test_azure_cli_reads_apps_and_their_logs(azure: AzureClient, az: Callable[..
     assert az("containerapp", "env", "show", "-g", "rg", "-n", "env")["properties"]["staticIp"]
 
 
+@pytest.mark.slow
 @needs_az
 def test_azure_cli_reads_secrets_and_registries(azure: AzureClient, vault: str, az: Callable[..., Any]) -> None:
     azure.make_registry()

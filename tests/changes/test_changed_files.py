@@ -221,6 +221,7 @@ def test_directory_that_vanishes_from_what_is_copied_is_a_fault(prepared: Projec
     assert f"`{APP}` does not exist below docker.build_context" in result.err
 
 
+@pytest.mark.slow
 def test_two_gigabytes_without_content_are_hashed_in_constant_memory(prepared: Project) -> None:
     """A sparse file: read through, not loaded."""
     with open(prepared.directory / "examples/draftgenie" / APP / "huge.bin", "wb") as file:

@@ -142,6 +142,7 @@ def test_a_to_b_to_a_deploys_three_times(deployed: Project) -> None:
 # ------------------------------------------------------------------------------------------------------------- reasons
 
 
+@pytest.mark.slow
 def test_reasons_are_whole_in_json_and_log_and_short_on_the_terminal(deployed: Project) -> None:
     """The first few and a count for people; every one for whoever looks closer."""
     app = deployed.directory / "examples/draftgenie" / APP
@@ -188,6 +189,7 @@ def test_step_that_ran_and_published_the_same_sets_off_nobody_and_otherwise_is_n
     assert ran["configure_environment_variables"] == ["outputs of deploy_application_services changed"]
 
 
+@pytest.mark.slow
 def test_recorded_hash_that_is_not_that_of_its_lines_is_a_reason_to_run(deployed: Project) -> None:
     """Somebody edited the state: nothing uncertain is skipped."""
     state = deployed.state()
@@ -240,6 +242,7 @@ def write_state(project: Project, state: dict[str, Any]) -> None:
 # ---------------------------------------------------------------------------------------------------------- per service
 
 
+@pytest.mark.slow
 def test_one_service_among_fifty_means_one_build_and_one_app(tmp_path: Path) -> None:
     """And the run says so, by the file."""
     project = new_project(tmp_path)

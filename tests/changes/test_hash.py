@@ -229,6 +229,7 @@ def test_null_has_the_hash_of_what_is_absent(values: dict[str, Any]) -> None:
 READ = ("tags", "services")
 
 
+@pytest.mark.slow
 @given(CONFIGS, CONFIGS)
 @settings(max_examples=300, deadline=None)
 def test_other_values_have_another_hash_in_some_step(one: dict[str, Any], other: dict[str, Any]) -> None:

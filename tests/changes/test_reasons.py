@@ -90,6 +90,7 @@ def test_changed_files_are_counted_by_image(deployed: Project) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_value_from_the_environment_and_secret_are_never_recorded_and_never_shown(project: Project) -> None:
     """Neither the first nor the second value."""
     project.change("services.rag_service.environment.LOG_LEVEL", "${LEVEL}")

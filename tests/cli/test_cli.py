@@ -145,6 +145,7 @@ def test_status_without_state_says_so(project: Project) -> None:
     assert result.out == "Nothing is deployed yet.\n"
 
 
+@pytest.mark.slow
 def test_reset_puts_the_state_aside_and_the_next_run_changes_nothing_in_azure(deployed: Project) -> None:
     """The lineage stays, so the group is still ours: everything is looked at, nothing made anew."""
     before = deployed.state()
@@ -191,6 +192,7 @@ def test_disabled_build_without_any_image_is_a_fault(project: Project) -> None:
     assert not project.state_file.exists()
 
 
+@pytest.mark.slow
 def test_dev_and_prod_live_side_by_side_by_an_overlay_each(deployed: Project) -> None:
     """An overlay with its own group, names and state file; the first deployment is not touched."""
     before = deployed.state_file.read_bytes()
@@ -233,6 +235,7 @@ def test_group_of_another_state_is_refused(deployed: Project) -> None:
     assert "is managed by another state" in result.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value", "step"),
     [
@@ -297,6 +300,7 @@ def test_state_that_cannot_be_written_stops_the_run(deployed: Project) -> None:
     assert "Traceback" not in result.err
 
 
+@pytest.mark.slow
 def test_log_has_a_request_id_for_every_request_and_no_token(project: Project) -> None:
     """What support asks for; a bearer token is in no line."""
     assert project.run("--log-file", "run.log").code == 0
@@ -381,6 +385,7 @@ def test_command_is_importable_and_keeps_its_names() -> None:
     assert callable(command.main)
 
 
+@pytest.mark.slow
 def test_deployer_can_be_driven_by_another_program(project: Project) -> None:
     """Configuration in, deployment out; `force_steps` takes a mapping or names."""
     program = (
@@ -406,6 +411,7 @@ def test_deployer_can_be_driven_by_another_program(project: Project) -> None:
     assert done.stdout == "['create_monitoring']\n"
 
 
+@pytest.mark.slow
 def test_notes_on_the_configuration_stand_in_the_summary_and_the_last_event(project: Project) -> None:
     """What scrolled away at the beginning of half an hour is said again at its end."""
     project.change("docker.registry", "old.example.com")

@@ -44,6 +44,7 @@ def checked(result: Result) -> list[dict[str, Any]]:
     return events
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)  # ten runs of the command
 def test_events_of_a_deployment_are_those_of_the_schema(project: Project) -> None:
     """First deployment, no-op, dry run, failure, configuration fault, status, reset: one schema, one end each."""
@@ -75,6 +76,7 @@ def test_events_of_a_deployment_are_those_of_the_schema(project: Project) -> Non
     assert reset[-1]["event"] == "reset"
 
 
+@pytest.mark.slow
 def test_interrupt_is_the_end_of_the_stream(project: Project) -> None:
     import signal
 
@@ -101,6 +103,7 @@ def drawn(events: str, view: View) -> tuple[str, str]:
     return out.getvalue(), err.getvalue()
 
 
+@pytest.mark.slow
 def test_recorded_events_draw_the_lines_that_the_run_itself_prints(deployed: Project) -> None:
     """A no-op, a dry run, a configuration fault: the same command, once recorded and drawn, once as lines."""
     name = deployed.overlay("prod.yaml", {"redis": {"sku": "Tiny"}, "service": {}})

@@ -49,6 +49,7 @@ def send_together(process: subprocess.Popen[str], *numbers: signal.Signals) -> N
         process.send_signal(number)
 
 
+@pytest.mark.slow
 def test_signal_that_comes_twice_at_once_is_one_request(project: Project) -> None:
     """`timeout` signals the command and then its whole group; a terminal and a CI runner may both signal it."""
     with project.start(*project.faults(scale=0.05)) as process:
@@ -78,6 +79,7 @@ def test_second_signal_ends_at_once(tmp_path: Path) -> None:
         assert process.wait(timeout=60) == 130
 
 
+@pytest.mark.slow
 def test_second_signal_to_a_run_ends_with_130_too(project: Project) -> None:
     """Whether it comes during the orderly stop or after it."""
     with project.start(*project.faults(scale=0.05)) as process:
@@ -116,6 +118,7 @@ def test_signals_after_the_summary_change_nothing(deployed: Project, arguments: 
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("sh") is None, reason="a shell starts the command with a signal ignored")
 @pytest.mark.parametrize(
     ("ignored", "number", "code"),
@@ -140,6 +143,7 @@ def test_hang_up_that_nohup_ignores_stays_ignored(
     assert process.returncode == code, err
 
 
+@pytest.mark.slow
 def test_failure_before_an_interrupt_is_told_with_what_to_do(project: Project) -> None:
     """Else it would take another run to see the advice."""
     no = {"status": 403, "code": "RequestDisallowedByPolicy", "message": "Policy says no."}

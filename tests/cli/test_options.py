@@ -87,6 +87,7 @@ def test_every_option_of_a_service_reaches_its_app(project: Project) -> None:
     assert project.deploy().ran() == {}
 
 
+@pytest.mark.slow
 def test_changed_key_of_a_file_share_is_sent_although_azure_never_shows_it(project: Project) -> None:
     """What is write-only is told apart by a digest in the state."""
     volume = {
@@ -105,6 +106,7 @@ def test_changed_key_of_a_file_share_is_sent_although_azure_never_shows_it(proje
     assert [write.split("/")[-2] for write in project.writes(seen)] == ["storages"]
 
 
+@pytest.mark.slow
 def test_older_redis_is_made_with_a_warning_of_its_retirement(project: Project) -> None:
     """Basic, Standard and Premium are the product that ends in 2028."""
     project.change("redis", {"name": "draftgenie-cache", "sku": "Basic", "vm_size": "c0"})
@@ -128,6 +130,7 @@ def test_without_redis_section_none_is_made_and_nothing_waits_for_it(project: Pr
     assert not [write for write in project.writes() if "Microsoft.Cache/" in write and "register" not in write]
 
 
+@pytest.mark.slow
 def test_service_scaled_to_zero_is_shown_as_unproved_or_woken(project: Project) -> None:
     """An internal one cannot be asked from outside; an external one is woken."""
     project.change("services.rag_service.min_replicas", 0)
@@ -255,6 +258,7 @@ def test_app_of_a_renamed_environment_is_deleted_and_made_again(deployed: Projec
     assert deployed.deploy().ran() == {}
 
 
+@pytest.mark.slow
 def test_vault_with_access_policies_is_left_so_and_says_at_once_what_it_takes(deployed: Project) -> None:
     """A vault that was there before keeps its policies; no role on it is waited for. --adopt has it go by roles."""
     vault = deployed.state()["resources"]["key_vault"]["id"]
@@ -281,6 +285,7 @@ def test_vault_with_access_policies_is_left_so_and_says_at_once_what_it_takes(de
         assert azure.send("GET", vault, "2026-02-01").json()["properties"]["enableRbacAuthorization"] is True
 
 
+@pytest.mark.slow
 def test_role_that_somebody_gave_under_another_name_is_accepted(deployed: Project) -> None:
     """Azure refuses the same assignment twice, without saying where the first one is."""
     role = deployed.state()["resources"]["role/pull-images"]["id"]

@@ -204,6 +204,7 @@ def test_directory_that_cannot_be_written_is_named(where: str, project: Project)
     assert "cannot be" in said
 
 
+@pytest.mark.slow
 def test_directory_whose_name_is_not_utf_8_works(project: Project, tmp_path: Path) -> None:
     """Deployed, shown, and again: nothing to do."""
     directory = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe dir")
@@ -219,6 +220,7 @@ def test_directory_whose_name_is_not_utf_8_works(project: Project, tmp_path: Pat
 # --- threads ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allowed", [0, 1, 3])
 def test_deployment_works_with_few_threads_or_none(allowed: int, project: Project) -> None:
     """Where the system allows no further one; then things go one after another."""

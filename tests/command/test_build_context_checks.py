@@ -37,6 +37,7 @@ def overlay(project: Project, name: str, text: str) -> str:
     return name
 
 
+@pytest.mark.slow
 def test_files_of_two_deployments_are_in_the_images_of_neither(small: Project) -> None:
     """Neither state, overlay, log nor environment file; so they do not rebuild each other for ever."""
     prod = overlay(small, "prod.yaml", "advanced: {state_file: prod-state.json}\nazure: {resource_group: prod-rg}\n")

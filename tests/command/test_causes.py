@@ -108,6 +108,7 @@ def failure(project: Project, *arguments: str) -> tuple[str, float]:
     return result.err, time.monotonic() - began
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "cause", "advice"),
     [
@@ -128,6 +129,7 @@ def test_proxy_that_refuses_is_named_at_once(project: Project, status: str, caus
     assert seconds < 60  # the budget is ten minutes
 
 
+@pytest.mark.slow
 def test_certificate_that_nobody_trusts_is_named_at_once(project: Project) -> None:
     handler = signing_in(trustme.CA().issue_cert(LOGIN), 200, {})
     with proxy(handler) as url:
@@ -139,6 +141,7 @@ def test_certificate_that_nobody_trusts_is_named_at_once(project: Project) -> No
     assert seconds < 60
 
 
+@pytest.mark.slow
 def test_certificate_of_another_time_is_a_matter_of_the_clock(project: Project, tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -182,6 +185,7 @@ def test_refused_sign_in_is_told_in_entras_words_with_advice(
     assert seconds < 60
 
 
+@pytest.mark.slow
 def test_proxy_that_is_not_there_is_named(project: Project) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -194,6 +198,7 @@ def test_proxy_that_is_not_there_is_named(project: Project) -> None:
     assert "HTTPS_PROXY" in shown.split("next: ")[1]
 
 
+@pytest.mark.slow
 def test_name_that_nobody_knows_is_named(project: Project) -> None:
     use_cloud(project)
     project.change("advanced.operation_timeout", 2)
@@ -206,6 +211,7 @@ def test_name_that_nobody_knows_is_named(project: Project) -> None:
 # ------------------------------------------------------------------------------------------------ retries
 
 
+@pytest.mark.slow
 def test_retries_are_shown_with_their_cause(project: Project) -> None:
     fault = {"method": "PUT", "path": "*/workspaces/*", "status": 503, "code": "ServerBusyNow", "times": 2}
 
@@ -216,6 +222,7 @@ def test_retries_are_shown_with_their_cause(project: Project) -> None:
     assert any("503 ServerBusyNow: Too much to do.; try 2 " in line for line in waits)
 
 
+@pytest.mark.slow
 def test_throttling_is_waited_for_within_the_budget_and_told(project: Project) -> None:
     fault = {"method": "PUT", "path": "*/workspaces/*", "status": 429, "code": "TooManyRequests", "retry_after": 2}
 

@@ -39,6 +39,7 @@ def faults(result: Result) -> str:
     return result.err
 
 
+@pytest.mark.slow
 def test_a_configuration_comes_from_standard_input(project: Project) -> None:
     """Relative paths, the state's too, count from the working directory."""
     text = (project.directory / "config.yaml").read_text()
@@ -86,6 +87,7 @@ def test_nothing_at_all_is_a_fault(project: Project) -> None:
     assert "config.yaml:1: is empty: nothing is configured" in faults(project.run())
 
 
+@pytest.mark.slow
 def test_an_environment_file_gives_variables_and_the_process_wins(project: Project) -> None:
     (project.directory / "my.env").write_text("OWNER=file\nREGION='westus3'\n")
     project.change("tags", {"Owner": "${OWNER}", "Region": "${REGION}"})
@@ -108,6 +110,7 @@ def test_a_fault_of_the_environment_file_names_file_and_line(project: Project) -
     assert KEY not in result.text
 
 
+@pytest.mark.slow
 def test_what_the_environment_brings_is_never_a_placeholder(project: Project) -> None:
     url = "https://x/{{ postgresql.password }}/${GEMINI_API_KEY}"
     project.environment["INSTANOTE_API_URL"] = url
@@ -141,6 +144,7 @@ def test_what_a_runner_left_unexpanded_never_becomes_a_secret(project: Project, 
     assert not project.state_file.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [[], ["--dry-run"]], ids=["run", "dry run"])
 def test_a_line_end_around_a_key_is_named_and_the_key_is_not_shown(project: Project, flags: list[str]) -> None:
     project.environment["GEMINI_API_KEY"] = f"{KEY}\n"
@@ -181,6 +185,7 @@ def test_a_section_taken_out_is_a_fault_where_it_is_needed(project: Project) -> 
     assert "needs the section `postgresql`" in found
 
 
+@pytest.mark.slow
 def test_home_is_expanded_in_every_path(project: Project, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -70,6 +70,7 @@ def test_destroy_with_data_deletes_the_group_and_empties_the_state(deployed: Pro
     assert "nothing to" in again.text.lower()
 
 
+@pytest.mark.slow
 def test_deployment_after_destroy_makes_everything_again(deployed: Project) -> None:
     """With the data that was kept, and without running a migration on it twice."""
     executions = deployed.executions()
@@ -126,6 +127,7 @@ def test_lock_forbids_the_whole(deployed: Project, where: str) -> None:
     assert deployed.writes(before) == []
 
 
+@pytest.mark.slow
 def test_resource_of_somebody_else_in_the_group_stays_and_the_group_with_it(deployed: Project) -> None:
     """It is named."""
     group = _group(deployed)
@@ -158,6 +160,7 @@ def test_app_of_somebody_else_in_our_environment_forbids_the_whole(deployed: Pro
     assert deployed.writes(before) == []
 
 
+@pytest.mark.slow
 def test_what_this_deployment_did_not_create_stays(project: Project) -> None:
     """An adopted registry is kept, and still recorded."""
     project.deploy()
@@ -186,6 +189,7 @@ def test_resource_that_is_already_gone_is_no_failure(deployed: Project) -> None:
     assert deployed.state()["resources"] == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 3, 9, 14])
 def test_interrupted_destroy_is_continued_by_the_next(deployed: Project, number: int) -> None:
     """Each resource leaves the state as it goes."""
@@ -207,6 +211,7 @@ def test_interrupted_destroy_is_continued_by_the_next(deployed: Project, number:
     assert deployed.state()["resources"] == {}
 
 
+@pytest.mark.slow
 def test_no_step_counts_as_done_whose_resource_an_interrupted_destroy_deleted(deployed: Project) -> None:
     """A deployment after it is whole again."""
     before = len(deployed.requests())
@@ -224,6 +229,7 @@ def test_no_step_counts_as_done_whose_resource_an_interrupted_destroy_deleted(de
         assert _exists(deployed, record["id"], record["api_version"]), record["id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["the group", "the environment"])
 def test_interrupted_deployment_can_be_destroyed(project: Project, point: str) -> None:
     """What Azure is still making when the run is killed is waited for, and deleted."""
@@ -246,6 +252,7 @@ def test_interrupted_deployment_can_be_destroyed(project: Project, point: str) -
     assert project.state()["operations"] == {}
 
 
+@pytest.mark.slow
 def test_storage_of_the_environment_goes_with_it(project: Project) -> None:
     """And alone, where the environment stays."""
     share = {
@@ -270,6 +277,7 @@ def test_storage_of_the_environment_goes_with_it(project: Project) -> None:
     assert project.state()["resources"] == {}
 
 
+@pytest.mark.slow
 def test_setting_of_a_server_that_stays_is_not_deleted(deployed: Project) -> None:
     """Azure deletes no server parameter."""
     deployed.change("postgresql.extensions", ["pgcrypto"])
@@ -307,6 +315,7 @@ def test_what_somebody_puts_into_the_group_meanwhile_keeps_it(deployed: Project)
     assert set(deployed.state()["resources"]) == {"resource_group"}
 
 
+@pytest.mark.slow
 def test_purge_runs_beside_the_rest(deployed: Project) -> None:
     """It takes ten minutes, as long as everything else: the environment is not waited for."""
     before = len(deployed.requests())
@@ -323,6 +332,7 @@ def test_purge_runs_beside_the_rest(deployed: Project) -> None:
     assert deployed.state()["resources"] == {}
 
 
+@pytest.mark.slow
 def test_vault_of_a_killed_purge_is_purged_by_the_next(deployed: Project) -> None:
     """Wherever it was killed: the region is recorded before the vault is deleted."""
     vault = deployed.state()["resources"]["key_vault"]
@@ -360,6 +370,7 @@ def test_purge_lets_the_vaults_name_be_taken_again(deployed: Project) -> None:
     assert deployed.state()["resources"] == {}
 
 
+@pytest.mark.slow
 def test_purge_protection_refuses_a_purge_before_anything_is_deleted(project: Project) -> None:
     """Not after the rest is gone."""
     project.change("key_vault.purge_protection", True)

@@ -98,6 +98,7 @@ def test_group_that_another_state_manages_is_not_torn_down(deployed: Project) ->
     assert "managed by another state" in refused(deployed, "--destroy", "--auto-approve", "--adopt")
 
 
+@pytest.mark.slow
 def test_database_of_somebody_else_on_our_server_forbids_its_deletion(deployed: Project) -> None:
     """It would go with the server. Without --include-data the server stays, and nothing is forbidden."""
     server = resource(deployed, "postgresql_server")
@@ -251,6 +252,7 @@ def test_rule_that_azure_adds_for_application_insights_does_not_keep_the_group(c
     assert comes_with(item, ["draftgenie-insights"]) is goes
 
 
+@pytest.mark.slow
 def test_group_that_is_gone_takes_its_records_along(deployed: Project) -> None:
     """Nothing is refused for want of rights on what is not there."""
     with deployed.azure() as azure:

@@ -30,6 +30,7 @@ def made(steps: set[str]) -> list[str]:
     return [part for step in steps for part in MADE.get(step, ())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", REFUSED)
 def test_failed_step_is_where_the_next_run_begins(project: Project, step: str) -> None:
     """Exit 1 with what, why and next; the state says failed; no earlier step sends a write again."""
@@ -119,6 +120,7 @@ runpy.run_path({str(COMMAND)!r}, run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_mistake_of_the_program_hides_nothing_and_is_recorded(project: Project) -> None:
     """Its traceback comes last, after what failed besides and the summary; the state says what happened."""
     program = project.directory / "mistaken.py"
@@ -207,6 +209,7 @@ def test_failed_change_of_size_touches_no_password(deployed: Project) -> None:
     assert not [body for body in bodies if "administratorLoginPassword" in body.get("properties", {})]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "deleted"),
     [
@@ -229,6 +232,7 @@ def test_resource_that_azure_failed_to_make_is_made_by_the_next_run(project: Pro
     assert project.deploy().ran() == {}
 
 
+@pytest.mark.slow
 def test_failed_resource_that_takes_no_change_is_named_with_what_to_do(project: Project) -> None:
     """Nobody is at work on it: waiting would be in vain, and deleting it is not ours to decide."""
     project.change("redis", {"name": "draftgenie-redis", "sku": "Basic", "vm_size": "c0"})
@@ -249,6 +253,7 @@ def test_failed_resource_that_takes_no_change_is_named_with_what_to_do(project: 
     project.deploy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [
@@ -276,6 +281,7 @@ def test_run_killed_between_password_server_and_secrets_recovers(project: Projec
     assert project.deploy().ran() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_with_130_and_the_next_run_finishes(project: Project, number: signal.Signals) -> None:
     """The state is saved, the step is interrupted, and nothing done is done again."""

@@ -69,6 +69,7 @@ def check_types(project: Project) -> None:
         assert done.returncode in (0, 3), done.stdout
 
 
+@pytest.mark.slow
 def test_features_are_sent_as_azure_spells_them(plain: Project) -> None:
     featured(plain)
 
@@ -94,6 +95,7 @@ def test_features_are_sent_as_azure_spells_them(plain: Project) -> None:
     assert plain.deploy().ran() == {}
 
 
+@pytest.mark.slow
 def test_features_that_are_set_later_reach_what_exists(plain: Project) -> None:
     plain.deploy()
     featured(plain)
@@ -123,6 +125,7 @@ def test_without_a_key_what_others_set_stays(plain: Project) -> None:
     assert properties["configuration"]["ingress"]["stickySessions"] == {"affinity": "sticky"}
 
 
+@pytest.mark.slow
 def test_a_rule_that_leaves_the_configuration_is_taken_out(plain: Project) -> None:
     featured(plain)
     plain.deploy()

@@ -43,6 +43,7 @@ def test_failed_run_is_in_the_history(deployed: Project) -> None:
     assert last["steps"]["create_databases"]["verdict"] == "failed"
 
 
+@pytest.mark.slow
 def test_killed_run_counts_as_interrupted_for_the_next(project: Project) -> None:
     """It could not say so itself."""
     with project.start() as process:

@@ -36,6 +36,7 @@ def runs(project: Project, since: int = 0) -> list[dict[str, Any]]:
 # --- BuildKit ---
 
 
+@pytest.mark.slow
 def test_dockerfile_that_needs_buildkit_is_built_by_a_task_and_the_others_are_not(project: Project) -> None:
     number = edit(project, MOUNT)
 
@@ -51,6 +52,7 @@ def test_dockerfile_that_needs_buildkit_is_built_by_a_task_and_the_others_are_no
     assert "docker.builder: docker" in told[0], "the way back, since Azure does not document it"
 
 
+@pytest.mark.slow
 def test_buildkit_can_be_forced_on(project: Project) -> None:
     project.change("docker.buildkit", True)
 
@@ -59,6 +61,7 @@ def test_buildkit_can_be_forced_on(project: Project) -> None:
     assert {body["type"] for body in runs(project)} == {"EncodedTaskRunRequest"}
 
 
+@pytest.mark.slow
 def test_buildkit_can_be_forced_off_and_the_registry_says_what_it_lacks(project: Project) -> None:
     project.change("docker.buildkit", False)
     edit(project, MOUNT)
@@ -71,6 +74,7 @@ def test_buildkit_can_be_forced_off_and_the_registry_says_what_it_lacks(project:
     assert "requires BuildKit" in failed.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("buildkit", [False, True])
 def test_secret_build_argument_is_nowhere_in_clear(project: Project, buildkit: bool) -> None:
     project.change("docker.buildkit", buildkit)
@@ -175,6 +179,7 @@ def test_interrupted_build_is_cancelled(deployed: Project) -> None:
     assert len(runs(deployed, seen)) == 2, "what was cancelled is built anew"
 
 
+@pytest.mark.slow
 def test_killed_build_is_taken_up_by_its_run(deployed: Project) -> None:
     edit(deployed, "# edited")
     seen = len(deployed.requests())
@@ -191,6 +196,7 @@ def test_killed_build_is_taken_up_by_its_run(deployed: Project) -> None:
     assert not [write for write in deployed.writes(seen) if write.lower().endswith("/cancel")]
 
 
+@pytest.mark.slow
 def test_build_tells_its_steps_while_it_runs(deployed: Project) -> None:
     edit(deployed, "# edited")
 
@@ -202,6 +208,7 @@ def test_build_tells_its_steps_while_it_runs(deployed: Project) -> None:
 # --- large contexts ---
 
 
+@pytest.mark.slow
 def test_large_context_is_named_with_its_largest_paths_and_the_lines_that_leave_them_out(deployed: Project) -> None:
     with (deployed.directory / "examples/draftgenie/services/draft-service/app/dump.sql").open("wb") as file:
         file.truncate(230_000_000)

@@ -149,6 +149,7 @@ def test_log_of_a_migration_leaves_no_secret_and_never_enters_the_state(project:
     assert_no_secret(secrets, left_behind(project, failed))
 
 
+@pytest.mark.slow
 def test_log_of_a_build_leaves_no_secret_and_never_enters_the_state(project: Project) -> None:
     secrets = with_secrets(project)
     dockerfile = project.directory / "examples/draftgenie/docker/Dockerfile.draft-service"
@@ -289,6 +290,7 @@ OURS = {
 VIEWS: dict[str, list[str]] = {"lines": [], "verbose": ["--verbose"], "json": ["--output", "json"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", CI)
 @pytest.mark.parametrize("view", VIEWS)
 def test_log_of_a_container_is_text_in_every_view(project: Project, system: str, view: str) -> None:

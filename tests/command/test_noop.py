@@ -103,6 +103,7 @@ def migrating(secret: str, *, off: bool) -> dict[str, Any]:
 
 
 # What once was wrong: another secret while its step is switched off, and everything else completed.
+@pytest.mark.slow
 @example([(migrating("one", off=False), 14), (migrating("two", off=True), 14)], migrating("one", off=False))
 @given(DEPLOYMENTS, CONFIGS)
 @settings(max_examples=100)
@@ -128,6 +129,7 @@ def test_decision_is_the_same_with_and_without_the_digest_of_all_secrets(
             assert quick[name].reasons == decision.reasons
 
 
+@pytest.mark.slow
 def test_secret_that_changed_while_its_step_was_switched_off_runs_it_when_it_is_on_again(deployed: Project) -> None:
     """The state's digest of all secrets must not vouch for a line that was recorded with another one."""
     argument = "services.draft_service.build_args"

@@ -172,6 +172,7 @@ def test_creation_id_that_somebody_removed_is_no_new_resource(deployed: Project,
     assert len(deployed.executions()) == before
 
 
+@pytest.mark.slow
 def test_tag_that_left_the_configuration_is_removed_and_others_stay(deployed: Project) -> None:
     """One write a resource, and none the next time."""
     registry = resource(deployed, "container_registry")
@@ -192,6 +193,7 @@ def test_tag_that_left_the_configuration_is_removed_and_others_stay(deployed: Pr
     assert [line for line in deployed.writes(since) if line.startswith(("PUT", "PATCH"))] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tier", "type", "mode", "location", "status"])
 def test_letter_case_of_a_tag_counts(deployed: Project, name: str) -> None:
     """Whatever the tag is called."""
@@ -254,6 +256,7 @@ def test_role_that_was_taken_away_is_given_again(deployed: Project) -> None:
         assert live(azure, role, "2022-04-01")["properties"]["principalId"]
 
 
+@pytest.mark.slow
 def test_group_that_is_gone_takes_its_records_along(deployed: Project) -> None:
     """Roles included: nothing is named as left behind that went with it."""
     group = resource(deployed, "resource_group")
@@ -291,6 +294,7 @@ def test_stopped_server_is_started_where_it_is_to_be_changed(deployed: Project) 
         assert "stopped" in result.text
 
 
+@pytest.mark.slow
 def test_open_firewall_of_an_adopted_server_is_warned_of_until_it_is_closed(deployed: Project) -> None:
     """Any later run with --adopt closes it."""
     server = resource(deployed, "postgresql_server")

@@ -103,6 +103,7 @@ def test_migrations_that_do_not_exist_are_not_announced(deployed: Project) -> No
     assert "run_migrations" not in verdicts(plan(deployed))
 
 
+@pytest.mark.slow
 def test_plan_that_was_reviewed_is_the_only_one_that_runs(deployed: Project) -> None:
     """Another one is refused before its first write."""
     deployed.change("postgresql.sku", "Standard_B2s")
@@ -283,6 +284,7 @@ def deed_equals_plan(
     assert changes(after) == {}, changes(after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "hand", "second"),
     [

@@ -41,6 +41,7 @@ def changed(document: dict[str, Any], step: str, path: tuple[Any, ...], value: A
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "path"),
     [
@@ -92,6 +93,7 @@ def test_switched_off_step_whose_outputs_are_unusable_says_so(deployed: Project)
     assert "Traceback" not in result.err
 
 
+@pytest.mark.slow
 def test_provider_that_was_unregistered_is_registered_again_in_the_same_run(project: Project) -> None:
     """Nobody has to know which step does it."""
     fault = {"method": "PUT", "path": "*/managedEnvironments/*", "status": 400, "code": "BadRequest"}

@@ -58,6 +58,7 @@ def test_rollback_deploys_the_images_of_an_earlier_run_and_stays_until_it_is_end
     ]
 
 
+@pytest.mark.slow
 def test_change_of_the_source_ends_a_rollback(changed: Project) -> None:
     """And says so."""
     assert changed.run("--rollback", "1", "--auto-approve").code == 0
@@ -99,6 +100,7 @@ def test_image_that_is_gone_from_the_registry_refuses_the_rollback_before_any_wr
     assert changed.writes(before) == []
 
 
+@pytest.mark.slow
 def test_migration_since_refuses_the_rollback_unless_the_newer_schema_is_accepted(deployed: Project) -> None:
     """The migration's job is another one once its service has another image."""
     (path,) = list((deployed.directory / "examples/draftgenie").glob("**/speaker*/**/package.json"))[:1]
@@ -115,6 +117,7 @@ def test_migration_since_refuses_the_rollback_unless_the_newer_schema_is_accepte
     assert deployed.executions() == executions
 
 
+@pytest.mark.slow
 def test_rollback_asks_and_an_unknown_run_is_named(changed: Project) -> None:
     """Without a terminal only --auto-approve says yes."""
     before = len(changed.requests())
@@ -130,6 +133,7 @@ def test_rollback_asks_and_an_unknown_run_is_named(changed: Project) -> None:
     assert changed.writes(before) == []
 
 
+@pytest.mark.slow
 def test_rollback_reaches_each_earlier_run(changed: Project) -> None:
     """Back by one, back by two, and forward again: a rollback is a run that can be gone back from as well."""
     _edit(changed, "third")
@@ -150,6 +154,7 @@ def test_rollback_reaches_each_earlier_run(changed: Project) -> None:
     assert changed.state()["pin"]["run"] == 4
 
 
+@pytest.mark.slow
 def test_image_that_was_deleted_from_the_registry_refuses_the_rollback(changed: Project) -> None:
     """Whoever cleaned up the registry; the run before it is not touched either."""
     runs = changed.run("--history", "--output", "json").events()[0]["runs"]
@@ -168,6 +173,7 @@ def test_image_that_was_deleted_from_the_registry_refuses_the_rollback(changed: 
     assert "pin" not in changed.state()
 
 
+@pytest.mark.slow
 def test_rollback_of_a_state_that_moved_to_a_blob_in_between(changed: Project, azurite: Azurite) -> None:
     """The history moves with the state, and back."""
     old = changed.run("--history", "--output", "json").events()[0]["runs"][0]["services"]["rag_service"]["image"]
@@ -189,6 +195,7 @@ def test_rollback_of_a_state_that_moved_to_a_blob_in_between(changed: Project, a
     assert changed.run("--rollback", "off").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["reset", "restored"])
 def test_history_outlives_what_is_done_to_the_state(changed: Project, how: str) -> None:
     """A state that was cleared, or put back from a copy, can still be gone back from."""

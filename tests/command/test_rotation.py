@@ -50,6 +50,7 @@ def test_rotated_broker_password_is_in_every_url_that_contains_it(deployed: Proj
     assert f":{deployed.secret('rabbitmq-password')}@" in deployed.secret("rabbitmq-url")
 
 
+@pytest.mark.slow
 def test_rotated_server_password_is_that_of_server_vault_and_urls(deployed: Project) -> None:
     """And the second name is used up."""
     before = deployed.secret(PASSWORD)

@@ -48,6 +48,7 @@ def test_failures_of_steps_that_do_not_need_each_other_are_all_told(project: Pro
     assert "2 failed" in result.out
 
 
+@pytest.mark.slow
 def test_one_at_a_time_runs_the_steps_in_the_order_of_the_table(project: Project) -> None:
     """--parallelism 1."""
     events = project.deploy("--parallelism", "1").events()
@@ -72,6 +73,7 @@ def test_role_that_is_not_effective_yet_is_waited_for_where_it_is_young(project:
     assert len(tries) == 3
 
 
+@pytest.mark.slow
 def test_waiting_for_somebody_else_is_told_once_with_step_and_resource(project: Project) -> None:
     """Whoever looks on knows why nothing happens."""
     busy = {"method": "PUT", "path": "*/flexibleServers/draftgenie-pg", "status": 409, "code": "ServerBusy"}
@@ -137,6 +139,7 @@ def test_lost_reply_to_the_start_of_a_migration_starts_no_second_one(project: Pr
     assert len(project.executions()) == 1
 
 
+@pytest.mark.slow
 def test_start_of_a_migration_that_never_arrived_is_sent_again(project: Project) -> None:
     """No execution shows up: it was not begun."""
     project.deploy(*project.faults({"method": "POST", "path": "*/start", "drop": "before"}))
@@ -144,6 +147,7 @@ def test_start_of_a_migration_that_never_arrived_is_sent_again(project: Project)
     assert len(project.executions()) == 1
 
 
+@pytest.mark.slow
 def test_lost_reply_to_a_write_is_looked_into_and_not_sent_again(project: Project) -> None:
     """What exists decides: the server was made, so no second PUT follows."""
     project.deploy(*project.faults({"method": "PUT", "path": "*/redisEnterprise/draftgenie-redis", "drop": "after"}))
@@ -152,6 +156,7 @@ def test_lost_reply_to_a_write_is_looked_into_and_not_sent_again(project: Projec
     assert len(writes) == 1
 
 
+@pytest.mark.slow
 def test_throttling_is_waited_out_as_long_as_azure_says(project: Project) -> None:
     """429 with Retry-After: 2."""
     fault = {"method": "PUT", "path": "*/workspaces/*", "status": 429, "code": "TooManyRequests", "retry_after": 2}
@@ -166,6 +171,7 @@ def test_throttling_is_waited_out_as_long_as_azure_says(project: Project) -> Non
     assert (times[1] - times[0]).total_seconds() >= 2
 
 
+@pytest.mark.slow
 def test_operation_that_a_killed_run_left_behind_is_taken_up(project: Project) -> None:
     """The state holds its address; the next run waits for it and sends no second write."""
     with project.start(*project.faults(scale=0.008)) as process:
@@ -221,6 +227,7 @@ def test_two_hundred_services_deploy_within_azures_limits(project: Project) -> N
     assert project.run("--output", "json").ran() == {}
 
 
+@pytest.mark.slow
 def test_deployment_goes_on_when_nobody_reads_its_output(project: Project) -> None:
     """`| head -1` takes one line and goes."""
     with project.start() as process:
@@ -253,6 +260,7 @@ def started(
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals to close here")
 def test_closed_terminal_interrupts_and_the_next_run_finishes(project: Project) -> None:
     """SIGHUP, and nowhere to write to: the state is saved all the same."""
@@ -277,6 +285,7 @@ def can_be_process_1() -> bool:
     return subprocess.run(["unshare", "--fork", "--pid", "true"], capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_be_process_1(), reason="making a process 1 of its own needs unshare and the right to it")
 def test_process_1_of_a_container_stops_when_it_is_told_to(project: Project) -> None:
     """The kernel ignores signals to process 1 that it does not ask for."""
@@ -295,6 +304,7 @@ def test_process_1_of_a_container_stops_when_it_is_told_to(project: Project) -> 
 SESSION = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 
 
+@pytest.mark.slow
 def test_cloud_that_cannot_be_reached_is_told_with_what_to_look_at(project: Project) -> None:
     """No such host: exit 1 and a hint, within the budget; the state says nothing was done."""
     project.change(

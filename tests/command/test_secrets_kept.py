@@ -105,6 +105,7 @@ def test_a_variable_without_default_that_is_not_set_is_kept_too(keyed: Project) 
     assert keyed.secret("qdrant-api-key") == f"prefix-{FIRST}"
 
 
+@pytest.mark.slow
 def test_a_new_key_replaces_the_one_in_the_vault(keyed: Project) -> None:
     without_keys(keyed)
     keyed.change("tags.Environment", "test")
@@ -156,6 +157,7 @@ def test_an_existing_secret_is_never_written_and_its_new_version_is_used(keyed: 
     assert outputs["gemini-api-key"]["version"] == keyed.state()["secrets"]["gemini-api-key"]["version"]
 
 
+@pytest.mark.slow
 def test_an_existing_secret_that_is_not_there_names_the_command_that_puts_it(project: Project) -> None:
     existing(project)
 
@@ -213,6 +215,7 @@ def test_a_value_that_changed_in_the_configuration_too_replaces_it(keyed: Projec
     assert "by someone else" not in result.text
 
 
+@pytest.mark.slow
 def test_urls_follow_a_password_that_was_rotated_in_the_vault(keyed: Project) -> None:
     """Although the configuration gives another one: its value is not what the vault has."""
     keyed.environment["RABBITMQ_PASSWORD"] = "givenbytheconfig1"
@@ -227,6 +230,7 @@ def test_urls_follow_a_password_that_was_rotated_in_the_vault(keyed: Project) ->
     assert keyed.deploy().ran() == {}
 
 
+@pytest.mark.slow
 def test_a_colleague_keeps_what_was_rotated_in_the_vault(keyed: Project) -> None:
     without_keys(keyed)
     put(keyed, "gemini-api-key", "rotated-by-hand-89")

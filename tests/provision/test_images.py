@@ -74,6 +74,7 @@ def test_start_of_a_build_that_goes_on_failing_ends_with_the_budget(deployed: Pr
 # --- several that fail ---
 
 
+@pytest.mark.slow
 def test_every_image_that_fails_is_told_and_the_others_are_kept(project: Project) -> None:
     """A build that fails and a registry that refuses hide neither each other nor what was built."""
     edit(project, "RUN exit 3")

@@ -51,6 +51,7 @@ def interrupt_while_it_runs(project: Project, *arguments: str) -> str:
 # --- a run that is cut off ---
 
 
+@pytest.mark.slow
 def test_interrupted_migration_is_awaited_by_the_next_run_and_not_started_again(deployed: Project) -> None:
     """Also where it was forced, and had ended meanwhile: only the next force starts another one."""
     said = interrupt_while_it_runs(deployed, *deployed.faults(scale=0.1))
@@ -100,6 +101,7 @@ def test_migration_whose_run_was_killed_before_it_knew_what_it_began_is_not_star
 # --- a start that is not answered ---
 
 
+@pytest.mark.slow
 def test_start_that_azure_is_too_busy_for_is_sent_again_when_it_says(project: Project) -> None:
     """As often as the budget allows, and no sooner than `Retry-After`."""
     project.deploy(*project.faults({**START, "status": 503, "times": 3, "retry_after": 4}))
@@ -110,6 +112,7 @@ def test_start_that_azure_is_too_busy_for_is_sent_again_when_it_says(project: Pr
     assert len(project.executions()) == 1
 
 
+@pytest.mark.slow
 def test_start_that_azure_is_too_busy_for_ends_with_the_budget_and_its_own_words(deployed: Project) -> None:
     """The last real error is shown."""
     deployed.change("advanced.operation_timeout", 6)

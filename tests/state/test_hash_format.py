@@ -45,6 +45,7 @@ def test_state_of_an_earlier_hash_format_is_taken_over_without_a_write(earlier: 
     assert earlier.writes() == writes
 
 
+@pytest.mark.slow
 def test_interrupted_takeover_goes_on_with_the_steps_that_it_did_not_reach(earlier: Project) -> None:
     """Each record says which format its hashes have."""
     fault = {"method": "GET", "path": "*/databases/*", "status": 403, "code": "AuthorizationFailed", "times": 99}

@@ -21,6 +21,7 @@ HISTORY = ".azure-deployment-history"
 # --- local locks ---
 
 
+@pytest.mark.slow
 def test_second_run_is_refused_at_once_with_the_holder_and_the_way_out(project: Project) -> None:
     """Who, where, which process, since when, by which command; --status and --dry-run need no lock."""
     with slow_run(project) as process:
@@ -43,6 +44,7 @@ def test_second_run_is_refused_at_once_with_the_holder_and_the_way_out(project: 
     assert project.deploy().code == 0  # the lock went with its holder
 
 
+@pytest.mark.slow
 def test_run_that_waits_finds_everything_done(project: Project) -> None:
     """It decides again under the lock: no step runs twice."""
     with project.start(*project.faults(scale=0.005)) as process:
@@ -61,6 +63,7 @@ def test_run_that_waits_finds_everything_done(project: Project) -> None:
     assert len(starts) == len(set(starts))
 
 
+@pytest.mark.slow
 def test_stopped_while_waiting_for_a_lock_is_130(project: Project) -> None:
     """tofu's TestUnlockWithCancelledContext, the other way round: the waiting ends, the other's lock stays."""
     with slow_run(project), project.start("--lock-timeout", "5m") as waiting:
@@ -94,6 +97,7 @@ def test_unlocking_what_is_not_locked_is_no_failure(project: Project) -> None:
 # --- copies and the way back ---
 
 
+@pytest.mark.slow
 def test_each_run_that_changes_the_state_keeps_the_one_it_found(deployed: Project) -> None:
     """Ten of them, by serial; a run that only skips keeps none."""
     history = deployed.directory / HISTORY

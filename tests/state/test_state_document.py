@@ -133,6 +133,7 @@ class _Records:
     last_success = importlib.import_module("deploy-azure_v1").StateManager.last_success
 
 
+@pytest.mark.slow
 @settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutated())
 @example(b"")
@@ -196,6 +197,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None)
 @given(st.dictionaries(st.text(), JSON, max_size=4), JSON)
 def test_any_valid_document_loads_and_saves_to_the_same_bytes(extra: dict[str, Any], output: Any) -> None:

@@ -81,6 +81,7 @@ def test_older_name_of_blob_storage_is_understood(in_blob: Project, azurite: Azu
     assert "azure-deployment-state.json" in _blobs(in_blob, azurite)
 
 
+@pytest.mark.slow
 def test_broken_blob_lock_stops_the_run_and_loses_nothing(in_blob: Project, azurite: Azurite) -> None:
     """Somebody breaks a live run's lock: it stops, its state goes to a rescue file, the command puts that back."""
     with slow_run(in_blob) as process:
@@ -119,6 +120,7 @@ def _beside(project: Project) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in paths.items() if path.exists()}
 
 
+@pytest.mark.slow
 def test_state_moves_to_the_blob_and_back(deployed: Project, azurite: Azurite) -> None:
     """Lineage and serial stay; what was there before is put aside; nothing runs because of it."""
     deployed.change("advanced.state_blob_container", f"move-{os.getpid()}")

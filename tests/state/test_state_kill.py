@@ -36,6 +36,7 @@ def drive(azurite: Azurite | None, *arguments: str, timeout: float = 110) -> dic
 Say = Callable[[str], None]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(500)
 @pytest.mark.parametrize("which", ["fresh", "again"])
 def test_local_run_killed_at_any_point_is_finished_by_the_next(
@@ -50,6 +51,7 @@ def test_local_run_killed_at_any_point_is_finished_by_the_next(
     assert {"in the middle of write", "after replace", "before fsync", "after flock"} <= set(found["kinds"])
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(500)
 @pytest.mark.parametrize("which", ["fresh", "again"])
 def test_blob_run_killed_at_any_point_is_finished_by_the_next(
@@ -64,6 +66,7 @@ def test_blob_run_killed_at_any_point_is_finished_by_the_next(
     assert {"after sendall", "before recv_into", "after recv_into"} <= set(found["kinds"])
 
 
+@pytest.mark.slow
 def test_blob_run_killed_while_it_renews_its_lease_is_finished_by_the_next(azurite: Azurite, tmp_path: Path) -> None:
     """The renewing thread's own requests."""
     found = drive(azurite, "renew", str(tmp_path))

@@ -47,6 +47,7 @@ def _can_mount(directory: Path) -> bool:
     return subprocess.run(command, cwd=directory, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_full_disk_loses_no_step(project: Project) -> None:
     """A real file system of 64 KB: the run stops, the state is in another directory, and comes back by the command."""
     if not _can_mount(project.directory):
@@ -78,6 +79,7 @@ def test_full_disk_loses_no_step(project: Project) -> None:
     assert not {event["step"] for event in ran if event["event"] == "step_run"} & set(done)
 
 
+@pytest.mark.slow
 def test_state_that_somebody_changed_in_mid_run_is_not_overwritten(project: Project) -> None:
     """The run stops, its own state goes to the rescue file, and putting that back loses neither."""
     with slow_run(project, "--parallelism", "1") as process:

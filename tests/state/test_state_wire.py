@@ -247,6 +247,7 @@ def test_lock_whose_renewal_is_refused_is_lost_at_once(
     state.unlock()
 
 
+@pytest.mark.slow
 def test_lock_counts_as_lost_when_its_renewal_is_overdue_and_never_comes_back(
     values: dict[str, Any], proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
