@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+import pytest
 from project import SHARED, Project
 
 

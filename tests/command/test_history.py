@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 
+import pytest
 from project import STATE, Project, wait_for_server
 
 
