@@ -22,6 +22,7 @@ def look_around(session: Session, decider: Decider, *, adopt: bool) -> None:
         decider.take_over_unrestricted()
     if foundation.check_owner(session):
         decider.add_reason("create_resource_group", "the group is taken over")
+    survey.look(session)
     recorded = {step.name: (decider.state.last_success(step.name) or {}).get("outputs", {}) for step in decider.steps}
     for step, reason in (*survey.find_gone(session), *survey.find_foreign(session, recorded)):
         decider.add_reason(step, reason)

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from draftgenie_azure.errors import BuildError
 from draftgenie_azure.provision.build_log import LOG_LINES
 from draftgenie_azure.provision.container_logs import last_lines
+from draftgenie_azure.run.poll import poll
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,15 +191,11 @@ class DockerCommand:
             )
 
     def _wait(self, key: str, child: subprocess.Popen[bytes], timeout: int) -> None:
-        left = float(timeout)
-        while child.poll() is None:
-            self._control.wait(_LOOK_UP)
-            left -= _LOOK_UP
-            if left < 0:
-                raise BuildError(
-                    f"{key}: the build is not done after {timeout} s",
-                    hint="Set docker.build_timeout to more seconds, then run again.",
-                )
+        if poll(child.poll, control=self._control, limit=float(timeout), pause=lambda began: _LOOK_UP) is None:
+            raise BuildError(
+                f"{key}: the build is not done after {timeout} s",
+                hint="Set docker.build_timeout to more seconds, then run again.",
+            )
 
     def _read(self, key: str, child: subprocess.Popen[bytes], lines: list[str]) -> None:
         assert child.stdout is not None

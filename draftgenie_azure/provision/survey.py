@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.errors import AzureError, StateError
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.databases import PASSWORD
+from draftgenie_azure.run.schedule import side_by_side
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +65,33 @@ def _configured_names(config: Config) -> dict[str, str | None]:
     }
 
 
+def look(session: Session) -> None:
+    """Look side by side at what the other functions of this module ask for; they know it then.
+
+    Raises:
+        AzureError: Azure refused; what may not be read is left to whoever asks for it.
+    """
+    records, live = session.records.resources, session.arm.live
+    if _GROUP not in records or live.current(session.scope.group) is None:
+        return
+    tasks: list[Callable[[], object]] = [partial(_listed, session)]
+    roles = [record for key, record in records.items() if key.startswith(_ROLES) and _is_inside(session, record)]
+    tasks += [partial(live.current, record["id"]) for record in roles]
+    if "container_apps_env" in records and session.config.container_apps:
+        tasks.append(partial(live.current, addresses.environment(session)))
+    if "key_vault" in records and session.config.key_vault:
+        tasks.append(partial(_secrets_in_vault, session))
+    side_by_side([partial(_unless_forbidden, task) for task in tasks], width=session.control.parallelism)
+
+
+def _unless_forbidden(task: Callable[[], object]) -> None:
+    try:
+        task()
+    except AzureError as error:
+        if error.status != 403:
+            raise
+
+
 def find_gone(session: Session) -> Iterator[tuple[str, str]]:
     """List the group once: step and reason for each recorded resource that is gone or has failed.
 
@@ -101,6 +131,11 @@ def _listed(session: Session) -> frozenset[str]:
     return frozenset(str(item["id"]).lower() for item in listing)
 
 
+def _secrets_in_vault(session: Session) -> list[dict[str, Any]]:
+    version = ids.API_VERSIONS["Microsoft.KeyVault/vaults/secrets"]
+    return session.arm.live.listed(f"{addresses.vault(session)[0]}/secrets", api_version=version)
+
+
 def _is_inside(session: Session, record: dict[str, Any]) -> bool:
     return str(record["id"]).lower().startswith(f"{session.scope.group}/".lower())
 
@@ -129,9 +164,8 @@ def find_changed_secrets(session: Session) -> Iterator[tuple[str, str]]:
     vault, recorded = session.records.resources.get("key_vault"), session.records.secrets
     if not vault or not recorded or session.config.key_vault is None:
         return
-    version = ids.API_VERSIONS["Microsoft.KeyVault/vaults/secrets"]
     try:
-        listed = session.arm.live.listed(f"{addresses.vault(session)[0]}/secrets", api_version=version)
+        listed = _secrets_in_vault(session)
     except AzureError as error:
         if error.status != 403:
             raise
