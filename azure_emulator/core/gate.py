@@ -13,12 +13,13 @@ from azure_emulator.core.errors import (
     parent_not_found,
     resource_not_found,
 )
+from azure_emulator.core.left_out import FREE
 from azure_emulator.core.messages import Request
 from azure_emulator.core.resource_types import REGISTRY, Call, ResourceType
 from azure_emulator.core.versions import REGIONS, VERSIONS, accepted, region
 from azure_emulator.core.world import World
 
-ALWAYS_REGISTERED = {"microsoft.resources", "microsoft.authorization"}
+ALWAYS_REGISTERED = {"microsoft.resources", "microsoft.authorization", *(name.lower() for name in FREE)}
 
 
 def check_version_is_there(request: Request) -> None:

@@ -112,6 +112,8 @@ class ResourceType:
     """The table of what a PUT's body holds: what `validateResources` knows, and a test compares with Azure's official
     type."""
     body_code = "InvalidRequestContent"
+    versioned: Mapping[str, str] = {}
+    """Which versions show a property, by its path; see `core.versioned`."""
     action_methods: Mapping[str, tuple[str, ...]] = {}
     """The methods of those actions that are not called by POST alone."""
 

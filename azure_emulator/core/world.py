@@ -41,6 +41,7 @@ _IMAGE_KEYS: dict[str, type | tuple[type, ...]] = {
     "health": dict,
     "ready_after": (int, float),
     "job": dict,
+    "pull_error": str,
 }
 
 

@@ -22,10 +22,12 @@ from azure_emulator.core.gate import (
     check_version_is_there,
 )
 from azure_emulator.core.judging import judged
+from azure_emulator.core.left_out import check_left_out
 from azure_emulator.core.locating import Located, locate
 from azure_emulator.core.locks import LOCK, check_locks
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.resource_types import Call, ResourceType
+from azure_emulator.core.versioned import at_version
 from azure_emulator.core.versions import (
     ACTION_VERSIONS,
     canonical_type,
@@ -81,14 +83,26 @@ def handle(world: World, request: Request) -> Response:
     for fixed in FIXED_PATHS:
         if fixed.method == request.method and _fits(fixed.pattern, segments):
             return _fixed(world, request, segments, fixed)
-    lowered = [part.lower() for part in segments]
-    if "providers" in lowered:
+    _refuse_other_method(request, segments)
+    if "providers" in [part.lower() for part in segments]:
         return _resource(world, request, segments)
     raise gateway(
         404,
         "NotFound" if request.method != "GET" else "InvalidRequestUri",
         f"The requested path '{request.path}' was not found.",
     )
+
+
+def _refuse_other_method(request: Request, segments: list[str]) -> None:
+    """A fixed path has its own methods, and no other one makes it a resource."""
+    allowed = [fixed.method for fixed in FIXED_PATHS if _fits(fixed.pattern, segments)]
+    if allowed:
+        raise gateway(
+            405,
+            "HttpMethodNotSupported",
+            f"The HTTP method '{request.method}' is not supported at '{request.path}'.",
+            headers={"Allow": ", ".join(allowed)},
+        )
 
 
 def _fits(pattern: tuple[str, ...], segments: list[str]) -> bool:
@@ -130,6 +144,7 @@ def _poll(world: World, request: Request, segments: list[str]) -> Response:
 
 
 def _resource(world: World, request: Request, segments: list[str]) -> Response:
+    check_left_out(world, request, segments)
     located = locate(world, segments)
     kind, target = located.kind, located.target
     action = located.rest[0].lower() if located.rest else ""
@@ -142,11 +157,14 @@ def _resource(world: World, request: Request, segments: list[str]) -> Response:
     if request.method not in ("GET", "HEAD"):
         check_registered(world, kind.type.split("/")[0])
         _check_locks(call, kind)
-    if located.collection:
-        return kind.list(call, target.id.rsplit("/", 1)[0] if kind.type.count("/") > 1 else target.scope)
     if located.rest:
-        return kind.act(call, action)
-    return _METHODS[request.method](call, kind)
+        response = kind.act(call, action)
+    elif located.collection:
+        response = kind.list(call, target.id.rsplit("/", 1)[0] if kind.type.count("/") > 1 else target.scope)
+    else:
+        response = _METHODS[request.method](call, kind)
+    response.body = at_version(response.body, kind.versioned, request.api_version)
+    return response
 
 
 def _check_method(request: Request, located: Located) -> None:

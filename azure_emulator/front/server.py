@@ -19,10 +19,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from azure_emulator.core import effects
 from azure_emulator.core.errors import Refusal
-from azure_emulator.core.faults import Fault
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.world import World
-from azure_emulator.front import control, hosts
+from azure_emulator.front import control, faulty, hosts
 from azure_emulator.front.certificates import Certificates
 
 _VAULT_WRITE_SECONDS = 0.005
@@ -276,7 +275,7 @@ def answer(world: World, request: Request) -> tuple[Response, bool]:
             if fault.drop == "before":
                 return Response(), True
             if fault.status is not None:
-                return _faulty(fault), False
+                return faulty.reply(fault, request), False
             request.fail_operation = fault.fail
         return _handled(world, request), fault is not None and fault.drop == "after"
     except Refusal as refusal:
@@ -327,15 +326,6 @@ def _internal_error() -> Response:
     sys.stderr.flush()
     error = {"code": "InternalServerError", "message": "Internal server error occurred. See emulator.log."}
     return Response(500, {"error": error}, {"x-ms-failure-cause": "service"})
-
-
-def _faulty(fault: Fault) -> Response:
-    assert fault.status is not None
-    body = {"error": {"code": fault.code, "message": fault.message}}
-    wish = fault.retry_after
-    if wish is None:
-        return Response(fault.status, body, {})
-    return Response(fault.status, body, {"Retry-After": wish if isinstance(wish, str) else str(round(wish))})
 
 
 def _carries_operation(request: Request) -> bool:

@@ -15,7 +15,7 @@ from replay_cases import OtherHosts
 
 from azure_emulator.attach import Attached
 
-FLOOR = 0.97
+FLOOR = 0.98
 pytestmark = pytest.mark.skipif(
     not (RECORDINGS.is_dir() and TYPES.is_dir()), reason=f"no recordings beside the checkout ({RECORDINGS})"
 )

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from email.message import Message
 from typing import Any, NamedTuple
 
+import answer_types
 from azure.core.pipeline.policies import ContentDecodePolicy, HeadersPolicy, ProxyPolicy, RetryPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.identity import ClientSecretCredential
@@ -114,7 +115,11 @@ class AzureClient:
             headers={name.replace("_", "-"): value for name, value in headers.items()},
             **more,
         )
-        return self.arm.send_request(request, retry_total=0)
+        answer = self.arm.send_request(request, retry_total=0)
+        if method in ("GET", "PUT", "PATCH") and answer.status_code < 300 and answer.content:
+            found = answer_types.problems(answer.json(), request.url.rpartition("api-version=")[2])
+            assert not found, f"{method} {path}: {found}"
+        return answer
 
     def get(self, path: str, version: str = "") -> Json:
         answer: Json = self.ok(self.call("GET", path, version=version)).json()

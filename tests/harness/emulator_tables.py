@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from azure_emulator.core.durations import SECONDS
+from azure_emulator.core.left_out import FREE, TO_REGISTER
 from azure_emulator.core.locating import REGISTRY
 from azure_emulator.core.resource_types import ResourceType
 from azure_emulator.core.versions import ACTION_VERSIONS, VERSIONS
 from azure_emulator.front.routes import FIXED_PATHS
+from azure_emulator.services.app.unserved import UNSERVED
 
 EMULATOR = Path(__file__).resolve().parents[2] / "docs/emulator.md"
 
@@ -57,4 +59,18 @@ def durations() -> str:
     return "\n".join(rows)
 
 
-TABLES = {"operations": operations, "paths": paths, "versions": versions, "durations": durations}
+def left_out() -> str:
+    """Providers, and parts of Microsoft.App, that are not served."""
+    rows = ["| what | what it is for, or why it is left out |", "|---|---|"]
+    rows += [f"| `{name}` | {why} |" for name, why in sorted({**FREE, **TO_REGISTER}.items())]
+    rows += [f"| `Microsoft.App/{name}` | {why} |" for name, why in sorted(UNSERVED.items())]
+    return "\n".join(rows)
+
+
+TABLES = {
+    "operations": operations,
+    "paths": paths,
+    "versions": versions,
+    "durations": durations,
+    "left out": left_out,
+}

@@ -179,6 +179,8 @@ class Replay:
         self.names: dict[str, str] = {}
         """Names that Azure minted (revisions, executions, runs) and the emulator's in their place."""
         self.known: dict[str, Json] = {}
+        self.problems: dict[str, str] = {}
+        """What ends badly later in the recording: the resource's `deploymentErrors`."""
         self.place = PLACE
         self.gone = 0.0
 
@@ -200,6 +202,8 @@ class Replay:
             answer = exchange.answer if isinstance(exchange.answer, dict) else {}
             if exchange.method in ("GET", "PUT") and exchange.status < 300 and "properties" in answer:
                 self.known.setdefault(str(answer.get("id", "")).lower(), answer)
+                if (answer.get("properties") or {}).get("deploymentErrors"):
+                    self.problems[answer["id"].lower()] = answer["properties"]["deploymentErrors"]
             sent = exchange.body if isinstance(exchange.body, dict) else {}
             place = answer.get("location") or sent.get("location")
             if place and self.place == PLACE:
@@ -237,6 +241,7 @@ class Replay:
             ours = Began(self, exchange).address()
         self._prepare(exchange, polled=ours is not None)
         exchange = self._ours(exchange)  # with the names that were learnt meanwhile
+        self.declare_failure(exchange)
         url = ours or self._address(exchange)
         body: Json = {} if exchange.body is None else {"json": exchange.body}
         answer = self.azure.arm.send_request(HttpRequest(exchange.method, url, **body), retry_total=0)
@@ -247,6 +252,16 @@ class Replay:
         content = answer.json() if answer.content else None
         return differences(exchange, answer.status_code, dict(answer.headers), content)
 
+    def declare_failure(self, exchange: Exchange) -> None:
+        """A failure of the service itself, or one without a word of its cause, is declared as a fault here."""
+        if exchange.status < 500 and not (exchange.status == 412 and exchange.answer is None):
+            return
+        error = (exchange.answer or {}).get("error") or {} if isinstance(exchange.answer, dict) else {}
+        fault = {"method": exchange.method, "status": exchange.status, "code": error.get("code", "")}
+        if isinstance(exchange.answer, str):
+            fault["message"] = fault["code"] = exchange.answer
+        self.azure.attached.control("POST", "/control/faults", {"faults": [fault]})
+
     def _address(self, exchange: Exchange) -> str:
         parts = urlsplit(exchange.path)
         found = re.search(r"api-version=([\w-]+)", parts.query)
@@ -254,6 +269,9 @@ class Replay:
         query = re.sub(r"api-version=[\w-]+", f"api-version={version}", parts.query)
         query = query if found else f"api-version={version}"
         return "{endpoint}" + quote(unquote(parts.path)) + "?" + query
+
+    def problem(self, identifier: str | None) -> str:
+        return self.problems.get((identifier or "").lower(), "")
 
     # What an exchange presupposes
 

@@ -12,7 +12,7 @@ from azure_emulator.core.resource_types import Call, ResourceType, delete_now, d
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
-from azure_emulator.services.app import bodies, defaults, revisions, schema
+from azure_emulator.services.app import bodies, defaults, revisions, runtime, schema
 from azure_emulator.services.app.checks import check_ingress, check_pulls, check_scale, check_traffic
 from azure_emulator.services.app.domains import analysis, check_custom_domains
 from azure_emulator.services.app.environments import auth_token, verification
@@ -106,7 +106,8 @@ class Apps(ResourceType):
         world.store.put(resource)
         work, body_shown = (APP_PATCH, None) if patch else (APP_PUT, echo(call, shown))
         place = region(shown["location"]) or ""
-        return call.accept(work, resource.id, body_shown, place=place, make=changed, first=first)
+        joined = _new_registries(existing, configuration)
+        return call.accept(work, resource.id, body_shown, place=place, make=changed, first=first, registries=joined)
 
     def _new_body(self, call: Call, body: Json, secrets: list[Json], environment: Resource) -> Json:
         """The app as it is stored: what was sent, in Azure's spelling, with nulls and defaults of the service."""
@@ -232,6 +233,22 @@ class Apps(ResourceType):
         return Response(200, shown_app(call.world, existing))
 
 
+def _new_registries(existing: Resource | None, configuration: Json) -> list[str]:
+    """The servers for which an app that is there names another identity than before."""
+    if existing is None:
+        return []
+    before = {
+        (str(item["server"]).lower(), str(item.get("identity") or "").lower())
+        for item in existing.properties["configuration"]["registries"] or []
+    }
+    now = {
+        (str(item["server"]).lower(), str(item["identity"]).lower())
+        for item in configuration.get("registries") or []
+        if item.get("identity")
+    }
+    return sorted(server for server, _ in now - before)
+
+
 @effect("app.provision")
 def _provision(world: World, operation: Json) -> float | None:
     """The operation ends when the revision is there. On a first creation, or if the image cannot be pulled, it waits
@@ -251,6 +268,9 @@ def _provision(world: World, operation: Json) -> float | None:
     # While no revision has ever been ready, a repeated PUT waits for the one that is there.
     state = revisions.latest_state(world, app) if details["make"] or details["first"] else None
     waits = state is not None and not state.ready and (details["first"] or state.state == "pulling")
+    # A registry that a new identity may not pull from holds the update up, whatever the image (recorded traffic of
+    # Azure/azure-cli-extensions: a public image, "Operation expired").
+    waits = waits or bool(runtime.refused_registries(world, app.body, details.get("registries", [])))
     if waits:
         limit = world.seconds("app", "expire on creation" if details["first"] else "expire on update")
         if world.clock.now() < operation["started"] + limit:

@@ -47,6 +47,16 @@ class Environments(ResourceType):
         "length must not be more than 60 characters.",
     )
     listed_with = ("tags", "systemData")
+    # Not in 10 recorded answers of 2025-01-01; in all of 2025-02-02-preview and 2025-07-01.
+    versioned = dict.fromkeys(
+        (
+            "properties.publicNetworkAccess",
+            "properties.ingressConfiguration",
+            "properties.openTelemetryConfiguration",
+            "properties.appInsightsConfiguration",
+        ),
+        "2025-02-02",
+    )
 
     def check(self, call: Call) -> None:
         super().check(call)

@@ -27,8 +27,8 @@ _PUBLIC: dict[str, Json] = {
 class Image:
     """What is known of an image: from a build, from the list of public ones, or declared.
 
-    `exit_code`: it ends with that at start; `health`: answers by path ({status, body}); `ready_after`: seconds until
-    it is ready, whatever the scale; `job`: how it ends as a job ({exit_code, log}).
+    `exit_code`: it ends with that at start; `health`: answers by path ({status, body}, or the status); `ready_after`:
+    seconds until it is ready, whatever the scale; `job`: how it ends as a job ({exit_code, log}).
     """
 
     reference: str
@@ -40,7 +40,7 @@ class Image:
     language: str | None = None
     exit_code: int | None = None
     log: list[str] = field(default_factory=list)
-    health: dict[str, Json] = field(default_factory=dict)
+    health: dict[str, Json | int] = field(default_factory=dict)
     ready_after: float = 0.0
     job: Json = field(default_factory=dict)
 
@@ -142,12 +142,32 @@ def _authorize(world: World, body: Json, registry: Resource, server: str, refere
         if registry.properties["adminUserEnabled"] and entry.get("passwordSecretRef"):
             return
         raise refused
-    identity = find_identity(world, entry["identity"])
+    if not _identity_may_pull(world, body, entry["identity"], registry):
+        raise refused
+
+
+def _identity_may_pull(world: World, body: Json, identity_id: str, registry: Resource) -> bool:
     policy = registry.properties["policies"]["azureADAuthenticationAsArmPolicy"]["status"]
-    if identity is None or policy != "enabled":
-        raise refused
-    if not registry_data.may_pull(world, identity.properties["principalId"], registry):
-        raise refused
+    if identity_id.lower() == "system":
+        principal = str((body.get("identity") or {}).get("principalId", ""))
+    else:
+        identity = find_identity(world, identity_id)
+        principal = str(identity.properties["principalId"]) if identity is not None else ""
+    return bool(principal) and policy == "enabled" and registry_data.may_pull(world, principal, registry)
+
+
+def refused_registries(world: World, body: Json, servers: list[str]) -> list[str]:
+    """Those of the app's registries that do not know the identity named for them (yet)."""
+    entries = body["properties"]["configuration"].get("registries") or []
+    refused = []
+    for entry in entries:
+        server, identity = str(entry["server"]).lower(), str(entry.get("identity") or "")
+        registry = registry_data.registry_of(world, server) if server in servers else None
+        if registry is None or registry.properties["anonymousPullEnabled"]:
+            continue
+        if not _identity_may_pull(world, body, identity, registry):
+            refused.append(server)
+    return refused
 
 
 def _declared(world: World, server: str, repository: str, image: Image) -> Image:
@@ -159,6 +179,8 @@ def _declared(world: World, server: str, repository: str, image: Image) -> Image
             or fnmatchcase(repository.rsplit("/", 1)[-1], pattern)
         ):
             continue
+        if "pull_error" in declared:
+            raise PullFailure(str(declared["pull_error"]))
         for name in ("port", "exit_code", "job", "health", "ready_after", "requires"):
             if name in declared:
                 setattr(image, name, declared[name])
@@ -250,6 +272,8 @@ def answer(image: Image, path: str, service: str) -> tuple[int, Any]:
     """What the app answers to a GET: status and body."""
     for known, declared in image.health.items():
         if fnmatchcase(path, known):
+            if isinstance(declared, int):
+                return declared, {"status": "ok" if declared < 400 else "failing", "service": service}
             return int(declared.get("status", 200)), declared.get("body", {"status": "ok", "service": service})
     if not answers(image.paths, path):
         return 404, {"detail": "Not Found"}

@@ -40,6 +40,12 @@ _DELETE = Work(
     result=in_location("Microsoft.Cache", "operationresults"),
     final="redis",
 )
+_FLUSH = replace(_PATCH, effect="redis.unchanged")
+_REBOOT: Json = {
+    "rebootType!": rules.OneOf("PrimaryNode", "SecondaryNode", "AllNodes"),
+    "shardId": rules.Whole(0),
+    "ports": [rules.Whole(1, 65535)],
+}
 _SWITCH = rules.OneOf("Enabled", "Disabled")
 _RULE: Json = {
     **rules.TRACKED,
@@ -196,7 +202,23 @@ class Caches(ResourceType):
         return call.accept(_DELETE, existing.id, place=existing.body["location"])
 
     def actions(self) -> dict[str, Any]:
-        return {"listkeys": self._list_keys, "regeneratekey": self._regenerate}
+        return {
+            "listkeys": self._list_keys,
+            "regeneratekey": self._regenerate,
+            "flush": self._flush,
+            "forcereboot": self._reboot,
+        }
+
+    def _flush(self, call: Call) -> Response:
+        existing = call.must_exist()
+        self._refuse_running(call, existing)
+        return call.accept(_FLUSH, existing.id, place=existing.body["location"])
+
+    def _reboot(self, call: Call) -> Response:
+        existing = call.must_exist()
+        self._refuse_running(call, existing)
+        rules.clean(call.request.json(), _REBOOT, new=False)
+        return Response(200, {"message": f"Reboot of '{existing.name}' has begun."})
 
     def _list_keys(self, call: Call) -> Response:
         existing = call.must_exist()
@@ -232,6 +254,11 @@ def _ready(world: World, operation: Json) -> None:
         found.properties["provisioningState"] = "Failed" if operation["error"] else "Succeeded"
         found.properties["instances"] = [{"sslPort": 15000, "isMaster": True, "isPrimary": True}]
         world.store.put(found)
+
+
+@effect("redis.unchanged")
+def _unchanged(world: World, operation: Json) -> None:
+    """A flush leaves nothing to be seen."""
 
 
 @effect("redis.deleted")

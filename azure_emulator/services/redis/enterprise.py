@@ -13,6 +13,7 @@ from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register
 from azure_emulator.core.store import Resource
+from azure_emulator.core.versioned import PREVIEW
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
 from azure_emulator.services.redis.keys import keys_of, renew
@@ -251,6 +252,7 @@ class Databases(ResourceType):
 
     type = DATABASE
     body_rule = _DATABASE_RULE
+    versioned = {"properties.keySpaceNotification": PREVIEW}
     tracked = False
     name_pattern = r"(?i:default)"
     name_error = ("InvalidRequestBody", "The database must be named 'default', not '{name}'.")

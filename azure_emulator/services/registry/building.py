@@ -130,12 +130,24 @@ def reference(registry: Resource, name: str) -> Json:
     return {"registry": server, "repository": repository, "tag": tag}
 
 
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(rf"(?:[A-Za-z0-9.-]+(?::\d+)?/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?", re.ASCII)
+"""A name with a tag (github.com/distribution/reference)."""
+
+
+def _check_names(names: list[str]) -> None:
+    for name in names:
+        if not _REFERENCE.fullmatch(name):
+            raise BuildFailure(f'invalid argument "{name}" for "-t, --tag" flag: invalid reference format')
+
+
 def _key(registry: Resource, name: str) -> str:
     found = reference(registry, name)
     return f"{found['repository']}:{found['tag']}"
 
 
 def _build(state: _Run, step: Step) -> None:
+    _check_names(step.names)
     context = state.context if step.folder == "." else _below(state.context, step.folder)
     dockerfile = step.dockerfile if step.folder == "." else step.dockerfile.removeprefix(f"{step.folder}/")
     image = build(context, dockerfile, target=step.target, arguments=step.arguments, buildkit=step.buildkit)

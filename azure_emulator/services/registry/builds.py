@@ -13,6 +13,7 @@ from azure_emulator.core.lifecycle import Work, begin
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register, system_data
 from azure_emulator.core.store import Resource
+from azure_emulator.core.versioned import at_version
 from azure_emulator.core.world import World
 from azure_emulator.services.registry import building, repositories, run_requests, tasks
 from azure_emulator.services.registry.build_storage import ENDED, LOG_SECONDS, blob_path, run_status, signed
@@ -52,7 +53,7 @@ def schedule_run(call: Call) -> Response:
         "provisioningState": "Succeeded",
         "isArchiveEnabled": run["archive"],
     }
-    return Response(200, answer)
+    return Response(200, at_version(answer, Runs.versioned, call.request.api_version))
 
 
 def start_run(call: Call, registry: Resource, body: Json, task: str = "") -> Json:
@@ -158,6 +159,7 @@ class Runs(ResourceType):
     type = RUN
     tracked = False
     stored = False
+    versioned = {"systemData": "2019-06-01"}
 
     def _run(self, call: Call) -> tuple[Resource, Json]:
         registry = call.world.store.get(call.target.parent)

@@ -36,7 +36,7 @@ class Step:
 
 
 def read(text: str, values: Mapping[str, str], run_id: str, server: str) -> list[Step]:
-    """The steps of a task file, with what stands in `{{ }}` and `$Registry` filled in."""
+    """The steps of a task file, with what stands in `{{ }}` and, from v1.1.0 on, `$Registry` filled in."""
     try:
         found = yaml.safe_load(_filled(text, values, run_id, server))
     except yaml.YAMLError as error:
@@ -49,8 +49,19 @@ def read(text: str, values: Mapping[str, str], run_id: str, server: str) -> list
     return [_step(item, shared) for item in found["steps"]]
 
 
+_NATIVE = ("ID", "SharedVolume", "Registry", "RegistryName", "Date", "OS", "Architecture", "Commit", "Branch")
+"""The aliases that every task of v1.1.0 has: `$ID` is `{{.Run.ID}}` (github.com/Azure/acr-builder,
+graph/global-defaults-linux.yaml)."""
+
+
 def _filled(text: str, values: Mapping[str, str], run_id: str, server: str) -> str:
-    known = {"Run.ID": run_id, "Run.Registry": server, "Run.RegistryName": server.split(".")[0], "Run.OS": "linux"}
+    known = {
+        "Run.ID": run_id,
+        "Run.Registry": server,
+        "Run.RegistryName": server.split(".")[0],
+        "Run.OS": "linux",
+        "Run.Architecture": "amd64",
+    }
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
@@ -60,9 +71,25 @@ def _filled(text: str, values: Mapping[str, str], run_id: str, server: str) -> s
             raise BadTask(f'failed to render template: can\'t evaluate field "{name}"')
         return known[name]
 
-    filled = re.sub(r"\{\{\s*\.([\w.]+)\s*\}\}", value, text)
-    aliases = {"Registry": server, "ID": run_id, "RegistryName": server.split(".")[0]}
-    return re.sub(r"\$(RegistryName|Registry|ID)\b", lambda match: aliases[match[1]], filled)
+    return re.sub(r"\{\{\s*\.([\w.]+)\s*\}\}", value, _without_aliases(text))
+
+
+def _without_aliases(text: str) -> str:
+    """`$name` replaced by what it stands for. v1.0.0 has no aliases; `$$` is a dollar sign."""
+    version = re.search(r"(?m)^version:\s*[\"']?(v[\d.]+)", text)
+    if version is None or version[1] != "v1.1.0":
+        return text
+    aliases = {name: f"{{{{.Run.{name}}}}}" for name in _NATIVE}
+    block = re.search(r"(?m)^alias\s*:.*\n(?:[ \t]+.*\n|\s*\n)*", text)
+    if block is not None:
+        declared = (yaml.safe_load(block[0]) or {}).get("alias") or {}
+        aliases.update({str(name): str(value) for name, value in (declared.get("values") or {}).items()})
+        text = text.replace(block[0], "")
+    return re.sub(r"\$(\$|[A-Za-z0-9]*)", lambda match: _resolved(match[1], aliases), text)
+
+
+def _resolved(name: str, aliases: Mapping[str, str]) -> str:
+    return "$" if name == "$" else aliases.get(name, f"${name}")
 
 
 def _environment(entries: Any) -> dict[str, str]:

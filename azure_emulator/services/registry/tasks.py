@@ -61,6 +61,7 @@ class Tasks(ResourceType):
 
     type = TASK
     body_rule = _RULE
+    versioned = {"systemData": "2019-06-01", "properties.isSystemTask": "2019-06-01"}
     name_pattern = r"[A-Za-z0-9_-]{5,50}"
 
     def put(self, call: Call) -> Response:

@@ -17,6 +17,7 @@ from azure_emulator.core import rules
 from azure_emulator.core.errors import Refusal, authorization_failed, gateway
 from azure_emulator.core.gate import check_location, check_registered, check_version
 from azure_emulator.core.judging import judged
+from azure_emulator.core.left_out import left_out
 from azure_emulator.core.locating import locate
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.resource_types import REGISTRY, Call, ResourceType
@@ -94,7 +95,10 @@ class _Asked:
 
     def _check(self) -> None:
         known = {name.lower() for name in namespaces()}
-        if self.type.split("/")[0].lower() not in known:
+        namespace = self.type.split("/")[0]
+        if left_out(namespace) is not None:
+            check_registered(self.world, namespace)
+        elif namespace.lower() not in known:
             raise gateway(404, "InvalidResourceNamespace", f"The resource namespace '{self.type}' is invalid.")
         call = self._call()
         if call is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from azure_emulator.core.errors import gateway
+from azure_emulator.core.left_out import FREE, TO_REGISTER, left_out
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.versions import REGIONS, VERSIONS, namespaces
 from azure_emulator.core.world import World
@@ -15,8 +16,12 @@ Json = dict[str, Any]
 # Resource providers
 
 
+def _is_free(namespace: str) -> bool:
+    return namespace in ("Microsoft.Resources", "Microsoft.Authorization", *FREE)
+
+
 def _registration(world: World, namespace: str) -> str:
-    if namespace.lower() in ("microsoft.resources", "microsoft.authorization"):
+    if _is_free(namespace):
         return "Registered"
     record = world.store.record("registration", namespace.lower())
     if record is None:
@@ -26,7 +31,7 @@ def _registration(world: World, namespace: str) -> str:
 
 
 def _provider(world: World, name: str) -> Json:
-    namespace = next((item for item in namespaces() if item.lower() == name.lower()), None)
+    namespace = left_out(name) or next((item for item in namespaces() if item.lower() == name.lower()), None)
     if namespace is None:
         raise gateway(404, "InvalidResourceNamespace", f"The resource namespace '{name}' is invalid.")
     types = [
@@ -51,12 +56,12 @@ def _provider(world: World, name: str) -> Json:
         ],
         "resourceTypes": types,
         "registrationState": _registration(world, namespace),
-        "registrationPolicy": "RegistrationRequired",
+        "registrationPolicy": "RegistrationFree" if _is_free(namespace) else "RegistrationRequired",
     }
 
 
 def list_providers(world: World, request: Request, segments: list[str]) -> Response:
-    return Response(200, {"value": [_provider(world, name) for name in namespaces()]})
+    return Response(200, {"value": [_provider(world, name) for name in (*namespaces(), *FREE, *TO_REGISTER)]})
 
 
 def get_provider(world: World, request: Request, segments: list[str]) -> Response:
