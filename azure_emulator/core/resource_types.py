@@ -133,7 +133,11 @@ class ResourceType:
         """Refuses a PUT for what can be told from its body and name alone, without a look for what it refers to:
         what `validateResources` asks."""
         if self.body_rule is not None:
-            rules.clean(call.request.json(), self.body_rule, new=call.existing is None, code=self.body_code)
+            self.sent(call)
+
+    def sent(self, call: Call, *, patch: bool = False) -> Json:
+        """The request's body in canonical form, or a refusal that names the property."""
+        return rules.clean(call.request.json(), self.body_rule, patch=patch, code=self.body_code)
 
     def list(self, call: Call, scope: str) -> Response:
         """Whole bodies of what the caller may read, page by page."""

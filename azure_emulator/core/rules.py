@@ -100,19 +100,13 @@ class _Problem(Exception):
         self.text = text
 
 
-@dataclass(frozen=True)
-class _Mode:
-    new: bool
-    patch: bool
-
-
-def clean(body: Json, rule: Rule, *, new: bool, patch: bool = False, code: str = "InvalidRequestContent") -> Json:
+def clean(body: Json, rule: Rule, *, patch: bool = False, code: str = "InvalidRequestContent") -> Json:
     """The body in canonical form, or a refusal that names the property.
 
     `patch`: nothing is required, and null stays, since it deletes.
     """
     try:
-        result: Json = _check(body, rule, "", _Mode(new, patch))
+        result: Json = _check(body, rule, "", patch)
     except _Problem as problem:
         where = problem.path or "$"
         raise Refusal(
@@ -124,19 +118,19 @@ def clean(body: Json, rule: Rule, *, new: bool, patch: bool = False, code: str =
     return result
 
 
-def _check(value: Any, rule: Rule, path: str, mode: _Mode) -> Any:
+def _check(value: Any, rule: Rule, path: str, patch: bool) -> Any:
     if isinstance(rule, Mapping):
-        return _object(value, rule, path, mode)
+        return _object(value, rule, path, patch)
     if isinstance(rule, list):
         if not isinstance(value, list):
             raise _Problem(path, "An array was expected.")
-        whole = _Mode(mode.new, patch=False)  # merge-patch replaces lists whole
-        return [_check(item, rule[0], f"{path}[{index}]", whole) for index, item in enumerate(value)]
+        # Merge-patch replaces lists whole.
+        return [_check(item, rule[0], f"{path}[{index}]", False) for index, item in enumerate(value)]
     if isinstance(rule, Map):
         if not isinstance(value, dict):
             raise _Problem(path, "An object was expected.")
         return {
-            key: None if item is None else _check(item, rule.value, f"{path}.{key}", mode)
+            key: None if item is None else _check(item, rule.value, f"{path}.{key}", patch)
             for key, item in value.items()
         }
     return _scalar(value, rule, path)
@@ -178,7 +172,7 @@ def _text(value: Any, rule: Text, path: str) -> str:
     return value
 
 
-def _object(value: Any, rule: Mapping[str, Rule], path: str, mode: _Mode) -> Json:
+def _object(value: Any, rule: Mapping[str, Rule], path: str, patch: bool) -> Json:
     if not isinstance(value, dict):
         raise _Problem(path, "An object was expected.")
     known = {name.rstrip("!").lower(): (name.rstrip("!"), name.endswith("!"), inner) for name, inner in rule.items()}
@@ -191,11 +185,11 @@ def _object(value: Any, rule: Mapping[str, Rule], path: str, mode: _Mode) -> Jso
         if isinstance(inner, ReadOnly):
             continue
         if item is None:
-            if mode.patch and at not in ("properties", "location"):
+            if patch and at not in ("properties", "location"):
                 result[name] = None
             continue
-        result[name] = _check(item, inner, at, mode)
-    if not mode.patch:
+        result[name] = _check(item, inner, at, patch)
+    if not patch:
         for name, required, _ in known.values():
             if required and name not in result:
                 raise _Problem(f"{path}.{name}" if path else name, f"Required property '{name}' not found in JSON.")

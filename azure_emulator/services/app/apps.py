@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from azure_emulator.core import rules
-from azure_emulator.core.effects import FINALS, effect
+from azure_emulator.core import endings, rules
+from azure_emulator.core.effects import EFFECTS, FINALS, effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
-from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register, system_data
+from azure_emulator.core.resource_types import Call, ResourceType, display_location, register, system_data
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
@@ -42,7 +42,7 @@ class Apps(ResourceType):
 
     def put(self, call: Call) -> Response:
         self._refuse_running(call)
-        body = rules.clean(call.request.json(), schema.APP, new=call.existing is None)
+        body = self.sent(call)
         check_version(call, body)
         if call.existing is not None:
             body.setdefault("properties", {}).setdefault("environmentId", call.existing.properties["environmentId"])
@@ -52,7 +52,7 @@ class Apps(ResourceType):
         """Merge-patch. A whole GET may be sent, read-only properties included; a list replaces the list."""
         existing = call.must_exist()
         self._refuse_running(call)
-        sent = rules.clean(call.request.json(), schema.APP, new=False, patch=True)
+        sent = self.sent(call, patch=True)
         check_version(call, sent)
         base: Json = {key: existing.body[key] for key in ("location", "tags", "identity") if key in existing.body}
         base["properties"] = {
@@ -289,16 +289,11 @@ def _provision(world: World, operation: Json) -> float | None:
     return None
 
 
-@effect("app.deleted")
-def _deleted(world: World, operation: Json) -> None:
-    if not operation["error"]:
-        delete_now(world, operation["resource"])
-
-
 def _final(world: World, operation: Json) -> Response:
     found = world.store.get(operation["resource"])
     return Response(204) if found is None else Response(200, at_version(shown_app(world, found), operation["version"]))
 
 
+EFFECTS.update({"app.deleted": endings.removed})
 FINALS["app"] = _final
 register(Apps())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from azure_emulator.core import rules
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register, system_data
 from azure_emulator.core.store import Resource
@@ -24,7 +23,7 @@ class AuthConfigs(ResourceType):
     name_error = ("InvalidAuthConfigName", "Invalid auth config name '{name}'. The name must be 'current'.")
 
     def put(self, call: Call) -> Response:
-        sent = rules.clean(call.request.json(), self.body_rule, new=call.existing is None)["properties"]
+        sent = self.sent(call)["properties"]
         shown = {
             "id": call.target.id,
             "name": call.target.name,

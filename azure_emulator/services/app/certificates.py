@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from azure_emulator.core import rules
+from azure_emulator.core import endings, rules
 from azure_emulator.core.effects import FINALS, effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
@@ -46,7 +46,7 @@ class _Kind(ResourceType):
 
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
-        sent = rules.clean(call.request.json(), schema.TAGS_ONLY, new=False, patch=True)
+        sent = rules.clean(call.request.json(), schema.TAGS_ONLY, patch=True)
         if "tags" in sent:
             existing.body["tags"] = sent["tags"] or {}
         call.world.store.put(existing)
@@ -80,7 +80,7 @@ class Certificates(_Kind):
     body_rule = schema.CERTIFICATE
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self.body_rule, new=call.existing is None)
+        body = self.sent(call)
         sent = body.get("properties") or {}
         if "certificateKeyVaultProperties" in sent:
             raise Refusal(
@@ -103,7 +103,7 @@ class ManagedCertificates(_Kind):
     body_rule = schema.MANAGED_CERTIFICATE
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self.body_rule, new=call.existing is None)
+        body = self.sent(call)
         sent = body.get("properties") or {}
         host = str(sent.get("subjectName") or "").lower()
         if call.existing is not None:
@@ -140,10 +140,5 @@ def _ready(world: World, operation: Json) -> None:
         world.store.put(found)
 
 
-def _final(world: World, operation: Json) -> Response:
-    found = world.store.get(operation["resource"])
-    return Response(204) if found is None else Response(200, found.body)
-
-
-FINALS["managedCertificate"] = _final
+FINALS["managedCertificate"] = endings.shows(204)
 register(Certificates(), ManagedCertificates())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from azure_emulator.core import rules
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register, system_data
@@ -25,7 +24,7 @@ class DaprComponents(ResourceType):
     name_error = ("DaprComponentInvalidName", "Invalid Dapr component name '{name}'.")
 
     def put(self, call: Call) -> Response:
-        sent = rules.clean(call.request.json(), self.body_rule, new=call.existing is None)["properties"]
+        sent = self.sent(call)["properties"]
         for name in ("componentType", "version"):
             if not sent.get(name):
                 raise Refusal(

@@ -6,12 +6,12 @@ import copy
 import hashlib
 from typing import Any
 
-from azure_emulator.core import rules
+from azure_emulator.core import endings
 from azure_emulator.core.clock import stamp
-from azure_emulator.core.effects import FINALS, effect
+from azure_emulator.core.effects import EFFECTS, FINALS
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
-from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register, system_data
+from azure_emulator.core.resource_types import Call, ResourceType, display_location, register, system_data
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
@@ -60,10 +60,10 @@ class Environments(ResourceType):
 
     def check(self, call: Call) -> None:
         super().check(call)
-        self._check(rules.clean(call.request.json(), schema.ENVIRONMENT, new=call.existing is None)["properties"])
+        self._check(self.sent(call)["properties"])
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), schema.ENVIRONMENT, new=call.existing is None)
+        body = self.sent(call)
         self._check(body["properties"])
         if call.existing is not None:
             return self._change(call, call.existing, body, patch=False)
@@ -137,7 +137,7 @@ class Environments(ResourceType):
         }
 
     def patch(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), schema.ENVIRONMENT, new=False, patch=True)
+        body = self.sent(call, patch=True)
         self._check(body.get("properties") or {})
         return self._change(call, call.must_exist(), body, patch=True)
 
@@ -390,26 +390,8 @@ def _logs(sent: Json | None) -> Json:
     }
 
 
-@effect("environment.ready")
-def _ready(world: World, operation: Json) -> None:
-    environment = world.store.get(operation["resource"])
-    if environment is not None:
-        environment.properties["provisioningState"] = "Failed" if operation["error"] else "Succeeded"
-        world.store.put(environment)
-
-
-@effect("environment.deleted")
-def _deleted(world: World, operation: Json) -> None:
-    if not operation["error"]:
-        delete_now(world, operation["resource"])
-
-
-def _final(world: World, operation: Json) -> Response:
-    found = world.store.get(operation["resource"])
-    return Response(204) if found is None else Response(200, found.body)
-
-
-FINALS["environment"] = _final
+EFFECTS.update({"environment.ready": endings.settled, "environment.deleted": endings.removed})
+FINALS["environment"] = endings.shows(204)
 
 
 register(Environments())

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from azure_emulator.core import rules
-from azure_emulator.core.effects import FINALS, effect
+from azure_emulator.core import endings, rules
+from azure_emulator.core.effects import EFFECTS, FINALS
 from azure_emulator.core.errors import Refusal, gateway
 from azure_emulator.core.messages import Response
-from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register, system_data
+from azure_emulator.core.resource_types import Call, ResourceType, display_location, register, system_data
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
@@ -41,13 +41,13 @@ class Jobs(ResourceType):
 
     def put(self, call: Call) -> Response:
         self._refuse_running(call)
-        body = rules.clean(call.request.json(), schema.JOB, new=call.existing is None)
+        body = self.sent(call)
         return self._apply(call, body, patch=False)
 
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
         self._refuse_running(call)
-        sent = rules.clean(call.request.json(), schema.JOB, new=False, patch=True)
+        sent = self.sent(call, patch=True)
         base: Json = {key: existing.body[key] for key in ("location", "tags", "identity") if key in existing.body}
         kept = existing.properties
         base["properties"] = {
@@ -194,7 +194,7 @@ class Jobs(ResourceType):
             raise Refusal(409, "ContainerAppsJobOperationInProgress", f"The job '{job.name}' is being provisioned.")
         if job.private.get("suspended"):
             raise Refusal(409, "JobSuspended", f"The job '{job.name}' is suspended.")
-        override = rules.clean(call.request.json(), schema.JOB_OVERRIDE, new=False) if call.request.body.strip() else {}
+        override = rules.clean(call.request.json(), schema.JOB_OVERRIDE) if call.request.body.strip() else {}
         name = f"{job.name}-{world.derived_word(7, job.key, str(call.now), str(len(job.private['executions'])))}"
         template = {"containers": override.get("containers") or job.properties["template"]["containers"]}
         execution = {"name": name, "started": call.now, "template": template, "stopped": None}
@@ -262,24 +262,6 @@ def _echo(shown: Json, version: str) -> Json:
     return body
 
 
-@effect("job.ready")
-def _ready(world: World, operation: Json) -> None:
-    job = world.store.get(operation["resource"])
-    if job is not None:
-        job.properties["provisioningState"] = "Failed" if operation["error"] else "Succeeded"
-        world.store.put(job)
-
-
-@effect("job.deleted")
-def _deleted(world: World, operation: Json) -> None:
-    if not operation["error"]:
-        delete_now(world, operation["resource"])
-
-
-def _final(world: World, operation: Json) -> Response:
-    found = world.store.get(operation["resource"])
-    return Response(204) if found is None else Response(200, Jobs().shown(world, found))
-
-
-FINALS["job"] = _final
+EFFECTS.update({"job.ready": endings.settled, "job.deleted": endings.removed})
+FINALS["job"] = endings.shows(204)
 register(Jobs())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from azure_emulator.core import rules
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, register
@@ -25,7 +24,7 @@ class Storages(ResourceType):
     body_rule = schema.STORAGE
 
     def put(self, call: Call) -> Response:
-        sent = rules.clean(call.request.json(), self.body_rule, new=call.existing is None)["properties"]
+        sent = self.sent(call)["properties"]
         environment = call.world.store.get(call.target.parent)
         assert environment is not None
         if len([name for name in ("azureFile", "nfsAzureFile") if name in sent]) != 1:

@@ -20,15 +20,15 @@ _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _ASSIGNMENT_RULE: Json = {
     **rules.ENVELOPE,
     "properties!": {
-        "roleDefinitionId!": rules.Text(),
-        "principalId!": rules.Text(),
+        "roleDefinitionId!": rules.TEXT,
+        "principalId!": rules.TEXT,
         "principalType": rules.OneOf(
             "User", "Group", "ServicePrincipal", "ForeignGroup", "Device", "AgentUser", "AgentServicePrincipal"
         ),
-        "description": rules.Text(),
-        "condition": rules.Text(),
-        "conditionVersion": rules.Text(),
-        "delegatedManagedIdentityResourceId": rules.Text(),
+        "description": rules.TEXT,
+        "condition": rules.TEXT,
+        "conditionVersion": rules.TEXT,
+        "delegatedManagedIdentityResourceId": rules.TEXT,
         "scope": rules.READ_ONLY,
         "createdOn": rules.READ_ONLY,
         "updatedOn": rules.READ_ONLY,
@@ -53,7 +53,7 @@ class RoleAssignments(ResourceType):
 
     def put(self, call: Call) -> Response:
         """201 also on one that exists (recorded traffic of Azure/azure-cli)."""
-        body = rules.clean(call.request.json(), _ASSIGNMENT_RULE, new=call.existing is None)
+        body = self.sent(call)
         sent = body["properties"]
         role = sent["roleDefinitionId"].rsplit("/", 1)[-1].lower()
         if role not in ROLES:

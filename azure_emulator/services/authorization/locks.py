@@ -20,17 +20,17 @@ class Locks(ResourceType):
     type = LOCK
     tracked = False
     extension = True
-    _rule: Json = {
+    body_rule = {
         **rules.ENVELOPE,
         "properties!": {
             "level!": rules.OneOf("CanNotDelete", "ReadOnly"),
             "notes": rules.Text(most=512),
-            "owners": [{"applicationId": rules.Text()}],
+            "owners": [{"applicationId": rules.TEXT}],
         },
     }
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self._rule, new=call.existing is None)
+        body = self.sent(call)
         shown = {"properties": body["properties"], "id": call.target.id, "type": self.type, "name": call.target.name}
         created = call.existing.created if call.existing else call.now
         call.world.store.put(Resource(call.target.id, self.type, shown, created))

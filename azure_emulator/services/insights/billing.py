@@ -20,12 +20,12 @@ _DEFAULT: Json = {
     "ResetTime": 0,
 }
 _RULE: Json = {
-    "CurrentBillingFeatures": [rules.Text()],
+    "CurrentBillingFeatures": rules.TEXTS,
     "DataVolumeCap": {
-        "Cap": rules.Number(),
+        "Cap": rules.NUMBER,
         "WarningThreshold": rules.Whole(1, 100),
-        "StopSendNotificationWhenHitThreshold": rules.Flag(),
-        "StopSendNotificationWhenHitCap": rules.Flag(),
+        "StopSendNotificationWhenHitThreshold": rules.FLAG,
+        "StopSendNotificationWhenHitCap": rules.FLAG,
         **rules.read_only("MaxHistoryCap", "ResetTime"),
     },
 }
@@ -36,7 +36,7 @@ def features(call: Call) -> Response:
     component = call.must_exist()
     kept = component.private.get("billing", {"CurrentBillingFeatures": ["Basic"], "DataVolumeCap": _DEFAULT})
     if call.request.method == "PUT":
-        sent = rules.clean(call.request.json(), _RULE, new=False)
+        sent = rules.clean(call.request.json(), _RULE)
         if sent.get("DataVolumeCap", {}).get("Cap", 0) < 0:
             raise Refusal(400, "BadRequest", "The daily volume cap is no negative number.")
         kept = rules.update(kept, sent)

@@ -20,20 +20,20 @@ Json = dict[str, Any]
 _SWITCH = rules.OneOf("Enabled", "Disabled")
 _RULE: Json = {
     **rules.TRACKED,
-    "kind!": rules.Text(),
-    "etag": rules.Text(),
+    "kind!": rules.TEXT,
+    "etag": rules.TEXT,
     "properties!": {
         "Application_Type!": rules.OneOf("web", "other", "ios", "java", "phone", "store"),
-        "Flow_Type": rules.Text(),
-        "Request_Source": rules.Text(),
-        "WorkspaceResourceId": rules.Text(),
-        "RetentionInDays": rules.Whole(),
-        "SamplingPercentage": rules.Number(),
-        "DisableIpMasking": rules.Flag(),
-        "DisableLocalAuth": rules.Flag(),
-        "ImmediatePurgeDataOn30Days": rules.Flag(),
-        "ForceCustomerStorageForProfiler": rules.Flag(),
-        "HockeyAppId": rules.Text(),
+        "Flow_Type": rules.TEXT,
+        "Request_Source": rules.TEXT,
+        "WorkspaceResourceId": rules.TEXT,
+        "RetentionInDays": rules.WHOLE,
+        "SamplingPercentage": rules.NUMBER,
+        "DisableIpMasking": rules.FLAG,
+        "DisableLocalAuth": rules.FLAG,
+        "ImmediatePurgeDataOn30Days": rules.FLAG,
+        "ForceCustomerStorageForProfiler": rules.FLAG,
+        "HockeyAppId": rules.TEXT,
         "IngestionMode": rules.OneOf(
             "ApplicationInsights", "ApplicationInsightsWithDiagnosticSettings", "LogAnalytics"
         ),
@@ -66,7 +66,7 @@ class Components(ResourceType):
     listed_with = ("kind", "tags")
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = self.sent(call)
         sent = body["properties"]
         _check_sampling(sent)
         workspace = sent.get("WorkspaceResourceId")

@@ -16,31 +16,31 @@ from azure_emulator.services.operationalinsights.workspaces import WORKSPACE
 Json = dict[str, Any]
 
 
-_POLICY = {"enabled!": rules.Flag(), "days!": rules.Whole()}
+_POLICY = {"enabled!": rules.FLAG, "days!": rules.WHOLE}
 _SETTING_RULE: Json = {
     **rules.ENVELOPE,
-    "location": rules.Anything(),
-    "kind": rules.Anything(),
-    "tags": rules.Anything(),
-    "identity": rules.Anything(),
+    "location": rules.ANY,
+    "kind": rules.ANY,
+    "tags": rules.ANY,
+    "identity": rules.ANY,
     "properties!": {
-        "workspaceId": rules.Text(),
-        "storageAccountId": rules.Text(),
-        "serviceBusRuleId": rules.Text(),
-        "eventHubAuthorizationRuleId": rules.Text(),
-        "eventHubName": rules.Text(),
-        "marketplacePartnerId": rules.Text(),
-        "logAnalyticsDestinationType": rules.Text(),
+        "workspaceId": rules.TEXT,
+        "storageAccountId": rules.TEXT,
+        "serviceBusRuleId": rules.TEXT,
+        "eventHubAuthorizationRuleId": rules.TEXT,
+        "eventHubName": rules.TEXT,
+        "marketplacePartnerId": rules.TEXT,
+        "logAnalyticsDestinationType": rules.TEXT,
         "logs": [
             {
-                "category": rules.Text(),
-                "categoryGroup": rules.Text(),
-                "enabled!": rules.Flag(),
+                "category": rules.TEXT,
+                "categoryGroup": rules.TEXT,
+                "enabled!": rules.FLAG,
                 "retentionPolicy": _POLICY,
             }
         ],
         "metrics": [
-            {"category": rules.Text(), "enabled!": rules.Flag(), "timeGrain": rules.Text(), "retentionPolicy": _POLICY}
+            {"category": rules.TEXT, "enabled!": rules.FLAG, "timeGrain": rules.TEXT, "retentionPolicy": _POLICY}
         ],
     },
 }
@@ -78,7 +78,7 @@ class DiagnosticSettings(ResourceType):
     extension = True
 
     def put(self, call: Call) -> Response:
-        sent = rules.clean(call.request.json(), _SETTING_RULE, new=call.existing is None)["properties"]
+        sent = self.sent(call)["properties"]
         target = call.world.store.get(call.target.scope)
         if target is None:
             raise Refusal(404, "ResourceNotFound", f"The resource '{call.target.scope}' was not found.", shape="bare")

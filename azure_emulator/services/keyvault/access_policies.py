@@ -12,10 +12,10 @@ from azure_emulator.core.resource_types import Call
 Json = dict[str, Any]
 POLICIES = [
     {
-        "tenantId!": rules.Text(),
-        "objectId!": rules.Text(),
-        "applicationId": rules.Text(),
-        "permissions!": rules.Map([rules.Text()]),
+        "tenantId!": rules.TEXT,
+        "objectId!": rules.TEXT,
+        "applicationId": rules.TEXT,
+        "permissions!": rules.Map(rules.TEXTS),
     }
 ]
 _KINDS = ("add", "replace", "remove")
@@ -28,7 +28,7 @@ def change(call: Call) -> Response:
     kind = call.rest[1].lower() if len(call.rest) == 2 else ""
     if kind not in _KINDS:
         raise Refusal(400, "BadRequest", f"The operation kind is one of {', '.join(_KINDS)}, not '{kind}'.")
-    body = rules.clean(call.request.json(), _RULE, new=False, code="BadRequest")
+    body = rules.clean(call.request.json(), _RULE, code="BadRequest")
     vault.properties["accessPolicies"] = _changed(
         kind, vault.properties["accessPolicies"], body["properties"]["accessPolicies"]
     )

@@ -22,12 +22,12 @@ _SECRET_RULE: Json = {
     "location": rules.READ_ONLY,
     "tags": rules.Map(rules.Text(most=512)),
     "properties!": {
-        "value": rules.Text(),
-        "contentType": rules.Text(),
+        "value": rules.TEXT,
+        "contentType": rules.TEXT,
         "attributes": {
-            "enabled": rules.Flag(),
-            "nbf": rules.Whole(),
-            "exp": rules.Whole(),
+            "enabled": rules.FLAG,
+            "nbf": rules.WHOLE,
+            "exp": rules.WHOLE,
             "created": rules.READ_ONLY,
             "updated": rules.READ_ONLY,
         },
@@ -68,7 +68,7 @@ class Secrets(ResourceType):
     name_error = ("BadRequest", "The secret name '{name}' is invalid: letters, digits and hyphens only.")
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _SECRET_RULE, new=call.existing is None, code="BadRequest")
+        body = self.sent(call)
         if "value" not in body["properties"]:
             raise Refusal(400, "BadRequest", "The property 'properties.value' is required.")
         secret = _write(call, body)
@@ -76,7 +76,7 @@ class Secrets(ResourceType):
 
     def patch(self, call: Call) -> Response:
         call.must_exist()
-        body = rules.clean(call.request.json(), _SECRET_RULE, new=False, patch=True, code="BadRequest")
+        body = self.sent(call, patch=True)
         return Response(200, _write(call, body, patch=True).body)
 
     def removed(self, world: World, resource: Resource) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from azure_emulator.core import rules
-from azure_emulator.core.effects import effect
+from azure_emulator.core import endings, rules
+from azure_emulator.core.effects import EFFECTS, effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, begin
 from azure_emulator.core.messages import Response
@@ -26,25 +26,25 @@ _OTHER_USES = ("enabledForDiskEncryption", "enabledForTemplateDeployment")
 _RULE: Json = {
     **rules.TRACKED,
     "properties!": {
-        "tenantId!": rules.Text(),
+        "tenantId!": rules.TEXT,
         "sku!": {"family!": rules.OneOf("A"), "name!": rules.OneOf("standard", "premium")},
         "accessPolicies": POLICIES,
         "createMode": rules.OneOf("default", "recover"),
-        "enableRbacAuthorization": rules.Flag(),
-        "enableSoftDelete": rules.Flag(),
-        "enablePurgeProtection": rules.Flag(),
+        "enableRbacAuthorization": rules.FLAG,
+        "enableSoftDelete": rules.FLAG,
+        "enablePurgeProtection": rules.FLAG,
         "softDeleteRetentionInDays": rules.Whole(7, 90),
-        "enabledForDeployment": rules.Flag(),
-        "enabledForDiskEncryption": rules.Flag(),
-        "enabledForTemplateDeployment": rules.Flag(),
-        "publicNetworkAccess": rules.Text(),
+        "enabledForDeployment": rules.FLAG,
+        "enabledForDiskEncryption": rules.FLAG,
+        "enabledForTemplateDeployment": rules.FLAG,
+        "publicNetworkAccess": rules.TEXT,
         "networkAcls": {
             "bypass": rules.OneOf("AzureServices", "None"),
             "defaultAction": rules.OneOf("Allow", "Deny"),
-            "ipRules": [{"value!": rules.Text()}],
-            "virtualNetworkRules": [rules.Map(rules.Anything())],
+            "ipRules": [{"value!": rules.TEXT}],
+            "virtualNetworkRules": [{"id!": rules.TEXT, "ignoreMissingVnetServiceEndpoint": rules.FLAG}],
         },
-        "vaultUri": rules.Text(),
+        "vaultUri": rules.TEXT,
         "provisioningState": rules.READ_ONLY,
         "hsmPoolResourceId": rules.READ_ONLY,
         "privateEndpointConnections": rules.READ_ONLY,
@@ -69,7 +69,7 @@ class Vaults(ResourceType):
 
     def check(self, call: Call) -> None:
         super().check(call)
-        sent = rules.clean(call.request.json(), _RULE, new=call.existing is None, code="BadRequest")["properties"]
+        sent = self.sent(call)["properties"]
         self._refuse_tenant(call, sent)
         if call.existing is None and sent.get("createMode") != "recover":
             self._refuse_taken(call)
@@ -79,7 +79,7 @@ class Vaults(ResourceType):
             raise Refusal(400, "BadRequest", f"An invalid value was provided for 'tenantId': {sent['tenantId']}.")
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None, code="BadRequest")
+        body = self.sent(call)
         sent = body["properties"]
         self._refuse_tenant(call, sent)
         if call.existing is not None:
@@ -241,7 +241,7 @@ class Vaults(ResourceType):
             raise Refusal(403, "InsufficientPermissions", "Caller is not allowed to change permission model.")
 
     def patch(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=False, patch=True, code="BadRequest")
+        body = self.sent(call, patch=True)
         return self._update(call, call.must_exist(), body, body.get("properties") or {}, whole=False)
 
     def delete(self, call: Call) -> Response:
@@ -305,18 +305,11 @@ def purge_now(world: World, name: str) -> None:
 # Deleted vaults
 
 
-@effect("vault.ready")
-def _ready(world: World, operation: Json) -> None:
-    vault = world.store.get(operation["resource"])
-    if vault is not None:
-        vault.properties["provisioningState"] = "Failed" if operation["error"] else "Succeeded"
-        world.store.put(vault)
-
-
 @effect("vault.purged")
 def _purged(world: World, operation: Json) -> None:
     if not operation["error"]:
         purge_now(world, operation["resource"])
 
 
+EFFECTS.update({"vault.ready": endings.settled})
 register(Vaults())

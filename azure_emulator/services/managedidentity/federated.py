@@ -20,7 +20,7 @@ _RULE: Json = {
         "issuer!": rules.Text(least=1, most=600),
         "subject": rules.Text(most=600),
         "audiences!": [rules.Text(least=1, most=600)],
-        "claimsMatchingExpression": rules.Map(rules.Anything()),
+        "claimsMatchingExpression": rules.OBJECT,
     },
 }
 
@@ -34,7 +34,7 @@ class FederatedCredentials(ResourceType):
     name_pattern = r"[A-Za-z0-9][A-Za-z0-9_-]{2,119}"
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = self.sent(call)
         sent = body["properties"]
         others = [
             item

@@ -35,7 +35,7 @@ class Identities(ResourceType):
     listed_with = ("tags",)
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = self.sent(call)
         if call.existing is not None:
             call.existing.body["tags"] = body.get("tags", {})
             call.world.store.put(call.existing)
@@ -58,7 +58,7 @@ class Identities(ResourceType):
 
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
-        body = rules.clean(call.request.json(), _RULE, new=False, patch=True)
+        body = self.sent(call, patch=True)
         if "tags" in body:
             existing.body["tags"] = body["tags"] or {}
         call.world.store.put(existing)

@@ -6,12 +6,12 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from azure_emulator.core import rules
-from azure_emulator.core.effects import effect
+from azure_emulator.core import endings, rules
+from azure_emulator.core.effects import EFFECTS
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Response
-from azure_emulator.core.resource_types import Call, ResourceType, delete_now, register
+from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
@@ -41,31 +41,39 @@ _DELETE = replace(
     final="empty",
 )
 _SUBNET_PROPERTIES: Json = {
-    "addressPrefix": rules.Text(),
-    "addressPrefixes": [rules.Text()],
+    "addressPrefix": rules.TEXT,
+    "addressPrefixes": rules.TEXTS,
     "delegations": [
         {
-            "name": rules.Text(),
+            "name": rules.TEXT,
             "id": rules.READ_ONLY,
-            "type": rules.Text(),
+            "type": rules.TEXT,
             "etag": rules.READ_ONLY,
             "properties": {
-                "serviceName": rules.Text(),
+                "serviceName": rules.TEXT,
                 "actions": rules.READ_ONLY,
                 "provisioningState": rules.READ_ONLY,
             },
         }
     ],
-    "networkSecurityGroup": rules.Map(rules.Anything()),
-    "routeTable": rules.Map(rules.Anything()),
-    "natGateway": rules.Map(rules.Anything()),
-    "serviceEndpoints": [rules.Map(rules.Anything())],
-    "serviceEndpointPolicies": [rules.Map(rules.Anything())],
-    "privateEndpointNetworkPolicies": rules.Text(),
-    "privateLinkServiceNetworkPolicies": rules.Text(),
-    "defaultOutboundAccess": rules.Flag(),
-    "sharingScope": rules.Text(),
+    "networkSecurityGroup": rules.OBJECT,
+    "routeTable": rules.OBJECT,
+    "natGateway": rules.OBJECT,
+    "serviceEndpoints": [
+        {
+            "service": rules.TEXT,
+            "locations": rules.TEXTS,
+            "networkIdentifier": rules.OBJECT,
+            "provisioningState": rules.READ_ONLY,
+        }
+    ],
+    "serviceEndpointPolicies": [rules.OBJECT],
+    "privateEndpointNetworkPolicies": rules.TEXT,
+    "privateLinkServiceNetworkPolicies": rules.TEXT,
+    "defaultOutboundAccess": rules.FLAG,
+    "sharingScope": rules.TEXT,
     **rules.read_only(
+        "ipConfigurationProfiles",
         "provisioningState",
         "purpose",
         "ipConfigurations",
@@ -79,15 +87,15 @@ _RULE: Json = {
     **rules.TRACKED,
     "etag": rules.READ_ONLY,
     "properties!": {
-        "addressSpace": {"addressPrefixes": [rules.Text()]},
-        "subnets": [{**_SUBNET_RULE, "name": rules.Text()}],
-        "dhcpOptions": {"dnsServers": [rules.Text()]},
-        "enableDdosProtection": rules.Flag(),
-        "enableVmProtection": rules.Flag(),
-        "encryption": rules.Map(rules.Anything()),
+        "addressSpace": {"addressPrefixes": rules.TEXTS},
+        "subnets": [{**_SUBNET_RULE, "name": rules.TEXT}],
+        "dhcpOptions": {"dnsServers": rules.TEXTS},
+        "enableDdosProtection": rules.FLAG,
+        "enableVmProtection": rules.FLAG,
+        "encryption": rules.OBJECT,
         "flowTimeoutInMinutes": rules.Whole(4, 30),
-        "privateEndpointVNetPolicies": rules.Text(),
-        "virtualNetworkPeerings": rules.Anything(),
+        "privateEndpointVNetPolicies": rules.TEXT,
+        "virtualNetworkPeerings": rules.ANY,
         **rules.read_only("provisioningState", "resourceGuid", "defaultPublicNatGateway", "flowLogs"),
     },
 }
@@ -108,7 +116,7 @@ class Networks(ResourceType):
         ranges((sent.get("addressSpace") or {}).get("addressPrefixes") or [], call.target.id)
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = self.sent(call)
         sent = dict(body["properties"])
         listed = sent.pop("subnets", None)
         prefixes = (sent.get("addressSpace") or {}).get("addressPrefixes")
@@ -159,7 +167,7 @@ class Networks(ResourceType):
     def patch(self, call: Call) -> Response:
         """Tags alone (PyPI azure-mgmt-network)."""
         existing = call.must_exist()
-        body = rules.clean(call.request.json(), {"tags": rules.TAGS}, new=False, patch=True)
+        body = rules.clean(call.request.json(), {"tags": rules.TAGS}, patch=True)
         existing.body["tags"] = body.get("tags") or {}
         call.world.store.put(existing)
         return Response(200, self.shown(call.world, existing))
@@ -192,7 +200,7 @@ class Subnets(ResourceType):
         return network
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _SUBNET_RULE, new=call.existing is None)
+        body = self.sent(call)
         network = self._network(call)
         subnet = keep_subnet(call, network, call.target.name, body.get("properties") or {})
         work = _CHANGE if call.existing else _CREATE
@@ -295,18 +303,5 @@ def delegated_to(subnet: Resource, service: str) -> bool:
     )
 
 
-@effect("network.ready")
-def _ready(world: World, operation: Json) -> None:
-    found = world.store.get(operation["resource"])
-    if found is not None:
-        found.properties["provisioningState"] = "Failed" if operation["error"] else "Succeeded"
-        world.store.put(found)
-
-
-@effect("network.deleted")
-def _deleted(world: World, operation: Json) -> None:
-    if not operation["error"]:
-        delete_now(world, operation["resource"])
-
-
+EFFECTS.update({"network.ready": endings.settled, "network.deleted": endings.removed})
 register(Networks(), Subnets())

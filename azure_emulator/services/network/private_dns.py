@@ -6,12 +6,12 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from azure_emulator.core import rules
-from azure_emulator.core.effects import FINALS, effect
+from azure_emulator.core import endings, rules
+from azure_emulator.core.effects import EFFECTS, FINALS
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work
 from azure_emulator.core.messages import Response
-from azure_emulator.core.resource_types import REGISTRY, Call, ResourceType, delete_now, register
+from azure_emulator.core.resource_types import Call, ResourceType, register
 from azure_emulator.core.store import Resource
 from azure_emulator.core.world import World
 from azure_emulator.services.network.networks import NETWORK
@@ -31,7 +31,7 @@ _WRITE = Work(
     final="private dns",
 )
 _DELETE = replace(_WRITE, effect="private dns.deleted", final="empty")
-_GLOBAL: Json = {**rules.TRACKED, "location!": rules.OneOf("global"), "etag": rules.Text()}
+_GLOBAL: Json = {**rules.TRACKED, "location!": rules.OneOf("global"), "etag": rules.TEXT}
 _ZONE_RULE: Json = {
     **_GLOBAL,
     "properties": rules.read_only(
@@ -48,9 +48,9 @@ _ZONE_RULE: Json = {
 _LINK_RULE: Json = {
     **_GLOBAL,
     "properties!": {
-        "registrationEnabled": rules.Flag(),
+        "registrationEnabled": rules.FLAG,
         "resolutionPolicy": rules.OneOf("Default", "NxDomainRedirect"),
-        "virtualNetwork": {"id!": rules.Text()},
+        "virtualNetwork": {"id!": rules.TEXT},
         **rules.read_only("provisioningState", "virtualNetworkLinkState"),
     },
 }
@@ -60,7 +60,6 @@ class _Global(ResourceType):
     """In no region: `location` is `global`. 202 with both headers, the resource at the end."""
 
     anywhere = True
-    rule: Json
 
     def _write(self, call: Call, body: Json, properties: Json) -> Response:
         shown = {
@@ -78,7 +77,7 @@ class _Global(ResourceType):
 
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
-        body = rules.clean(call.request.json(), self.rule, new=False, patch=True)
+        body = self.sent(call, patch=True)
         if "tags" in body:
             existing.body["tags"] = body["tags"] or {}
         existing.body["properties"] = rules.update(existing.properties, body.get("properties") or {})
@@ -88,13 +87,13 @@ class _Global(ResourceType):
 
 class Zones(_Global):
     type = ZONE
-    rule = body_rule = _ZONE_RULE
+    body_rule = _ZONE_RULE
     name_pattern = r"(?=.{1,253}$)[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?(\.[a-zA-Z0-9_-]{1,63})+"
     name_error = ("BadRequest", "The domain name '{name}' is invalid: two labels or more.")
     listed_with = ("tags",)
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _ZONE_RULE, new=call.existing is None)
+        body = self.sent(call)
         return self._write(call, body, {"maxNumberOfRecordSets": 25000, "maxNumberOfVirtualNetworkLinks": 1000})
 
     def delete(self, call: Call) -> Response:
@@ -121,11 +120,11 @@ class Zones(_Global):
 
 class Links(_Global):
     type = LINK
-    rule = body_rule = _LINK_RULE
+    body_rule = _LINK_RULE
     name_pattern = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?"
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _LINK_RULE, new=call.existing is None)
+        body = self.sent(call)
         sent = {"registrationEnabled": False, **body["properties"]}
         wanted = (sent.get("virtualNetwork") or {}).get("id", "")
         network = call.world.store.get(wanted) if wanted else None
@@ -143,24 +142,6 @@ class Links(_Global):
         return call.accept(_DELETE, call.must_exist().id, place="global")
 
 
-@effect("private dns.ready")
-def _ready(world: World, operation: Json) -> None:
-    found = world.store.get(operation["resource"])
-    if found is not None:
-        found.properties["provisioningState"] = "Failed" if operation["error"] else "Succeeded"
-        world.store.put(found)
-
-
-@effect("private dns.deleted")
-def _deleted(world: World, operation: Json) -> None:
-    if not operation["error"]:
-        delete_now(world, operation["resource"])
-
-
-def _final(world: World, operation: Json) -> Response:
-    found = world.store.get(operation["resource"])
-    return Response(200, REGISTRY[found.type.lower()].shown(world, found) if found is not None else None)
-
-
-FINALS["private dns"] = _final
+EFFECTS.update({"private dns.ready": endings.settled, "private dns.deleted": endings.removed})
+FINALS["private dns"] = endings.shows(200)
 register(Zones(), Links())

@@ -6,9 +6,9 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from azure_emulator.core import rules
+from azure_emulator.core import endings, rules
 from azure_emulator.core.clock import stamp
-from azure_emulator.core.effects import FINALS, effect
+from azure_emulator.core.effects import EFFECTS, FINALS, effect
 from azure_emulator.core.errors import Refusal, resource_not_found
 from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Response
@@ -41,33 +41,33 @@ _FORCED_DELETE = replace(
 _ACCESS = rules.OneOf("Enabled", "Disabled", "SecuredByPerimeter")
 _RULE: Json = {
     **rules.TRACKED,
-    "etag": rules.Text(),
+    "etag": rules.TEXT,
     "identity": rules.IDENTITY,
     "properties": {
         "sku": {
             "name!": rules.OneOf(
                 "Free", "Standard", "Premium", "PerNode", "PerGB2018", "Standalone", "CapacityReservation", "LACluster"
             ),
-            "capacityReservationLevel": rules.Whole(),
+            "capacityReservationLevel": rules.WHOLE,
             "lastSkuUpdate": rules.READ_ONLY,
         },
-        "retentionInDays": rules.Whole(),
+        "retentionInDays": rules.WHOLE,
         "workspaceCapping": {
-            "dailyQuotaGb": rules.Number(),
+            "dailyQuotaGb": rules.NUMBER,
             "quotaNextResetTime": rules.READ_ONLY,
             "dataIngestionStatus": rules.READ_ONLY,
         },
         "publicNetworkAccessForIngestion": _ACCESS,
         "publicNetworkAccessForQuery": _ACCESS,
-        "forceCmkForQuery": rules.Flag(),
-        "features": rules.Map(rules.Anything()),
-        "defaultDataCollectionRuleResourceId": rules.Text(),
+        "forceCmkForQuery": rules.FLAG,
+        "features": rules.OBJECT,
+        "defaultDataCollectionRuleResourceId": rules.TEXT,
         "replication": {
-            "enabled": rules.Flag(),
-            "location": rules.Text(),
+            "enabled": rules.FLAG,
+            "location": rules.TEXT,
             **rules.read_only("provisioningState", "createdDate", "lastModifiedDate"),
         },
-        "failover": rules.Map(rules.Anything()),
+        "failover": rules.OBJECT,
         "provisioningState": rules.READ_ONLY,
         "customerId": rules.READ_ONLY,
         "createdDate": rules.READ_ONLY,
@@ -99,7 +99,7 @@ class Workspaces(ResourceType):
         _check_cap(call.request.json())
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = self.sent(call)
         _check_retention(body)
         _check_cap(body)
         if call.existing is not None:
@@ -181,7 +181,7 @@ class Workspaces(ResourceType):
 
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
-        body = rules.clean(call.request.json(), _RULE, new=False, patch=True)
+        body = self.sent(call, patch=True)
         _check_retention(body)
         _check_cap(body)
         self._change(call, existing, body)
@@ -313,25 +313,12 @@ def _check_retention(body: Json) -> None:
         )
 
 
-@effect("workspace.ready")
-def _ready(world: World, operation: Json) -> None:
-    workspace = world.store.get(operation["resource"])
-    if workspace is not None:
-        workspace.properties["provisioningState"] = "Failed" if operation["error"] else "Succeeded"
-        world.store.put(workspace)
-
-
 @effect("workspace.forced")
 def _forced(world: World, operation: Json) -> None:
     workspace = world.store.get(operation["resource"])
     if workspace is not None and not operation["error"]:
         workspace.private["forced"] = True
         delete_now(world, workspace.id)
-
-
-def _final(world: World, operation: Json) -> Response:
-    found = world.store.get(operation["resource"])
-    return Response(200, None if found is None else found.body)
 
 
 def list_deleted(world: World, request: Any, segments: list[str]) -> Response:
@@ -350,7 +337,8 @@ def list_deleted(world: World, request: Any, segments: list[str]) -> Response:
     )
 
 
-FINALS["workspace"] = _final
+EFFECTS.update({"workspace.ready": endings.settled})
+FINALS["workspace"] = endings.shows(200)
 register(Workspaces())
 
 PATHS = [

@@ -23,18 +23,18 @@ class Administrators(Child):
     work = child("administrator", "*ServerActiveDirectoryAdministratorManagementOperation", 10)
     name_pattern = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
     name_error = ("InvalidAdministratorId", "The administrator is named by its object id, not '{name}'.")
-    rule: Json = {
+    body_rule = {
         **rules.ENVELOPE,
         "properties!": {
             "principalName!": rules.Text(least=1),
             "principalType!": rules.OneOf("User", "Group", "ServicePrincipal", "Unknown"),
-            "tenantId": rules.Text(),
+            "tenantId": rules.TEXT,
             "objectId": rules.READ_ONLY,
         },
     }
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self.rule, new=call.existing is None)
+        body = self.sent(call)
         server = self._server(call)
         if server.properties["authConfig"]["activeDirectoryAuth"] != "Enabled":
             raise Refusal(

@@ -25,10 +25,6 @@ class Child(ResourceType):
 
     tracked = False
     work: ServerWork
-    rule: Json = {}
-
-    def check(self, call: Call) -> None:
-        rules.clean(call.request.json(), self.rule, new=call.existing is None)
 
     def _server(self, call: Call) -> Resource:
         server = call.world.store.get(call.target.parent)
@@ -85,10 +81,10 @@ class Databases(Child):
     work = child("database", "*ServerDatabaseManagementOperation", 10)
     name_pattern = r"[a-zA-Z_][\w-]{0,62}"
     name_error = ("InvalidDatabaseName", "The database name '{name}' is invalid.")
-    rule: Json = {**rules.ENVELOPE, "properties": {"charset": rules.Text(), "collation": rules.Text()}}
+    body_rule = {**rules.ENVELOPE, "properties": {"charset": rules.TEXT, "collation": rules.TEXT}}
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self.rule, new=call.existing is None)
+        body = self.sent(call)
         sent = {"charset": "UTF8", "collation": "en_US.utf8", **(body.get("properties") or {})}
         sent["charset"] = sent["charset"].upper()
         error = None
@@ -118,7 +114,7 @@ class FirewallRules(Child):
     work = child("firewall rule", "*ServerFirewallRulesManagementOperation", 60)
     name_pattern = r"[A-Za-z0-9_-]{1,128}"
     name_error = ("InvalidFirewallRuleName", "The firewall rule name '{name}' is invalid.")
-    rule: Json = {
+    body_rule = {
         **rules.ENVELOPE,
         "properties!": {
             "startIpAddress!": rules.Text(pattern=r"\d{1,3}(\.\d{1,3}){3}"),
@@ -127,7 +123,7 @@ class FirewallRules(Child):
     }
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self.rule, new=call.existing is None)
+        body = self.sent(call)
         first, last = (
             [int(part) for part in body["properties"][key].split(".")] for key in ("startIpAddress", "endIpAddress")
         )

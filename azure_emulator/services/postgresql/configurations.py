@@ -25,11 +25,11 @@ class Configurations(Child):
     type = CONFIGURATION
     stored = False
     work = child("configuration", "UpdateOrcasServerParameterManagementOperation", 10)
-    rule: Json = {
+    body_rule = {
         **rules.ENVELOPE,
         "properties!": {
-            "value": rules.Text(),
-            "source": rules.Text(),
+            "value": rules.TEXT,
+            "source": rules.TEXT,
             **rules.read_only(
                 "description",
                 "defaultValue",
@@ -88,7 +88,7 @@ class Configurations(Child):
         return self._set(call)
 
     def _set(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self.rule, new=False)
+        body = self.sent(call)
         name, sent = call.target.name.lower(), body["properties"]
         refuse_stopped(self._server(call))
         error = _problem(name, sent.get("value"))

@@ -43,51 +43,51 @@ CONFIGURATION = f"{SERVER}/configurations"
 _SWITCH = rules.OneOf("Enabled", "Disabled")
 _RULE: Json = {
     **rules.TRACKED,
-    "identity": rules.Map(rules.Anything()),
-    "sku": {"name!": rules.Text(), "tier!": rules.OneOf("Burstable", "GeneralPurpose", "MemoryOptimized")},
+    "identity": rules.OBJECT,
+    "sku": {"name!": rules.TEXT, "tier!": rules.OneOf("Burstable", "GeneralPurpose", "MemoryOptimized")},
     "properties": {
-        "administratorLogin": rules.Text(),
-        "administratorLoginPassword": rules.Text(),
-        "version": rules.Text(),
+        "administratorLogin": rules.TEXT,
+        "administratorLoginPassword": rules.TEXT,
+        "version": rules.TEXT,
         "createMode": rules.OneOf(
             "Default", "Create", "Update", "PointInTimeRestore", "GeoRestore", "Replica", "ReviveDropped"
         ),
-        "availabilityZone": rules.Text(),
-        "replicationRole": rules.Text(),
-        "sourceServerResourceId": rules.Text(),
-        "pointInTimeUTC": rules.Text(),
-        "replica": rules.Map(rules.Anything()),
-        "cluster": rules.Map(rules.Anything()),
+        "availabilityZone": rules.TEXT,
+        "replicationRole": rules.TEXT,
+        "sourceServerResourceId": rules.TEXT,
+        "pointInTimeUTC": rules.TEXT,
+        "replica": rules.OBJECT,
+        "cluster": rules.OBJECT,
         "storage": {
-            "storageSizeGB": rules.Whole(),
+            "storageSizeGB": rules.WHOLE,
             "autoGrow": _SWITCH,
-            "tier": rules.Text(),
-            "iops": rules.Whole(),
-            "throughput": rules.Whole(),
+            "tier": rules.TEXT,
+            "iops": rules.WHOLE,
+            "throughput": rules.WHOLE,
             "type": rules.OneOf("Premium_LRS", "PremiumV2_LRS", "UltraSSD_LRS", ""),
         },
-        "authConfig": {"activeDirectoryAuth": _SWITCH, "passwordAuth": _SWITCH, "tenantId": rules.Text()},
+        "authConfig": {"activeDirectoryAuth": _SWITCH, "passwordAuth": _SWITCH, "tenantId": rules.TEXT},
         "backup": {
-            "backupRetentionDays": rules.Whole(),
+            "backupRetentionDays": rules.WHOLE,
             "geoRedundantBackup": _SWITCH,
             "earliestRestoreDate": rules.READ_ONLY,
         },
-        "dataEncryption": rules.Map(rules.Anything()),
+        "dataEncryption": rules.OBJECT,
         "highAvailability": {
             "mode": rules.OneOf("Disabled", "ZoneRedundant", "SameZone"),
-            "standbyAvailabilityZone": rules.Text(),
+            "standbyAvailabilityZone": rules.TEXT,
             "state": rules.READ_ONLY,
         },
         "maintenanceWindow": {
-            "customWindow": rules.Text(),
-            "dayOfWeek": rules.Whole(),
-            "startHour": rules.Whole(),
-            "startMinute": rules.Whole(),
+            "customWindow": rules.TEXT,
+            "dayOfWeek": rules.WHOLE,
+            "startHour": rules.WHOLE,
+            "startMinute": rules.WHOLE,
         },
         "network": {
             "publicNetworkAccess": _SWITCH,
-            "delegatedSubnetResourceId": rules.Text(),
-            "privateDnsZoneArmResourceId": rules.Text(),
+            "delegatedSubnetResourceId": rules.TEXT,
+            "privateDnsZoneArmResourceId": rules.TEXT,
         },
         **rules.read_only(
             "fullyQualifiedDomainName", "minorVersion", "state", "replicaCapacity", "privateEndpointConnections"
@@ -114,7 +114,7 @@ class Servers(ResourceType):
 
     def check(self, call: Call) -> None:
         super().check(call)
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = self.sent(call)
         if call.existing is None:
             problem = self._creation_error(call, body)
         else:
@@ -124,7 +124,7 @@ class Servers(ResourceType):
 
     def put(self, call: Call) -> Response:
         refuse_busy(call, call.target.id)
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = self.sent(call)
         if call.existing is not None:
             return self._change(call, call.existing, body)
         error = self._creation_error(call, body)
@@ -214,7 +214,7 @@ class Servers(ResourceType):
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
         refuse_busy(call, existing.id)
-        return self._change(call, existing, rules.clean(call.request.json(), _RULE, new=False, patch=True))
+        return self._change(call, existing, self.sent(call, patch=True))
 
     def _change(self, call: Call, existing: Resource, body: Json) -> Response:
         """PUT on an existing server changes it as PATCH does (the CLI sends it for updates)."""

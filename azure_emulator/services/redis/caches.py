@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from azure_emulator.core import rules
-from azure_emulator.core.effects import effect
+from azure_emulator.core import endings, rules
+from azure_emulator.core.effects import EFFECTS, effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Request, Response
-from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register
+from azure_emulator.core.resource_types import Call, ResourceType, display_location, register
 from azure_emulator.core.store import Resource
 from azure_emulator.core.world import World
 from azure_emulator.services.managedidentity.identities import assigned
@@ -49,7 +49,7 @@ _REBOOT: Json = {
 _SWITCH = rules.OneOf("Enabled", "Disabled")
 _RULE: Json = {
     **rules.TRACKED,
-    "zones": [rules.Text()],
+    "zones": rules.TEXTS,
     "identity": rules.IDENTITY,
     "properties!": {
         "sku": {
@@ -57,20 +57,20 @@ _RULE: Json = {
             "family!": rules.OneOf("C", "P"),
             "capacity!": rules.Whole(0, 6),
         },
-        "enableNonSslPort": rules.Flag(),
+        "enableNonSslPort": rules.FLAG,
         "minimumTlsVersion": rules.OneOf("1.0", "1.1", "1.2"),
         "publicNetworkAccess": _SWITCH,
-        "redisConfiguration": rules.Map(rules.Anything()),
-        "redisVersion": rules.Text(),
-        "tenantSettings": rules.Map(rules.Text()),
-        "shardCount": rules.Whole(),
-        "replicasPerMaster": rules.Whole(),
-        "replicasPerPrimary": rules.Whole(),
-        "subnetId": rules.Text(),
-        "staticIP": rules.Text(),
+        "redisConfiguration": rules.OBJECT,
+        "redisVersion": rules.TEXT,
+        "tenantSettings": rules.Map(rules.TEXT),
+        "shardCount": rules.WHOLE,
+        "replicasPerMaster": rules.WHOLE,
+        "replicasPerPrimary": rules.WHOLE,
+        "subnetId": rules.TEXT,
+        "staticIP": rules.TEXT,
         "updateChannel": rules.OneOf("Stable", "Preview"),
-        "disableAccessKeyAuthentication": rules.Flag(),
-        "zonalAllocationPolicy": rules.Text(),
+        "disableAccessKeyAuthentication": rules.FLAG,
+        "zonalAllocationPolicy": rules.TEXT,
         **rules.read_only(
             "provisioningState",
             "hostName",
@@ -97,12 +97,12 @@ class Caches(ResourceType):
 
     def check(self, call: Call) -> None:
         super().check(call)
-        sku = rules.clean(call.request.json(), _RULE, new=call.existing is None)["properties"].get("sku")
+        sku = self.sent(call)["properties"].get("sku")
         if sku is not None:
             _check_sku(sku)
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = self.sent(call)
         sent = body["properties"]
         if "sku" not in sent:
             raise Refusal(
@@ -193,7 +193,7 @@ class Caches(ResourceType):
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
         self._refuse_running(call, existing)
-        return self._change(call, existing, rules.clean(call.request.json(), _RULE, new=False, patch=True), 202)
+        return self._change(call, existing, self.sent(call, patch=True), 202)
 
     def delete(self, call: Call) -> Response:
         existing = call.must_exist()
@@ -217,7 +217,7 @@ class Caches(ResourceType):
     def _reboot(self, call: Call) -> Response:
         existing = call.must_exist()
         self._refuse_running(call, existing)
-        rules.clean(call.request.json(), _REBOOT, new=False)
+        rules.clean(call.request.json(), _REBOOT)
         return Response(200, {"message": f"Reboot of '{existing.name}' has begun."})
 
     def _list_keys(self, call: Call) -> Response:
@@ -256,17 +256,6 @@ def _ready(world: World, operation: Json) -> None:
         world.store.put(found)
 
 
-@effect("redis.unchanged")
-def _unchanged(world: World, operation: Json) -> None:
-    """A flush leaves nothing to be seen."""
-
-
-@effect("redis.deleted")
-def _deleted(world: World, operation: Json) -> None:
-    if not operation["error"]:
-        delete_now(world, operation["resource"])
-
-
 def check_name(world: World, request: Request, segments: list[str]) -> Response:
     """200 without a body where the name is free (learn.microsoft.com/rest/api/redis/redis/check-name-availability)."""
     name = str(request.json().get("name", ""))
@@ -275,6 +264,7 @@ def check_name(world: World, request: Request, segments: list[str]) -> Response:
     return Response(200)
 
 
+EFFECTS.update({"redis.unchanged": endings.unchanged, "redis.deleted": endings.removed})
 register(Caches())
 
 PATHS = [

@@ -6,14 +6,13 @@ import ipaddress
 from dataclasses import replace
 from typing import Any
 
-from azure_emulator.core import rules
-from azure_emulator.core.effects import effect
+from azure_emulator.core import endings, rules
+from azure_emulator.core.effects import EFFECTS
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Response
-from azure_emulator.core.resource_types import Call, ResourceType, delete_now, display_location, register
+from azure_emulator.core.resource_types import Call, ResourceType, display_location, register
 from azure_emulator.core.store import Resource
-from azure_emulator.core.world import World
 from azure_emulator.services.redis.caches import REDIS
 from azure_emulator.services.redis.enterprise import DATABASE
 
@@ -39,10 +38,10 @@ class FirewallRules(ResourceType):
     tracked = False
     name_pattern = r"[A-Za-z0-9_]{1,256}"
     name_error = ("InvalidRequestBody", "The rule name '{name}' is invalid: letters, digits and underscores.")
-    _rule: Json = {**rules.ENVELOPE, "properties!": {"startIP!": rules.Text(), "endIP!": rules.Text()}}
+    body_rule = {**rules.ENVELOPE, "properties!": {"startIP!": rules.TEXT, "endIP!": rules.TEXT}}
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self._rule, new=call.existing is None)
+        body = self.sent(call)
         sent = body["properties"]
         if _number(sent["startIP"]) > _number(sent["endIP"]):
             raise Refusal(400, "InvalidRequestBody", "startIP is behind endIP.", target="properties.startIP")
@@ -76,7 +75,7 @@ class AccessPolicyAssignments(ResourceType):
     tracked = False
     name_pattern = r"[A-Za-z0-9]{1,60}"
     name_error = ("InvalidRequestBody", "The assignment name '{name}' is invalid: up to 60 letters and digits.")
-    _rule: Json = {
+    body_rule = {
         **rules.ENVELOPE,
         "properties!": {
             "accessPolicyName!": rules.OneOf("default"),
@@ -91,7 +90,7 @@ class AccessPolicyAssignments(ResourceType):
         return display_location(cluster.body["location"])
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self._rule, new=call.existing is None)
+        body = self.sent(call)
         shown = {
             "id": call.target.id,
             "name": call.target.name,
@@ -108,10 +107,5 @@ class AccessPolicyAssignments(ResourceType):
         return call.accept(_DELETE, existing.id, place=self._place(call))
 
 
-@effect("managed redis.assignment deleted")
-def _deleted(world: World, operation: Json) -> None:
-    if not operation["error"]:
-        delete_now(world, operation["resource"])
-
-
+EFFECTS.update({"managed redis.assignment deleted": endings.removed})
 register(FirewallRules(), AccessPolicyAssignments())

@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from azure_emulator.core import rules
-from azure_emulator.core.effects import effect
+from azure_emulator.core import endings, rules
+from azure_emulator.core.effects import EFFECTS, effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Response
@@ -32,14 +32,14 @@ _PUBLIC_ACCESS_SINCE = "2025-07-01"
 _RULE: Json = {
     **rules.TRACKED,
     "kind": rules.READ_ONLY,
-    "sku!": {"name!": rules.Text(), "capacity": rules.Whole()},
-    "zones": [rules.Text()],
+    "sku!": {"name!": rules.TEXT, "capacity": rules.WHOLE},
+    "zones": rules.TEXTS,
     "identity": rules.IDENTITY,
     "properties": {
         "minimumTlsVersion": rules.OneOf("1.0", "1.1", "1.2"),
         "highAvailability": _SWITCH,
         "publicNetworkAccess": _SWITCH,
-        "encryption": rules.Map(rules.Anything()),
+        "encryption": rules.OBJECT,
         **rules.read_only(
             "hostName",
             "provisioningState",
@@ -67,9 +67,9 @@ _DATABASE_RULE: Json = {
             "NoEviction",
         ),
         "accessKeysAuthentication": _SWITCH,
-        "modules": [{"name!": rules.Text(), "args": rules.Text(), "version": rules.READ_ONLY}],
-        "persistence": rules.Map(rules.Anything()),
-        "geoReplication": rules.Map(rules.Anything()),
+        "modules": [{"name!": rules.TEXT, "args": rules.TEXT, "version": rules.READ_ONLY}],
+        "persistence": rules.OBJECT,
+        "geoReplication": rules.OBJECT,
         "deferUpgrade": rules.OneOf("Deferred", "NotDeferred"),
         **rules.read_only("provisioningState", "resourceState", "redisVersion", "keySpaceNotification"),
     },
@@ -117,11 +117,11 @@ class Clusters(ResourceType):
 
     def check(self, call: Call) -> None:
         super().check(call)
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = self.sent(call)
         self._check(call, body, body.get("properties", {}))
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = self.sent(call)
         sent = body.get("properties", {})
         self._check(call, body, sent)
         if call.existing is not None:
@@ -207,7 +207,7 @@ class Clusters(ResourceType):
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
         _refuse_running(call, existing.id)
-        body = rules.clean(call.request.json(), _RULE, new=False, patch=True)
+        body = self.sent(call, patch=True)
         if body.get("sku") and body["sku"].get("name") not in SKUS:
             raise Refusal(
                 400, "InvalidRequestBody", f"The sku '{body['sku'].get('name')}' is not known.", target="sku.name"
@@ -263,7 +263,7 @@ class Databases(ResourceType):
         return cluster
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _DATABASE_RULE, new=call.existing is None)
+        body = self.sent(call)
         sent, cluster = body.get("properties", {}), self._cluster(call)
         _check_policy(cluster, sent)
         if cluster.properties["resourceState"] != "Running":
@@ -324,7 +324,7 @@ class Databases(ResourceType):
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
         _refuse_running(call, existing.id)
-        body = rules.clean(call.request.json(), _DATABASE_RULE, new=False, patch=True)
+        body = self.sent(call, patch=True)
         return self._change(call, existing, body.get("properties") or {}, 202)
 
     def delete(self, call: Call) -> Response:
@@ -363,11 +363,6 @@ def _ready(world: World, operation: Json) -> None:
         world.store.put(found)
 
 
-@effect("managed redis.unchanged")
-def _unchanged(world: World, operation: Json) -> None:
-    """A flush leaves nothing to be seen."""
-
-
 @effect("managed redis.deleted")
 def _deleted(world: World, operation: Json) -> None:
     found = world.store.get(operation["resource"])
@@ -378,4 +373,5 @@ def _deleted(world: World, operation: Json) -> None:
         delete_now(world, found.id)
 
 
+EFFECTS.update({"managed redis.unchanged": endings.unchanged})
 register(Clusters(), Databases())

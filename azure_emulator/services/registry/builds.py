@@ -24,11 +24,11 @@ TASK_RUN = "Microsoft.ContainerRegistry/registries/taskRuns"
 _RUN = Work("build.finished", ("build", "run"), "registry")
 _TASK_RUN_RULE: Json = {
     **rules.ENVELOPE,
-    "location": rules.Text(),
+    "location": rules.TEXT,
     "identity": rules.IDENTITY,
     "properties!": {
-        "runRequest": rules.Map(rules.Anything()),
-        "forceUpdateTag": rules.Text(),
+        "runRequest": rules.OBJECT,
+        "forceUpdateTag": rules.TEXT,
         "provisioningState": rules.READ_ONLY,
         "runResult": rules.READ_ONLY,
     },
@@ -193,7 +193,7 @@ class Runs(ResourceType):
     def patch(self, call: Call) -> Response:
         """Whether the run is kept in the archive is all that can be changed."""
         registry, run = self._run(call)
-        run["archive"] = rules.clean(call.request.json(), {"isArchiveEnabled": rules.Flag()}, new=False).get(
+        run["archive"] = rules.clean(call.request.json(), {"isArchiveEnabled": rules.FLAG}).get(
             "isArchiveEnabled", run["archive"]
         )
         call.world.store.set("run", f"{registry.key}/{run['id']}", run)
@@ -240,13 +240,14 @@ class TaskRuns(ResourceType):
     (learn.microsoft.com/azure/container-registry/container-registry-task-run-template)."""
 
     type = TASK_RUN
+    body_rule = _TASK_RUN_RULE
     tracked = False
     name_pattern = r"[A-Za-z0-9_-]{5,50}"
 
     def put(self, call: Call) -> Response:
         registry = call.world.store.get(call.target.parent)
         assert registry is not None
-        body = rules.clean(call.request.json(), _TASK_RUN_RULE, new=call.existing is None)
+        body = self.sent(call)
         sent = body["properties"]
         if "runRequest" not in sent:
             raise Refusal(400, "InvalidRequestContent", "The property 'properties.runRequest' is required.")

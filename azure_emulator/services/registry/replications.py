@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from azure_emulator.core import rules
+from azure_emulator.core import endings, rules
 from azure_emulator.core.clock import stamp
-from azure_emulator.core.effects import effect
+from azure_emulator.core.effects import EFFECTS, effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work
 from azure_emulator.core.messages import Response
-from azure_emulator.core.resource_types import Call, ResourceType, delete_now, register, system_data
+from azure_emulator.core.resource_types import Call, ResourceType, register, system_data
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
@@ -44,7 +44,7 @@ _DELETE = Work(
 _RULE: Json = {
     **rules.TRACKED,
     "properties": {
-        "regionEndpointEnabled": rules.Flag(),
+        "regionEndpointEnabled": rules.FLAG,
         "zoneRedundancy": rules.OneOf("Enabled", "Disabled"),
         "provisioningState": rules.READ_ONLY,
         "status": rules.READ_ONLY,
@@ -61,7 +61,7 @@ class Replications(ResourceType):
     name_pattern = r"[A-Za-z0-9]{5,50}"
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = self.sent(call)
         registry = call.world.store.get(call.target.parent)
         assert registry is not None
         if registry.body["sku"]["name"] != "Premium":
@@ -112,10 +112,5 @@ def _ready(world: World, operation: Json) -> None:
         world.store.put(found)
 
 
-@effect("replication.deleted")
-def _deleted(world: World, operation: Json) -> None:
-    if not operation["error"]:
-        delete_now(world, operation["resource"])
-
-
+EFFECTS.update({"replication.deleted": endings.removed})
 register(Replications())

@@ -11,22 +11,22 @@ Json = dict[str, Any]
 PLATFORM: Json = {
     "os!": rules.OneOf("Linux", "Windows"),
     "architecture": rules.OneOf("amd64", "x86", "386", "arm", "arm64"),
-    "variant": rules.Text(),
+    "variant": rules.TEXT,
 }
 CREDENTIALS: Json = {
-    "sourceRegistry": {"loginMode": rules.Text(), "identity": rules.Text()},
-    "customRegistries": rules.Map(rules.Anything()),
+    "sourceRegistry": {"loginMode": rules.TEXT, "identity": rules.TEXT},
+    "customRegistries": rules.OBJECT,
 }
-ARGUMENTS = [{"name!": rules.Text(), "value!": rules.Text(), "isSecret": rules.Flag()}]
-AGENT: Json = {"cpu": rules.Whole()}
+ARGUMENTS = [{"name!": rules.TEXT, "value!": rules.TEXT, "isSecret": rules.FLAG}]
+AGENT: Json = {"cpu": rules.WHOLE}
 _COMMON: Json = {
-    "type!": rules.Text(),
-    "isArchiveEnabled": rules.Flag(),
-    "agentPoolName": rules.Text(),
-    "logTemplate": rules.Text(),
+    "type!": rules.TEXT,
+    "isArchiveEnabled": rules.FLAG,
+    "agentPoolName": rules.TEXT,
+    "logTemplate": rules.TEXT,
 }
 _AGENT: Json = {
-    "sourceLocation": rules.Text(),
+    "sourceLocation": rules.TEXT,
     "timeout": rules.Whole(300, 28800),
     "agentConfiguration": AGENT,
     "platform!": PLATFORM,
@@ -37,30 +37,30 @@ RULES: dict[str, Json] = {
         **_COMMON,
         **_AGENT,
         "dockerFilePath!": rules.Text(least=1),
-        "imageNames": [rules.Text()],
-        "isPushEnabled": rules.Flag(),
-        "noCache": rules.Flag(),
-        "target": rules.Text(),
+        "imageNames": rules.TEXTS,
+        "isPushEnabled": rules.FLAG,
+        "noCache": rules.FLAG,
+        "target": rules.TEXT,
         "arguments": ARGUMENTS,
     },
     "EncodedTaskRunRequest": {
         **_COMMON,
         **_AGENT,
         "encodedTaskContent!": rules.Text(least=1),
-        "encodedValuesContent": rules.Text(),
+        "encodedValuesContent": rules.TEXT,
         "values": ARGUMENTS,
     },
     "FileTaskRunRequest": {
         **_COMMON,
         **_AGENT,
         "taskFilePath!": rules.Text(least=1),
-        "valuesFilePath": rules.Text(),
+        "valuesFilePath": rules.TEXT,
         "values": ARGUMENTS,
     },
     "TaskRunRequest": {
         **_COMMON,
         "taskId!": rules.Text(least=1),
-        "overrideTaskStepProperties": rules.Map(rules.Anything()),
+        "overrideTaskStepProperties": rules.OBJECT,
     },
 }
 
@@ -75,7 +75,7 @@ def cleaned(body: Json) -> Json:
             f"The request content was invalid: the type is one of {', '.join(RULES)}, not {body.get('type')!r}.",
             target="type",
         )
-    return {**rules.clean(body, RULES[kind], new=True), "type": kind}
+    return {**rules.clean(body, RULES[kind]), "type": kind}
 
 
 def without_secrets(request: Json) -> Json:

@@ -19,18 +19,18 @@ Json = dict[str, Any]
 TASK = "Microsoft.ContainerRegistry/registries/tasks"
 _STEP: Json = {
     "type!": rules.OneOf("Docker", "FileTask", "EncodedTask"),
-    "contextPath": rules.Text(),
-    "contextAccessToken": rules.Text(),
-    "dockerFilePath": rules.Text(),
-    "imageNames": [rules.Text()],
-    "isPushEnabled": rules.Flag(),
-    "noCache": rules.Flag(),
-    "target": rules.Text(),
+    "contextPath": rules.TEXT,
+    "contextAccessToken": rules.TEXT,
+    "dockerFilePath": rules.TEXT,
+    "imageNames": rules.TEXTS,
+    "isPushEnabled": rules.FLAG,
+    "noCache": rules.FLAG,
+    "target": rules.TEXT,
     "arguments": ARGUMENTS,
-    "taskFilePath": rules.Text(),
-    "valuesFilePath": rules.Text(),
-    "encodedTaskContent": rules.Text(),
-    "encodedValuesContent": rules.Text(),
+    "taskFilePath": rules.TEXT,
+    "valuesFilePath": rules.TEXT,
+    "encodedTaskContent": rules.TEXT,
+    "encodedValuesContent": rules.TEXT,
     "values": ARGUMENTS,
     "baseImageDependencies": rules.READ_ONLY,
 }
@@ -42,13 +42,13 @@ _RULE: Json = {
         "status": rules.OneOf("Enabled", "Disabled"),
         "platform": PLATFORM,
         "agentConfiguration": AGENT,
-        "agentPoolName": rules.Text(),
+        "agentPoolName": rules.TEXT,
         "timeout": rules.Whole(300, 28800),
         "step": _STEP,
-        "trigger": rules.Map(rules.Anything()),
+        "trigger": rules.OBJECT,
         "credentials": CREDENTIALS,
-        "logTemplate": rules.Text(),
-        "isSystemTask": rules.Flag(),
+        "logTemplate": rules.TEXT,
+        "isSystemTask": rules.FLAG,
         "creationDate": rules.READ_ONLY,
         "provisioningState": rules.READ_ONLY,
     },
@@ -65,7 +65,7 @@ class Tasks(ResourceType):
     name_pattern = r"[A-Za-z0-9_-]{5,50}"
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = self.sent(call)
         sent = body["properties"]
         for name in ("platform", "step"):
             if name not in sent and not sent.get("isSystemTask"):
@@ -97,7 +97,7 @@ class Tasks(ResourceType):
 
     def patch(self, call: Call) -> Response:
         existing = call.must_exist()
-        body = rules.clean(call.request.json(), _RULE, new=False, patch=True)
+        body = self.sent(call, patch=True)
         existing.body["properties"] = rules.update(existing.properties, body.get("properties") or {})
         _check_step(existing.properties.get("step"))
         if "tags" in body:

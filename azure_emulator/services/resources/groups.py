@@ -30,9 +30,9 @@ _DELETE = Work(
 )
 _RULE: Json = {
     **rules.ENVELOPE,
-    "location!": rules.Text(),
+    "location!": rules.TEXT,
     "tags": rules.TAGS,
-    "managedBy": rules.Text(),
+    "managedBy": rules.TEXT,
     "properties": {"provisioningState": rules.READ_ONLY},
 }
 
@@ -72,7 +72,7 @@ def put_group(world: World, request: Request, segments: list[str]) -> Response:
     sent = judged(world, request, identifier, GROUP, existing.body if existing else None)
     if not sent.get("location"):
         raise gateway(400, "LocationRequired", "The location property is required for this definition.")
-    body = rules.clean(sent, _RULE, new=existing is None)
+    body = rules.clean(sent, _RULE)
     if region(body["location"]) is None:
         raise gateway(
             400,
@@ -104,7 +104,7 @@ def patch_group(world: World, request: Request, segments: list[str]) -> Response
     group = find_group(world, segments[3])
     _refuse_deleting(group)
     check_locks(world.store, group.id, "PATCH")
-    body = rules.clean(judged(world, request, group.id, GROUP, group.body), _RULE, new=False, patch=True)
+    body = rules.clean(judged(world, request, group.id, GROUP, group.body), _RULE, patch=True)
     rules.check_tags(body.get("tags"))
     if "tags" in body:
         group.body["tags"] = body["tags"] or {}

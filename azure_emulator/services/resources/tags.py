@@ -14,7 +14,7 @@ Json = dict[str, Any]
 _RULE: Json = {
     **rules.ENVELOPE,
     "operation": rules.OneOf("Merge", "Replace", "Delete"),
-    "properties!": {"tags": rules.Map(rules.Text())},
+    "properties!": {"tags": rules.Map(rules.TEXT)},
 }
 _SUBSCRIPTION = "subscription tags"
 
@@ -60,14 +60,14 @@ class Tags(ResourceType):
         return self._shown(call, self._current(call)[1])
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=True)
+        body = self.sent(call)
         found, _ = self._current(call)
         tags = body["properties"].get("tags", {})
         self._keep(call, found, tags)
         return self._shown(call, tags)
 
     def patch(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=False)
+        body = self.sent(call)
         if "operation" not in body:
             raise Refusal(400, "InvalidRequestContent", "The property 'operation' is Merge, Replace or Delete.")
         found, current = self._current(call)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from azure_emulator.core import rules
+from azure_emulator.core import endings, rules
 from azure_emulator.core.clock import stamp
-from azure_emulator.core.effects import FINALS, effect
+from azure_emulator.core.effects import EFFECTS, FINALS
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, in_location
 from azure_emulator.core.messages import Request, Response
@@ -45,48 +45,59 @@ _SKUS = (
     "StandardV2_ZRS",
     "StandardV2_GZRS",
 )
+_IP_RULES: list[Json] = [{"value!": rules.TEXT, "action": rules.TEXT}]
 _RULE: Json = {
     **rules.TRACKED,
     "sku!": {"name!": rules.OneOf(*_SKUS), "tier": rules.READ_ONLY},
     "kind!": rules.OneOf("Storage", "StorageV2", "BlobStorage", "FileStorage", "BlockBlobStorage"),
     "identity": rules.IDENTITY,
-    "extendedLocation": rules.Map(rules.Anything()),
-    "zones": [rules.Text()],
-    "placement": rules.Map(rules.Anything()),
+    "extendedLocation": rules.OBJECT,
+    "zones": rules.TEXTS,
+    "placement": rules.OBJECT,
     "properties": {
         "accessTier": rules.OneOf("Hot", "Cool", "Cold", "Premium"),
-        "allowBlobPublicAccess": rules.Flag(),
-        "allowCrossTenantReplication": rules.Flag(),
-        "allowSharedKeyAccess": rules.Flag(),
+        "allowBlobPublicAccess": rules.FLAG,
+        "allowCrossTenantReplication": rules.FLAG,
+        "allowSharedKeyAccess": rules.FLAG,
         "allowedCopyScope": rules.OneOf("PrivateLink", "AAD"),
-        "defaultToOAuthAuthentication": rules.Flag(),
+        "defaultToOAuthAuthentication": rules.FLAG,
         "dnsEndpointType": rules.OneOf("Standard", "AzureDnsZone"),
-        "dualStackEndpointPreference": rules.Map(rules.Anything()),
-        "encryption": rules.Map(rules.Anything()),
-        "enableExtendedGroups": rules.Flag(),
-        "immutableStorageWithVersioning": rules.Map(rules.Anything()),
-        "isHnsEnabled": rules.Flag(),
-        "isLocalUserEnabled": rules.Flag(),
-        "isNfsV3Enabled": rules.Flag(),
-        "isSftpEnabled": rules.Flag(),
-        "keyPolicy": {"keyExpirationPeriodInDays!": rules.Whole()},
+        "dualStackEndpointPreference": rules.OBJECT,
+        "encryption": rules.OBJECT,
+        "enableExtendedGroups": rules.FLAG,
+        "immutableStorageWithVersioning": rules.OBJECT,
+        "isHnsEnabled": rules.FLAG,
+        "isLocalUserEnabled": rules.FLAG,
+        "isNfsV3Enabled": rules.FLAG,
+        "isSftpEnabled": rules.FLAG,
+        "keyPolicy": {"keyExpirationPeriodInDays!": rules.WHOLE},
         "largeFileSharesState": _SWITCH,
         "minimumTlsVersion": rules.OneOf("TLS1_0", "TLS1_1", "TLS1_2", "TLS1_3"),
         "networkAcls": {
-            "bypass": rules.Text(),
+            "bypass": rules.TEXT,
             "defaultAction": rules.OneOf("Allow", "Deny"),
-            "ipRules": [{"value!": rules.Text(), "action": rules.Text()}],
-            "virtualNetworkRules": [rules.Map(rules.Anything())],
-            "resourceAccessRules": [rules.Map(rules.Anything())],
-            "ipv6Rules": [rules.Map(rules.Anything())],
+            "ipRules": _IP_RULES,
+            "virtualNetworkRules": [{"id!": rules.TEXT, "action": rules.TEXT, "state": rules.READ_ONLY}],
+            "resourceAccessRules": [{"resourceId": rules.TEXT, "tenantId": rules.TEXT}],
+            "ipv6Rules": _IP_RULES,
         },
         "publicNetworkAccess": rules.OneOf("Enabled", "Disabled", "SecuredByPerimeter"),
-        "routingPreference": rules.Map(rules.Anything()),
-        "sasPolicy": rules.Map(rules.Anything()),
-        "supportsHttpsTrafficOnly": rules.Flag(),
-        "azureFilesIdentityBasedAuthentication": rules.Map(rules.Anything()),
-        "customDomain": rules.Map(rules.Anything()),
+        "routingPreference": rules.OBJECT,
+        "sasPolicy": rules.OBJECT,
+        "supportsHttpsTrafficOnly": rules.FLAG,
+        "azureFilesIdentityBasedAuthentication": rules.OBJECT,
+        "customDomain": rules.OBJECT,
+        "allowSharedKeyAccessForServices": rules.OBJECT,
+        "dataCollaborationPolicyProperties": rules.OBJECT,
+        "geoPriorityReplicationStatus": rules.OBJECT,
         **rules.read_only(
+            "accountMigrationInProgress",
+            "blobRestoreStatus",
+            "failoverInProgress",
+            "geoReplicationStats",
+            "isSkuConversionBlocked",
+            "lastGeoFailoverTime",
+            "storageAccountSkuConversionStatus",
             "provisioningState",
             "creationTime",
             "keyCreationTime",
@@ -121,7 +132,7 @@ class Accounts(ResourceType):
             _refuse_taken(call.world, call.target.name)
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), _RULE, new=call.existing is None)
+        body = self.sent(call)
         if call.existing is not None:
             return self._change(call, call.existing, body)
         _refuse_taken(call.world, call.target.name)
@@ -187,7 +198,7 @@ class Accounts(ResourceType):
         return Response(200, existing.body)
 
     def patch(self, call: Call) -> Response:
-        return self._change(call, call.must_exist(), rules.clean(call.request.json(), _RULE, new=False, patch=True))
+        return self._change(call, call.must_exist(), self.sent(call, patch=True))
 
     def delete(self, call: Call) -> Response:
         delete_now(call.world, call.must_exist().id)
@@ -255,19 +266,6 @@ def _refuse_taken(world: World, name: str) -> None:
         )
 
 
-@effect("storage.ready")
-def _ready(world: World, operation: Json) -> None:
-    account = world.store.get(operation["resource"])
-    if account is not None:
-        account.properties["provisioningState"] = "Failed" if operation["error"] else "Succeeded"
-        world.store.put(account)
-
-
-def _final(world: World, operation: Json) -> Response:
-    account = world.store.get(operation["resource"])
-    return Response(200, account.body if account is not None else None)
-
-
 def check_name(world: World, request: Request, segments: list[str]) -> Response:
     name = str(request.json().get("name", ""))
     if not re.fullmatch(Accounts.name_pattern, name):
@@ -286,7 +284,8 @@ def usages(world: World, request: Request, segments: list[str]) -> Response:
     return Response(200, {"value": [{"unit": "Count", "currentValue": len(used), "limit": 250, "name": name}]})
 
 
-FINALS["storage"] = _final
+EFFECTS.update({"storage.ready": endings.settled})
+FINALS["storage"] = endings.shows(200)
 register(Accounts())
 
 _P = ("subscriptions", "*", "providers", "microsoft.storage")

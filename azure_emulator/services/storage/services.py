@@ -41,11 +41,7 @@ class _Service(ResourceType):
         return Response(200, self._shown(call))
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(
-            call.request.json(),
-            {**rules.ENVELOPE, "sku": rules.READ_ONLY, "properties": rules.Map(rules.Anything())},
-            new=False,
-        )
+        body = self.sent(call)
         shown = {"properties": body.get("properties", {})}
         call.world.store.put(Resource(call.target.id, self.type, shown, call.now))
         return Response(200, self._shown(call))
@@ -55,13 +51,52 @@ class _Service(ResourceType):
         return Response(200, {"value": [self._shown(Call(call.world, call.request, target, None))]})
 
 
+_CORS: Json = {
+    "corsRules": [
+        {
+            "allowedOrigins!": rules.TEXTS,
+            "allowedMethods!": rules.TEXTS,
+            "allowedHeaders!": rules.TEXTS,
+            "exposedHeaders!": rules.TEXTS,
+            "maxAgeInSeconds!": rules.WHOLE,
+        }
+    ]
+}
+_RETENTION: Json = {"enabled": rules.FLAG, "days": rules.Whole(1, 365), "allowPermanentDelete": rules.FLAG}
+
+
 class BlobServices(_Service):
     type = f"{ACCOUNT}/blobServices"
+    body_rule = {
+        **rules.ENVELOPE,
+        "sku": rules.READ_ONLY,
+        "properties": {
+            "automaticSnapshotPolicyEnabled": rules.FLAG,
+            "changeFeed": {"enabled": rules.FLAG, "retentionInDays": rules.Whole(1, 146000)},
+            "containerDeleteRetentionPolicy": _RETENTION,
+            "cors": _CORS,
+            "defaultServiceVersion": rules.TEXT,
+            "deleteRetentionPolicy": _RETENTION,
+            "isVersioningEnabled": rules.FLAG,
+            "lastAccessTimeTrackingPolicy": rules.OBJECT,
+            "restorePolicy": rules.OBJECT,
+            "staticWebsite": rules.OBJECT,
+        },
+    }
     defaults: Json = {"cors": {"corsRules": []}, "deleteRetentionPolicy": {"enabled": False}}
 
 
 class FileServices(_Service):
     type = f"{ACCOUNT}/fileServices"
+    body_rule = {
+        **rules.ENVELOPE,
+        "sku": rules.READ_ONLY,
+        "properties": {
+            "cors": _CORS,
+            "protocolSettings": rules.OBJECT,
+            "shareDeleteRetentionPolicy": _RETENTION,
+        },
+    }
     defaults: Json = {
         "cors": {"corsRules": []},
         "protocolSettings": {"smb": {}},
@@ -74,7 +109,6 @@ class _Item(ResourceType):
 
     tracked = False
     name_pattern = _NAME
-    rule: Json = {}
     defaults: Json = {}
 
     def _write(self, call: Call, body: Json) -> Resource:
@@ -92,12 +126,12 @@ class _Item(ResourceType):
         return call.world.store.put(Resource(call.target.id, self.type, shown, created))
 
     def put(self, call: Call) -> Response:
-        body = rules.clean(call.request.json(), self.rule, new=call.existing is None)
+        body = self.sent(call)
         return Response(200 if call.existing else 201, self._write(call, body).body)
 
     def patch(self, call: Call) -> Response:
         call.must_exist()
-        return Response(200, self._write(call, rules.clean(call.request.json(), self.rule, new=False, patch=True)).body)
+        return Response(200, self._write(call, self.sent(call, patch=True)).body)
 
     def delete(self, call: Call) -> Response:
         call.world.store.drop(call.must_exist().id)
@@ -107,18 +141,23 @@ class _Item(ResourceType):
 class Containers(_Item):
     type = f"{ACCOUNT}/blobServices/containers"
     name_error = ("InvalidResourceName", "The container name '{name}' is invalid.")
-    rule: Json = {
+    body_rule = {
         **rules.ENVELOPE,
         "etag": rules.READ_ONLY,
         "properties": {
             "publicAccess": rules.OneOf("None", "Blob", "Container"),
-            "metadata": rules.Map(rules.Text()),
-            "defaultEncryptionScope": rules.Text(),
-            "denyEncryptionScopeOverride": rules.Flag(),
-            "enableNfsV3AllSquash": rules.Flag(),
-            "enableNfsV3RootSquash": rules.Flag(),
-            "immutableStorageWithVersioning": rules.Map(rules.Anything()),
+            "metadata": rules.Map(rules.TEXT),
+            "defaultEncryptionScope": rules.TEXT,
+            "denyEncryptionScopeOverride": rules.FLAG,
+            "enableNfsV3AllSquash": rules.FLAG,
+            "enableNfsV3RootSquash": rules.FLAG,
+            "immutableStorageWithVersioning": rules.OBJECT,
             **rules.read_only(
+                "deletedTime",
+                "immutabilityPolicy",
+                "leaseDuration",
+                "legalHold",
+                "remainingRetentionDays",
                 "deleted",
                 "etag",
                 "hasImmutabilityPolicy",
@@ -139,26 +178,38 @@ class Containers(_Item):
         "deleted": False,
         "remainingRetentionDays": 0,
     }
-    body_rule = rule
 
 
 class Shares(_Item):
     type = f"{ACCOUNT}/fileServices/shares"
     name_error = ("InvalidResourceName", "The share name '{name}' is invalid.")
-    rule: Json = {
+    body_rule = {
         **rules.ENVELOPE,
         "etag": rules.READ_ONLY,
         "properties": {
             "shareQuota": rules.Whole(1, 102400),
             "accessTier": rules.OneOf("TransactionOptimized", "Hot", "Cool", "Premium"),
             "enabledProtocols": rules.OneOf("SMB", "NFS"),
-            "metadata": rules.Map(rules.Text()),
+            "metadata": rules.Map(rules.TEXT),
             "rootSquash": rules.OneOf("NoRootSquash", "RootSquash", "AllSquash"),
-            "signedIdentifiers": [rules.Map(rules.Anything())],
-            "provisionedIops": rules.Whole(),
-            "provisionedBandwidthMibps": rules.Whole(),
-            "fileSharePaidBursting": rules.Map(rules.Anything()),
+            "signedIdentifiers": [
+                {
+                    "id": rules.TEXT,
+                    "accessPolicy": {"startTime": rules.TEXT, "expiryTime": rules.TEXT, "permission": rules.TEXT},
+                }
+            ],
+            "provisionedIops": rules.WHOLE,
+            "provisionedBandwidthMibps": rules.WHOLE,
+            "fileSharePaidBursting": rules.OBJECT,
             **rules.read_only(
+                "deletedTime",
+                "includedBurstIops",
+                "leaseDuration",
+                "maxBurstCreditsForIops",
+                "nextAllowedProvisionedBandwidthDowngradeTime",
+                "nextAllowedProvisionedIopsDowngradeTime",
+                "nextAllowedQuotaDowngradeTime",
+                "remainingRetentionDays",
                 "accessTierChangeTime",
                 "accessTierStatus",
                 "deleted",
@@ -178,7 +229,6 @@ class Shares(_Item):
         "leaseStatus": "unlocked",
         "leaseState": "available",
     }
-    body_rule = rule
 
 
 register(BlobServices(), FileServices(), Containers(), Shares())
