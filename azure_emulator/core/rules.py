@@ -66,6 +66,11 @@ class Anything:
 
 
 @dataclass(frozen=True)
+class Nothing:
+    """What is not served: no value fits. Of items of a list: the list is empty."""
+
+
+@dataclass(frozen=True)
 class ReadOnly:
     """Set by the service: ignored in what is sent, of a new resource as of one that exists (azd sends a whole GET
     back; recorded traffic of Azure/azure-cli has `name`, `source` and the like in new ones)."""
@@ -137,6 +142,8 @@ def _check(value: Any, rule: Rule, path: str, patch: bool) -> Any:
 
 
 def _scalar(value: Any, rule: Rule, path: str) -> Any:
+    if isinstance(rule, Nothing):
+        raise _Problem(path, "This is not served here.")
     if isinstance(rule, Text):
         return _text(value, rule, path)
     if isinstance(rule, OneOf):

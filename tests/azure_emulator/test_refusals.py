@@ -8,13 +8,12 @@ an answer as a fault (path, status, code):
 
 - policies of an organisation: RequestDisallowedByPolicy;
 - quota, capacity and offers of a subscription: InsufficientQuota, SubscriptionIsOverQuotaForSku,
-  MaxNumberOfEnvsExceeded, LocationIsOfferRestricted, ParameterOutOfRange "in []";
+  LocationIsOfferRestricted, ParameterOutOfRange "in []";
 - load: 429 and its Retry-After, 500, 502, 503, 504, dropped connections;
 - other words for the same thing, of which no rule says when they come: FlagMustBeSetForRestore, Conflict,
   RequestConflict, AnotherOperationInProgress, ContainerAppLockConflict;
 - tenants to which the older Azure Cache for Redis is closed (the code is not known), and clouds that do not have a
-  service;
-- what would need the networks themselves: the size of a subnet, addresses that overlap, a domain that is not verified.
+  service.
 
 Nor does it refuse a PostgreSQL password for three characters in a row of the login: that is said of other databases of
 Azure alone. The whole login in the password is refused.

@@ -51,6 +51,7 @@ VERSIONS = {
     "Microsoft.Cache": "2025-07-01",
     "Microsoft.App": "2026-01-01",
     "Microsoft.Network": "2025-09-01",
+    "Microsoft.Network/privateDnsZones": "2024-06-01",
     "Microsoft.Storage": "2026-04-01",
     "Microsoft.Authorization/roleAssignments": "2022-04-01",
     "Microsoft.Authorization/roleDefinitions": "2022-04-01",

@@ -40,6 +40,8 @@ _DELETE = replace(
     result=in_location("Microsoft.Network", "operationResults"),
     final="empty",
 )
+_EMPTY: list[Any] = [rules.Nothing()]
+"""What is not served here: clients send an empty list of it."""
 _SUBNET_PROPERTIES: Json = {
     "addressPrefix": rules.TEXT,
     "addressPrefixes": rules.TEXTS,
@@ -67,7 +69,7 @@ _SUBNET_PROPERTIES: Json = {
             "provisioningState": rules.READ_ONLY,
         }
     ],
-    "serviceEndpointPolicies": [rules.OBJECT],
+    "serviceEndpointPolicies": _EMPTY,
     "privateEndpointNetworkPolicies": rules.TEXT,
     "privateLinkServiceNetworkPolicies": rules.TEXT,
     "defaultOutboundAccess": rules.FLAG,
@@ -95,7 +97,7 @@ _RULE: Json = {
         "encryption": rules.OBJECT,
         "flowTimeoutInMinutes": rules.Whole(4, 30),
         "privateEndpointVNetPolicies": rules.TEXT,
-        "virtualNetworkPeerings": rules.ANY,
+        "virtualNetworkPeerings": _EMPTY,
         **rules.read_only("provisioningState", "resourceGuid", "defaultPublicNatGateway", "flowLogs"),
     },
 }

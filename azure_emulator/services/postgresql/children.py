@@ -132,7 +132,9 @@ class FirewallRules(Child):
             error = invalid("startIpAddress")
         server = self._server(call)
         if server.properties["network"].get("delegatedSubnetResourceId"):
-            error = ("FirewallRulesNotSupported", "Firewall rules are not supported for servers in a virtual network.")
+            # It should fail, says the service's team (github.com/Azure/azure-rest-api-specs issue 20616); its words are
+            # not known.
+            error = invalid("firewallRuleName")
         return self._write(call, body, error, {})
 
 

@@ -55,11 +55,11 @@ _RULE: Json = {
     "zones": rules.TEXTS,
     "placement": rules.OBJECT,
     "properties": {
-        "accessTier": rules.OneOf("Hot", "Cool", "Cold", "Premium"),
+        "accessTier": rules.OneOf("Hot", "Cool", "Cold", "Premium", "Smart"),
         "allowBlobPublicAccess": rules.FLAG,
         "allowCrossTenantReplication": rules.FLAG,
         "allowSharedKeyAccess": rules.FLAG,
-        "allowedCopyScope": rules.OneOf("PrivateLink", "AAD"),
+        "allowedCopyScope": rules.OneOf("All", "PrivateLink", "AAD"),
         "defaultToOAuthAuthentication": rules.FLAG,
         "dnsEndpointType": rules.OneOf("Standard", "AzureDnsZone"),
         "dualStackEndpointPreference": rules.OBJECT,

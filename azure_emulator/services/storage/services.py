@@ -159,7 +159,6 @@ class Containers(_Item):
                 "legalHold",
                 "remainingRetentionDays",
                 "deleted",
-                "etag",
                 "hasImmutabilityPolicy",
                 "hasLegalHold",
                 "lastModifiedTime",
