@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.steps import Step
 
 SIGN_IN = "sign_in"  # what comes before the first step, in the graph
+ASK_FIRST = "ask_first"  # what comes before all others: the first one sees to what can be asked at all
 
 
 # ---------------------------------------------------------------------------------------------------------------- state
@@ -259,6 +260,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self.decider = decider or self._new_decider()
         self.deciding = RLock()
         self.progress = cli.progress.Progress(self.reporter, self.state)
+        self.foreseen: Planned | None = None  # what this run would write, where a plan of it was made before
         self.ran: dict[str, tuple[list[str], float]] = {}
         self._failures: list[DeployerError] = []
 
@@ -292,7 +294,9 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self.control = control or run.control.RunControl(self.config.deployment.parallelism)
         self.control.lock_held = self.state.lock_held
         self.control.on_wait = self.waits
-        needs = {SIGN_IN: (), **{step.name: step.needs or (SIGN_IN,) for step in STEPS}}
+        first, *others = STEPS
+        needs = {SIGN_IN: (), first.name: (SIGN_IN,), ASK_FIRST: (first.name,)}
+        needs |= {step.name: (ASK_FIRST, *step.needs) for step in others}
         try:
             failures = run.schedule.run_by_needs(
                 needs,
@@ -326,7 +330,10 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             if name == SIGN_IN:
                 records = ResourceRecords(self.state.state, self._save_deployment_state, self.state.mutex)
                 self.connect(records, self.control)
+                cli.target.tell_live(self.reporter, self.state, self.session)
                 self._begin()
+            elif name == ASK_FIRST:
+                self._ask_first()
             else:
                 self.outputs[name] = getattr(self, f"_step_{name}")()
         except DeployerError as error:
@@ -363,8 +370,11 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         records = planning.making.memory_of(self.state.state)
         self.connect(records, control)
         try:
+            cli.target.tell_live(self.reporter, self.state, self.session)
             self._look_around()
             planned = planning.making.make_plan(STEPS, self.decider, self, self.plan, records, refresh=refresh)
+            for text in planning.asking.judge(self.session, planned):
+                self.warn(text)
             if refresh:
                 planned.unknown = provision.survey.unknown(self.session)
             return planned
@@ -374,7 +384,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
     def _begin(self) -> None:
         """Check whose the state is, look once at what exists, and write down what this run goes by."""
         self._look_around()
-        self.state.state["target"] = self.session.target
+        self.state.state["target"] = cli.target.recorded(self.session)
         self.decider.begin_run(self._forcing[2])
         self.state.save()
 
@@ -382,6 +392,38 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         """Whose state and group these are, and what of the recorded resources is gone: reasons to run a step."""
         self.state.check_target(self.session.target)
         planning.surroundings.look_around(self.session, self.decider, adopt=self.adopt)
+
+    def _ask_first(self) -> None:
+        """Ask Azure whether it would take what is about to be written.
+
+        Raises:
+            AzureError: it would refuse something, in a way that is worth stopping for; so does DeploymentError.
+        """
+        planned = self.foreseen or self._foreseen()
+        if planned is None:
+            return
+        answers = planned.answers or planning.asking.ask(self.session, planned.plan)
+        for text in answers.told:
+            self.warn(text)
+        if answers.errors:
+            self.state.save()  # what was found good is not asked about again
+            raise run.schedule.together(answers.errors)
+
+    def _foreseen(self) -> Planned | None:
+        """What the run would write; None where the program itself is at fault, which the step then meets again."""
+        try:
+            return planning.asking.foresee(STEPS, self.decider, self.session, self._planner)
+        except Exception:  # a step records its fault, and what failed besides is told before it
+            self.logger.debug("what would be written could not be foreseen", exc_info=True)
+            return None
+
+    def _planner(self, session: Any) -> IdempotentDraftGenieDeployer:
+        """Tells what the steps would do, on a session for planning."""
+        planner = IdempotentDraftGenieDeployer(
+            self.config, self.logger, True, self.state, reporter=self.reporter, decider=self.decider
+        )
+        planner.adopt, planner.repair, planner.session = self.adopt, self.repair, session
+        return planner
 
     # --- one step ---
 
@@ -521,6 +563,8 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     config = config or configuration.validate(raw)
     logger = run.log.open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
     cli.preflight.tell_notices(config, reporter)
+    if cli.target.needs_yes(state.state["target"], auto_approve=args.auto_approve):
+        cli.target.ask(reporter, _planned(args, config, state, plan, reporter), offline_target(raw))
     with cli.state_commands.locked(state, args, reporter):
         state.check_rescued()
         state.put_earlier_aside()
@@ -545,6 +589,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         )  # fmt: skip
         deployer.adopt = args.adopt
         deployer.repair = bool(args.refresh)
+        deployer.foreseen = found if found is not None and found.asked else None
         return _deploy(deployer, args, began)
 
 
@@ -559,6 +604,7 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
     decider, config, plan = _decided(args, raw, state)
     cli.preflight.check(decider, plan, state, reporter)
     if not args.refresh and not any(decision.runs for decision in plan.values()):
+        cli.target.tell(reporter, state.state["target"], {}, state.where)
         return cli.plan_view.show_plan(args, plan, reporter, None)
     config = config or configuration.validate(raw)
     cli.preflight.tell_notices(config, reporter)
@@ -604,6 +650,7 @@ def _planned(
     try:
         planned = deployer.make_plan(control, refresh=bool(args.refresh))
     except (AuthenticationError, NoEmulatorError) as error:
+        cli.target.tell(reporter, state.state["target"], offline_target(config.raw), state.where)
         reporter.message(f"Azure was not asked: {error.message}", level="note")
         return planning.making.by_what_is_recorded(decisions)
     for text in deployer.warnings:
@@ -613,6 +660,7 @@ def _planned(
 
 def _nothing_to_do(plan: Mapping[str, Decision], state: StateManager, reporter: Reporter, began: float) -> int:
     Interrupts.decide(SUCCESS)
+    cli.target.tell(reporter, state.state["target"], {}, state.where)
     for name, decision in plan.items():
         reporter.step(name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
     reporter.result(*report.summary(state.state, STEP_NAMES, {}, time.monotonic() - began, asked=False))

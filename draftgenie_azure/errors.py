@@ -209,7 +209,8 @@ ADVICE: Mapping[str, str] = {
     "ScopeLocked": "A management lock protects this resource. Remove the lock, or leave the resource alone.",
     "RequestDisallowedByPolicy": "An Azure Policy forbids this. Change the configuration, or ask for an exemption.",
     "MissingSubscriptionRegistration": "Register the resource provider: az provider register --namespace <namespace>",
-    "NoRegisteredProviderFound": "The region or API version is not offered to this subscription; try another region.",
+    "NoRegisteredProviderFound": "The region or API version is not offered to this subscription. --force-step "
+    "check_prerequisites finds an API version that is; else try another region.",
     "InvalidResourceGroupLocation": "The resource group exists in another region. Use that region, or another name.",
     "InvalidResourceLocation": "A resource of this name exists in another region. Use that region, or another name.",
     "LocationNotAvailableForResourceType": "This kind of resource is not offered in the region; set `locations`.",

@@ -141,6 +141,7 @@ def open_session(
             logger=logger,
             budget=float(config.advanced.operation_timeout),
         )
+        transport.versions.remember(records.document.get("api_versions"))
         arm = ArmClient(transport, records, control, logger, baselines=baselines, plan=plan, repair=repair)
         claims = token_claims(transport.token(endpoints.audience))
         subscription_id = subscription_id or _only_subscription(arm)

@@ -91,7 +91,9 @@ STEPS: tuple[Step, ...] = (
         "Check sign-in, subscription, regions, resource providers, rights and names",
         config=(*_PLACE, "locations", *_NAMES),
         services=(None, ("image",)),
-        tools=("prerequisites", "existing_images", "offers", "docker_command", "build_log", "registry_data"),
+        tools=(
+            "prerequisites", "versions", "existing_images", "offers", "docker_command", "build_log", "registry_data",
+        ),
     ),
     Step(
         "create_resource_group",

@@ -124,12 +124,14 @@ def check_location(call: Call, kind: ResourceType, body: dict[str, Any]) -> None
         return
     if kind.anywhere and str(location).lower() == "global":
         return
-    if region(str(location)) is None:
+    offered = call.world.served(kind.type, "locations")
+    known = list(REGIONS) if offered is None else [name for place in offered if (name := region(place))]
+    if region(str(location)) not in known:
         raise gateway(
             400,
             "LocationNotAvailableForResourceType",
             f"The provided location '{location}' is not available for resource type '{kind.type}'. List of "
-            f"available regions for the resource type is '{','.join(REGIONS)}'.",
+            f"available regions for the resource type is '{','.join(known)}'.",
         )
     if call.existing is None:
         return

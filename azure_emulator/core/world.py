@@ -75,6 +75,21 @@ def _checked_dns(declared: Any) -> dict[str, dict[str, list[str]]]:
     }
 
 
+def _checked_offers(declared: Any) -> dict[str, dict[str, list[str]]]:
+    """Versions and locations by type, or a ValueError that says what is wrong."""
+    if not isinstance(declared, Mapping):
+        raise ValueError("offers: a mapping of types is expected")
+    for name, lists in declared.items():
+        if not isinstance(lists, Mapping) or not set(lists) <= {"versions", "locations"}:
+            raise ValueError(f"offers: {name}: versions and locations are expected")
+        if not all(isinstance(values, list) for values in lists.values()):
+            raise ValueError(f"offers: {name}: lists are expected")
+    return {
+        str(name).lower(): {key: [str(item) for item in values] for key, values in lists.items()}
+        for name, lists in declared.items()
+    }
+
+
 @dataclass(frozen=True)
 class Identity:
     """Who this Azure is; made once and kept in `emulator.json`."""
@@ -124,6 +139,7 @@ class World:
         self.secrets = SecretFile(directory / "vault.json", read_only)
         self.faults = Faults(directory / "faults.json", read_only)
         self.policies = Policies()
+        self.offers: dict[str, dict[str, list[str]]] = {}
         self.log = RequestLog(None if read_only else directory / "requests.jsonl")
         self.clock = Clock(float((self.store.record("meta", "clock") or {}).get("offset", 0.0)))
         self.operations = Operations(self.store, self.clock, self.durations)
@@ -238,6 +254,11 @@ class World:
 
     # Settings
 
+    def served(self, type_name: str, what: str) -> tuple[str, ...] | None:
+        """The `versions` or `locations` in which this cloud serves a type, where it was told to serve it in few."""
+        declared = self.offers.get(type_name.lower(), {}).get(what)
+        return None if declared is None else tuple(declared)
+
     def adjust(self, settings: Mapping[str, Any]) -> None:
         """Takes what the control address or an attaching client sets."""
         if settings.get("scale") is not None:
@@ -248,6 +269,8 @@ class World:
             self.dns = _checked_dns(settings["dns"])
         if settings.get("tasks_allowed") is not None:
             self.tasks_allowed = bool(settings["tasks_allowed"])
+        if settings.get("offers") is not None:
+            self.offers = _checked_offers(settings["offers"])
         if settings.get("policies") is not None:
             self.policies.declare(settings["policies"])
 
@@ -258,6 +281,7 @@ class World:
         self.faults.forget()
         self.policies.declare([])
         self.dns.clear()
+        self.offers.clear()
         self.uploads.clear()
         self.app_secrets.clear()
         shutil.rmtree(self.directory / "blobs", ignore_errors=True)

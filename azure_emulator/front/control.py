@@ -78,7 +78,7 @@ def _faults(world: World, request: Request) -> Response:
 
 def _settings(world: World, request: Request) -> Response:
     sent = request.json()
-    unknown = set(sent) - {"scale", "images", "faults", "policies", "tasks_allowed", "dns"}
+    unknown = set(sent) - {"scale", "images", "faults", "policies", "tasks_allowed", "dns", "offers"}
     if unknown:
         raise Refusal(400, "BadSetting", f"unknown settings: {', '.join(sorted(unknown))}")
     try:

@@ -112,7 +112,7 @@ def _fits(pattern: tuple[str, ...], segments: list[str]) -> bool:
 
 
 def _fixed(world: World, request: Request, segments: list[str], fixed: FixedPath) -> Response:
-    check_version(request, fixed.version_of)
+    check_version(request, fixed.version_of, world.served(fixed.version_of, "versions"))
     namespace = fixed.version_of.split("/")[0]
     if fixed.action and request.principal is not None:
         scope = (
@@ -148,7 +148,8 @@ def _resource(world: World, request: Request, segments: list[str]) -> Response:
     located = locate(world, segments)
     kind, target = located.kind, located.target
     action = located.rest[0].lower() if located.rest else ""
-    check_version(request, kind.type, ACTION_VERSIONS.get((kind.type.lower(), action)))
+    versions = ACTION_VERSIONS.get((kind.type.lower(), action)) or world.served(kind.type, "versions")
+    check_version(request, kind.type, versions)
     _check_method(request, located)
     _authorize(world, request, located)
     existing = None if located.collection else world.store.get(target.id)

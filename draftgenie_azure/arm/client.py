@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from functools import partial
 
+from draftgenie_azure.arm import preflight
 from draftgenie_azure.arm.ensure import Ensurer
 from draftgenie_azure.arm.listing import LiveResources
 from draftgenie_azure.arm.operations import Operations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.arm.plan import Plan
+    from draftgenie_azure.arm.preflight import Answer, Question
     from draftgenie_azure.arm.transport import Reply, Transport
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.resource_records import ResourceRecords
@@ -58,6 +60,8 @@ class ArmClient:
     ) -> None:
         self._transport = transport
         self._control = control
+        self._logger = logger
+        self._repair = repair
         self.plan = plan
         self.live = LiveResources(transport)
         self.baselines = baselines or Baselines()
@@ -65,6 +69,15 @@ class ArmClient:
         self.ensurer = Ensurer(
             transport, self.live, self._operations, records, self.baselines, control, logger, plan=plan, repair=repair
         )
+
+    def for_planning(self, plan: Plan, records: ResourceRecords) -> ArmClient:
+        """A client that writes nothing and tells in `plan` what this one would do; it has read what this one has."""
+        client = ArmClient(
+            self._transport, records, self._control, self._logger,
+            baselines=self.baselines, plan=plan, repair=self._repair,
+        )  # fmt: skip
+        client.live.recall(self.live, ())
+        return client
 
     # --- reading ---
 
@@ -83,6 +96,14 @@ class ArmClient:
     def listing(self, path: str, *, api_version: str, **params: str) -> Iterator[dict[str, Any]]:
         """Every item of a collection, page by page; nothing where the collection itself is missing."""
         return self.live.listing(path, api_version=api_version, **params)
+
+    def would_take(self, question: Question, location: str) -> Answer:
+        """Ask Azure whether it would take a body; nothing is made.
+
+        Raises:
+            AuthenticationError: the token is not accepted.
+        """
+        return preflight.ask(self._transport, question, location)
 
     # --- acting ---
 

@@ -438,9 +438,11 @@ class Ensurer:
         note = who(live) if live is not None else ""
         told = [replace(change, note=change.note or note) for change in look.comparison.others]
         seen = [replace(change, note=change.note or note) for change in look.comparison.unmanaged]
-        plan.add(
-            Entry(step, resource.key, resource.id, action, changes=look.changes, kept=told, seen=seen), body=look.wanted
-        )
+        if live is None:
+            body = _with(look.wanted, resource.at_creation() if resource.at_creation is not None else {})
+        else:
+            body = merged(resource.type, look.wanted, live, look.changes)
+        plan.add(Entry(step, resource.key, resource.id, action, changes=look.changes, kept=told, seen=seen), body=body)
         if look.action == CREATE:
             self.created.add(resource.key)
             self._records.creating(resource.key, resource.id, resource.api_version, step)

@@ -10,7 +10,7 @@ from draftgenie_azure.errors import NOT_AZURE, AzureError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from draftgenie_azure.arm.transport import Reply, Transport
@@ -62,6 +62,8 @@ class LiveResources:
         self._noted: dict[str, tuple[float, Body | None]] = {}  # what is there by our own doing, and since when
         self._written: dict[str, float] = {}  # when it was last written to: what was asked before says nothing
         self._made: set[str] = set()
+        self._refused: dict[str, AzureError] = {}  # reads that failed
+        self._recalled: dict[str, AzureError] = {}  # those of the plan before this run: they are this run's as well
 
     def read(self, resource_id: str, *, api_version: str | None = None) -> Body | None:
         """The live resource, or None where there is none.
@@ -71,7 +73,12 @@ class LiveResources:
         """
         version = api_version or ids.api_version(resource_id)
         asked = time.monotonic()
-        reply = self._get(resource_id, **{"api-version": version})
+        try:
+            reply = self._get(resource_id, **{"api-version": version})
+        except AzureError as error:
+            with self._mutex:
+                self._refused[resource_id.lower()] = error
+            raise
         body = None if reply.status == 404 else dict(reply.body)
         with self._mutex:
             self._seen[resource_id.lower()] = (asked, body)
@@ -105,6 +112,8 @@ class LiveResources:
         with self._mutex:
             if key in self._noted:
                 return self._noted[key][1]
+            if key in self._recalled:
+                raise self._recalled.pop(key)
             with_parent = ids.resource_type(resource_id) in _WITH_THE_PARENT
             if not with_parent and any(key.startswith(f"{made}/") for made in self._made):
                 return None  # what this run has made has nothing in it that this run did not put there
@@ -157,6 +166,19 @@ class LiveResources:
                 with self._mutex:
                     self._collections[collection.lower()] = (asked, found)
             return found
+
+    def recall(self, other: LiveResources, changing: Iterable[str]) -> None:
+        """Take over what another one has read, and nothing that it noted.
+
+        Args:
+            changing: ids of resources that Azure is at work on, which are read again.
+        """
+        with other._mutex, self._mutex:
+            self._seen |= other._seen
+            self._collections |= other._collections
+            self._recalled |= other._refused
+        for resource_id in changing:
+            self.forget(resource_id)
 
     def forget(self, resource_id: str) -> None:
         """Read a resource again when it is next asked for."""

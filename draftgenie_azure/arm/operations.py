@@ -184,6 +184,7 @@ class Operations:
             self._await(resource_id, operation["kind"], operation["url"], None)
         except OperationFailedError as error:
             self._logger.info("that operation ended badly: %s", error.message)
+        self._live.forget(resource_id)
         self._records.operation_ended(resource_id)
 
     def _await(self, resource_id: str, kind: str, url: str, reply: Reply | None) -> None:

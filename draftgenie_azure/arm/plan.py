@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.merge import merged
+from draftgenie_azure.arm.resource import CREATION_ID_TAG
 from draftgenie_azure.digests import PENDING
 
 TYPE_CHECKING = False
@@ -86,7 +87,7 @@ class Plan:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.bodies: dict[str, tuple[str, dict[str, Any]]] = {}  # key -> id and whole body of what is written
+        self.bodies: dict[str, tuple[str, dict[str, Any]]] = {}  # key -> id and whole body of what would be written
         self.faults: dict[str, list[str]] = {}  # step -> why it would fail
         self.step = ""  # the one that tells just now
         self._replaced: dict[str, str] = {}
@@ -165,7 +166,7 @@ def predicted(
     for key in _PENDING.get(resource.type, ()):
         properties[key] = pending(step)
     if resource.has_creation_id:
-        after["tags"] = {**(after.get("tags") or {}), "incarnation": pending(step)}
+        after["tags"] = {**(after.get("tags") or {}), CREATION_ID_TAG: pending(step)}
     return after
 
 

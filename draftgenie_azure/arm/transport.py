@@ -35,6 +35,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from draftgenie_azure.arm import causes, confidential, hosts
 from draftgenie_azure.arm.credentials import SharedCredential
 from draftgenie_azure.arm.sessions import CheckedTransport
+from draftgenie_azure.arm.versions import Versions
 from draftgenie_azure.errors import BUSY_CODES, NOT_AZURE, AuthenticationError, AzureError
 from draftgenie_azure.masking import MASK
 
@@ -154,8 +155,10 @@ class Transport:
         budget: float = 600.0,
     ) -> None:
         self.endpoints = endpoints
+        self.versions = Versions()
         self._credential = SharedCredential(sign_in)
         self._buckets = {"GET": Bucket(250, 25), "DELETE": Bucket(200, 10), "write": Bucket(200, 10)}
+        self._buckets["tenant"] = Bucket(200, 10)  # what is about no subscription has a limit of its own
         self._opening = threading.Lock()
         self._control = control
         self._logger = logger
@@ -181,8 +184,10 @@ class Transport:
         Raises:
             AzureError: it is an address of something else, where our token does not go.
         """
-        bucket = self._buckets.get(method, self._buckets["write"])
         path = hosts.path_of(path, self.endpoints)
+        kind = method if method in self._buckets else "write" if path.startswith("/subscriptions/") else "tenant"
+        bucket = self._buckets[kind]
+        request["params"] = self.versions.params(path, request.get("params"))
         reply = self._send(self._arm.send_request, method, path, bucket=bucket, **request)
         if reply.date is not None:
             self._ahead = reply.date - time.time()

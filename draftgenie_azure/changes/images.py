@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from draftgenie_azure.build_context import buildkit, findings
+from draftgenie_azure.changes.reasons import FILES, builders
 from draftgenie_azure.errors import Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from draftgenie_azure.build_context.context import Context
@@ -60,3 +61,20 @@ def _by_buildkit(hasher: Hasher, context: Context) -> bool:
     if str(wanted).lower() == "false":
         return False
     return bool(buildkit.needs(context.dockerfile_text, target=context.target))
+
+
+def changed(hasher: Hasher, before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
+    """The services whose image would be another one, by the recorded lines of the step that builds and by those now."""
+    different = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    services = hasher.built()
+    found: set[str] = set()
+    for name in different:
+        kind, _, key = name.partition(":")
+        parts = key.split(".")
+        if kind in FILES:
+            found.update(builders(name, hasher.images()))
+        elif parts[0] == "services" and len(parts) > 1:
+            found.add(parts[1])
+        else:
+            found.update(services)
+    return found.intersection(services)

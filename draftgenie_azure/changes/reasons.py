@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LONGEST_SHOWN = 80  # characters of a value
-_FILES = ("file", "mode", "link")
+FILES = ("file", "mode", "link")
 
 
 class Comparison:
@@ -51,11 +51,11 @@ class Comparison:
         changed = self._changed()
         services = {service: verb for service in _services(changed) if (verb := self._fate(service))}
         reasons = [f"service {service} {verb}" for service, verb in sorted(services.items())]
-        files = [name for name in changed if name.partition(":")[0] in _FILES]
+        files = [name for name in changed if name.partition(":")[0] in FILES]
         reasons += self._image_reasons(files, services) if files else []
         for name in changed:
             kind, _, key = name.partition(":")
-            if kind not in _FILES and _service_of(key) not in services:
+            if kind not in FILES and _service_of(key) not in services:
                 reasons.append(self._reason(kind, key, name))
         return reasons
 
@@ -106,7 +106,7 @@ class Comparison:
         images = self._images()
         touched: dict[str, dict[str, str]] = {}
         for name in files:
-            for service in _builders(name, images):
+            for service in builders(name, images):
                 if service not in services:
                     touched.setdefault(service, {}).setdefault(name.partition(":")[2], name)
         for service, names in sorted(touched.items()):
@@ -119,7 +119,7 @@ class Comparison:
             yield f"build context: {len(files)} files changed"
 
 
-def _builders(name: str, images: Mapping[str, frozenset[str]]) -> list[str]:
+def builders(name: str, images: Mapping[str, frozenset[str]]) -> list[str]:
     """The services whose image ships a file; for one that vanished, those that ship what was nearest to it."""
     found = [service for service, names in images.items() if name in names]
     if found:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         questions,
         state_commands,
         status,
+        target,
     )
 
 __getattr__ = modules_of(__name__)

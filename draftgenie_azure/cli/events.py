@@ -55,6 +55,7 @@ class Reporter:
         self._number: dict[str, int] = {}
         self._counts: dict[str, int] = {}
         self._result: Event = {}
+        self._named = False
         self.notes: list[str] = []
         self._lock = RLock()
 
@@ -81,6 +82,12 @@ class Reporter:
         if level == "note" and text not in self.notes:
             self.notes.append(text)
         self._emit("message", level=level, message=text)
+
+    def target(self, text: str, **facts: Any) -> None:
+        """What the command is about to work on; told once."""
+        if not self._named:
+            self._named = True
+            self._emit("target", message=text, **facts)
 
     def log_line(self, source: str, line: str) -> None:
         """A line of a container's log: a result."""

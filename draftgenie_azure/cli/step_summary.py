@@ -24,6 +24,7 @@ class StepSummary:
         self._steps: dict[str, tuple[str, Event]] = {}
         self._failures: list[Event] = []
         self._warnings: list[str] = []
+        self._target = ""
         self._end: Event = {}
 
     def take(self, event: Event) -> None:
@@ -31,6 +32,8 @@ class StepSummary:
         kind = str(event["type"])
         if kind.startswith("step_") and kind != "step_waits":
             self._steps[str(event["step"])] = (kind.removeprefix("step_").replace("_", " "), event)
+        elif kind == "target":
+            self._target = str(event["message"])
         elif kind == "error":
             self._failures.append(event)
         elif kind == "message" and event["level"] == "warning":
@@ -55,7 +58,8 @@ class StepSummary:
     def _told(self) -> list[str]:
         failures = [f"> **failed** {_cell(event['message'])}" for event in self._failures[:MOST_ROWS]]
         hints = [f"> next: {_cell(event['hint'])}" for event in self._failures[:MOST_ROWS] if event.get("hint")]
-        return failures + hints + [f"> **warning** {_cell(text)}" for text in self._warnings[:MOST_ROWS]]
+        target = [f"Target: {_cell(self._target)}"] if self._target else []
+        return target + failures + hints + [f"> **warning** {_cell(text)}" for text in self._warnings[:MOST_ROWS]]
 
     def _row(self, name: str) -> tuple[str, str, str, str]:
         what, event = self._steps[name]

@@ -87,6 +87,8 @@ class Lines:
         elif kind == "message":
             level = event["level"]
             self._print(sys.stderr, behind("" if level == "info" else f"{level}: ", event["message"]))
+        elif kind == "target":
+            self._print(sys.stderr, behind("target: ", event["message"]))
         elif kind == "log":
             line = printable.lines(f"{event['source']} {event['line']}")[0]
             self._print(sys.stdout, [printable.with_margin(line)])

@@ -9,6 +9,11 @@ from draftgenie_azure.lazy import modules_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from draftgenie_azure.planning import making, surroundings, view  # noqa: F401 - tells the type checker what is found below
+    from draftgenie_azure.planning import (  # noqa: F401 - tells the type checker what is found below
+        asking,
+        making,
+        surroundings,
+        view,
+    )
 
 __getattr__ = modules_of(__name__)

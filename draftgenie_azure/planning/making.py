@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.arm.diff import Change
     from draftgenie_azure.changes.decision import Decider
+    from draftgenie_azure.planning.asking import Answers
     from draftgenie_azure.steps import Step
 
     Outputs = dict[str, Any]
@@ -45,6 +46,7 @@ class Planned:
         looked: step -> what a look at its resources gave, where nothing else is a reason to run it.
         unknown: resources in the group that nobody declared; None where they were not looked for.
         asked: whether Azure was asked.
+        answers: what Azure said of what would be written, where it was asked that.
     """
 
     def __init__(self, plan: Plan, decisions: Mapping[str, Decision], *, asked: bool) -> None:
@@ -53,6 +55,7 @@ class Planned:
         self.looked: dict[str, list[str]] = {}
         self.unknown: list[str] | None = None
         self.asked = asked
+        self.answers: Answers | None = None
 
     @property
     def pending(self) -> bool:
@@ -119,6 +122,7 @@ def make_plan(
     records: ResourceRecords,
     *,
     refresh: bool = False,
+    given: Mapping[str, Callable[[Decision, Mapping[str, Outputs]], Outputs]] | None = None,
 ) -> Planned:
     """Decide each step, and have those that run tell what they would do.
 
@@ -128,6 +132,7 @@ def make_plan(
         deployer: connected for reading; its outputs are filled in.
         plan: filled by the steps.
         records: of a copy of the state.
+        given: step -> what gives the outputs that it would have, instead of the step.
     """
     decisions: dict[str, Decision] = {}
     looked: dict[str, list[str]] = {}
@@ -139,6 +144,9 @@ def make_plan(
         deployer.outputs[step.name] = dict(success.get("outputs", {}))
         looks = refresh and decision.verdict == "skip"
         if (decision.verdict in _QUIET and not looks) or _lacks_inputs(step, decision, deployer.outputs):
+            continue
+        if given is not None and step.name in given:
+            deployer.outputs[step.name] = given[step.name](decision, deployer.outputs)
             continue
         try:
             outputs = told(step, deployer, plan, records)

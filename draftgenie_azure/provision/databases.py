@@ -9,7 +9,7 @@ from draftgenie_azure.arm.client import Resource, creation_id
 from draftgenie_azure.arm.diff import CHANGE as CHANGED
 from draftgenie_azure.arm.diff import SECRET, Change
 from draftgenie_azure.arm.ensure import unchangeable
-from draftgenie_azure.arm.plan import CHANGE, DELETE, START, Entry
+from draftgenie_azure.arm.plan import CHANGE, DELETE, START, Entry, known_after
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.provision.bodies import databases as bodies
 from draftgenie_azure.provision.server_parameters import ServerParameters
@@ -111,9 +111,13 @@ class Databases:
             "postgresql_server",
             server_id,
             body,
-            at_creation=lambda: bodies.postgresql_server(self._config, postgresql.login, vault.value(PASSWORD)),
+            at_creation=lambda: bodies.postgresql_server(self._config, postgresql.login, self._password(vault)),
             has_creation_id=True,
         )
+
+    def _password(self, vault: Vault) -> str:
+        """The password that a server is made with; a plan does not read it."""
+        return vault.value(PASSWORD) if self._arm.plan is None else known_after(self._arm.plan)
 
     def _started(self, server_id: str, live: dict[str, Any] | None) -> dict[str, Any] | None:
         """The server, started where somebody stopped it: a stopped one takes no change."""

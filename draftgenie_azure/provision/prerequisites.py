@@ -9,7 +9,7 @@ from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.plan import CREATE, Entry
 from draftgenie_azure.errors import AzureError, DeployerError, DeploymentError
 from draftgenie_azure.nearest import did_you_mean
-from draftgenie_azure.provision import existing_images, offers
+from draftgenie_azure.provision import existing_images, offers, versions
 from draftgenie_azure.provision.docker_command import docker_command
 from draftgenie_azure.run.poll import poll
 from draftgenie_azure.run.schedule import side_by_side
@@ -60,6 +60,7 @@ class Prerequisites:
         self._control = session.control
         self._claims = session.claims
         self._logger = session.logger
+        self._providers: dict[str, dict[str, Any]] = {}  # by namespace, as they are found
 
     def check(self) -> None:
         """Register providers, and raise with every problem that was found.
@@ -69,8 +70,14 @@ class Prerequisites:
         """
         problems = [*self._builder(), *self._regions()]
         self.register(waits=False)
+        problems += versions.problems(self._session, self._providers)
+        self._raise(problems)  # in a version that is not served nothing further can be asked
         problems += [*self._rights(), *self._names(), *existing_images.problems(self._session)]
         problems += offers.problems(self._session)
+        self._raise(problems)
+
+    @staticmethod
+    def _raise(problems: list[str]) -> None:
         if problems:
             raise DeployerError("\n".join(problems), hint="Nothing was made yet. Correct this, then run again.")
 
@@ -108,7 +115,8 @@ class Prerequisites:
     def _register(self, namespace: str) -> str | None:
         """Ask for the registration of a resource provider; its address, or None where it is registered."""
         path = f"{self._scope.subscription}/providers/{namespace}"
-        if self._registered(path):
+        live = self._providers[namespace] = self._arm.read(path, api_version=PROVIDERS_VERSION) or {}
+        if live.get("registrationState") == "Registered":
             return None
         if self._arm.plan is not None:
             self._arm.plan.add(Entry(STEP, f"provider/{namespace}", path, CREATE, note="registered"))

@@ -24,7 +24,8 @@ _OPTIONAL_TEXT = (str, type(None))
 _DOCUMENT: Mapping[str, tuple[type, ...]] = {
     "version": _TEXT, "lineage": _TEXT, "serial": (int,), "salt": _TEXT, "hash_format": (int,), "last_updated": _TEXT,
     "target": _OBJECT, "steps": _OBJECT, "resources": _OBJECT, "secrets": _OBJECT, "operations": _OBJECT,
-    "secrets_digest": _OPTIONAL_TEXT, "validated": _OPTIONAL_TEXT, "forced": _LIST,
+    "secrets_digest": _OPTIONAL_TEXT, "validated": _OPTIONAL_TEXT, "forced": _LIST, "asked": _OBJECT,
+    "api_versions": _OBJECT,
 }
 _STEP: Mapping[str, tuple[type, ...]] = {
     "status": _TEXT, "timestamp": _TEXT, "started_at": _TEXT, "duration_seconds": _NUMBER, "dependency_hash": _TEXT,

@@ -22,7 +22,8 @@ STATE = ".azure-deployment-state-v1.json"
 SHARED = ROOT.parent / "shared"
 WRITES = ("PUT", "PATCH", "POST", "DELETE")
 # POSTs that change nothing: they ask for keys, names, addresses or tokens.
-ASKING = ("/listkeys", "/checknameavailability", "/token", "/exchange", "/getauthtoken", "/listlogsasurl")
+ASKING = ("/listkeys", "/checknameavailability", "/token", "/exchange", "/getauthtoken", "/listlogsasurl",
+          "/validateresources")  # fmt: skip
 
 
 @dataclass

@@ -105,7 +105,7 @@ class _Asked:
             self._judge(self.type, None)
             return  # a type that has no such check is passed over
         kind = REGISTRY[call.target.type.lower()]
-        check_version(call.request, kind.type)
+        check_version(call.request, kind.type, self.world.served(kind.type, "versions"))
         check_registered(self.world, kind.type.split("/")[0])
         kind.check_name(call)
         if kind.tracked:

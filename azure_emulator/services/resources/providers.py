@@ -37,13 +37,16 @@ def _provider(world: World, name: str) -> Json:
     types = [
         {
             "resourceType": kind.partition("/")[2],
-            "locations": list(REGIONS.values()),
+            "locations": list(locations),
             "apiVersions": sorted(versions, reverse=True),
             "defaultApiVersion": max(versions),
             "capabilities": "SupportsTags, SupportsLocation",
         }
-        for kind, versions in VERSIONS.items()
+        for kind, known in VERSIONS.items()
         if kind.split("/")[0] == namespace
+        for versions in [world.served(kind, "versions") or known]
+        for locations in [world.served(kind, "locations") or REGIONS.values()]
+        if world.served(kind, "versions") != ()
     ]
     return {
         "id": f"{world.subscription}/providers/{namespace}",

@@ -1,0 +1,228 @@
+"""Asks Resource Manager's `validateResources` whether it would take a body, before anything is written.
+
+Nothing is made by it, no other resource is looked for, and the right to read is enough. Types that have no such check
+are passed over by Azure. Sources: `resourceValidator.json` of github.com/Azure/azure-rest-api-specs, and the preflight
+packages of terraform-provider-azurerm and terraform-provider-azapi.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.plan import is_pending
+from draftgenie_azure.arm.properties import traits
+from draftgenie_azure.arm.resource import CREATION_ID_TAG
+from draftgenie_azure.arm.transport import Reply, refusal
+from draftgenie_azure.errors import ADVICE, BUSY_CODES, AuthenticationError, AzureError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from draftgenie_azure.arm.transport import Transport
+    from draftgenie_azure.arm.versions import Versions
+
+    Body = dict[str, Any]
+
+_PATH = "/providers/Microsoft.Resources/validateResources"
+_VERSION = "2020-10-01"  # what azurerm and azapi send
+_UNKNOWN = "[length('foo')]"  # an expression of a template: what it stands for is not judged
+_NO_ANSWER = (404, 405)
+_NO_SECRETS = frozenset({"properties.createMode"})  # never returned, and yet no secret
+# Codes that say nothing of the body: it is not known yet what it refers to, or an earlier step sees to it.
+_ABOUT_OTHERS = BUSY_CODES | {
+    "AuthorizationFailed",
+    "ConflictError",
+    "ContainerAppSecretKeyVaultUrlInvalid",
+    "ExpiredAuthenticationToken",
+    "FlagMustBeSetForRestore",
+    "InvalidAuthenticationToken",
+    "InvalidAuthenticationTokenTenant",
+    "InvalidEnvironmentId",
+    "ManagedEnvironmentNotProvisioned",
+    "MissingSubscriptionRegistration",
+    "NoRegisteredProviderFound",
+    "PrincipalNotFound",
+    "SubscriptionNotFound",
+    "VaultAlreadyExists",
+}
+
+
+class Question:
+    """One body that is asked about.
+
+    Args:
+        key: the state's name for the resource.
+        resource_id: its id.
+        body: what would be sent, whole; values that only a run makes known are not judged.
+
+    Attributes:
+        can_be_asked: whether it is known as far as the question needs it.
+    """
+
+    def __init__(self, key: str, resource_id: str, body: Body) -> None:
+        self.key = key
+        self.type = ids.resource_type(resource_id)
+        self._id = resource_id
+        head = {name: value for name, value in body.items() if name not in ("properties", "tags")}
+        self.can_be_asked = not is_pending([resource_id, head])
+        self._body = _without_secrets(self.type, {name: _known(value) for name, value in body.items()})
+
+    def digest(self, salt: str) -> str:
+        """What the body is, without the id that each plan makes anew for a new resource."""
+        tags = {name: value for name, value in (self._body.get("tags") or {}).items() if name != CREATION_ID_TAG}
+        text = json.dumps([salt, self._id.lower(), {**self._body, "tags": tags}], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+    def document(self, location: str, versions: Versions) -> Body:
+        """The request."""
+        namespace, kind = self.type.split("/", 1)
+        scope, name = _scope_and_name(self._id)
+        version = versions.sent(self._id, ids.api_version(self._id))
+        return {
+            "provider": namespace,
+            "type": kind,
+            "scope": scope,
+            "location": str(self._body.get("location") or location),
+            "performPreflightWithoutRbacWriteCheck": True,
+            "resources": [{**self._body, "name": name, "type": self.type, "apiVersion": version}],
+        }
+
+
+class Answer:
+    """What Azure said of one body; `error` is None where it would take it.
+
+    Attributes:
+        stops: whether the error is reason enough to write nothing; another one is told.
+        said: whether Azure had a say at all.
+        is_about_others: whether the error says nothing of the body.
+    """
+
+    def __init__(self, question: Question, error: AzureError | None = None, *, said: bool = True) -> None:
+        self.question = question
+        self.error = error
+        self.said = said
+        self.is_about_others = said and error is not None and error.code in _ABOUT_OTHERS
+        self.stops = said and error is not None and _says_what_to_do(error)
+
+
+def ask(transport: Transport, question: Question, location: str) -> Answer:
+    """Ask about one body.
+
+    Raises:
+        AuthenticationError: the token is not accepted.
+    """
+    error: AzureError | None
+    try:
+        reply = transport.arm(
+            "POST", _PATH, params={"api-version": _VERSION}, json_body=question.document(location, transport.versions),
+            accept=(400, 403, *_NO_ANSWER), tries=2,
+        )  # fmt: skip
+    except AuthenticationError:
+        raise
+    except AzureError as failure:
+        return Answer(question, failure, said=False)  # no answer, or a server's fault
+    if reply.status < 400:
+        return Answer(question)
+    found = [error for one in _innermost(reply.body) if (error := _error(question, reply, one)).code]
+    error = next((one for one in found if _says_what_to_do(one)), found[0] if found else None)
+    if error is None:
+        error = refusal(reply, f"{question.key}: asked beforehand")
+    return Answer(question, error, said=reply.status == 400)
+
+
+def _error(question: Question, reply: Reply, error: Body) -> AzureError:
+    """One reason that Azure gives against a body, with the policies that it names."""
+    refused = refusal(Reply(reply.status, reply.headers, {"error": error}), f"{question.key}: Azure would refuse it")
+    policies = ", ".join(dict.fromkeys(_policies(error)))
+    if policies:
+        refused.message += f" (policy {policies})"
+        refused.args = (refused.message,)
+    return refused
+
+
+def _says_what_to_do(error: AzureError) -> bool:
+    return error.code in ADVICE and error.code not in _ABOUT_OTHERS
+
+
+def _innermost(error: Any) -> Iterator[Body]:
+    """The errors behind `ResourceValidationFailed` and `PreflightValidationCheckFailed`: each on its own."""
+    if not isinstance(error, dict):
+        return
+    inner = error.get("error", error)
+    details = inner.get("details") if isinstance(inner, dict) else None
+    if isinstance(details, list) and details:
+        for detail in details:
+            yield from _innermost(detail)
+    elif isinstance(inner, dict):
+        yield inner
+
+
+def _scope_and_name(resource_id: str) -> tuple[str, str]:
+    """Where a resource is, and its name below that: `parent/child` for what is inside another one."""
+    parts = resource_id.strip("/").split("/")
+    lowered = [part.lower() for part in parts]
+    if "providers" not in lowered:
+        return "/" + "/".join(parts[:2]), parts[-1]
+    start = len(parts) - 1 - lowered[::-1].index("providers")
+    return "/" + "/".join(parts[:start]), "/".join(parts[start + 3 :: 2])
+
+
+def _without_secrets(type_: str, body: Body) -> Body:
+    """The body with an expression for each value that Azure never returns: a question has no secret in it."""
+    result = body
+    for path in traits(type_).write_only:
+        if path in _NO_SECRETS:
+            continue
+        result = _replaced(result, path.split("."))
+    secrets = ((result.get("properties") or {}).get("configuration") or {}).get("secrets")
+    return _replaced(result, ["properties", "configuration", "secrets[]", "value"], add=True) if secrets else result
+
+
+def _replaced(value: Any, path: list[str], *, add: bool = False) -> Any:
+    """A copy in which what stands at a path is an expression; with `add` also where a secret has no value in it."""
+    first, *rest = path
+    name = first.removesuffix("[]")
+    if not isinstance(value, dict):
+        return value
+    if not rest:
+        bare = add and "keyVaultUrl" not in value
+        return {**value, name: _UNKNOWN} if name in value or bare else value
+    if name not in value:
+        return value
+    inner = value[name]
+    if first.endswith("[]"):
+        return {**value, name: [_replaced(item, rest, add=add) for item in inner or []]}
+    return {**value, name: _replaced(inner, rest, add=add)}
+
+
+def _known(value: Any) -> Any:
+    """A value in which an expression stands for what only a run makes known."""
+    if isinstance(value, dict):
+        return {name: _known(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_known(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    if is_pending(value):
+        return _UNKNOWN
+    return f"[{value}" if value.startswith("[") and value.endswith("]") else value  # a text, and no expression
+
+
+def _policies(error: Any) -> Iterator[str]:
+    """Names of the policies that refuse, as far as an error says them."""
+    if isinstance(error, dict):
+        info = error.get("info")
+        if isinstance(info, dict):
+            shown = info.get("policyAssignmentDisplayName") or info.get("policyDefinitionDisplayName")
+            name = info.get("policyAssignmentName") or info.get("policyDefinitionName")
+            if shown or name:
+                yield " ".join(str(part) for part in (shown, f"({name})" if name and shown else name) if part)
+        for item in error.values():
+            yield from _policies(item)
+    elif isinstance(error, list):
+        for item in error:
+            yield from _policies(item)
