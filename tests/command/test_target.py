@@ -11,7 +11,7 @@ def answer(project: Project, arguments: list[str], said: bytes | None) -> tuple[
     """Run the command on a terminal, and answer its question where there is to be one; exit code and what was shown."""
     with Terminal(project.command(*arguments), project.directory, project.env(), columns=200) as terminal:
         if said is not None:
-            terminal.wait_for("[y/N] ")
+            terminal.wait_for("[y/N]")
             terminal.send(said)
         return terminal.end(), terminal.text()
 
