@@ -350,7 +350,7 @@ def test_process_that_ends_early_has_said_everything(deployed: Project) -> None:
 
     assert done.returncode == 0
     lines = out.read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 15
+    assert len(lines) == 16  # the target, the steps, the end
     assert '"event": "summary"' in lines[-1]
 
 
