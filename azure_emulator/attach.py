@@ -90,13 +90,14 @@ def attach(
     faults: Sequence[Mapping[str, object]] = (),
     images: Mapping[str, Mapping[str, object]] | None = None,
     policies: Sequence[Mapping[str, object]] = (),
+    dns: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
     start: bool = True,
     read_only: bool = False,
 ) -> Attached | None:
     """Joins the emulator of a directory, starting it if none runs.
 
     `start=False`: None if none runs. `read_only`: where none runs, one is started that writes no file; None if the
-    directory does not exist yet. What is given as scale, faults, images and policies is in force afterwards.
+    directory does not exist yet. What is given as scale, faults, images, policies and dns is in force afterwards.
     """
     directory = Path(directory).absolute()
     settings: dict[str, object] = {
@@ -104,6 +105,7 @@ def attach(
         "faults": [dict(fault) for fault in faults],
         "images": {key: dict(value) for key, value in (images or {}).items()},
         "policies": [dict(policy) for policy in policies],
+        **({"dns": {name: dict(records) for name, records in dns.items()}} if dns else {}),
     }
     joined = _join(directory)
     if joined is None and not start:

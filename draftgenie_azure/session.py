@@ -189,6 +189,7 @@ def _attach_emulator(config: Config, read_only: bool) -> Attached:
             faults=options.faults,
             images=options.images,
             policies=options.policies,
+            dns=options.dns,
             read_only=read_only,
         )
     except EmulatorError as error:

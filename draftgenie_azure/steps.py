@@ -81,18 +81,22 @@ _SHAPE = (
     "name", "kind", "image", "port", "additional_ports", "cpu", "memory", "min_replicas", "max_replicas", "ingress",
     "transport", "exposed_port", "allow_insecure", "health_path", "startup_seconds", "command", "args",
     "volume.type", "volume.mount_path", "scale", "workload_profile", "ip_restrictions", "cors", "session_affinity",
-    "dapr",
+    "dapr", "revision_mode",
 )
-_APPS = ("apps", "template_values", "bodies/apps", "bodies/features")
+_APPS = (
+    "apps", "template_values", "image_reference", "bodies/apps", "bodies/features", "bodies/registries",
+    "traffic", "bodies/traffic",
+)
 
 STEPS: tuple[Step, ...] = (
     Step(
         "check_prerequisites",
         "Check sign-in, subscription, regions, resource providers, rights and names",
-        config=(*_PLACE, "locations", *_NAMES),
+        config=(*_PLACE, "locations", "registries", *_NAMES),
         services=(None, ("image",)),
         tools=(
-            "prerequisites", "versions", "existing_images", "offers", "docker_command", "build_log", "registry_data",
+            "prerequisites", "versions", "existing_images", "image_reference", "bodies/registries", "offers",
+            "docker_command", "build_log", "registry_data",
         ),
     ),
     Step(
@@ -168,7 +172,7 @@ STEPS: tuple[Step, ...] = (
             "create_resource_group", "create_monitoring", "create_container_registry", "create_databases",
             "store_secrets", "create_container_apps_env",
         ),
-        config=(*_PLACE, "locations.container_apps", "tags"),
+        config=(*_PLACE, "locations.container_apps", "tags", "registries"),
         services=(INFRASTRUCTURE, _SHAPE),
         tools=_APPS,
     ),
@@ -179,7 +183,7 @@ STEPS: tuple[Step, ...] = (
             "create_resource_group", "create_monitoring", "create_container_registry", "create_databases",
             "store_secrets", "create_container_apps_env", "build_and_push_images",
         ),
-        config=(*_PLACE, "locations.container_apps", "tags"),
+        config=(*_PLACE, "locations.container_apps", "tags", "registries"),
         services=(APPLICATION, _SHAPE),
         tools=_APPS,
     ),
@@ -191,6 +195,7 @@ STEPS: tuple[Step, ...] = (
             "store_secrets", "create_container_apps_env", "build_and_push_images", "deploy_infrastructure_services",
             "deploy_application_services",
         ),
+        config=("registries",),
         variables="all",
         tools=_APPS,
     ),
@@ -201,7 +206,7 @@ STEPS: tuple[Step, ...] = (
             "create_resource_group", "create_monitoring", "create_container_registry", "create_databases",
             "store_secrets", "create_container_apps_env", "build_and_push_images", "configure_environment_variables",
         ),
-        config=(*_PLACE, "locations.container_apps", "tags"),
+        config=(*_PLACE, "locations.container_apps", "tags", "registries"),
         variables="migrations",
         tools=("migrations", *_APPS),
     ),
@@ -212,8 +217,13 @@ STEPS: tuple[Step, ...] = (
             "deploy_infrastructure_services", "deploy_application_services", "configure_environment_variables",
             "run_migrations",
         ),
-        services=(None, ("health_path", "ingress", "transport", "min_replicas")),
-        tools=("verify",),
+        services=(
+            None,
+            (
+                "health_path", "ingress", "transport", "min_replicas", "revision_mode", "traffic", "custom_domains",
+            ),
+        ),
+        tools=("verify", "traffic", "bodies/traffic", "domains", "bodies/domains",),
     ),
 )
 STEP_NAMES = tuple(step.name for step in STEPS)

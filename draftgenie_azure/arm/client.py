@@ -63,6 +63,7 @@ class ArmClient:
         self._logger = logger
         self._repair = repair
         self.plan = plan
+        self.repairs = repair
         self.live = LiveResources(transport)
         self.baselines = baselines or Baselines()
         self._operations = Operations(transport, self.live, records, control, logger)

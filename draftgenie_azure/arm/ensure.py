@@ -311,6 +311,8 @@ class Ensurer:
             method, body = "PATCH", patch(resource.type, look.wanted, look.live, look.changes)
             if "template" in (body.get("properties") or {}) and diff.at(look.live, _SUFFIX):
                 body["properties"]["template"]["revisionSuffix"] = None  # a suffix cannot come again
+        if resource.beside is not None:
+            body = _with(body, resource.beside(look.live, look.changes))
         self._carry_secrets(resource, body)
         return method, body
 

@@ -14,6 +14,8 @@ API_VERSIONS = {
     "Microsoft.App/containerApps": "2026-01-01",
     "Microsoft.App/jobs": "2026-01-01",
     "Microsoft.App/managedEnvironments": "2026-01-01",
+    "Microsoft.App/managedEnvironments/certificates": "2026-01-01",
+    "Microsoft.App/managedEnvironments/managedCertificates": "2026-01-01",
     "Microsoft.App/managedEnvironments/storages": "2026-01-01",
     "Microsoft.Authorization/permissions": "2022-04-01",
     "Microsoft.Authorization/roleAssignments": "2022-04-01",

@@ -322,6 +322,12 @@ TRAITS: dict[str, Traits] = {
         ),
         keys={"properties.workloadProfiles": ("name",)},
     ),
+    "Microsoft.App/managedEnvironments/managedCertificates": Traits(
+        read_only=("properties.provisioningState", "properties.error", "properties.validationToken"),
+        create_only=("location", "properties.subjectName", "properties.domainControlValidation"),
+        caseless=("properties.subjectName", "properties.domainControlValidation"),
+        patch=("tags",),
+    ),
     "Microsoft.App/managedEnvironments/storages": Traits(
         create_only=(
             "properties.azureFile.accountName", "properties.azureFile.shareName", "properties.azureFile.accessMode",
@@ -346,8 +352,6 @@ TRAITS: dict[str, Traits] = {
         ),
         create_only=("location", "kind", "properties.environmentId"),
         write_only=("properties.configuration.secrets[].value",),
-        # A split of traffic set by hand is a decision about revisions that no configuration of ours describes.
-        initial=("properties.configuration.activeRevisionsMode", f"{_INGRESS}.traffic"),
         caseless=(
             *_TEMPLATE_CASELESS, "properties.configuration.activeRevisionsMode", f"{_INGRESS}.transport",
             f"{_INGRESS}.clientCertificateMode", f"{_INGRESS}.stickySessions.affinity",

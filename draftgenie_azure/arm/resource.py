@@ -8,8 +8,10 @@ from draftgenie_azure.arm import ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
+
+    from draftgenie_azure.arm.diff import Change
 
     Body = dict[str, Any]
 
@@ -25,6 +27,7 @@ class Resource:
         id: its resource id.
         body: the whole desired body.
         at_creation: makes what only the PUT that creates it has, besides `body`: what may have to be read first.
+        beside: makes what a write of these changes must carry besides them, from the live resource.
         has_creation_id: whether it carries the tag that tells a resource from a later one of the same name.
         create_only: True for what is right if it exists (role assignments).
         roles: role assignments without which the body is refused; waited for while they are young.
@@ -42,6 +45,7 @@ class Resource:
     id: str
     body: Body
     at_creation: Callable[[], Body] | None = None
+    beside: Callable[[Body, Sequence[Change]], Body] | None = None
     has_creation_id: bool = False
     create_only: bool = False
     roles: tuple[str, ...] = ()

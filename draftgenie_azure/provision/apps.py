@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from draftgenie_azure.arm.client import MANY, Resource
 from draftgenie_azure.arm.diff import fingerprint
 from draftgenie_azure.digests import short_hash
 from draftgenie_azure.errors import DeployerError
-from draftgenie_azure.provision import addresses
+from draftgenie_azure.provision import addresses, traffic
 from draftgenie_azure.provision.bodies import apps as bodies
+from draftgenie_azure.provision.bodies import traffic as traffic_bodies
 from draftgenie_azure.provision.template_values import plain_values
 
 TYPE_CHECKING = False
@@ -54,12 +57,14 @@ def _app(session: Session, inputs: Mapping[str, Outputs], key: str) -> Resource:
         image=image(session, inputs, key, service),
         variables=variables,
         values=values(inputs),
-        secrets_version=_secrets_version(inputs, [variable.secret for variable in variables]),
+        secrets_version=_secrets_version(inputs, bodies.secret_names(session.config, service, variables)),
     )
     return Resource(
         f"container_app/{key}",
         session.scope.resource("Microsoft.App/containerApps", service.name),
         body,
+        at_creation=partial(traffic_bodies.at_creation, service),
+        beside=traffic.beside(session, key, service),
         roles=roles(session),
         tolerate_expiry=True,
         replace_on_change="environmentId",
@@ -124,9 +129,8 @@ def shape(body: dict[str, Any]) -> Any:
     return [parts, properties["template"]["scale"], properties["configuration"].get("ingress")]
 
 
-def _secrets_version(inputs: Mapping[str, Outputs], names: list[str | None]) -> str | None:
+def _secrets_version(inputs: Mapping[str, Outputs], used: list[str]) -> str | None:
     """A hash over the versions of the secrets that a service uses; it changes the template when one changes."""
-    used = sorted({name for name in names if name is not None})
     if not used:
         return None
     secrets = inputs["store_secrets"]["secrets"]

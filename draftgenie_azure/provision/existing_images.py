@@ -1,18 +1,22 @@
 """Proves that the images which the configuration names exist, before anything is deployed that would wait for them.
 
-A registry is asked as Container Apps will ask it: our own with our rights, others as anybody may. No token of ours goes
-to another registry. Source: the distribution specification of the Open Container Initiative, and
-distribution.github.io/distribution/spec/auth/token for the anonymous token.
+A registry is asked as Container Apps will ask it: our own, and those of Azure under `registries`, with our rights;
+private ones with the credentials that the configuration gives; all others as anybody may. No token and no password goes
+to another host than the one that the configuration names for it. Source: the distribution specification of the Open
+Container Initiative, and distribution.github.io/distribution/spec/auth/token.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 from functools import partial
 from urllib.parse import urlencode, urlsplit
 
 from draftgenie_azure.arm.hosts import is_registry
 from draftgenie_azure.errors import AzureError
+from draftgenie_azure.provision.bodies.registries import private_registry
+from draftgenie_azure.provision.image_reference import DOCKER_HUB, Reference
 from draftgenie_azure.provision.registry_data import MANIFESTS, RegistryData
 from draftgenie_azure.run.schedule import side_by_side
 
@@ -22,37 +26,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.arm.transport import Reply
+    from draftgenie_azure.config.validated.resource_sections import Registry
     from draftgenie_azure.session import Session
 
-_DOCKER_HUB = "docker.io"
-_ELSEWHERE = {_DOCKER_HUB: "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
+_DOCKER_HUB_REGISTRY = "registry-1.docker.io"
 _FIELD = re.compile(r'(\w+)="([^"]*)"')
-
-
-class Reference:
-    """An image's name, taken apart as Docker does.
-
-    Attributes:
-        host: the registry.
-        repository: the name within it.
-        reference: tag or digest.
-    """
-
-    __slots__ = ("host", "reference", "repository")
-
-    def __init__(self, image: str) -> None:
-        name, _, digest = image.partition("@")
-        first, slash, rest = name.partition("/")
-        if slash and ("." in first or ":" in first or first == "localhost"):
-            self.host, name = first.lower(), rest
-        else:
-            self.host = _DOCKER_HUB
-        colon = name.rfind(":")
-        tag = name[colon + 1 :] if colon > name.rfind("/") else ""
-        repository = name[:colon] if tag else name
-        is_official = self.host in _ELSEWHERE and "/" not in repository
-        self.repository = f"library/{repository}" if is_official else repository
-        self.reference = digest or tag or "latest"
 
 
 def problems(session: Session) -> Iterator[str]:
@@ -69,17 +47,27 @@ def problems(session: Session) -> Iterator[str]:
 
 def _problem(session: Session, image: str) -> str | None:
     wanted = Reference(image)
-    registry = session.config.container_registry
-    if registry is not None and is_registry(wanted.host, registry.name, session.transport.endpoints):
-        return _problem_with_own(session, wanted, registry.name)
-    if session.emulator is not None:
+    own = session.config.container_registry
+    if own is not None and is_registry(wanted.host, own.name, session.transport.endpoints):
+        return _problem_with_own(session, wanted, own.name)
+    registry = private_registry(session.config, image)
+    is_azure = wanted.host.endswith(f".{session.transport.endpoints.registry_suffix}")
+    if session.emulator is not None and not is_azure:
         return None  # it has no other registries, and nothing is started
     try:
-        return _problem_elsewhere(session, wanted)
+        if registry is None:
+            return _problem_elsewhere(session, wanted, None)
+        return _problem_in_private(session, wanted, registry)
     except AzureError as error:
         session.logger.info("%s: whether it exists could not be asked: %s", image, error.message)
-        session.warn(f"{wanted.host} did not answer, so nobody knows yet whether the image {image} exists")
+        session.warn(_unasked(wanted, image, error))
         return None
+
+
+def _unasked(wanted: Reference, image: str, error: AzureError) -> str:
+    if error.status in (401, 403):
+        return f"{wanted.host} does not let you look, so nobody knows yet whether the image {image} exists"
+    return f"{wanted.host} did not answer, so nobody knows yet whether the image {image} exists"
 
 
 def _problem_with_own(session: Session, wanted: Reference, name: str) -> str | None:
@@ -91,17 +79,39 @@ def _problem_with_own(session: Session, wanted: Reference, name: str) -> str | N
     return None
 
 
-def _problem_elsewhere(session: Session, wanted: Reference) -> str | None:
-    host = _ELSEWHERE.get(wanted.host, wanted.host)
+def _problem_in_private(session: Session, wanted: Reference, registry: Registry) -> str | None:
+    """Ask a registry that the configuration names: with its credentials, or, where an identity pulls, with our rights.
+
+    The identity's own rights cannot be tried from here.
+    """
+    if registry.identity is not None:
+        if RegistryData(session, wanted.host).digest(wanted.repository, wanted.reference) is None:
+            return f"does not exist in {wanted.host}"
+        return None
+    value = session.config.secrets.get(str(registry.secret))
+    if not isinstance(value, str) or not value:
+        session.logger.info("%s: its password is in the vault alone; the image is not looked for", wanted.host)
+        return None
+    pair = f"{registry.username}:{value}".encode()
+    return _problem_elsewhere(session, wanted, f"Basic {base64.b64encode(pair).decode()}")
+
+
+def _problem_elsewhere(session: Session, wanted: Reference, credentials: str | None) -> str | None:
+    host = _DOCKER_HUB_REGISTRY if wanted.host in DOCKER_HUB else wanted.host
     address = f"https://{host}/v2/{wanted.repository}/manifests/{wanted.reference}"
     reply = _ask(session, address, {})
     if reply.status == 401:
-        token = _anonymous_token(session, reply, host, wanted.repository)
-        reply = _ask(session, address, {"Authorization": f"Bearer {token}"}) if token else reply
+        authorization = _authorization(session, reply, host, wanted.repository, credentials)
+        reply = _ask(session, address, {"Authorization": authorization}) if authorization else reply
     if reply.status == 404:
         return f"does not exist in {wanted.host}"
+    if reply.status in (401, 403) and credentials:
+        return f"is not given by {wanted.host} to the user and the secret under `registries`"
     if reply.status in (401, 403):
-        return f"is not there for everybody in {wanted.host}: it is private, or misspelt"
+        return (
+            f"is not there for everybody in {wanted.host}: it is private, or misspelt. For a private one, add "
+            f"{wanted.host} to `registries`"
+        )
     return None
 
 
@@ -111,21 +121,33 @@ def _ask(session: Session, address: str, headers: Mapping[str, str]) -> Reply:
     )
 
 
-def _anonymous_token(session: Session, refused: Reply, host: str, repository: str) -> str:
-    """The token that anybody gets from the service that the registry names; empty where there is none.
+def _authorization(session: Session, refused: Reply, host: str, repository: str, credentials: str | None) -> str:
+    """What a registry wants to see in answer to its refusal; empty where there is nothing to show.
 
-    The service is asked only in the registry's own domain, as that of Docker Hub is.
+    A token service is asked only in the registry's own domain, as that of Docker Hub is; credentials go only to the
+    registry's own host, to one that it is below, and to Docker Hub's.
     """
     scheme, _, rest = (refused.headers.get("WWW-Authenticate") or "").partition(" ")
+    if scheme.lower() == "basic":
+        return credentials or ""
     fields = dict(_FIELD.findall(rest))
     realm = urlsplit(fields.get("realm", ""))
     if scheme.lower() != "bearer" or realm.scheme != "https" or _domain(realm.hostname) != _domain(host):
         return ""
     query = urlencode({"service": fields.get("service", ""), "scope": f"repository:{repository}:pull"})
     address = f"https://{realm.netloc}{realm.path}?{query}"
-    reply = session.transport.other("GET", address, scope=None, accept=(401, 403, 404), tries=2)
+    shown = {"Authorization": credentials} if credentials and _may_know(realm.netloc, host) else {}
+    reply = session.transport.other("GET", address, scope=None, headers=shown, accept=(401, 403, 404), tries=2)
     body: Any = reply.body if isinstance(reply.body, dict) else {}
-    return str(body.get("token") or body.get("access_token") or "")
+    token = str(body.get("token") or body.get("access_token") or "")
+    return f"Bearer {token}" if token else ""
+
+
+def _may_know(realm: str, host: str) -> bool:
+    """Whether a token service may be told the credentials for a registry."""
+    if host == _DOCKER_HUB_REGISTRY:
+        return realm == "auth.docker.io"
+    return realm.lower() == host or (realm.count(".") > 0 and host.endswith(f".{realm.lower()}"))
 
 
 def _domain(host: str | None) -> list[str]:

@@ -20,6 +20,7 @@ REGISTRY = "Microsoft.ContainerRegistry/registries"
 VAULT = "Microsoft.KeyVault/vaults"
 WORKSPACE = "Microsoft.OperationalInsights/workspaces"
 _SETTING = "Microsoft.Insights/diagnosticSettings"
+_CERTIFICATE = "Microsoft.App/managedEnvironments/managedCertificates"
 _STORAGE = "Microsoft.App/managedEnvironments/storages"
 
 # What holds data that nobody can make again; deleted only with --include-data.
@@ -29,6 +30,7 @@ ONLY_WITH_PARENT = ("Microsoft.DBforPostgreSQL/flexibleServers/configurations",)
 # Type -> types that must be gone before it. The group comes after everything.
 AFTER: dict[str, tuple[str, ...]] = {
     _STORAGE: (APP, JOB),
+    _CERTIFICATE: (APP,),
     _SETTING: (APP, JOB),
     ENVIRONMENT: (APP, JOB, _SETTING),
     ROLE: (APP, JOB),

@@ -15,6 +15,7 @@ from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import MANY
 from draftgenie_azure.arm.shared_wait import SharedWait
 from draftgenie_azure.errors import AzureError, VerificationError
+from draftgenie_azure.provision import domains, traffic
 from draftgenie_azure.provision.container_logs import LINES, command, last_lines, stream
 from draftgenie_azure.provision.known_secrets import withheld
 from draftgenie_azure.run.poll import poll
@@ -42,6 +43,8 @@ LATELY = 60.0  # seconds; what the steps before saw of an app since then need no
 def verify(session: Session) -> dict[str, Any]:
     """Check the services live; see `Verification.verify`. A plan has nothing to check."""
     if session.arm.plan is not None:
+        traffic.announce(session)
+        domains.announce(session)
         return {}
     return Verification(session).verify()
 
@@ -98,13 +101,36 @@ class Verification:
         app_id = self._session.scope.resource("Microsoft.App/containerApps", service.name)
         known = self._known.get(key)
         if known is not None and self._is_as_it_was(key, app_id):
+            traffic.settle(self._session, key, service, app_id, self._recent(app_id) or {})
+            domains.settle(self._session, key, service)
             return known
+        try:
+            live, found = self._prove(key, app_id, service)
+        except VerificationError as error:
+            raise self._unmoved(app_id, service, error) from error
+        traffic.settle(self._session, key, service, app_id, live)
+        if found == "answered" and traffic.is_rolled_out(service):
+            self._ask(live["properties"]["configuration"]["ingress"]["fqdn"], service)
+        domains.settle(self._session, key, service)
+        return found
+
+    def _unmoved(self, app_id: str, service: Service, error: VerificationError) -> VerificationError:
+        """The failure of a new revision, with where requests still go."""
+        live = self._arm.read(app_id) if traffic.is_rolled_out(service) else None
+        if live is None:
+            return error
+        words = f"{error.message}\nrequests stay where they are: {traffic.shares(live)}"
+        return VerificationError(words, details=error.details)
+
+    def _prove(self, key: str, app_id: str, service: Service) -> tuple[dict[str, Any], str]:
+        """Prove the newest revision, at its own address where it is to get requests only then."""
         with self._shared.waiting():
             live, asleep = self._await_ready(key, app_id, service)
         if service.ingress == "external" and service.transport != "tcp":
-            self._ask(app_id, live, service)
-            return "answered"
-        return "unproved" if asleep else "ready"
+            own = live["properties"].get("latestRevisionFqdn") if traffic.is_rolled_out(service) else None
+            self._ask(own or live["properties"]["configuration"]["ingress"]["fqdn"], service)
+            return live, "answered"
+        return live, "unproved" if asleep else "ready"
 
     def _await_ready(self, key: str, app_id: str, service: Service) -> tuple[dict[str, Any], bool]:
         """Wait until the latest revision is the ready one; the app, and whether it is scaled to zero."""
@@ -155,9 +181,12 @@ class Verification:
         """Whether nothing was written to an app since it was last checked, and it says nothing else."""
         if f"container_app/{key}" in self._arm.ensurer.changes:
             return False
+        return self._is_settled((self._recent(app_id) or {}).get("properties", {}))
+
+    def _recent(self, app_id: str) -> dict[str, Any] | None:
+        """The app as this run saw it lately."""
         alone = len(self._config.services) < MANY
-        live = self._arm.live.since(app_id, self._began - LATELY, alone=alone) or {}
-        return self._is_settled(live.get("properties", {}))
+        return self._arm.live.since(app_id, self._began - LATELY, alone=alone)
 
     @staticmethod
     def _is_settled(properties: dict[str, Any]) -> bool:
@@ -209,9 +238,8 @@ class Verification:
         lines.append(f"its log: {command(app_id, '', '--revision', revision['name'])}")
         return VerificationError("\n".join(lines), details="\n".join(logs))
 
-    def _ask(self, app_id: str, live: dict[str, Any], service: Service) -> None:
+    def _ask(self, host: str, service: Service) -> None:
         """Ask an external app over HTTPS; one that is scaled to zero is woken within a minute."""
-        host = live["properties"]["configuration"]["ingress"]["fqdn"]
         url = f"https://{host}{service.health_path or '/'}"
         problem: tuple[str, str] | None = None
 

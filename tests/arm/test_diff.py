@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from azure_types import needs_types, properties
+from azure_types import needs_types, properties, types
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,9 +30,8 @@ def app(**env: str) -> dict[str, Any]:
         "properties": {
             "environmentId": "/subscriptions/s/e",
             "configuration": {
-                "activeRevisionsMode": "Single",
                 "ingress": {
-                    "external": True, "transport": "auto", "traffic": [{"latestRevision": True, "weight": 100}],
+                    "external": True, "transport": "auto",
                 },
                 "registries": [],
             },
@@ -200,7 +199,7 @@ def test_lost_baseline_loses_only_who_did_it() -> None:
 
 
 def test_split_of_traffic_by_hand_is_told_and_never_written_back() -> None:
-    """What is said at creation only is not ours to repair."""
+    """What the configuration does not state is not ours to repair."""
     live = shown(app())
     live["properties"]["configuration"]["activeRevisionsMode"] = "Multiple"
     live["properties"]["configuration"]["ingress"]["traffic"] = [{"revisionName": "api--1", "weight": 100}]
@@ -336,6 +335,8 @@ def test_digests_that_are_none_are_none(text: object) -> None:
 @pytest.mark.parametrize("resource_type", sorted(TRAITS))
 def test_tables_agree_with_the_official_types(resource_type: str) -> None:
     """Every path exists; what is read-only or write-only there is so here; every list of objects has its key."""
+    if resource_type not in types():
+        pytest.skip("its type does not lie beside this checkout")
     known = traits(resource_type)
     official = {one.path: one for one in properties(resource_type)}
     named = {
@@ -356,6 +357,6 @@ def test_tables_agree_with_the_official_types(resource_type: str) -> None:
 @needs_types
 def test_caseless_keys_exist() -> None:
     """In one type or another."""
-    official = {one.path for resource_type in TRAITS for one in properties(resource_type)}
+    official = {one.path for resource_type in TRAITS.keys() & types().keys() for one in properties(resource_type)}
 
     assert official >= CASELESS_KEYS

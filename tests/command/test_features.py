@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from project import SHARED, Project
+from plain_project import APPS, PLAIN, check_types, live
+from project import Project
 
-APPS, ENVIRONMENTS = "2026-01-01", "2026-01-01"
+ENVIRONMENTS = "2026-01-01"
 FEATURES: dict[str, Any] = {
     "ip_restrictions": [{"name": "office", "ip_address_range": "203.0.113.7", "action": "Allow"}],
     "cors": {"allowed_origins": ["https://a.example"], "allowed_methods": ["GET"], "max_age": 600},
     "session_affinity": True,
     "dapr": {"app_protocol": "http", "log_level": "warn"},
-}
-PLAIN: dict[str, Any] = {
-    "azure": {"cloud": "emulator", "resource_group": "demo-rg", "location": "eastus2"},
-    "key_vault": {"name": "demo-kv"},
-    "monitoring": {"log_workspace": "demo-logs", "app_insights": "demo-insights"},
-    "container_apps": {"environment_name": "demo-env"},
-    "secrets": {"token": "amqp-url-with-key"},
-    "services": {
-        "web": {"image": "nginx", "port": 8080, "ingress": "external", "transport": "auto"},
-        "worker": {"image": "nginx", "secrets": {"BROKER": "{{ secrets.token }}"}},
-    },
 }
 
 
@@ -50,23 +38,6 @@ def featured(project: Project) -> None:
     values["container_apps"]["workload_profiles"] = [{"name": "big", "type": "D4", "maximum_count": 2}]
     values["monitoring"] |= {"daily_cap_gb": 2.5, "sampling_percentage": 50}
     project.write(values)
-
-
-def live(project: Project, key: str, version: str = APPS) -> dict[str, Any]:
-    with project.azure() as azure:
-        body: dict[str, Any] = azure.send("GET", project.state()["resources"][key]["id"], version).json()
-    return body["properties"]
-
-
-def check_types(project: Project) -> None:
-    """By the official property types, where they lie beside the checkout."""
-    validator = SHARED / "azure-types" / "validate.py"
-    if validator.exists():
-        log = project.directory / ".azure-emulator" / "requests.jsonl"
-        done = subprocess.run(
-            [sys.executable, str(validator), "--har", str(log)], capture_output=True, text=True, check=False
-        )
-        assert done.returncode in (0, 3), done.stdout
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def made(path: Path, web: dict[str, Any] | None = None, **sections: Any) -> Conf
         "services": {"web": {**WEB, **(web or {})}},
     }
     for name, section in sections.items():
-        values[name] = {**values.get(name, {}), **section}
+        values[name] = {**values.get(name, {}), **section} if isinstance(section, dict) else section
     (path / "c.yaml").write_text(yaml.safe_dump(values))
     return load([str(path / "c.yaml")], {})
 
@@ -58,6 +58,10 @@ def test_faults_of_the_environment(tmp_path: Path, section: dict[str, Any], word
     assert words in fault(tmp_path, container_apps=section)
 
 
+DOMAIN = {"name": "app.example.com"}
+MULTIPLE = {"revision_mode": "Multiple"}
+NEWEST: dict[str, Any] = {"latest_revision": True, "weight": 100}
+OLD: dict[str, Any] = {"revision_name": "web--1", "weight": 0}
 RULE = {"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow"}
 
 
@@ -77,6 +81,26 @@ RULE = {"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow
         ({"cors": {"allowed_origin": ["*"]}}, "did you mean `allowed_origins`"),
         ({"session_affinity": True, "ingress": "internal", "transport": "tcp"}, "session_affinity: needs an HTTP"),
         ({"session_affinity": "sometimes"}, "session_affinity: must be true or false"),
+        ({"traffic": [{"latest_revision": True, "weight": 100}]}, "traffic: needs `revision_mode: Multiple`"),
+        ({**MULTIPLE, "traffic": [{"latest_revision": True, "weight": 90}]}, "must add up to 100; they make 90"),
+        ({**MULTIPLE, "traffic": []}, "must add up to 100; they make 0"),
+        ({**MULTIPLE, "traffic": [{"weight": 100}]}, "traffic.0.revision_name: give either `revision_name` or"),
+        ({**MULTIPLE, "traffic": [{"revision_name": "other--1", "weight": 100}]}, "must be a revision of this app"),
+        ({**MULTIPLE, "traffic": [{**NEWEST, "label": "a"}, {**OLD, "label": "a"}]}, "1.label: `a` is there twice"),
+        ({**MULTIPLE, "traffic": [NEWEST, OLD, OLD]}, "traffic.2.revision_name: `web--1` is there twice"),
+        ({**MULTIPLE, "traffic": [{**NEWEST, "label": "A"}]}, "traffic.0.label: must be lower case letters"),
+        ({**MULTIPLE, "traffic": [{**NEWEST, "weight": 101}]}, "traffic.0.weight: must be at most 100"),
+        ({**MULTIPLE, "traffic": [NEWEST], "ingress": "internal", "transport": "tcp"}, "needs an HTTP ingress"),
+        ({**MULTIPLE, "session_affinity": True}, "session_affinity: is for `revision_mode: Single`"),
+        ({"custom_domains": [{"name": "web"}]}, "custom_domains.0.name: must be a host name in lower case"),
+        ({"custom_domains": [DOMAIN, DOMAIN]}, "custom_domains.1.name: `app.example.com` is there already"),
+        ({"custom_domains": [{"name": "*.example.com"}]}, "0.certificate: is needed by its name: Azure gets none"),
+        ({"custom_domains": [{"name": f"{'a' * 60}.example.com"}]}, "has more than 64 characters"),
+        ({"custom_domains": [DOMAIN], "ingress": "none"}, "custom_domains: need an HTTP ingress"),
+        ({"custom_domains": [DOMAIN], "ingress": "internal"}, "only for an app with external ingress"),
+        ({"custom_domains": [{**DOMAIN, "certificate": "a/b"}]}, "certificate: must be `managed`, or the name"),
+        ({"custom_domains": [{**DOMAIN, "validation": "MAIL"}]}, "must be one of CNAME, HTTP, TXT"),
+        ({"revision_mode": "multiple"}, "revision_mode: must be one of Single, Multiple"),
         ({"dapr": {"app_id": "My App"}}, "dapr.app_id: must be lower case letters"),
         ({"dapr": {"app_protocol": "tcp"}}, "dapr.app_protocol: must be one of http, grpc"),
         ({"scale": {"rules": [{"name": "q", "type": "x", "auth": {"host": "GONE"}}]}}, "auth.host: `GONE` is not"),
@@ -124,6 +148,37 @@ def test_faults_of_other_sections(tmp_path: Path, section: str, values: dict[str
     }
 
     assert words in fault(tmp_path, **{section: {**names[section], **values}})
+
+
+@pytest.mark.parametrize(
+    ("registry", "words"),
+    [
+        ({"server": "ghcr.io"}, "registries.0: needs `identity`, or `username` and `secret`"),
+        ({"server": "https://ghcr.io/x", "identity": "app"}, "0.server: must be a host, such as ghcr.io"),
+        ({"server": "ghcr.io", "identity": "app"}, "0.identity: signs in to Azure's registries alone"),
+        ({"server": "a.azurecr.io", "identity": "me"}, "0.identity: must be `app` or the resource id"),
+        ({"server": "a.azurecr.io", "identity": "app", "username": "u"}, "cannot be combined with `username`"),
+        ({"server": "ghcr.io", "username": "u"}, "0.secret: is required beside `username`"),
+        ({"server": "ghcr.io", "secret": "token"}, "0.username: is required beside `secret`"),
+        ({"server": "ghcr.io", "username": "u", "secret": "tokn"}, "did you mean `token`"),
+        ({"server": "demodemo.azurecr.io", "identity": "app"}, "0.server: is the deployment's own registry"),
+        ({"server": "ghcr.io", "username": "u", "password": "p"}, "0.password: is not a known key"),
+    ],
+)
+def test_faults_of_registries(tmp_path: Path, registry: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        made(tmp_path, container_registry={"name": "demodemo"}, registries=[registry])
+
+    assert words in f"{caught.value.faults[0].key}: {caught.value.faults[0].message}"
+
+
+def test_registry_that_is_there_twice_is_a_fault(tmp_path: Path) -> None:
+    registry = {"server": "a.azurecr.io", "identity": "app"}
+
+    with pytest.raises(ConfigError) as caught:
+        made(tmp_path, registries=[registry, {**registry, "server": "A.azurecr.io"}])
+
+    assert str(caught.value.faults[0].key) == "registries.1.server"
 
 
 def test_extension_that_the_server_must_load_first_is_named(tmp_path: Path) -> None:

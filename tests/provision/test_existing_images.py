@@ -12,7 +12,7 @@ from scripted_azure import Answer, Request, ScriptedAzure, scripted_azure
 
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.provision import existing_images
-from draftgenie_azure.provision.existing_images import Reference
+from draftgenie_azure.provision.image_reference import Reference
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Found = Iterator[tuple[Key, str]]
 
 CONSUMPTION = "Consumption"
-_IDENTITY = re.compile(
+IDENTITY = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/]+",
     re.IGNORECASE,
 )
@@ -111,7 +111,7 @@ def _scale_rule(rule: ScaleRule) -> Found:
         yield ("auth",), f"is not for a rule of type {rule.type}"
     if rule.identity and rule.auth:
         yield ("identity",), "cannot be combined with `auth`: keep one"
-    if rule.identity and rule.identity not in ("app", "system") and not _IDENTITY.fullmatch(rule.identity):
+    if rule.identity and rule.identity not in ("app", "system") and not IDENTITY.fullmatch(rule.identity):
         yield ("identity",), "must be `app` or the resource id of a user-assigned identity"
     elif rule.identity == "system":
         yield ("identity",), "the apps have no identity of the system's; take `app`"

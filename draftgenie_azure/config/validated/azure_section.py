@@ -35,6 +35,9 @@ class Emulator(Section):
     )
     faults: list[dict[str, Any]] = Field(default_factory=list, description="faults to inject")
     images: dict[str, Any] = Field(default_factory=dict, description="how containers of an image behave")
+    dns: dict[str, dict[str, list[Text]]] = Field(
+        default_factory=dict, description="DNS records by name and type, for custom domains"
+    )
     policies: list[dict[str, Any]] = Field(
         default_factory=list, description="policies, quotas and offers that hold at every write"
     )

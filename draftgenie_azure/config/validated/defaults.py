@@ -87,6 +87,10 @@ def _service_defaults(key: str, service: dict[str, Any], dockerfiles: dict[str, 
     if tcp and "port" in service:
         service.setdefault("exposed_port", service["port"])
     service.setdefault("allow_insecure", service["ingress"] == "internal" and not tcp)
+    domains = service.get("custom_domains")
+    for domain in domains if isinstance(domains, list) else ():
+        if isinstance(domain, dict):
+            domain.setdefault("validation", "HTTP" if str(domain.get("name", "")).count(".") == 1 else "CNAME")
     if "max_replicas" not in service:
         least = service.get("min_replicas", 1)
         usual = 1 if image else 3

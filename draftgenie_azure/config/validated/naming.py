@@ -52,6 +52,14 @@ _RULES: dict[str, tuple[str, str]] = {
         r"(?=.{2,32}$)(?!.*--)[a-z][a-z0-9-]*[a-z0-9]",
         "2–32 lower case letters, digits, single hyphens, the first a letter, no hyphen at the end",
     ),
+    "domain": (
+        r"(?=.{4,253}$)(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])",
+        "a host name in lower case, such as app.example.com",
+    ),
+    "certificate": (
+        r"(?=.{1,64}$)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?",
+        "`managed`, or the name of a certificate in the environment: letters, digits, `.`, `-`",
+    ),
     "storage_account": (r"[a-z0-9]{3,24}", "3–24 lower case letters and digits"),
     "file_share": (
         r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*",

@@ -11,6 +11,7 @@ from draftgenie_azure.config.validated.values import (
     Decimal,
     Flag,
     Section,
+    ServiceKey,
     Text,
     Whole,
     filled,
@@ -40,6 +41,20 @@ class ContainerRegistry(Section):
 
     name: Annotated[Text, rule("container_registry")]
     sku: Literal["Basic", "Standard", "Premium"] = "Basic"
+
+
+class Registry(Section):
+    """A private registry of somebody else that images are pulled from."""
+
+    server: Annotated[Text, Field(pattern=r"^[A-Za-z0-9.-]+(:[0-9]+)?$")] = Field(
+        description="its host, as images name it: ghcr.io, other.azurecr.io, docker.io"
+    )
+    identity: Text | None = Field(
+        default=None,
+        description="Azure registries only: `app` for the identity that the apps run as, or the resource id of another",
+    )
+    username: Text | None = None
+    secret: ServiceKey | None = Field(default=None, description="key under `secrets` whose value is the password")
 
 
 class KeyVault(Section):

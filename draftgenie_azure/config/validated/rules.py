@@ -10,11 +10,14 @@ from draftgenie_azure.config.raw_config import RawConfig
 from draftgenie_azure.config.validated import (
     azure_rules,
     docker_rules,
+    domain_rules,
     naming,
     postgresql_rules,
+    registry_rules,
     resource_rules,
     secret_values,
     service_rules,
+    traffic_rules,
 )
 from draftgenie_azure.config.validated.found import Found, Key
 from draftgenie_azure.config.validated.notices import notices
@@ -39,6 +42,7 @@ _GO_TOGETHER: tuple[frozenset[str], ...] = (
     frozenset(("min_replicas", "max_replicas")),
     frozenset(("port", "ingress", "transport", "exposed_port", "additional_ports", "health_path", "scale")),
     frozenset(("image", "dockerfile", "kind", "build_args", "target")),
+    frozenset(("revision_mode", "traffic", "session_affinity", "ingress", "transport")),
     frozenset(("environment", "secrets")),
     frozenset(("sku", "postgres_sku", "tier", "high_availability", "vm_size", "clustering_policy")),
     frozenset(("admin_user", "admin_password")),
@@ -117,8 +121,11 @@ def _follows(key: Key, place: Key) -> bool:
 def _rules(config: Config, damaged: set[Key]) -> Found:
     yield from resource_rules.faults(config)
     yield from postgresql_rules.faults(config)
+    yield from registry_rules.faults(config)
     yield from secret_values.faults(config.raw)
     yield from azure_rules.faults(config)
+    yield from traffic_rules.faults(config)
+    yield from domain_rules.faults(config)
     for name, words in naming.tag_faults(config.tags):
         yield (("tags", name) if name else ("tags",)), words
     yield from service_rules.faults(config, damaged)

@@ -23,6 +23,7 @@ from draftgenie_azure.config.validated.resource_sections import (
     Monitoring,
     Postgresql,
     Redis,
+    Registry,
 )
 from draftgenie_azure.config.validated.run_sections import Advanced, Deployment, Docker, Networking
 from draftgenie_azure.config.validated.service_sections import Migration, SecretSource, Service
@@ -36,6 +37,9 @@ class Config(Section):
     azure: Azure
     locations: dict[LocationKind, Location] = Field(default_factory=dict)
     container_registry: ContainerRegistry | None = None
+    registries: list[Registry] = Field(
+        default_factory=list, description="private registries that images come from; the own one needs no entry"
+    )
     key_vault: KeyVault | None = None
     monitoring: Monitoring | None = None
     postgresql: Postgresql | None = None

@@ -78,6 +78,30 @@ class Cors(Section):
     allow_credentials: Flag | None = None
 
 
+class CustomDomain(Section):
+    """A name of one's own for an app."""
+
+    name: Annotated[Text, rule("domain")]
+    certificate: Text = Field(
+        default="managed",
+        description="`managed`: got and renewed by Azure; else the name of a certificate in the environment",
+    )
+    validation: Literal["CNAME", "HTTP", "TXT"] = filled(
+        "how Azure proves the name for a managed certificate; default CNAME, HTTP for a name of two parts"
+    )
+
+
+class TrafficWeight(Section):
+    """The share of requests that one revision gets."""
+
+    latest_revision: Flag = Field(default=False, description="the newest one, once it is proved")
+    revision_name: Text | None = Field(default=None, description="<app>--<suffix>")
+    weight: Annotated[Whole, Field(ge=0, le=100)] = Field(default=0, description="percent; all of them make 100")
+    label: Annotated[Text, Field(pattern=r"^[a-z]([a-z0-9-]{0,62}[a-z0-9])?$")] | None = Field(
+        default=None, description="gives the revision an address of its own: <app>---<label>"
+    )
+
+
 class Dapr(Section):
     """Dapr beside an app."""
 
@@ -145,6 +169,16 @@ class Service(Section):
     scale: Scale | None = None
     workload_profile: Text | None = Field(
         default=None, description="Consumption, or one of container_apps.workload_profiles"
+    )
+    revision_mode: Literal["Single", "Multiple"] | None = Field(
+        default=None,
+        description="Multiple: a new revision gets no requests until it is proved; absent: as it is in Azure",
+    )
+    traffic: list[TrafficWeight] | None = Field(
+        default=None, description="shares of the revisions; absent: as they are in Azure"
+    )
+    custom_domains: list[CustomDomain] | None = Field(
+        default=None, description="names of one's own, with certificates; absent: as they are in Azure"
     )
     ip_restrictions: list[IpRestriction] | None = Field(
         default=None, description="all allow or all deny; absent: as they are in Azure, []: none"

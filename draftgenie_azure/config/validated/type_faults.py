@@ -88,7 +88,11 @@ _PATTERN_WORDS = {
     r"^/": "must begin with /",
     r"^https?://": "must begin with http:// or https://",
     r"^1[1-8]$": "must be 11 to 18",
+    r"^[A-Za-z0-9.-]+(:[0-9]+)?$": "must be a host, such as ghcr.io, without https:// and path",
     r"^[cCpP][0-6]$": "must be c0–c6, or p1–p5 for Premium",
+    r"^[a-z]([a-z0-9-]{0,62}[a-z0-9])?$": (
+        "must be lower case letters, digits, `-`, begin with a letter and end with no `-`; at most 64 characters"
+    ),
     r"^[a-z0-9][a-z0-9-]*$": "must be lower case letters, digits, `-`",
     r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$": "must be a server parameter's name: lower case letters, `_`, digits",
 }

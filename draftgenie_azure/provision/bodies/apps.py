@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from draftgenie_azure.config.placeholders import render
-from draftgenie_azure.provision.bodies import features
+from draftgenie_azure.provision.bodies import features, registries
 from draftgenie_azure.provision.bodies.tags import tagged
 
 TYPE_CHECKING = False
@@ -70,10 +70,11 @@ def container_app(
     if service.volume is not None:
         template["volumes"] = [_volume(service)]
     configuration: dict[str, Any] = {
-        "activeRevisionsMode": "Single",
-        "registries": _registries(service.image, setting),
-        "secrets": _secret_references(variables, setting),
+        "registries": _registries(config, service, setting),
+        "secrets": _secret_references(config, service, variables, setting),
     }
+    if service.revision_mode is not None:
+        configuration["activeRevisionsMode"] = service.revision_mode
     if service.ingress != "none":
         configuration["ingress"] = {**_ingress(service), **features.ingress(service)}
     if service.dapr is not None:
@@ -81,7 +82,7 @@ def container_app(
     return {
         "location": config.location("container_apps"),
         "tags": tagged(config),
-        "identity": {"type": "UserAssigned", "userAssignedIdentities": {setting.identity_id: {}}},
+        "identity": _identities(config, service, setting),
         "properties": {
             "environmentId": setting.environment_id,
             "workloadProfileName": service.workload_profile or "Consumption",
@@ -113,7 +114,7 @@ def migration_job(
     return {
         "location": config.location("container_apps"),
         "tags": tagged(config, **tags),
-        "identity": {"type": "UserAssigned", "userAssignedIdentities": {setting.identity_id: {}}},
+        "identity": _identities(config, service, setting),
         "properties": {
             "environmentId": setting.environment_id,
             "workloadProfileName": service.workload_profile or "Consumption",
@@ -122,8 +123,8 @@ def migration_job(
                 "replicaTimeout": migration.timeout_seconds,
                 "replicaRetryLimit": 0,
                 "manualTriggerConfig": {"parallelism": 1, "replicaCompletionCount": 1},
-                "registries": _registries(service.image, setting),
-                "secrets": _secret_references(variables, setting),
+                "registries": _registries(config, service, setting),
+                "secrets": _secret_references(config, service, variables, setting),
             },
             "template": {"containers": [container]},
         },
@@ -167,21 +168,35 @@ def _environment(
     return entries
 
 
-def _secret_references(variables: Sequence[Variable], setting: Setting) -> list[dict[str, Any]]:
-    names = sorted({variable.secret for variable in variables if variable.secret is not None})
+def secret_names(config: Config, service: Service, variables: Sequence[Variable]) -> list[str]:
+    """The vault secrets that an app or a job uses: those of its variables, and its registry's password."""
+    names = {variable.secret for variable in variables} | {registries.registry_secret(config, service.image)}
+    return sorted(name for name in names if name is not None)
+
+
+def _registries(config: Config, service: Service, setting: Setting) -> list[dict[str, Any]]:
+    return registries.sign_in(
+        config, service.image, login_server=setting.login_server, identity_id=setting.identity_id
+    )
+
+
+def _identities(config: Config, service: Service, setting: Setting) -> dict[str, Any]:
+    """The identity that the apps run as, and others that scale rules and registries sign in with."""
+    registry = registries.private_registry(config, service.image)
+    named = [rule.identity for rule in service.scale.rules] if service.scale else []
+    others = [registries.other_identity(name) for name in (*named, registry.identity if registry else None)]
+    ids = dict.fromkeys([setting.identity_id, *(name for name in others if name is not None)])
+    return {"type": "UserAssigned", "userAssignedIdentities": {name: {} for name in ids}}
+
+
+def _secret_references(
+    config: Config, service: Service, variables: Sequence[Variable], setting: Setting
+) -> list[dict[str, Any]]:
+    names = secret_names(config, service, variables)
     return [
         {"name": name, "keyVaultUrl": f"{setting.vault_uri}secrets/{name}", "identity": setting.identity_id}
         for name in names
     ]
-
-
-def _registries(image: str | None, setting: Setting) -> list[dict[str, Any]]:
-    """Where images are pulled from as the identity: our own registry, for what is built and for an image in it."""
-    if setting.login_server is None:
-        return []
-    if image is not None and image.partition("/")[0].lower() != setting.login_server.lower():
-        return []
-    return [{"server": setting.login_server, "identity": setting.identity_id}]
 
 
 def _ingress(service: Service) -> dict[str, Any]:
@@ -194,7 +209,6 @@ def _ingress(service: Service) -> dict[str, Any]:
         ingress["exposedPort"] = service.exposed_port
     else:
         ingress["allowInsecure"] = service.allow_insecure
-        ingress["traffic"] = [{"latestRevision": True, "weight": 100}]
     if service.additional_ports:
         ingress["additionalPortMappings"] = [
             {"external": False, "targetPort": port, "exposedPort": port} for port in service.additional_ports

@@ -1,0 +1,68 @@
+"""Names of one's own for an app: entries of `ingress.customDomains`, and the certificates that Azure gets for them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.config.validated.service_sections import CustomDomain
+
+MANAGED = "managed"
+
+
+def bindings(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The custom domains of a live app, without what is null."""
+    ingress = properties.get("configuration", {}).get("ingress") or {}
+    names = ("name", "bindingType", "certificateId")
+    return [{name: item[name] for name in names if item.get(name)} for item in ingress.get("customDomains") or []]
+
+
+def bound(name: str, certificate_id: str | None) -> dict[str, Any]:
+    """A custom domain: without certificate, as the service wants it at first, or with one."""
+    if certificate_id is None:
+        return {"name": name, "bindingType": "Disabled"}
+    return {"name": name, "bindingType": "SniEnabled", "certificateId": certificate_id}
+
+
+def certificate_id(environment_id: str, domain: CustomDomain) -> str:
+    """The id of the certificate of a domain: of one by name, or of the one that Azure gets."""
+    if domain.certificate != MANAGED:
+        return f"{environment_id}/certificates/{domain.certificate}"
+    return f"{environment_id}/managedCertificates/{managed_name(domain.name)}"
+
+
+def managed_name(host: str) -> str:
+    """What we call the certificate that Azure gets for a host."""
+    readable = re.sub("[^a-z0-9]+", "-", host.lower()).strip("-")[:40].strip("-")
+    return f"{readable}-{hashlib.sha256(host.lower().encode()).hexdigest()[:8]}"
+
+
+def managed_certificate(config: Config, domain: CustomDomain) -> dict[str, Any]:
+    """The certificate that Azure gets for a name, and renews."""
+    return {
+        "location": config.location("container_apps"),
+        "properties": {"subjectName": domain.name, "domainControlValidation": domain.validation},
+    }
+
+
+def dns_records(
+    domain: CustomDomain, *, host: str, address: str, verification: str, token: str | None = None
+) -> list[tuple[str, str, str]]:
+    """Type, name and value of the DNS records that a domain needs.
+
+    Args:
+        host: of the app, in the environment's own domain.
+        address: the environment's.
+        verification: what the TXT record holds that proves whose the name is.
+        token: what proves it to the certificate's issuer, where that is asked for by TXT.
+    """
+    points = ("A", domain.name, address) if domain.validation == "HTTP" else ("CNAME", domain.name, host)
+    owner = domain.name.removeprefix("*.")
+    records = [points, ("TXT", f"asuid.{owner}", verification)]
+    return records + ([("TXT", f"_dnsauth.{owner}", token)] if token else [])

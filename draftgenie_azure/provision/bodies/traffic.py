@@ -1,0 +1,81 @@
+"""How requests are shared out among an app's revisions: entries of `ingress.traffic`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from draftgenie_azure.config.validated.service_sections import Service
+
+    Entry = dict[str, Any]
+
+LATEST: list[dict[str, Any]] = [{"latestRevision": True, "weight": 100}]
+
+
+def has_traffic(service: Service) -> bool:
+    """Whether requests come over HTTP, so that there is something to share out."""
+    return service.ingress != "none" and service.transport != "tcp"
+
+
+def at_creation(service: Service) -> dict[str, Any]:
+    """What is said of a new app alone: one revision that gets all, unless the configuration has its say later."""
+    configuration: dict[str, Any] = {"activeRevisionsMode": service.revision_mode or "Single"}
+    if has_traffic(service):
+        configuration["ingress"] = {"traffic": LATEST}
+    return {"properties": {"configuration": configuration}}
+
+
+def wanted(service: Service) -> list[Entry] | None:
+    """The shares that the configuration states, as Azure spells them; None without the key."""
+    if service.traffic is None:
+        return None
+    return [
+        _entry(None if item.latest_revision else item.revision_name, item.weight, item.label)
+        for item in service.traffic
+    ]
+
+
+def shown(properties: Mapping[str, Any]) -> list[Entry]:
+    """The shares of a live app, without what is null or false."""
+    ingress = properties.get("configuration", {}).get("ingress") or {}
+    return [
+        _entry(None if item.get("latestRevision") else item.get("revisionName"), item.get("weight"), item.get("label"))
+        for item in ingress.get("traffic") or LATEST
+    ]
+
+
+def pinned(entries: Sequence[Entry], revision: str) -> list[Entry]:
+    """The same shares, with a revision by name where it is the newest: what a new one will not take over."""
+    result: list[Entry] = []
+    for entry in entries:
+        name = revision if entry.get("latestRevision") else str(entry["revisionName"])
+        other = next((one for one in result if one["revisionName"] == name and _may_join(one, entry)), None)
+        if other is None:
+            result.append(_entry(name, entry.get("weight"), entry.get("label")))
+        else:
+            other["weight"] = other.get("weight", 0) + entry.get("weight", 0)
+            other |= {"label": entry["label"]} if entry.get("label") else {}
+    return result
+
+
+def same(one: Sequence[Entry], other: Sequence[Entry]) -> bool:
+    """Whether two lists share out requests alike."""
+    return sorted(map(described, one)) == sorted(map(described, other))
+
+
+def described(entry: Entry) -> str:
+    """One share, for people: `web--0000001 20 % (label blue)`."""
+    name = "the newest" if entry.get("latestRevision") else str(entry.get("revisionName"))
+    label = f" (label {entry['label']})" if entry.get("label") else ""
+    return f"{name} {entry.get('weight', 0)} %{label}"
+
+
+def _may_join(one: Entry, other: Entry) -> bool:
+    return not (one.get("label") and other.get("label"))
+
+
+def _entry(name: str | None, weight: int | None, label: str | None) -> Entry:
+    which: Entry = {"latestRevision": True} if name is None else {"revisionName": name}
+    return which | {"weight": weight or 0} | ({"label": label} if label else {})
