@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draftgenie_azure.config.validated.secret_plan import vault_name_of
+from draftgenie_azure.config.validated.vault_secrets import vault_name_of
 from draftgenie_azure.provision.image_reference import Reference
 
 TYPE_CHECKING = False
