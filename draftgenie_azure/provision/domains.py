@@ -58,8 +58,8 @@ class Domains:
     @property
     def _recorded(self) -> dict[str, str]:
         """Names that this deployment has bound -> id of the certificate; empty where there is none yet."""
-        found: dict[str, str] = self._records.resources.get(self._key, {}).get("domains") or {}
-        return found
+        found = self._records.resources.get(self._key, {}).get("domains") or {}
+        return {str(name): str(certificate) for name, certificate in found.items()}
 
     def announce(self) -> None:
         """Tell a plan which names come, change and go."""

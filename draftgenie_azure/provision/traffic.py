@@ -65,6 +65,17 @@ def _body(entries: Sequence[Body] | None, *, mode: str | None = None) -> Body:
     return {"properties": {"configuration": configuration}}
 
 
+def _entries(value: object) -> list[Body]:
+    """Shares as the state has them; it may have been changed by hand."""
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _is_pinned(record: Body, there: list[Body]) -> bool:
+    """Whether the shares are those in which the present revision was named for the sake of a new one."""
+    pinned = record.get("pinned") or {}
+    return bool(pinned) and bodies.same(there, _entries(pinned.get("now")))
+
+
 def _record(session: Session, key: str) -> Body:
     found: Body = session.records.resources.get(f"container_app/{key}", {})
     return found
@@ -135,22 +146,19 @@ def _target(session: Session, key: str, service: Service, live: Body) -> list[Bo
     if stated is not None:
         return stated
     record = _record(session, key)
-    pinned = record.get("pinned")
     if record.get("traffic"):  # ours, and no longer wanted
         return bodies.LATEST
-    if pinned and bodies.same(bodies.shown(live["properties"]), pinned["now"]):
-        before: list[Body] = pinned["before"]
-        return before
+    if _is_pinned(record, bodies.shown(live["properties"])):
+        return _entries(record["pinned"].get("before")) or bodies.LATEST
     return None
 
 
 def _is_others(session: Session, record: Body, there: list[Body], target: list[Body]) -> bool:
     """Whether somebody else has changed the shares since they were last set as wanted."""
-    pinned = record.get("pinned")
-    if session.arm.repairs or (pinned and bodies.same(there, pinned["now"])):
+    if session.arm.repairs or _is_pinned(record, there):
         return False
     sent = record.get("traffic")
-    return sent is not None and bodies.same(sent, target)
+    return sent is not None and bodies.same(_entries(sent), target)
 
 
 def _check_revisions(session: Session, app_id: str, target: list[Body]) -> None:

@@ -20,7 +20,7 @@ STATE_VERSION = "1.0"
 STATUSES = ("running", "completed", "failed")
 # What a key of each kind of record must be, where it is there; keys that are not listed may be anything.
 _TEXT, _NUMBER, _OBJECT, _LIST = (str,), (int, float), (dict,), (list,)
-_OPTIONAL_TEXT = (str, type(None))
+_OPTIONAL_TEXT, _OPTIONAL_OBJECT, _OPTIONAL_LIST = (str, type(None)), (dict, type(None)), (list, type(None))
 _DOCUMENT: Mapping[str, tuple[type, ...]] = {
     "version": _TEXT, "lineage": _TEXT, "serial": (int,), "salt": _TEXT, "hash_format": (int,), "last_updated": _TEXT,
     "target": _OBJECT, "steps": _OBJECT, "resources": _OBJECT, "secrets": _OBJECT, "operations": _OBJECT,
@@ -35,6 +35,7 @@ _STEP: Mapping[str, tuple[type, ...]] = {
 _RESOURCE: Mapping[str, tuple[type, ...]] = {
     "id": _TEXT, "name": _TEXT, "api_version": _TEXT, "step": _TEXT, "created": (bool,), "orphaned": (bool,),
     "body": _TEXT, "sent": _TEXT, "creation_id": _TEXT, "found_as": _TEXT,
+    "domains": _OBJECT, "pinned": _OPTIONAL_OBJECT, "traffic": _OPTIONAL_LIST,
 }
 _SECRET: Mapping[str, tuple[type, ...]] = {"digest": _OPTIONAL_TEXT, "version": _TEXT, "generated": (bool,)}
 _OPERATION: Mapping[str, tuple[type, ...]] = {"kind": _TEXT, "url": _TEXT, "started_at": _TEXT}

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Found = Iterator[tuple[Key, str]]
 
 
+_LONGEST = 54
+
+
 def faults(config: Config) -> Found:
     """Yield the key and the words of each fault."""
     for key, service in config.services.items():
@@ -58,3 +61,6 @@ def _entry(service: Service, entry: TrafficWeight) -> Iterator[tuple[str, str]]:
         yield "revision_name", "give either `revision_name` or `latest_revision: true`"
     elif entry.revision_name is not None and not entry.revision_name.startswith(f"{service.name}--"):
         yield "revision_name", f"must be a revision of this app: {service.name}--…"
+    elif entry.revision_name is not None and len(entry.revision_name) > _LONGEST:
+        # github.com/microsoft/azure-container-apps/issues/1443
+        yield "revision_name", f"has more than {_LONGEST} characters, which no revision has"
