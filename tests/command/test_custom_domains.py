@@ -12,6 +12,7 @@ from certificate_files import certificate_body
 from plain_project import APPS, PLAIN, check_types
 from project import Azure, Project, Result
 
+pytestmark = pytest.mark.slow
 HOST = "app.example.com"
 CERTIFICATES = "2026-01-01"
 

@@ -9,6 +9,7 @@ import pytest
 from by_hand import settle
 from project import Azure, Project
 
+pytestmark = pytest.mark.slow
 PG = "2025-08-01"
 NETWORKS, ZONES = "2025-09-01", "2024-06-01"
 CONFIG: dict[str, Any] = {

@@ -15,6 +15,7 @@ from project import Project
 
 from azure_emulator.attach import attach
 
+pytestmark = pytest.mark.slow
 REGISTRIES, ROLES, IDENTITIES = "2025-11-01", "2022-04-01", "2024-11-30"
 HOST = "otherdemo.azurecr.io"
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"

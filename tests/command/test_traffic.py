@@ -10,6 +10,7 @@ from by_hand import by_hand, resource
 from plain_project import APPS, PLAIN, check_types, live
 from project import Project
 
+pytestmark = pytest.mark.slow
 LATEST = [{"latestRevision": True, "weight": 100}]
 
 
