@@ -22,15 +22,10 @@ STATE = ".azure-deployment-state-v1.json"
 SHARED = ROOT.parent / "shared"
 WRITES = ("PUT", "PATCH", "POST", "DELETE")
 # POSTs that change nothing: they ask for keys, names, addresses or tokens.
-<<<<<<< HEAD
-ASKING = ("/listkeys", "/checknameavailability", "/token", "/exchange", "/getauthtoken", "/listlogsasurl",
-          "/validateresources")  # fmt: skip
-=======
 ASKING = (
     "/listkeys", "/checknameavailability", "/token", "/exchange", "/getauthtoken", "/listlogsasurl",
-    "/listcustomhostnameanalysis",
-)
->>>>>>> aa39299 (Custom domains, revisions with a rollout that proves first, private registries)
+    "/listcustomhostnameanalysis", "/validateresources",
+)  # fmt: skip
 
 
 @dataclass
