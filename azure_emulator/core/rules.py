@@ -105,13 +105,18 @@ class _Problem(Exception):
         self.text = text
 
 
-def clean(body: Json, rule: Rule, *, patch: bool = False, code: str = "InvalidRequestContent") -> Json:
+_PARTIAL = 2  # of `patch`: also in lists
+
+
+def clean(
+    body: Json, rule: Rule, *, patch: bool = False, partial: bool = False, code: str = "InvalidRequestContent"
+) -> Json:
     """The body in canonical form, or a refusal that names the property.
 
-    `patch`: nothing is required, and null stays, since it deletes.
+    `patch`: nothing is required, and null stays, since it deletes. `partial`: nor is anything in the items of lists.
     """
     try:
-        result: Json = _check(body, rule, "", patch)
+        result: Json = _check(body, rule, "", _PARTIAL if partial else patch)
     except _Problem as problem:
         where = problem.path or "$"
         raise Refusal(
@@ -123,14 +128,14 @@ def clean(body: Json, rule: Rule, *, patch: bool = False, code: str = "InvalidRe
     return result
 
 
-def _check(value: Any, rule: Rule, path: str, patch: bool) -> Any:
+def _check(value: Any, rule: Rule, path: str, patch: int) -> Any:
     if isinstance(rule, Mapping):
         return _object(value, rule, path, patch)
     if isinstance(rule, list):
         if not isinstance(value, list):
             raise _Problem(path, "An array was expected.")
-        # Merge-patch replaces lists whole.
-        return [_check(item, rule[0], f"{path}[{index}]", False) for index, item in enumerate(value)]
+        inside = patch if patch == _PARTIAL else False  # merge-patch replaces lists whole
+        return [_check(item, rule[0], f"{path}[{index}]", inside) for index, item in enumerate(value)]
     if isinstance(rule, Map):
         if not isinstance(value, dict):
             raise _Problem(path, "An object was expected.")
@@ -179,7 +184,7 @@ def _text(value: Any, rule: Text, path: str) -> str:
     return value
 
 
-def _object(value: Any, rule: Mapping[str, Rule], path: str, patch: bool) -> Json:
+def _object(value: Any, rule: Mapping[str, Rule], path: str, patch: int) -> Json:
     if not isinstance(value, dict):
         raise _Problem(path, "An object was expected.")
     known = {name.rstrip("!").lower(): (name.rstrip("!"), name.endswith("!"), inner) for name, inner in rule.items()}

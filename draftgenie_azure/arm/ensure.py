@@ -17,7 +17,7 @@ from draftgenie_azure.arm.diff import CHANGE, REMOVE, SECRET, Change, Comparison
 from draftgenie_azure.arm.merge import merged, patch
 from draftgenie_azure.arm.operations import BAD_ENDS, state_of
 from draftgenie_azure.arm.outcome import Outcomes, failed
-from draftgenie_azure.arm.plan import CREATE, REPLACE, RESEND, UNCHANGED, Entry, predicted
+from draftgenie_azure.arm.plan import CREATE, REPLACE, RESEND, UNCHANGED, Entry, is_pending, predicted
 from draftgenie_azure.arm.properties import traits
 from draftgenie_azure.arm.resource import CREATION_ID_TAG, creation_id
 from draftgenie_azure.arm.shared_wait import SharedWait
@@ -206,6 +206,8 @@ class Ensurer:
     def _current(self, resource: Resource, *, again: bool) -> Body | None:
         """The live resource, at rest; None where there is none, or was none that can stay."""
         live = self._live.read(resource.id) if again else self._live.current(resource.id, bulk=resource.bulk)
+        if live is None and resource.create_only:
+            live = self._under_another_name(resource)
         if self._plan is None:  # a plan waits for nobody
             live = self._outcomes.at_rest(resource, live, SharedWait())
         return self._usable(resource, self._in_place(resource, live))
@@ -336,16 +338,39 @@ class Ensurer:
         Raises:
             AzureError: the refusal, where no such assignment is to be seen.
         """
+        live = self._twin(resource)
+        if live is None:
+            raise error
+        self._logger.info("%s is there already, as %s", resource.key, live["name"])
+        if live["id"].lower() != resource.id.lower():
+            self._records.note(resource.key, created=False, found_as=live["id"])
+        return live
+
+    def _twin(self, resource: Resource) -> Body | None:
+        """An assignment of the same role to the same principal, whatever its name."""
         wanted = resource.body["properties"]
         collection = resource.id.rsplit("/", 1)[0]
         mine = f"principalId eq '{wanted['principalId']}'"
         for live in self._live.listing(collection, api_version=resource.api_version, **{"$filter": mine}):
             if str(live["properties"]["roleDefinitionId"]).lower() == wanted["roleDefinitionId"].lower():
-                self._logger.info("%s is there already, as %s", resource.key, live["name"])
-                if live["id"].lower() != resource.id.lower():
-                    self._records.note(resource.key, created=False, found_as=live["id"])
                 return live
-        raise error
+        return None
+
+    def _under_another_name(self, resource: Resource) -> Body | None:
+        """An assignment that somebody else gave under another name: the recorded one; a plan looks for it, too.
+
+        A run need not look: Azure refuses a second one.
+        """
+        record = self._records.resources.get(resource.key, {})
+        if record.get("found_as") and record["id"].lower() == resource.id.lower():
+            return self._live.current(str(record["found_as"]))
+        if self._plan is None or is_pending(resource.body):
+            return None
+        try:
+            return self._twin(resource)
+        except AzureError as error:
+            self._logger.info("the assignments beside %s could not be asked: %s", resource.key, error.message)
+            return None
 
     # ------------------------------------------------------------------------------------------------- waiting
 

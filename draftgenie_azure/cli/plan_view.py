@@ -38,7 +38,9 @@ def show_plan(
         "plan": {"changes": [], "drift": [], "faults": {}, "asked_azure": False},
     }
     lines: list[str] = []
-    if planned is not None:
+    if planned is None:
+        lines.append("Azure was not asked: nothing changed by what is recorded. --refresh asks it.")
+    else:
         document |= planned.document()
         lines = planning.view.lines(planned)
         if planned.asked:

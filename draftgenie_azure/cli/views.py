@@ -206,7 +206,7 @@ def summary(
     lines += [f"  warning {text}" for text in warnings]
     lines += [f"  note    {text}" for text in notes]
     if not asked:
-        lines.append("  Up to date according to the state; Azure was not queried. --force-step queries it.")
+        lines.append("  Up to date according to the state; Azure was not asked. --refresh asks it.")
     elif failed or stopped:
         lines.append("  Run the same command again: it continues where this run ended.")
     document = {

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
 import stat
+import subprocess
+import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +140,67 @@ def test_dry_run_writes_nothing_where_nothing_may_be_written(deployed: Project) 
     assert result.code == 0, result.text
     assert "env[MORE].value" in result.out
     assert {path: path.read_bytes() for path in deployed.directory.rglob("*") if path.is_file()} == before
+
+
+def _without_override() -> None:
+    """Have the modes of files hold for root, too: the program that is started next lacks what overrides them."""
+    libc, drop = ctypes.CDLL(None), 24  # PR_CAPBSET_DROP, of linux/prctl.h
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        libc.prctl(drop, capability, 0, 0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by capabilities of Linux")
+def test_dry_run_needs_no_right_to_write(deployed: Project) -> None:
+    """By somebody who may not write anything there, against an Azure that refuses every write."""
+    refused = [{"method": name, "path": "*", "status": 403, "code": "No", "times": 99} for name in ("PUT", "PATCH")]
+    wait_for_end(deployed)
+    deployed.change("services.rag_service.environment.MORE", "1")
+    arguments = deployed.faults(*refused)
+    places = [deployed.directory, *deployed.directory.rglob("*")]
+    before = {path: path.read_bytes() for path in places if path.is_file()}
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in places}
+    for path, mode in modes.items():
+        path.chmod(mode & 0o555)
+    try:
+        written = subprocess.run(["touch", "x"], cwd=deployed.directory, preexec_fn=_without_override, check=False)
+        done = subprocess.run(
+            deployed.command("--dry-run", "--refresh", *arguments), cwd=deployed.directory, env=deployed.env(),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, preexec_fn=_without_override,
+        )  # fmt: skip
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+    assert written.returncode != 0
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "env[MORE].value" in done.stdout
+    assert {path: path.read_bytes() for path in deployed.directory.rglob("*") if path.is_file()} == before
+
+
+def test_role_that_somebody_else_gave_is_not_announced(deployed: Project) -> None:
+    """Azure takes no second assignment of the same role, whatever its name; nor is one sent."""
+    version = "2022-04-01"
+    role = resource(deployed, "role/pull-images")
+    with deployed.azure() as azure:
+        wanted = {key: live(azure, role, version)["properties"][key] for key in ("principalId", "roleDefinitionId")}
+        azure.delete(role, version)
+        twin = f"{role.rsplit('/', 1)[0]}/{uuid.uuid4()}"
+        azure.send("PUT", twin, version, {"properties": {**wanted, "principalType": "ServicePrincipal"}})
+
+        assert "role/pull-images" not in changes(plan(deployed, "--force-step", "create_container_registry"))
+        deployed.deploy("--force-step", "create_container_registry")
+        since = len(deployed.requests())
+        deployed.deploy("--force-step", "create_container_registry")
+
+        assert not [write for write in deployed.writes(since) if "roleAssignments" in write]
+        assert changes(plan(deployed, "--refresh")) == {}
+
+
+def test_plan_without_changes_says_that_azure_was_not_asked(deployed: Project) -> None:
+    """And what asks it."""
+    result = deployed.run("--dry-run")
+
+    assert "Azure was not asked" in result.out and "--refresh asks it" in result.out
 
 
 def test_nobody_signed_in_is_told_and_the_steps_are_shown(project: Project) -> None:

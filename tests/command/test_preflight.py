@@ -98,8 +98,9 @@ def test_run_without_changes_asks_nothing(deployed: Project) -> None:
 def test_each_body_is_asked_about_once_and_none_has_a_secret(project: Project) -> None:
     """The password of the database and the values of secrets are not part of a question."""
     project.environment["GEMINI_API_KEY"] = "gemini-value-that-nobody-may-see"
-    project.deploy()
+    first = project.deploy()
 
+    assert "asked beforehand" not in first.text and "would refuse" not in first.text
     found = asked(project)
 
     ids = [(one["type"], one["name"]) for one in found]

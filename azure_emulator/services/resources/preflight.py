@@ -137,7 +137,7 @@ def _check_body(kind: ResourceType, call: Call, body: Json) -> None:
     if not _has_expression(body):
         kind.check(call)
     elif kind.body_rule is not None:
-        rules.clean(_known(body), kind.body_rule, patch=True, code=kind.body_code)
+        rules.clean(_known(body), kind.body_rule, partial=True, code=kind.body_code)
 
 
 def _is_expression(value: Any) -> bool:
