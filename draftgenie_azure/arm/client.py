@@ -77,7 +77,7 @@ class ArmClient:
             self._transport, records, self._control, self._logger,
             baselines=self.baselines, plan=plan, repair=self._repair,
         )  # fmt: skip
-        client.live.recall(self.live, ())
+        client.live.know(self.live)
         return client
 
     # --- reading ---
@@ -118,6 +118,7 @@ class ArmClient:
         headers: dict[str, str] | None = None,
     ) -> Reply:
         """POST an action. `repeatable=False` for what begins something each time it is sent."""
+        self.live.acted(path.rsplit("/", 1)[0])
         return self._transport.arm(
             "POST",
             path,

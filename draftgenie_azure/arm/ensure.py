@@ -364,7 +364,7 @@ class Ensurer:
         record = self._records.resources.get(resource.key, {})
         if record.get("found_as") and record["id"].lower() == resource.id.lower():
             return self._live.current(str(record["found_as"]))
-        if self._plan is None or is_pending(resource.body):
+        if self._plan is None or is_pending(resource.body) or self._live.is_in_new(resource.id):
             return None
         try:
             return self._twin(resource)

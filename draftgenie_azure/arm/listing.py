@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from draftgenie_azure.arm.transport import Reply, Transport
 
     Body = dict[str, Any]
+    _Address = tuple[str, tuple[tuple[str, str], ...]]  # path and parameters
+    _Asked = tuple[float, Reply | AzureError]  # when, and what came of it
 
 # Types whose listing gives whole bodies (recorded for most of them; typed as such in the management libraries).
 _LISTED = frozenset(
@@ -43,6 +45,7 @@ _WITH_THE_PARENT = frozenset({"Microsoft.DBforPostgreSQL/flexibleServers/configu
 
 _NEVER = float("-inf")
 _UNSEEN: tuple[float, Body | None] = (_NEVER, None)
+_RECENT = 20.0  # seconds for which what a plan asked counts in the run that follows
 _SEEN_FOR = 60.0  # seconds for which what was read counts; by then somebody else may have changed it
 
 
@@ -62,8 +65,8 @@ class LiveResources:
         self._noted: dict[str, tuple[float, Body | None]] = {}  # what is there by our own doing, and since when
         self._written: dict[str, float] = {}  # when it was last written to: what was asked before says nothing
         self._made: set[str] = set()
-        self._refused: dict[str, AzureError] = {}  # reads that failed
-        self._recalled: dict[str, AzureError] = {}  # those of the plan before this run: they are this run's as well
+        self._asked: dict[_Address, _Asked] | None = None  # of a plan: every request
+        self._foreseen: dict[_Address, _Asked] = {}  # those of the plan before this run, until they are asked for again
 
     def read(self, resource_id: str, *, api_version: str | None = None) -> Body | None:
         """The live resource, or None where there is none.
@@ -73,12 +76,7 @@ class LiveResources:
         """
         version = api_version or ids.api_version(resource_id)
         asked = time.monotonic()
-        try:
-            reply = self._get(resource_id, **{"api-version": version})
-        except AzureError as error:
-            with self._mutex:
-                self._refused[resource_id.lower()] = error
-            raise
+        reply = self._get(resource_id, **{"api-version": version})
         body = None if reply.status == 404 else dict(reply.body)
         with self._mutex:
             self._seen[resource_id.lower()] = (asked, body)
@@ -100,7 +98,22 @@ class LiveResources:
             reply = self._get(following)
 
     def _get(self, path: str, **params: str) -> Reply:
-        return self._transport.arm("GET", path, params=params or None, accept=(404,), expects_object=True)
+        """The answer to a request; what the plan before this run asked just now is not asked again, the first time."""
+        address = (path.lower(), tuple(sorted(params.items())))
+        with self._mutex:
+            asked, answer = self._foreseen.pop(address, (_NEVER, None))
+        if answer is None or asked < time.monotonic() - _RECENT:
+            asked = time.monotonic()
+            try:
+                answer = self._transport.arm("GET", path, params=params or None, accept=(404,), expects_object=True)
+            except AzureError as error:
+                answer = error
+        if self._asked is not None:
+            with self._mutex:
+                self._asked[address] = (asked, answer)
+        if isinstance(answer, AzureError):
+            raise answer
+        return answer
 
     def current(self, resource_id: str, *, bulk: bool = False) -> Body | None:
         """The live resource as this run saw or wrote it; read, or with `bulk` listed, where it was not seen lately.
@@ -112,16 +125,22 @@ class LiveResources:
         with self._mutex:
             if key in self._noted:
                 return self._noted[key][1]
-            if key in self._recalled:
-                raise self._recalled.pop(key)
             with_parent = ids.resource_type(resource_id) in _WITH_THE_PARENT
-            if not with_parent and any(key.startswith(f"{made}/") for made in self._made):
+            if not with_parent and self._is_in_new(key):
                 return None  # what this run has made has nothing in it that this run did not put there
             for known in (key, _group_of(key)):
                 asked, body = self._seen.get(known, _UNSEEN)
                 if asked >= lately and (known == key or body is None):
                     return body  # a group that is not there has nothing in it
         return self.fresh(resource_id, lately, alone=not bulk)
+
+    def is_in_new(self, resource_id: str) -> bool:
+        """Whether what a resource is in was made by this run, or would be by its plan."""
+        with self._mutex:
+            return self._is_in_new(resource_id.lower())
+
+    def _is_in_new(self, key: str) -> bool:
+        return any(key.startswith(f"{made}/") for made in self._made)
 
     def since(self, resource_id: str, moment: float, *, alone: bool = False) -> Body | None:
         """The live resource as it was found at some time after a monotonic time; see `fresh`."""
@@ -167,18 +186,34 @@ class LiveResources:
                     self._collections[collection.lower()] = (asked, found)
             return found
 
-    def recall(self, other: LiveResources, changing: Iterable[str]) -> None:
-        """Take over what another one has read, and nothing that it noted.
-
-        Args:
-            changing: ids of resources that Azure is at work on, which are read again.
-        """
+    def know(self, other: LiveResources) -> None:
+        """Begin with what another one has seen, and keep what is asked from here on."""
         with other._mutex, self._mutex:
+            self._asked = {}
             self._seen |= other._seen
             self._collections |= other._collections
-            self._recalled |= other._refused
+
+    def foresee(self, plan: LiveResources, changing: Iterable[str]) -> None:
+        """Take over what was asked for a plan just now.
+
+        Args:
+            plan: has it.
+            changing: ids of resources that Azure is at work on, which are asked about anew.
+        """
+        with plan._mutex, self._mutex:
+            self._foreseen |= plan._asked or {}
         for resource_id in changing:
-            self.forget(resource_id)
+            self.acted(resource_id)
+
+    def acted(self, path: str) -> None:
+        """Forget what a plan asked about a resource, what it is in and what is in it: something was done to it."""
+        lowered = path.lower()
+        with self._mutex:
+            self._foreseen = {
+                address: asked
+                for address, asked in self._foreseen.items()
+                if not lowered.startswith(address[0]) and not address[0].startswith(lowered)
+            }
 
     def forget(self, resource_id: str) -> None:
         """Read a resource again when it is next asked for."""
@@ -188,6 +223,7 @@ class LiveResources:
 
     def written(self, resource_id: str) -> None:
         """Forget what was read of a resource before it was written."""
+        self.acted(resource_id)
         with self._mutex:
             self._seen.pop(resource_id.lower(), None)
             self._written[resource_id.lower()] = time.monotonic()

@@ -80,9 +80,12 @@ def foresee(steps: Sequence[Step], decider: Decider, session: Opened, deployer: 
     arm = session.arm.for_planning(plan, records)
     quiet = {"arm": arm, "records": records, "on_warning": lambda text: None}
     planner = deployer(dataclasses.replace(session, **quiet))  # type: ignore[type-var]  # a dataclass, by its protocol
-    given: dict[str, Given] = {_BUILDS: partial(_images, decider), _WRITES_NOTHING: _nothing}
+    first = steps[0].name  # has just run, or is up to date
+    given: dict[str, Given] = {
+        first: partial(_published, decider, first), _BUILDS: partial(_images, decider), _WRITES_NOTHING: _nothing,
+    }  # fmt: skip
     planned = make_plan(steps, decider, planner, plan, records, given=given)
-    session.arm.live.recall(arm.live, list(session.records.operations))
+    session.arm.live.foresee(arm.live, list(session.records.operations))
     return planned
 
 
@@ -124,6 +127,10 @@ def judge(session: Opened, planned: Planned) -> list[str]:
         reasons = [*(error.message for error in errors), *decision.reasons]
         planned.decisions[step] = Decision("fault", reasons, decision.dependencies, decision.changes)
     return answers.told
+
+
+def _published(decider: Decider, step: str, decision: Decision, outputs: Mapping[str, Outputs]) -> Outputs:
+    return dict((decider.state.last_success(step) or {}).get("outputs", {}))
 
 
 def _nothing(decision: Decision, outputs: Mapping[str, Outputs]) -> Outputs:
