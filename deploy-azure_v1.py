@@ -559,7 +559,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     asks = args.refresh or args.expect_plan
     if not asks and not any(decision.runs for decision in plan.values()):
         return _nothing_to_do(plan, state, reporter, began)
-    cli.preflight.check(decider, plan, state, reporter)
+    cli.preflight.check(args, decider, plan, state, reporter)
     config = config or configuration.validate(raw)
     logger = run.log.open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
     cli.preflight.tell_notices(config, reporter)
@@ -602,7 +602,7 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
         reporter.message(f"would put {state.where} aside and clear the state")
         return SUCCESS
     decider, config, plan = _decided(args, raw, state)
-    cli.preflight.check(decider, plan, state, reporter)
+    cli.preflight.check(args, decider, plan, state, reporter)
     if not args.refresh and not any(decision.runs for decision in plan.values()):
         cli.target.tell(reporter, state.state["target"], {}, state.where)
         return cli.plan_view.show_plan(args, plan, reporter, None)

@@ -211,6 +211,8 @@ ADVICE: Mapping[str, str] = {
     "MissingSubscriptionRegistration": "Register the resource provider: az provider register --namespace <namespace>",
     "NoRegisteredProviderFound": "The region or API version is not offered to this subscription. --force-step "
     "check_prerequisites finds an API version that is; else try another region.",
+    "EnvironmentNotEnabledForWorkloadProfiles": "The environment was made without workload profiles, and Azure cannot "
+    "add them later. Choose another container_apps.environment_name; apps are made again in it.",
     "InvalidResourceGroupLocation": "The resource group exists in another region. Use that region, or another name.",
     "InvalidResourceLocation": "A resource of this name exists in another region. Use that region, or another name.",
     "LocationNotAvailableForResourceType": "This kind of resource is not offered in the region; set `locations`.",

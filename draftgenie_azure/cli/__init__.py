@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         questions,
         state_commands,
         status,
+        take_over,
         target,
     )
 

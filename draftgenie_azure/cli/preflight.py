@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from draftgenie_azure import changes
+from draftgenie_azure import changes, cli
 from draftgenie_azure import state as state_package
 from draftgenie_azure.errors import ConfigError, DeployerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
 
     from draftgenie_azure.changes.decision import Decider, Decision
@@ -17,24 +18,30 @@ if TYPE_CHECKING:
     from draftgenie_azure.state.store import StateStore
 
 
-def check(decider: Decider, plan: Mapping[str, Decision], state: StateStore, reporter: Reporter) -> None:
+def check(
+    args: argparse.Namespace,
+    decider: Decider,
+    plan: Mapping[str, Decision],
+    state: StateStore,
+    reporter: Reporter,
+) -> None:
     """Find what would only fail after the databases are made, and name what images should not ship.
 
-    Where the earlier script deployed, what is taken over from it and what differs is told as well.
+    Where the earlier script deployed, what is taken over from it, what differs and what is missing is told as well.
 
     Raises:
         ConfigError: with every fault.
     """
-    earlier = state_package.earlier.find(state.earlier_documents(), decider.raw)
-    for text in earlier.lines:
-        reporter.message(text, level="note")
-    faults = decider.switched_off_too_early() + earlier.faults
+    faults, hint = decider.switched_off_too_early(), None
+    if state.earlier or (not state.found and state_package.earlier.is_configuration(decider.raw)):
+        more, hint = cli.take_over.check(args, decider.raw, state, reporter)
+        faults += more
     if plan["build_and_push_images"].runs:
         faults += changes.images.faults(decider.hasher)
         for text in () if faults else changes.images.notices(decider.hasher):
             reporter.message(text, level="note")
     if faults:
-        raise ConfigError(faults)
+        raise ConfigError(faults, hint=hint)
 
 
 def tell_notices(config: Config, reporter: Reporter) -> None:

@@ -176,7 +176,10 @@ class Checks:
         going = plan.going
         for guest in (guest for type_ in types for guest in self._in_subscription(type_)):
             if str(guest["id"]).lower() not in going and item.id.lower() in set(_uses(guest)):
-                yield f"{guest['id']} uses {item.key}, and this deployment did not create it"
+                yield (
+                    f"{guest['id']} uses {item.key}, and this deployment did not create it: "
+                    f"az resource delete --ids {guest['id']}; or keep both: --forget {item.key}"
+                )
 
     def _in_subscription(self, type_: str) -> list[dict[str, Any]]:
         """Every resource of a type that may be seen: in the subscription, or else in the group."""

@@ -1,4 +1,4 @@
-"""What the earlier script's state says beside the configuration: what is taken over, what differs, what is missing.
+"""What the earlier script's state says beside the configuration: what is taken over, and what differs.
 
 That state has names, no resource ids, and passwords, which are neither read nor kept. Names are compared before
 anything is written, because another name means another resource: a second server beside the one with the data.
@@ -13,7 +13,7 @@ from draftgenie_azure.errors import Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from draftgenie_azure.config.raw import RawConfig
@@ -30,12 +30,24 @@ _KINDS = {
 }
 
 
+# Keys that only configurations of the earlier script have.
+_EARLIER_KEYS = (
+    "advanced.cleanup_on_failure", "advanced.retry_attempts", "advanced.retry_delay", "advanced.save_state",
+    "deployment.resume",
+)  # fmt: skip
+
+
+def is_configuration(raw: RawConfig) -> bool:
+    """Whether a configuration was written for the earlier script."""
+    return any(raw.get(key) is not None for key in _EARLIER_KEYS)
+
+
 class Findings:
     """What is to be told before a deployment takes over what the earlier script made.
 
     Attributes:
         lines: for people, in the order in which resources are made.
-        faults: what would make a second resource beside one with data, or apps that cannot work.
+        faults: what would make a second resource beside one with data.
     """
 
     def __init__(self) -> None:
@@ -59,12 +71,6 @@ def find(documents: Mapping[str, bytes], raw: RawConfig) -> Findings:
             if isinstance(name, str) and name:
                 _compare(findings, raw, title, name, key, holds_data)
         _databases(findings, created.get("postgresql") or {})
-    if documents:
-        findings.lines.append(
-            "  left as it is, with a warning, until --adopt: the vault's access policies, the registry's admin user, a "
-            "firewall that is open to all addresses"
-        )
-        findings.faults += _without_variables(raw)
     return findings
 
 
@@ -104,20 +110,3 @@ def _databases(findings: Findings, postgresql: Mapping[str, Any]) -> None:
         findings.lines.append(
             f"  stays, unused: the database {database}; each service gets its own (docs/moving.md says how to copy it)"
         )
-
-
-def _without_variables(raw: RawConfig) -> Iterator[Fault]:
-    """Services that are built and get no variable: the earlier script passed them by itself."""
-    services = raw.get("services")
-    for key, service in (services if isinstance(services, dict) else {}).items():
-        if not isinstance(service, dict) or service.get("image"):
-            continue
-        if not service.get("environment") and not service.get("secrets"):
-            file, line = raw.place(("services", key))
-            yield Fault(
-                "this service would get no variable at all, since the earlier script passed them by itself; "
-                f"add them, for example as in config.yaml, services.{key}.environment and services.{key}.secrets",
-                key=f"services.{key}",
-                file=file,
-                line=line,
-            )

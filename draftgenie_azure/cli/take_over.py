@@ -1,0 +1,86 @@
+"""What is told, before anything is written, to somebody who comes from the earlier script."""
+
+from __future__ import annotations
+
+import logging
+
+from draftgenie_azure.cli.signals import Interrupts
+from draftgenie_azure.config import draftgenie
+from draftgenie_azure.config import raw as configuration
+from draftgenie_azure.errors import AuthenticationError, Fault, NoEmulatorError
+from draftgenie_azure.provision import inventory
+from draftgenie_azure.run.control import RunControl
+from draftgenie_azure.session import open_session
+from draftgenie_azure.state import earlier
+from draftgenie_azure.state.resource_records import ResourceRecords
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from draftgenie_azure.cli.events import Reporter
+    from draftgenie_azure.config.raw import RawConfig
+    from draftgenie_azure.state.store import StateStore
+
+_RESTRICTED = (
+    "  left as it is, with a warning, until --adopt: the vault's access policies, the registry's admin user, a "
+    "firewall that is open to all addresses"
+)
+_HINT = (
+    "What is missing is on standard output. Save it (add --dry-run > variables.yaml), and give it after the "
+    "configuration: --config variables.yaml"
+)
+
+
+def check(
+    args: argparse.Namespace, raw: RawConfig, state: StateStore, reporter: Reporter
+) -> tuple[list[Fault], str | None]:
+    """Tell what the earlier script left, in its state and in Azure, and what the configuration lacks.
+
+    The text that is missing is the result: standard output has it alone, as a file that can be given as a later one.
+
+    Returns:
+        what must be put right first, and how.
+    """
+    documents = state.earlier_documents()
+    findings = earlier.find(documents, raw)
+    lines = [*findings.lines, *(_in_azure(args, raw, state) if documents else ())]
+    for text in lines:
+        reporter.message(text, level="note")
+    text = draftgenie.missing(raw)
+    if text:
+        reporter.result(text.splitlines(), {"event": "missing_variables", "yaml": text})
+    return [*findings.faults, *_without_variables(raw)], _HINT if text else None
+
+
+def _in_azure(args: argparse.Namespace, raw: RawConfig, state: StateStore) -> list[str]:
+    """What a listing of the group shows; a line that says so where nobody is signed in."""
+    config = configuration.validate(raw)
+    control = Interrupts.control = RunControl(args.parallelism or config.deployment.parallelism)
+    records = ResourceRecords(state.state, lambda: None)
+    logger = logging.getLogger("draftgenie.take_over")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    try:
+        session = open_session(config, logger, records=records, control=control, read_only=True)
+    except (AuthenticationError, NoEmulatorError) as error:
+        return [_RESTRICTED, f"  what is in Azure was not looked at: {error.message}"]
+    try:
+        return list(inventory.lines(session))
+    finally:
+        session.close()
+
+
+def _without_variables(raw: RawConfig) -> Iterator[Fault]:
+    """Services that would get no variable: the earlier script passed them by itself."""
+    for key in draftgenie.without_variables(raw):
+        file, line = raw.place(("services", key))
+        words = "add the text for it" if key in draftgenie.VARIABLES else "add what it reads"
+        yield Fault(
+            "this service would get no variable, since the earlier script passed them by itself; "
+            f"{words} (services.{key}.environment and services.{key}.secrets)",
+            key=f"services.{key}",
+            file=file,
+            line=line,
+        )
