@@ -126,7 +126,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     add("--rollback", type=_run_or_off, metavar="RUN", help=back)
     newer = "with --rollback: although migrations ran since"
     add("--accept-newer-schema", action="store_true", help=newer)
-    add("--rotate-secret", metavar="NAME", help="give a generated secret a new value, and deploy it")
+    add("--rotate-secret", metavar="NAME", help="give a generated secret a new value, and deploy it; asks")
     add("--history", nargs="?", type=_run, const=0, metavar="RUN", help="show the runs so far, or one of them")
     add("--logs", metavar="SERVICE", help="show the log of a service's running replicas")
     add("--follow", action="store_true", help="with --logs: go on until Ctrl-C")

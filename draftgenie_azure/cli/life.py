@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 
-from draftgenie_azure.cli.questions import confirm
+from draftgenie_azure.cli.questions import confirm, confirm_on_terminal
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.constants import FAILURE, INTERRUPTED
@@ -249,6 +249,7 @@ class Life:
         document = {"event": "rotation_plan", "secret": plan.name, "composed": plan.also, "services": plan.services}
         self._tell_plan(plan.lines(), document | {"effect": plan.effect})
         if not self._args.dry_run:
+            confirm_on_terminal(f"Give {plan.name} a new value?", auto_approve=self._args.auto_approve)
             with self._locked():
                 self._state.state.setdefault("rotating", {})[plan.name] = "requested"
                 self._force(plan.steps)

@@ -31,17 +31,17 @@ def check(
 
     Raises:
         ConfigError: with every fault.
+        DeployerError: what the earlier script made is not to be taken over.
     """
-    faults, hint = decider.switched_off_too_early(), None
     if state.earlier or (not state.found and state_package.earlier.is_configuration(decider.raw)):
-        more, hint = cli.take_over.check(args, decider.raw, state, reporter)
-        faults += more
+        cli.take_over.check(args, decider.raw, state, reporter)
+    faults = decider.switched_off_too_early()
     if plan["build_and_push_images"].runs:
         faults += changes.images.faults(decider.hasher)
         for text in () if faults else changes.images.notices(decider.hasher):
             reporter.message(text, level="note")
     if faults:
-        raise ConfigError(faults, hint=hint)
+        raise ConfigError(faults)
 
 
 def tell_notices(config: Config, reporter: Reporter) -> None:

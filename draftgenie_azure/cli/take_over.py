@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 
+from draftgenie_azure.cli.questions import confirm
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import draftgenie
 from draftgenie_azure.config import raw as configuration
-from draftgenie_azure.errors import AuthenticationError, Fault, NoEmulatorError
+from draftgenie_azure.errors import AuthenticationError, ConfigError, Fault, NoEmulatorError
 from draftgenie_azure.provision import inventory
 from draftgenie_azure.run.control import RunControl
 from draftgenie_azure.session import open_session
@@ -33,15 +35,15 @@ _HINT = (
 )
 
 
-def check(
-    args: argparse.Namespace, raw: RawConfig, state: StateStore, reporter: Reporter
-) -> tuple[list[Fault], str | None]:
-    """Tell what the earlier script left, in its state and in Azure, and what the configuration lacks.
+def check(args: argparse.Namespace, raw: RawConfig, state: StateStore, reporter: Reporter) -> None:
+    """Tell what the earlier script left in its state and in Azure, and what the configuration lacks; ask to go on.
 
     The text that is missing is the result: standard output has it alone, as a file that can be given as a later one.
 
-    Returns:
-        what must be put right first, and how.
+    Raises:
+        ConfigError: something must be put right first; how, is the hint.
+        DeployerError: the answer was no.
+        KeyboardInterrupt: Ctrl-C instead of an answer.
     """
     documents = state.earlier_documents()
     findings = earlier.find(documents, raw)
@@ -51,7 +53,24 @@ def check(
     text = draftgenie.missing(raw)
     if text:
         reporter.result(text.splitlines(), {"event": "missing_variables", "yaml": text})
-    return [*findings.faults, *_without_variables(raw)], _HINT if text else None
+    faults = [*findings.faults, *_without_variables(raw)]
+    if faults:
+        raise ConfigError(faults, hint=_HINT if text else None)
+    if documents and not args.dry_run:
+        _ask(args, raw)
+
+
+def _ask(args: argparse.Namespace, raw: RawConfig) -> None:
+    """On a terminal, ask whether what the earlier script made is taken over; a yes is the same as --adopt.
+
+    Without a terminal, what --adopt restricts stays as it is, with a warning.
+    """
+    if args.adopt or args.auto_approve or not sys.stdin.isatty():
+        return
+    group = raw.get("azure.resource_group")
+    question = f"Take over what is in the resource group {group}, and restrict access as --adopt does?"
+    confirm(question, auto_approve=False)
+    args.adopt = True
 
 
 def _in_azure(args: argparse.Namespace, raw: RawConfig, state: StateStore) -> list[str]:

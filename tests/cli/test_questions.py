@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import select
 import subprocess
+import sys
 import termios
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+import earlier_script
 import pytest
-from project import Project
+from azurite import Azurite
+from project import COMMAND, Project
+
+YES, NO, CTRL_C = (b"y\n", 0), (b"n\n", 1), (b"\x03", 130)
 
 
-def _answer(project: Project, arguments: list[str], answer: bytes) -> tuple[int, str]:
-    """Run the command on a terminal of its own and answer its question; exit code and what was shown."""
+def _answer(
+    project: Project, arguments: list[str], answer: bytes, meanwhile: Callable[[], object] = lambda: None
+) -> tuple[int, str]:
+    """Run the command on a terminal of its own and answer its question; exit code and what was shown.
+
+    Args:
+        meanwhile: done while the question is open.
+    """
     terminal, child = pty.openpty()
     with subprocess.Popen(
         project.command(*arguments), cwd=project.directory, env=project.env() | {"TERM": "xterm"},
@@ -32,6 +47,7 @@ def _answer(project: Project, arguments: list[str], answer: bytes) -> tuple[int,
                 except OSError:  # the command has just ended
                     break
             if not answered and b"[y/N] " in shown:
+                meanwhile()
                 os.write(terminal, answer)
                 answered = True
         try:
@@ -56,3 +72,143 @@ def test_destroy_asks_and_does_what_is_answered(deployed: Project, answer: bytes
     assert ended == code, shown
     assert shown.index("delete container_app/api_gateway") < shown.index("[y/N]")
     assert ("container_app/api_gateway" not in deployed.state()["resources"]) == gone
+
+
+def test_plan_that_grew_while_the_question_was_open_is_not_carried_out(deployed: Project) -> None:
+    """The yes was to another plan."""
+    record = {"created": True, "step": "deploy_infrastructure_services", "api_version": "2026-01-01"}
+
+    def grow() -> None:
+        document = deployed.state()
+        app = document["resources"]["container_app/qdrant"]["id"]
+        document["resources"]["container_app/late"] = record | {"id": f"{app}-late", "name": "qdrant-late"}
+        document["serial"] += 1
+        deployed.state_file.write_text(json.dumps(document), encoding="utf-8")
+
+    before = len(deployed.requests())
+
+    ended, shown = _answer(deployed, ["--destroy"], b"y\n", grow)
+
+    assert ended == 1, shown
+    assert "container_app/late came to it" in shown
+    assert deployed.writes(before) == []
+
+
+@pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
+def test_prune_asks(deployed: Project, answer: bytes, code: int) -> None:
+    """The orphan is named above the question."""
+    document = deployed.state()
+    app = document["resources"]["container_app/qdrant"]
+    app |= {"orphaned": True, "orphaned_at": "2026-11-01T00:00:00Z"}
+    deployed.state_file.write_text(json.dumps(document), encoding="utf-8")
+    before = len(deployed.requests())
+
+    ended, shown = _answer(deployed, ["--prune"], answer)
+
+    assert ended == code, shown
+    assert shown.index("delete container_app/qdrant") < shown.index("[y/N]")
+    assert deployed.writes(before) == ([f"DELETE {app['id']}"] if code == 0 else [])
+    assert ("container_app/qdrant" in deployed.state()["resources"]) == (code != 0)
+
+
+@pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
+def test_rollback_asks(deployed: Project, answer: bytes, code: int) -> None:
+    """The images are shown above the question."""
+    (path,) = list((deployed.directory / "examples/draftgenie").glob("**/rag*/**/main.py"))[:1]
+    path.write_text(path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    deployed.deploy()
+    before, state = len(deployed.requests()), deployed.state_file.read_bytes()
+
+    ended, shown = _answer(deployed, ["--rollback", "1"], answer)
+
+    assert ended == code, shown
+    assert shown.index("~ rag_service") < shown.index("[y/N]")
+    assert ("pin" in deployed.state()) == (code == 0)
+    if code:
+        assert deployed.writes(before) == []
+        assert deployed.state_file.read_bytes() == state
+
+
+@pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
+def test_rotation_asks(deployed: Project, answer: bytes, code: int) -> None:
+    """What breaks is told above the question; without a terminal it is done as asked for."""
+    before, state = deployed.secret("jwt-secret"), deployed.state_file.read_bytes()
+
+    ended, shown = _answer(deployed, ["--rotate-secret", "jwt_secret"], answer)
+
+    assert ended == code, shown
+    assert shown.index("has to sign in again") < shown.index("[y/N]")
+    assert (deployed.secret("jwt-secret") != before) == (code == 0)
+    if code:
+        assert deployed.state_file.read_bytes() == state
+
+
+@pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
+def test_restore_asks_before_it_replaces_a_newer_state(deployed: Project, answer: bytes, code: int) -> None:
+    """What the newer one says would be lost."""
+    copy = deployed.directory / "copy.json"
+    copy.write_bytes(deployed.state_file.read_bytes())
+    copy.chmod(0o600)
+    deployed.deploy("--force-step", "create_monitoring")
+    newer = deployed.state_file.read_bytes()
+
+    ended, shown = _answer(deployed, ["--restore-state", "copy.json"], answer)
+
+    assert ended == code, shown
+    assert "is newer" in shown
+    assert (deployed.state_file.read_bytes() == newer) == (code != 0)
+
+
+@contextmanager
+def _holding(project: Project) -> Iterator[None]:
+    """Another run that holds the lock on the state."""
+    program = (
+        "import importlib, sys, time; sys.path.insert(0, sys.argv[1])\n"
+        "values = {'advanced': {'state_blob_container': sys.argv[2]}}\n"
+        "importlib.import_module('deploy-azure_v1').StateManager(values).lock()\n"
+        "print('locked', flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", program, str(COMMAND.parent), project.config()["advanced"]["state_blob_container"]]
+    with subprocess.Popen(command, env=project.env(), stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "locked\n"
+            yield
+        finally:
+            holder.kill()
+
+
+@pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
+def test_unlock_asks(project: Project, azurite: Azurite, answer: bytes, code: int) -> None:
+    """Whose lock it is stands above the question."""
+    project.change("advanced.state_blob_container", f"questions-{os.getpid()}-{code}")
+    project.environment["AZURE_STORAGE_CONNECTION_STRING"] = azurite.connection_string
+    project.environment["AZURE_STATE_STORAGE"] = "blob"
+    assert project.run("--reset-state").code == 0
+    with _holding(project):
+        ended, shown = _answer(project, ["--force-unlock"], answer)
+
+        assert ended == code, shown
+        assert "is locked by" in shown
+        assert ("No run holds the lock" in project.run("--force-unlock").text) == (code == 0)
+
+
+@pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
+def test_first_take_over_asks(tmp_path: Path, answer: bytes, code: int) -> None:
+    """What was found is told above the question; a yes is --adopt, and anything else leaves all as it was."""
+    project = earlier_script.project_of(tmp_path, earlier_script.CONFIGURATIONS[0])
+    earlier_script.leave_state(project)
+    earlier_script.deploy(project)
+    (tmp_path / "variables.yaml").write_text(project.run("--dry-run").out, encoding="utf-8")
+    before = len(project.requests())
+
+    ended, shown = _answer(project, ["--config", "config.yaml", "--config", "variables.yaml"], answer)
+
+    assert ended == code, shown
+    assert shown.index("--adopt has it use roles") < shown.index("[y/N]")
+    if code:
+        assert project.writes(before) == []
+        assert (tmp_path / earlier_script.STATES[0]).exists()
+        assert not (tmp_path / earlier_script.STATES[1]).exists()
+    else:
+        assert project.state()["resources"]["key_vault"].get("left_open") is None
