@@ -43,7 +43,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         program = directory / name
         program.write_text(STAND_IN.format(python=sys.executable, log=str(log)), encoding="utf-8")
         program.chmod(0o755)
-    (directory / "python").symlink_to(sys.executable)
+    python = directory / "python"  # no link: an environment is known by where its program is
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
     return directory, log
 
 
