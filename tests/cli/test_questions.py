@@ -74,6 +74,7 @@ def test_destroy_asks_and_does_what_is_answered(deployed: Project, answer: bytes
     assert ("container_app/api_gateway" not in deployed.state()["resources"]) == gone
 
 
+@pytest.mark.slow
 def test_plan_that_grew_while_the_question_was_open_is_not_carried_out(deployed: Project) -> None:
     """The yes was to another plan."""
     record = {"created": True, "step": "deploy_infrastructure_services", "api_version": "2026-01-01"}
@@ -94,6 +95,7 @@ def test_plan_that_grew_while_the_question_was_open_is_not_carried_out(deployed:
     assert deployed.writes(before) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
 def test_prune_asks(deployed: Project, answer: bytes, code: int) -> None:
     """The orphan is named above the question."""
@@ -111,6 +113,7 @@ def test_prune_asks(deployed: Project, answer: bytes, code: int) -> None:
     assert ("container_app/qdrant" in deployed.state()["resources"]) == (code != 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
 def test_rollback_asks(deployed: Project, answer: bytes, code: int) -> None:
     """The images are shown above the question."""
@@ -129,6 +132,7 @@ def test_rollback_asks(deployed: Project, answer: bytes, code: int) -> None:
         assert deployed.state_file.read_bytes() == state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
 def test_rotation_asks(deployed: Project, answer: bytes, code: int) -> None:
     """What breaks is told above the question; without a terminal it is done as asked for."""
@@ -143,6 +147,7 @@ def test_rotation_asks(deployed: Project, answer: bytes, code: int) -> None:
         assert deployed.state_file.read_bytes() == state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
 def test_restore_asks_before_it_replaces_a_newer_state(deployed: Project, answer: bytes, code: int) -> None:
     """What the newer one says would be lost."""
@@ -178,6 +183,7 @@ def _holding(project: Project) -> Iterator[None]:
             holder.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
 def test_unlock_asks(project: Project, azurite: Azurite, answer: bytes, code: int) -> None:
     """Whose lock it is stands above the question."""
@@ -193,6 +199,7 @@ def test_unlock_asks(project: Project, azurite: Azurite, answer: bytes, code: in
         assert ("No run holds the lock" in project.run("--force-unlock").text) == (code == 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
 def test_first_take_over_asks(tmp_path: Path, answer: bytes, code: int) -> None:
     """What was found is told above the question; a yes is --adopt, and anything else leaves all as it was."""

@@ -295,6 +295,7 @@ def test_setting_of_a_server_that_stays_is_not_deleted(deployed: Project) -> Non
     assert deployed.state()["resources"] == {}
 
 
+@pytest.mark.slow
 def test_what_somebody_puts_into_the_group_meanwhile_keeps_it(deployed: Project) -> None:
     """The group is looked at once more before it is deleted."""
     group = _group(deployed)

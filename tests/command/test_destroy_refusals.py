@@ -122,6 +122,7 @@ def without_evaluation_service(project: Project) -> None:
     project.deploy()
 
 
+@pytest.mark.slow
 def test_images_that_no_run_pushed_forbid_the_deletion_of_the_registry(deployed: Project) -> None:
     """Nothing brings them back."""
     without_evaluation_service(deployed)
@@ -134,6 +135,7 @@ def test_images_that_no_run_pushed_forbid_the_deletion_of_the_registry(deployed:
     assert "az acr repository delete" in text
 
 
+@pytest.mark.slow
 def test_images_of_a_service_that_left_the_configuration_are_ours(deployed: Project) -> None:
     """The history knows which were pushed."""
     without_evaluation_service(deployed)
@@ -158,6 +160,7 @@ def test_secret_of_somebody_else_is_named_and_forbids_a_purge(deployed: Project)
     assert deployed.run(*ALL).code == 0
 
 
+@pytest.mark.slow
 def test_second_name_of_a_rotated_password_is_ours(deployed: Project) -> None:
     """It is disabled and stays in the vault, since a deleted name would be refused at the next rotation."""
     assert deployed.run("--rotate-secret", "postgresql.admin_password").code == 0
@@ -208,6 +211,7 @@ def test_resource_that_somebody_made_again_under_our_name_stays(deployed: Projec
         assert azure.exists(resource(deployed, "resource_group"), GROUPS)
 
 
+@pytest.mark.slow
 def test_resource_that_somebody_made_again_is_not_ours_after_a_deployment_either(deployed: Project) -> None:
     """The deployment takes it over; taken over is not created."""
     registry = resource(deployed, "container_registry")

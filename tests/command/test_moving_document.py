@@ -49,6 +49,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return directory, log
 
 
+@pytest.mark.slow
 def test_document_can_be_followed(tmp_path: Path, programs: tuple[Path, Path]) -> None:
     """From the earlier script's configuration, state and resources to a deployment that has nothing more to do."""
     project = earlier_script.project_of(tmp_path, earlier_script.CONFIGURATIONS[0])

@@ -112,6 +112,7 @@ def test_resource_that_the_configuration_does_not_have_is_named(left: Project) -
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", earlier_script.STATES)
 def test_everything_of_the_earlier_script_is_taken_over(left: Project, name: str) -> None:
     """Nothing is made twice, no data is lost, and a second run does nothing."""
