@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -71,13 +71,21 @@ def things() -> st.SearchStrategy[Thing]:
     return st.sampled_from(sorted(KINDS)).flatmap(thing)
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, Any]]:
+@dataclass
+class World:
     """A project with an emulator, and a state of its own lineage."""
+
+    project: Project
+    state: dict[str, Any] = field(repr=False)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """One for all examples: each has a group of its own."""
     project = new_project(tmp_path_factory.mktemp("random"))
     project.deploy()
     wait_for_end(project)
-    return project, project.state()
+    return World(project, project.state())
 
 
 class Builder:
@@ -162,11 +170,11 @@ class Builder:
     flags=st.sets(st.sampled_from(["--include-data", "--purge"])),
 )
 def test_nothing_that_this_lineage_did_not_create_is_ever_deleted(
-    world: tuple[Project, dict[str, Any]], group: list[Thing], group_owner: str, command: str, flags: set[str]
+    world: World, group: list[Thing], group_owner: str, command: str, flags: set[str]
 ) -> None:
     """And what it did create is gone, unless the whole was refused: then everything is as it was."""
-    project, state = world
-    name = f"g{next(_counter)}"
+    project, state = world.project, world.state
+    name = f"random{next(_counter)}"
     document = {**state, "steps": {}, "operations": {}, "secrets": {}}
     document["target"] = state["target"] | {"resource_group": name}
     with project.azure() as azure:
