@@ -171,7 +171,8 @@ def find_changed_secrets(session: Session) -> Iterator[tuple[str, str]]:
             raise
         session.logger.info("the secrets of the vault may not be listed; going on without")
         return
-    live = {item["name"]: ids.last_name(str(item["properties"]["secretUriWithVersion"])) for item in listed}
+    # Key Vault ignores case and lists a secret as it was first put: the earlier script's JWT-SECRET is jwt-secret.
+    live = {item["name"].lower(): ids.last_name(str(item["properties"]["secretUriWithVersion"])) for item in listed}
     for name in sorted(recorded.keys() & session.config.vault_secrets().keys()):
         if live.get(name) != recorded[name].get("version"):
             words = "was changed in the vault" if name in live else "is gone from the vault"

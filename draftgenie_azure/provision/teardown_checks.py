@@ -236,7 +236,7 @@ class Checks:
                 raise
             self._session.logger.info("the secrets of %s may not be listed; continuing without", item.key)
             return []
-        return sorted(name for name in names if name.removesuffix(STAGED) not in ours)
+        return sorted(name for name in names if name.lower().removesuffix(STAGED) not in ours)
 
     def _images(self, plan: Plan) -> Iterator[str]:
         """Others' images in a registry: nothing brings them back."""

@@ -54,6 +54,12 @@ def leave_state(project: Project, name: str = STATES[0]) -> None:
     (project.directory / name).write_text(json.dumps(document), encoding="utf-8")
 
 
+def state(project: Project) -> dict[str, Any]:
+    """The state, which these configurations keep under the earlier script's own name."""
+    document: dict[str, Any] = json.loads((project.directory / STATES[0]).read_text(encoding="utf-8"))
+    return document
+
+
 def deploy(project: Project) -> None:
     """Have everything in Azure that the earlier script makes, as it makes it."""
     with project.azure() as azure:
