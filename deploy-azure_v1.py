@@ -564,7 +564,9 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     logger = run.log.open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
     cli.preflight.tell_notices(config, reporter)
     if cli.target.needs_yes(state.state["target"], auto_approve=args.auto_approve):
-        cli.target.ask(reporter, _planned(args, config, state, plan, reporter), offline_target(raw))
+        args.adopt = args.adopt or bool(state.earlier)  # what restricts access is in the plan, and the yes is to that
+        planned = _planned(args, config, state, plan, reporter)
+        cli.target.ask(reporter, planned, offline_target(raw), takes_over=bool(state.earlier))
     with cli.state_commands.locked(state, args, reporter):
         state.check_rescued()
         state.put_earlier_aside()

@@ -31,7 +31,6 @@ def check(
 
     Raises:
         ConfigError: with every fault.
-        DeployerError: what the earlier script made is not to be taken over.
     """
     if state.earlier or (not state.found and state_package.earlier.is_configuration(decider.raw)):
         cli.take_over.check(args, decider.raw, state, reporter)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import sys
 
-from draftgenie_azure.cli.questions import confirm
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import draftgenie
 from draftgenie_azure.config import raw as configuration
@@ -36,14 +34,12 @@ _HINT = (
 
 
 def check(args: argparse.Namespace, raw: RawConfig, state: StateStore, reporter: Reporter) -> None:
-    """Tell what the earlier script left in its state and in Azure, and what the configuration lacks; ask to go on.
+    """Tell what the earlier script left in its state and in Azure, and what the configuration lacks.
 
     The text that is missing is the result: standard output has it alone, as a file that can be given as a later one.
 
     Raises:
         ConfigError: something must be put right first; how, is the hint.
-        DeployerError: the answer was no.
-        KeyboardInterrupt: Ctrl-C instead of an answer.
     """
     documents = state.earlier_documents()
     findings = earlier.find(documents, raw)
@@ -56,21 +52,6 @@ def check(args: argparse.Namespace, raw: RawConfig, state: StateStore, reporter:
     faults = [*findings.faults, *_without_variables(raw)]
     if faults:
         raise ConfigError(faults, hint=_HINT if text else None)
-    if documents and not args.dry_run:
-        _ask(args, raw)
-
-
-def _ask(args: argparse.Namespace, raw: RawConfig) -> None:
-    """On a terminal, ask whether what the earlier script made is taken over; a yes is the same as --adopt.
-
-    Without a terminal, what --adopt restricts stays as it is, with a warning.
-    """
-    if args.adopt or args.auto_approve or not sys.stdin.isatty():
-        return
-    group = raw.get("azure.resource_group")
-    question = f"Take over what is in the resource group {group}, and restrict access as --adopt does?"
-    confirm(question, auto_approve=False)
-    args.adopt = True
 
 
 def _in_azure(args: argparse.Namespace, raw: RawConfig, state: StateStore) -> list[str]:

@@ -55,8 +55,11 @@ def recorded(session: Session) -> dict[str, Any]:
     return session.target | {NAME: str(session.subscription.get("displayName") or "")}
 
 
-def ask(reporter: Reporter, planned: Planned, target: Mapping[str, Any]) -> None:
+def ask(reporter: Reporter, planned: Planned, target: Mapping[str, Any], *, takes_over: bool) -> None:
     """Ask, with the plan above the question.
+
+    Args:
+        takes_over: whether the earlier script deployed there, and the plan restricts access as --adopt does.
 
     Raises:
         DeployerError: the answer was no.
@@ -67,4 +70,7 @@ def ask(reporter: Reporter, planned: Planned, target: Mapping[str, Any]) -> None
     for line in planning.view.lines(planned):
         reporter.message(line)
     place = f"resource group {target.get('resource_group')} of {target.get('cloud')}"
-    confirm(f"This state has deployed nothing yet. Deploy to the {place}?", auto_approve=False)
+    first = "This state has deployed nothing yet."
+    if takes_over:
+        first = "The earlier script deployed there. Take over what it made, and restrict access as --adopt does."
+    confirm(f"{first} Deploy to the {place}?", auto_approve=False)

@@ -212,7 +212,7 @@ def test_first_take_over_asks(tmp_path: Path, answer: bytes, code: int) -> None:
     ended, shown = _answer(project, ["--config", "config.yaml", "--config", "variables.yaml"], answer)
 
     assert ended == code, shown
-    assert shown.index("--adopt has it use roles") < shown.index("[y/N]")
+    assert shown.index("--adopt has it use roles") < shown.index("Take over what it made") < shown.index("[y/N]")
     if code:
         assert project.writes(before) == []
         assert "lineage" not in earlier_script.state(project)
