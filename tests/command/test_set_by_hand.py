@@ -10,46 +10,11 @@ from typing import Any
 
 import pytest
 from azure_types import needs_types
-from hand_sweep import Hand, changed, differences, hands, live, repaired, set_leaves
-from hand_values import Leaf
+from hand_sweep import EVERY_TYPE, Hand, changed, differences, hands, live, repaired, set_leaves, takes_part
 from project import Azure, Project, Result, wait_for_end
 from warm_command import WarmProject, needs_fork, warm_project
 
 pytestmark = [needs_types, needs_fork]
-CONFIG: dict[str, Any] = {
-    "azure": {"cloud": "emulator", "resource_group": "demo-rg", "location": "eastus2"},
-    "key_vault": {"name": "demo-kv"},
-    "container_registry": {"name": "demoacr", "sku": "Premium"},
-    "monitoring": {"log_workspace": "demo-logs", "app_insights": "demo-insights"},
-    "postgresql": {"server_name": "demo-pg", "sku": "Standard_D2ds_v5", "extensions": ["pgcrypto"]},
-    "redis": {"name": "demo-redis"},
-    "container_apps": {"environment_name": "demo-env"},
-    "secrets": {"token": "amqp-url-with-key"},
-    "services": {
-        "web": {
-            "image": "nginx", "port": 8080, "ingress": "external", "transport": "auto", "health_path": "/health",
-            "secrets": {"BROKER": "{{ secrets.token }}"}, "environment": {"LEVEL": "info", "MORE": "1"},
-            "command": ["serve"], "args": ["--all"], "cpu": 1, "memory": "2Gi",
-            "volume": {"type": "empty_dir", "mount_path": "/data"},
-            "ip_restrictions": [{"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow"}],
-            "cors": {"allowed_origins": ["https://a.example"], "allowed_methods": ["GET"], "max_age": 600},
-            "session_affinity": True, "dapr": {"app_protocol": "http", "log_level": "warn"},
-            "scale": {
-                "http_concurrent_requests": 50,
-                "rules": [
-                    {"name": "q", "type": "rabbitmq", "metadata": {"queueName": "q"}, "auth": {"host": "BROKER"}}
-                ],
-            },
-        },
-        "worker": {
-            "image": "nginx", "secrets": {"BROKER": "{{ secrets.token }}"},
-            "environment": {"DB": "{{ postgresql.host }}", "A": "1"},
-        },
-        "inner": {"image": "nginx", "port": 8080, "transport": "auto", "min_replicas": 0},
-        "other": {"image": "nginx"},
-    },
-    "migrations": [{"service": "worker", "command": "true"}],
-}
 GROUPS = {
     "foundation": ["resource_group", "identity", "role/pull-images", "role/read-secrets", "key_vault"],
     "observed": ["log_analytics", "app_insights", "diagnostic_setting", "container_registry"],
@@ -62,20 +27,6 @@ GROUPS = {
     "worker": ["container_app/worker"],
     "inner": ["container_app/inner"],
 }
-# Leaves that a person may set and that no run can go on with, or that say whose a resource is.
-LEFT_OUT = {
-    "tags.draftgenie-lineage": "says which state the group belongs to: a run refuses another one's",
-    "tags.incarnation": "says which of several resources of one name it is",
-    "tags.draftgenie-migration": "says which migration a job is",
-    "properties.template.revisionSuffix": "is for one revision: a second write with it is refused",
-    "properties.enableRbacAuthorization": "a run cannot give itself roles in a vault without them",
-    "properties.tenantId": "a vault of another directory is beyond reach",
-    "properties.networkAcls.defaultAction": "shuts out whoever runs the command",
-    "properties.publicNetworkAccess": "shuts out whoever runs the command",
-    "properties.configuration.ingress.ipSecurityRestrictions.0.action": "rules of others with it forbid to repair ours",
-    "properties.network.privateDnsZoneArmResourceId": "is for private servers, and of another one a fault",
-    "properties.version": "PostgreSQL goes up by hand and never down",
-}
 # What is ours and cannot be repaired: Azure would not take it, and storage only grows.
 FIXED = {"properties.Application_Type", "properties.clusteringPolicy", "properties.storage.storageSizeGB"}
 # How many leaves at least, of how many that are stated.
@@ -85,16 +36,10 @@ FLOORS = {
 }
 
 
-def sample(leaf: Leaf) -> bool:
-    """Whether a leaf takes part."""
-    name = str(leaf)
-    return name not in LEFT_OUT and not (name.endswith("ingress.external") and False not in leaf.values)
-
-
 @pytest.fixture(scope="module")
 def _typed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = Project(tmp_path_factory.mktemp("typed"))
-    project.write(CONFIG)
+    project.write(EVERY_TYPE)
     project.deploy()
     wait_for_end(project)
     return project.directory
@@ -149,7 +94,7 @@ def test_whatever_is_set_by_hand_is_kept_and_repaired_where_it_is_ours(
     found = hands(typed, GROUPS[group])
     with typed.azure() as azure:
         for hand in found:
-            set_leaves(azure, hand, sample)
+            set_leaves(azure, hand, takes_part)
         count = sum(len(hand.values) for hand in found)
         stated = sum(hand.is_stated(address) for hand in found for address in hand.values)
 

@@ -7,6 +7,7 @@ resource, as the emulator's own log has it.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,10 @@ _BY_PUT = {
     "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules",
     "Microsoft.DBforPostgreSQL/flexibleServers/configurations",
 }
+# What makes an app that runs another one, or none.
+_HARM = re.compile(
+    r"ingress\.(external|targetPort|exposedPort|transport|traffic|ipSecurity)|probes|image|command|args|initContainers"
+)
 # What the service changes with any write, by itself.
 _VOLATILE = (
     "systemData", "etag", "latestRevisionName", "latestReadyRevisionName", "latestRevisionFqdn", "modifiedDate",
@@ -35,6 +40,56 @@ INITIAL = (
     "properties.configuration.activeRevisionsMode", "properties.configuration.ingress.traffic", "properties.network",
     "properties.authConfig", "properties.backup.geoRedundantBackup",
 )
+
+# Leaves that a person may set and that no run can go on with, or that say whose a resource is.
+LEFT_OUT = {
+    "tags.draftgenie-lineage": "says which state the group belongs to: a run refuses another one's",
+    "tags.incarnation": "says which of several resources of one name it is",
+    "tags.draftgenie-migration": "says which migration a job is",
+    "properties.template.revisionSuffix": "is for one revision: a second write with it is refused",
+    "properties.enableRbacAuthorization": "a run cannot give itself roles in a vault without them",
+    "properties.tenantId": "a vault of another directory is beyond reach",
+    "properties.networkAcls.defaultAction": "shuts out whoever runs the command",
+    "properties.publicNetworkAccess": "shuts out whoever runs the command",
+    "properties.configuration.ingress.ipSecurityRestrictions.0.action": "rules of others with it forbid to repair ours",
+    "properties.network.privateDnsZoneArmResourceId": "is for private servers, and of another one a fault",
+    "properties.version": "PostgreSQL goes up by hand and never down",
+}
+# A deployment that has a resource of every type, and builds nothing.
+EVERY_TYPE: dict[str, Any] = {
+    "azure": {"cloud": "emulator", "resource_group": "demo-rg", "location": "eastus2"},
+    "key_vault": {"name": "demo-kv"},
+    "container_registry": {"name": "demoacr", "sku": "Premium"},
+    "monitoring": {"log_workspace": "demo-logs", "app_insights": "demo-insights"},
+    "postgresql": {"server_name": "demo-pg", "sku": "Standard_D2ds_v5", "extensions": ["pgcrypto"]},
+    "redis": {"name": "demo-redis"},
+    "container_apps": {"environment_name": "demo-env"},
+    "secrets": {"token": "amqp-url-with-key"},
+    "services": {
+        "web": {
+            "image": "nginx", "port": 8080, "ingress": "external", "transport": "auto", "health_path": "/health",
+            "secrets": {"BROKER": "{{ secrets.token }}"}, "environment": {"LEVEL": "info", "MORE": "1"},
+            "command": ["serve"], "args": ["--all"], "cpu": 1, "memory": "2Gi",
+            "volume": {"type": "empty_dir", "mount_path": "/data"},
+            "ip_restrictions": [{"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow"}],
+            "cors": {"allowed_origins": ["https://a.example"], "allowed_methods": ["GET"], "max_age": 600},
+            "session_affinity": True, "dapr": {"app_protocol": "http", "log_level": "warn"},
+            "scale": {
+                "http_concurrent_requests": 50,
+                "rules": [
+                    {"name": "q", "type": "rabbitmq", "metadata": {"queueName": "q"}, "auth": {"host": "BROKER"}}
+                ],
+            },
+        },
+        "worker": {
+            "image": "nginx", "secrets": {"BROKER": "{{ secrets.token }}"},
+            "environment": {"DB": "{{ postgresql.host }}", "A": "1"},
+        },
+        "inner": {"image": "nginx", "port": 8080, "transport": "auto", "min_replicas": 0},
+        "other": {"image": "nginx"},
+    },
+    "migrations": [{"service": "worker", "command": "true"}],
+}
 
 
 @dataclass
@@ -104,6 +159,22 @@ def _type(resource_id: str) -> str:
         return "Microsoft.Resources/resourceGroups"
     namespace, *parts = resource_id.rsplit("/providers/", 1)[1].split("/")
     return "/".join([namespace, *parts[::2]])
+
+
+def takes_part(leaf: Leaf) -> bool:
+    """Whether a leaf takes part in a sweep."""
+    name = str(leaf)
+    return name not in LEFT_OUT and not (name.endswith("ingress.external") and False not in leaf.values)
+
+
+def set_one(azure: Azure, hand: Hand, number: int) -> str:
+    """Set some leaf, from that number on the first one that Azure takes and that does no app any harm; its name."""
+    hand.first = live(azure, hand)
+    found = [leaf for leaf in leaves(hand.type, hand.first) if takes_part(leaf) and not _HARM.search(str(leaf))]
+    for leaf in [*found[number % len(found) :], *found][:6]:
+        if not _renames(hand.first, leaf.address) and any(not _set(azure, hand, leaf, one) for one in leaf.values):
+            return f"{hand.key} {leaf}"
+    return ""
 
 
 def set_leaves(azure: Azure, hand: Hand, wanted: Callable[[Leaf], bool]) -> None:
