@@ -293,12 +293,20 @@ def compare(
         if path in ours or path in said_once:
             continue
         if sent is not None and path in sent and not known.is_fixed(pattern) and not known.is_initial(pattern):
-            result.ours.append(Change(path, REMOVE, old=value))
+            result.ours += _taken_out(known, path, pattern, value)
         elif baseline is not None and not baseline.has(path, value):
             result.unmanaged.append(Change(path, CHANGE if path in baseline else ADD, new=value, note=""))
     if baseline is not None:
         result.unmanaged += _initial_changes(known, theirs, said_once, baseline)
     return Comparison(*(_without_parts(known, changes) for changes in vars(result).values()))
+
+
+def _taken_out(known: Traits, path: Path, pattern: str, value: Any) -> list[Change]:
+    """What is to become of what was ours and is no longer wanted."""
+    if pattern not in known.defaults:
+        return [Change(path, REMOVE, old=value)]
+    default = known.defaults[pattern]
+    return [] if same(known, pattern, default, value) else [Change(path, CHANGE, value, default)]
 
 
 def _initial_changes(

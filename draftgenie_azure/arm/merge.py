@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draftgenie_azure.arm.diff import REMOVE, labelled
+from draftgenie_azure.arm.diff import REMOVE, labelled, pattern_of
 from draftgenie_azure.arm.properties import CASELESS_KEYS, IDENTITIES, MAPS, Traits, traits
 
 TYPE_CHECKING = False
@@ -37,6 +37,8 @@ class _Merge:
         self.known: Traits = traits(resource_type)
         self.gone = {change.path for change in changes if change.kind == REMOVE}
         self.taken = {change.path for change in changes if change.kind != REMOVE}
+        defaults = self.known.defaults
+        self.put_back = {change.path: change.new for change in changes if pattern_of(change.path) in defaults}
         above = [change.path[:size] for change in changes for size in range(len(change.path) + 1)]
         self.touched: Collection[Path] = frozenset(above)
 
@@ -52,7 +54,7 @@ class _Merge:
         if _objects(wanted) or _objects(live):
             return self._list(wanted, live, path, pattern)
         if path in self.taken:
-            return self._leaf(wanted, live, pattern)
+            return self._leaf(self.put_back.get(path, wanted), live, pattern)
         return _ABSENT if live is None else live
 
     @staticmethod

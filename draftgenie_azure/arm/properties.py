@@ -39,6 +39,8 @@ class Traits:
         caseless: values that are one in any letter case.
         numbers: values that are one as numbers (`0.5`, `"0.50"`).
         minimums: numbers that the service raises by itself where the second property says so.
+        defaults: what a property is where nobody says anything, of those that an update cannot take out: a key that
+            leaves the configuration puts them back.
         keys: lists of objects and the properties that tell their items apart.
         sets: lists of plain values whose order means nothing.
         exclusive: groups of properties of one object of which only one may be given.
@@ -55,6 +57,7 @@ class Traits:
     caseless: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     minimums: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str | float] = field(default_factory=dict)
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sets: tuple[str, ...] = ()
     exclusive: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
@@ -241,6 +244,7 @@ TRAITS: dict[str, Traits] = {
         caseless=("sku.tier", "sku.name", "properties.highAvailability.mode", "properties.storage.autoGrow"),
         # learn.microsoft.com/azure/postgresql/flexible-server/concepts-storage, storage autogrow
         minimums={"properties.storage.storageSizeGB": "properties.storage.autoGrow"},
+        defaults={"properties.storage.autoGrow": "Disabled"},
         repair_by_put=False,
     ),
     "Microsoft.DBforPostgreSQL/flexibleServers/databases": Traits(

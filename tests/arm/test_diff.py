@@ -174,6 +174,19 @@ def test_what_we_had_set_and_no_longer_want_goes_and_nothing_else() -> None:
     assert [one["name"] for one in body["properties"]["template"]["containers"][0]["env"]] == ["A", "C"]
 
 
+def test_what_no_update_takes_out_is_put_back() -> None:
+    """A property that always has a value: null in an update leaves it as it is."""
+    sent = Digests.of(leaves(PG, {"properties": {"storage": {"autoGrow": "Enabled"}}}, creating=False), "5a17")
+    live = {"properties": {"storage": {"autoGrow": "Enabled", "storageSizeGB": 32}}}
+
+    found = compare(PG, {}, live, sent=sent)
+
+    assert [str(change) for change in found.ours] == ['~ storage.autoGrow: "Enabled" → "Disabled"']
+    assert patch(PG, {}, live, found.ours) == {"properties": {"storage": {"autoGrow": "Disabled"}}}
+    live["properties"]["storage"]["autoGrow"] = "Disabled"
+    assert compare(PG, {}, live, sent=sent).ours == []
+
+
 def test_what_azure_did_not_take_is_no_drift() -> None:
     """It was so when our write had ended."""
     wanted, live = app(A="1"), shown(app(A="1"))
