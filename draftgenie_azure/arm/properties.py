@@ -154,6 +154,7 @@ TRAITS: dict[str, Traits] = {
             "properties.replication.lastModifiedDate", "properties.failover.state",
             "properties.failover.lastModifiedDate", *_IDENTITY,
         ),
+        defaults={"properties.workspaceCapping.dailyQuotaGb": -1},  # no cap (recorded traffic of Azure/azure-dev)
         volatile=("properties.source",),
         caseless=("properties.sku.name", "identity.type"),
     ),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from azure_types import needs_types
+from by_hand import by_hand
 from hand_sweep import EVERY_TYPE, Hand, changed, differences, hands, live, repaired, set_leaves, takes_part
 from project import Azure, Project, Result, wait_for_end
 from warm_command import WarmProject, needs_fork, warm_project
@@ -140,3 +141,40 @@ def to_repair(hand: Hand) -> Counter[str]:
         for address in hand.values
         if hand.is_stated(address) and ".".join(map(str, address)) not in FIXED and address not in related(hand)
     )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_other_order_spelling_and_emptiness_is_no_drift(typed: WarmProject) -> None:
+    """Lists the other way round, ids and words in another letter case, empty instead of absent; removed tags are."""
+    web, server, registry = hands(typed, ["container_app/web", "postgresql_server", "container_registry"])
+    with typed.azure() as azure:
+        body = live(azure, web)
+        configuration, template = body["properties"]["configuration"], body["properties"]["template"]
+        container = template["containers"][0]
+        for items in (container["env"], container["probes"], template["scale"]["rules"], configuration["secrets"]):
+            items.reverse()
+        configuration["secrets"] = [{**one, "identity": one["identity"].upper()} for one in configuration["secrets"]]
+        ingress = {"transport": "AUTO", "customDomains": [], "stickySessions": {"affinity": "STICKY"}}
+        changes = [
+            (web, {"properties": {"template": template}}),
+            (web, {"properties": {"configuration": {"secrets": configuration["secrets"], "ingress": ingress}}}),
+            (web, {"properties": {"configuration": {"registries": []}}}),
+            (server, {"sku": {"name": "standard_d2ds_v5", "tier": "generalpurpose"}}),
+            (registry, {"sku": {"name": "PREMIUM"}}),
+        ]
+        for hand, change in changes:
+            by_hand(azure, hand.id, hand.version, change)
+        result = typed.run("--dry-run", "--refresh", "--detailed-exitcode")
+        assert result.code == 0, result.out
+
+        typed.change("tags.team", "a")
+        typed.deploy()
+        by_hand(azure, registry.id, registry.version, {"tags": {"team": "A"}})
+        assert "tags.team" in typed.run("--dry-run", "--refresh").out
+        typed.deploy("--refresh")
+        assert live(azure, registry)["tags"]["team"] == "a"
+        by_hand(azure, registry.id, registry.version, {"tags": {"owner": "them"}})
+        typed.deploy("--refresh")
+        tags = live(azure, registry)["tags"]
+        assert (tags["team"], tags["owner"], "incarnation" in tags) == ("a", "them", True)
