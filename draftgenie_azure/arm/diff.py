@@ -298,7 +298,27 @@ def compare(
             result.unmanaged.append(Change(path, CHANGE if path in baseline else ADD, new=value, note=""))
     if baseline is not None:
         result.unmanaged += _initial_changes(known, theirs, said_once, baseline)
-    return Comparison(*(_without_parts(known, changes) for changes in vars(result).values()))
+    wholes = _gone_objects(known, result.ours)
+    kept = Comparison(*(_outside(changes, wholes) for changes in vars(result).values()))
+    kept.ours += wholes
+    return Comparison(*(_without_parts(known, changes) for changes in vars(kept).values()))
+
+
+def _gone_objects(known: Traits, changes: list[Change]) -> list[Change]:
+    """The objects that go whole, since what they cannot be without is taken out."""
+    removed = {change.path: change.old for change in changes if change.kind == REMOVE}
+    gone = {path[:-1] for path in removed if pattern_of(path) in known.defining}
+    outermost = sorted(path for path in gone if not any(path[:size] in gone for size in range(1, len(path))))
+    return [
+        Change(path, REMOVE, old={name[-1]: value for name, value in removed.items() if name[:-1] == path})
+        for path in outermost
+    ]
+
+
+def _outside(changes: list[Change], wholes: list[Change]) -> list[Change]:
+    """The changes that are not inside one of the objects."""
+    gone = {change.path for change in wholes}
+    return [change for change in changes if not any(change.path[:size] in gone for size in range(1, len(change.path)))]
 
 
 def _taken_out(known: Traits, path: Path, pattern: str, value: Any) -> list[Change]:

@@ -41,6 +41,7 @@ class Traits:
         minimums: numbers that the service raises by itself where the second property says so.
         defaults: what a property is where nobody says anything, of those that an update cannot take out: a key that
             leaves the configuration puts them back.
+        defining: properties that their object cannot be without: taken out, they take all of it along.
         keys: lists of objects and the properties that tell their items apart.
         sets: lists of plain values whose order means nothing.
         exclusive: groups of properties of one object of which only one may be given.
@@ -58,6 +59,7 @@ class Traits:
     numbers: tuple[str, ...] = ()
     minimums: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str | float] = field(default_factory=dict)
+    defining: tuple[str, ...] = ()
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sets: tuple[str, ...] = ()
     exclusive: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
@@ -362,6 +364,11 @@ TRAITS: dict[str, Traits] = {
             f"{_INGRESS}.clientCertificateMode", f"{_INGRESS}.stickySessions.affinity",
             f"{_INGRESS}.ipSecurityRestrictions[].action", f"{_INGRESS}.customDomains[].bindingType",
             f"{_INGRESS}.customDomains[].certificateId", f"{_PROBES}[].type", f"{_PROBES}[].httpGet.scheme",
+        ),
+        # `ingress: null` is how the Azure CLI takes an ingress away (azure-cli, containerapp ingress disable); so Dapr.
+        defining=(
+            f"{_INGRESS}.external", f"{_INGRESS}.corsPolicy.allowedOrigins", f"{_INGRESS}.stickySessions.affinity",
+            "properties.configuration.dapr.enabled",
         ),
         numbers=_CPU,
         keys={

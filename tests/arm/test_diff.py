@@ -187,6 +187,19 @@ def test_what_no_update_takes_out_is_put_back() -> None:
     assert compare(PG, {}, live, sent=sent).ours == []
 
 
+def test_object_goes_whole_with_what_it_cannot_be_without() -> None:
+    """An ingress whose parts are null is still one."""
+    before, after = app(), app()
+    del after["properties"]["configuration"]["ingress"]
+
+    found = look(after, shown(before), before)
+
+    assert paths(found.ours) == ["configuration.ingress"]
+    assert (found.others, found.unmanaged) == ([], [])
+    assert patch(APP, after, shown(before), found.ours) == {"properties": {"configuration": {"ingress": None}}}
+    assert "ingress" not in merged(APP, after, shown(before), found.ours)["properties"]["configuration"]
+
+
 def test_what_azure_did_not_take_is_no_drift() -> None:
     """It was so when our write had ended."""
     wanted, live = app(A="1"), shown(app(A="1"))
