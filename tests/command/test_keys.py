@@ -62,6 +62,8 @@ CASES = [
          ["https://theirs.example"]),
     Case("services.web.session_affinity", WEB, (*_INGRESS, "stickySessions", "affinity"),
          (True, "sticky"), (False, "none"), "sticky"),
+    Case("services.web.revision_mode", WEB, (*_CONFIGURATION, "activeRevisionsMode"),
+         ("Multiple", "Multiple"), ("Single", "Single"), "Multiple", gone="Single"),
     Case("services.web.dapr", WEB, (*_CONFIGURATION, "dapr", "logLevel"),
          ({"log_level": "warn"}, "warn"), ({"log_level": "debug"}, "debug"), "error"),
     Case("services.web.scale", WEB, (*_SCALE, "rules"),

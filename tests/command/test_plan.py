@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import re
-import shutil
 import stat
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from by_hand import APPS, PG, by_hand, live, resource
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
-from project import ROOT, Azure, Project, wait_for_end
+from project import Azure, Project, wait_for_end
 
 
 def plan(project: Project, *arguments: str) -> dict[str, Any]:
@@ -261,21 +255,6 @@ def test_resources_that_nobody_declared_are_listed(deployed: Project) -> None:
 
 # --- plan equals deed ---
 
-_CHANGES = st.fixed_dictionaries(
-    {},
-    optional={
-        "tags": st.dictionaries(st.sampled_from(["team", "tier"]), st.sampled_from(["a", "A", "b"]), max_size=2),
-        "postgresql.backup_retention_days": st.integers(7, 35),
-        "postgresql.sku": st.sampled_from(["Standard_B1ms", "Standard_B2s"]),
-        "monitoring.retention_days": st.sampled_from([30, 60, 90]),
-        "services.rag_service.max_replicas": st.integers(3, 9),
-        "services.draft_service.min_replicas": st.integers(1, 3),
-        "services.qdrant.environment": st.dictionaries(st.sampled_from("ABC"), st.sampled_from("xyz"), max_size=3),
-    },
-)
-_BY_HAND = st.sampled_from(["nothing", "scale", "domains", "tags", "variable"])
-
-
 def _change(project: Project, wanted: dict[str, Any]) -> None:
     for key, value in wanted.items():
         project.change(key, value)
@@ -360,33 +339,6 @@ def deed_equals_plan(
     ],
 )
 def test_what_is_announced_is_what_is_done(deployed: Project, first: Any, hand: str, second: Any) -> None:
-    """A few pairs; hundreds of random ones are slow."""
+    """A few pairs; many random ones are in test_plan_equals_deed.py."""
     with deployed.azure() as azure:
         deed_equals_plan(deployed, azure, first, (hand, 5), second)
-
-
-@pytest.fixture(scope="module")
-def _one_for_all(_deployed_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, Azure]]:
-    """One deployment for many pairs, whose emulator goes on: its start is what takes longest."""
-    directory = tmp_path_factory.mktemp("pairs")
-    shutil.copytree(_deployed_once, directory, dirs_exist_ok=True)
-    project = Project(directory)
-    with project.azure() as azure:
-        yield project, azure
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(7200)
-@settings(
-    max_examples=int(os.environ.get("PLAN_EXAMPLES", "8")),
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],  # a pair begins where the one before it ended, so that none can be made smaller
-)
-@given(first=_CHANGES, hand=st.tuples(_BY_HAND, st.integers(0, 200)), second=_CHANGES)
-def test_what_is_announced_is_what_is_done_whatever_is_changed(
-    _one_for_all: tuple[Project, Azure], first: Any, hand: tuple[str, int], second: Any
-) -> None:
-    """Random pairs of configurations, each from a deployed state; PLAN_EXAMPLES says how many."""
-    project, azure = _one_for_all
-    shutil.copy(ROOT / "config.yaml", project.directory / "config.yaml")
-    deed_equals_plan(project, azure, first, hand, second)
