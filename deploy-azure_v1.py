@@ -50,7 +50,7 @@ from threading import RLock
 from deployer import DraftGenieDeployer
 from draftgenie_azure import cli, planning, provision, run
 from draftgenie_azure import state as state_package
-from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_on, validity_digest
+from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_on, validity_digest, values_digest
 from draftgenie_azure.changes.dependencies import step_hash
 from draftgenie_azure.cli import process
 from draftgenie_azure.cli import views as report
@@ -620,10 +620,14 @@ def _decided(
     """What would run by what is recorded; the configuration is validated where it was not before as it is now."""
     decider = _decider(args, raw, state)
     config: Config | None = None
-    if validity_digest(raw, decider.secrets_digest) != state.state.get("validated"):
+    is_known = validity_digest(raw, decider.secrets_digest) == state.state.get("validated")
+    if not is_known and values_digest(raw) != state.state.get("validated_values"):
         config = configuration.validate(raw)
     state.check_target(offline_target(raw))
-    return decider, config, decider.plan()
+    plan = decider.plan()
+    if not is_known and config is None and any(decision.runs for decision in plan.values()):
+        config = configuration.validate(raw)
+    return decider, config, plan
 
 
 def _decider(args: argparse.Namespace, raw: RawConfig, state: StateManager) -> Decider:

@@ -93,7 +93,7 @@ STEPS: tuple[Step, ...] = (
         "check_prerequisites",
         "Check sign-in, subscription, regions, resource providers, rights and names",
         config=(*_PLACE, "locations", "registries", *_NAMES),
-        services=(None, ("image",)),
+        services=(None, ("image", "custom_domains")),
         tools=(
             "prerequisites", "versions", "existing_images", "image_reference", "bodies/registries", "offers",
             "docker_command", "build_log", "registry_data",

@@ -16,6 +16,7 @@ from draftgenie_azure.changes.dependencies import (
     step_hash,
 )
 from draftgenie_azure.changes.reasons import Comparison
+from draftgenie_azure.config.keys import is_secret_key
 from draftgenie_azure.digests import HASH_FORMAT, NULL, sha256
 from draftgenie_azure.errors import DeployerError, Fault
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Protocol
 
+    from draftgenie_azure.config.keys import Key
     from draftgenie_azure.config.raw import RawConfig
     from draftgenie_azure.steps import Step
 
@@ -263,6 +265,7 @@ class Decider:
         if document.get("secrets_digest") != self.secrets_digest:
             document["secrets_digest"] = None  # until every step has recorded its lines with the new secrets
         document["validated"] = validity_digest(self.raw, self.secrets_digest)
+        document["validated_values"] = values_digest(self.raw)
         document["forced"] = self.forced()
         own_files.record(self.raw, document, log_file)
 
@@ -358,8 +361,21 @@ def validity_digest(raw: RawConfig, secrets_digest: str | None) -> str:
 
     Which values came out of the environment is part of it: an empty one is text, while null is none at all.
     """
-    values = [raw.values, sorted(map(list, raw.from_environment), key=repr)]
-    parts = [canonical(_without(values[0], secret_values(raw))), canonical(values[1]), str(secrets_digest).encode()]
+    return _validity(raw, raw.from_environment, str(secrets_digest))
+
+
+def values_digest(raw: RawConfig) -> str:
+    """The same without secrets, which not every run is given.
+
+    Where it is as recorded and no step has a reason to run, no secret that is given is another one either.
+    """
+    plain = [key for key in raw.from_environment if not is_secret_key(".".join(map(str, key)))]
+    return _validity(raw, plain, "")
+
+
+def _validity(raw: RawConfig, from_environment: Iterable[Key], secrets: str) -> str:
+    given = sorted(map(list, from_environment), key=repr)
+    parts = [canonical(_without(raw.values, secret_values(raw))), canonical(given), secrets.encode()]
     parts.append(str(sys.hexversion).encode())
     for path in validators():
         try:

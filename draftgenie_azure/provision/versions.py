@@ -65,6 +65,9 @@ def _types(config: Config) -> dict[str, str]:
         wanted["Microsoft.Cache/redis"] = "redis"
     if config.container_apps:
         wanted |= dict.fromkeys(("Microsoft.App/managedEnvironments", "Microsoft.App/containerApps"), "container_apps")
+    if any(service.custom_domains for service in config.services.values()):
+        kinds = ("certificates", "managedCertificates")
+        wanted |= {f"Microsoft.App/managedEnvironments/{kind}": "" for kind in kinds}
     if config.container_apps and config.migrations:
         wanted["Microsoft.App/jobs"] = "container_apps"
     return wanted

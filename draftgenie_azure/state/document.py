@@ -24,7 +24,8 @@ _OPTIONAL_TEXT, _OPTIONAL_OBJECT, _OPTIONAL_LIST = (str, type(None)), (dict, typ
 _DOCUMENT: Mapping[str, tuple[type, ...]] = {
     "version": _TEXT, "lineage": _TEXT, "serial": (int,), "salt": _TEXT, "hash_format": (int,), "last_updated": _TEXT,
     "target": _OBJECT, "steps": _OBJECT, "resources": _OBJECT, "secrets": _OBJECT, "operations": _OBJECT,
-    "secrets_digest": _OPTIONAL_TEXT, "validated": _OPTIONAL_TEXT, "forced": _LIST, "asked": _OBJECT,
+    "secrets_digest": _OPTIONAL_TEXT, "validated": _OPTIONAL_TEXT, "validated_values": _OPTIONAL_TEXT,
+    "forced": _LIST, "asked": _OBJECT,
     "api_versions": _OBJECT,
 }
 _STEP: Mapping[str, tuple[type, ...]] = {

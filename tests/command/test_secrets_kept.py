@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
-from project import Project, Result
+from project import COMMAND, Project, Result
 
 VERSION = "2026-02-01"
 FIRST, SECOND = "first-key-0123", "second-key-4567"
@@ -64,6 +66,19 @@ def test_a_colleague_without_the_keys_has_nothing_to_do(keyed: Project, empty: b
     assert result.ran() == {}
     assert keyed.run("--dry-run", "--detailed-exitcode").code == 0
     assert keyed.state_file.read_bytes() == before
+
+
+def test_a_colleague_with_nothing_to_do_validates_nothing(keyed: Project) -> None:
+    """Validation takes longer than all the rest of such a run."""
+    without_keys(keyed)
+
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(COMMAND)],
+        cwd=keyed.directory, env=keyed.env(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert "draftgenie_azure.config.raw" in done.stderr
+    assert "pydantic" not in done.stderr
 
 
 def test_a_colleague_scales_without_touching_a_secret(keyed: Project) -> None:
