@@ -10,7 +10,8 @@ from collections import Counter
 import pytest
 from emulator_client import AzureClient
 from recording_differences import DIFFERENCES
-from replay import RECORDINGS, TYPES, Exchange, Outcome, Replay, compare, load, served
+from recordings import RECORDINGS, TYPES, Exchange, Outcome, compare, load, served
+from replay import Replay
 from replay_cases import OtherHosts
 
 from azure_emulator.attach import Attached

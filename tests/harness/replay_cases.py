@@ -9,19 +9,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from emulator_client import BUILDS, SECRETS_OFFICER, Json, archive
-from replay import (
-    OTHER_HOSTS,
-    PLACE,
-    SPECIAL,
-    Elsewhere,
-    Exchange,
-    Replay,
-    Setting,
-    differences,
-    fitting_version,
-    state_of,
-    type_of,
-)
+from recordings import PLACE, Exchange, differences, fitting_version, state_of, type_of
+from replay import OTHER_HOSTS, Elsewhere, Replay
+from replay_setting import SPECIAL, Setting
 
 
 def _case(family: str, *kinds: str) -> Any:
