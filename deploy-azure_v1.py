@@ -155,10 +155,10 @@ class StateManager(StateStore):
         return self._load_state_from_file()
 
     def _load_state_from_file(self) -> dict[str, Any]:
-        return self.loaded(self._backend.load())
+        return self.loaded(self.backend.load())
 
     def _load_state_from_blob(self) -> dict[str, Any]:
-        return self.loaded(self._backend.load())
+        return self.loaded(self.backend.load())
 
     def _create_empty_state(self) -> dict[str, Any]:
         return state_document.empty()
@@ -568,7 +568,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         planned = _planned(args, config, state, plan, reporter)
         cli.target.ask(reporter, planned, offline_target(raw), takes_over=bool(state.earlier))
     with cli.state_commands.locked(state, args, reporter):
-        state.check_rescued()
+        state_package.rescue.check_rescued(state)
         state.put_earlier_aside()
         cli.state_commands.tell_notices(state, reporter)
         # What was decided without the lock may be done by now, by the run that had it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from draftgenie_azure import cli
+from draftgenie_azure import state as state_package
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.constants import STATE_FILE, SUCCESS
 from draftgenie_azure.errors import ConfigError, StateError
@@ -76,12 +77,12 @@ def reset(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_sta
 def restore(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> int:
     """Put a copy of an earlier state, or a rescue file, in the place of the state."""
     state = open_state(raw, tolerant=True)
-    document = state.read_copy(args.restore_state)
+    document = state_package.replacing.read_copy(state, args.restore_state)
     if args.dry_run:
         reporter.message(f"would put {args.restore_state} (serial {document['serial']}) back as {state.where}")
         return SUCCESS
     with locked(state, args, reporter):
-        aside = state.restore(document, adopt=args.adopt, agreed=cli.questions.answered_yes)
+        aside = state_package.replacing.restore(state, document, adopt=args.adopt, agreed=cli.questions.answered_yes)
     lines = [f"The state {state.where} is that of {args.restore_state} again; its serial is {state.state['serial']}."]
     lines += [f"What was there is now {aside}."] if aside else []
     facts = {"event": "restore", "state": state.where, "serial": state.state["serial"], "aside": aside}
@@ -102,7 +103,7 @@ def move(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_stat
         reporter.message(f"would move the state from {here.where} to {there.where}")
         return SUCCESS
     with locked(here, args, reporter), locked(there, args, reporter, first=state_document.dump(here.state)):
-        aside = there.take_from(here)
+        aside = state_package.replacing.move(here, there)
     hint = f"From now on: advanced.state_storage: {args.move_state}, or AZURE_STATE_STORAGE={args.move_state}"
     lines = [f"The state is in {there.where} now; what was in {here.where} is {aside}.", hint]
     reporter.result(lines, {"event": "move", "state": there.where, "aside": aside})

@@ -6,6 +6,6 @@ from draftgenie_azure.lazy import modules_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from draftgenie_azure.state import earlier, emergency_file, history, lock  # noqa: F401 - what is found below
+    from draftgenie_azure.state import earlier, history, lock, replacing, rescue  # noqa: F401 - what is found below
 
 __getattr__ = modules_of(__name__)

@@ -44,6 +44,9 @@ _OPERATION: Mapping[str, tuple[type, ...]] = {"kind": _TEXT, "url": _TEXT, "star
 _NEEDED = {"document": ("version", "lineage", "serial", "salt"), "resource": ("id", "name", "api_version", "step"),
            "operation": ("kind", "url")}
 
+# What a state says; the rest is about the document itself.
+SECTIONS = ("steps", "resources", "secrets", "operations")
+
 
 class EarlierStateError(StateError):
     """The document is one of the earlier deployment script, with passwords in it."""

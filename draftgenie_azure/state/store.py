@@ -1,19 +1,20 @@
-"""How the state document is kept: its lock, copies of earlier ones, and a rescue file where it cannot be saved."""
+"""The state document: loaded, locked and saved, with copies of earlier ones; its records of steps and resources."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
+from threading import RLock
 
 from draftgenie_azure import state as state_package
 from draftgenie_azure.constants import COMMAND, EARLIER_STATE_FILE, STATE_FILE
-from draftgenie_azure.errors import LockLostError, StateConflictError, StateError
+from draftgenie_azure.digests import HASH_FORMAT
+from draftgenie_azure.errors import LockLostError, StateError
 from draftgenie_azure.state import document as state_document
-from draftgenie_azure.state import private_files
 from draftgenie_azure.state.local_file import put_aside, read_file
-from draftgenie_azure.state.step_records import StepRecords
-from draftgenie_azure.state.target import check_target, kept_after_reset
+from draftgenie_azure.state.resource_records import now
+from draftgenie_azure.state.target import check_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 
 KEPT_COPIES = 10
 EARLIER_NAMES = (STATE_FILE, EARLIER_STATE_FILE)
-COMPANIONS = ("baseline", "history")  # documents beside the state, which move with it
-_SECTIONS = ("steps", "resources", "secrets", "operations")
+_SUCCESS = ("timestamp", "duration_seconds", "hash_format", "dependency_hash", "dependencies", "values", "outputs")
 
 
-class StateStore(StepRecords):
-    """A document in a backend.
+class StateStore:
+    """A document in a backend, and what it records of steps and resources.
+
+    May be used from the threads of one run.
 
     Args:
         backend: where its bytes and its lock are.
@@ -39,7 +41,10 @@ class StateStore(StepRecords):
         tolerant: a document that cannot be used is noted in `fault` and not raised.
 
     Attributes:
+        backend: where the bytes are kept, and what lies beside them.
         state: the document; an empty one where there is none yet.
+        stored: its bytes as they are stored; None where there are none.
+        mutex: held while the document is changed or saved.
         found: whether there is one already.
         fault: why what is stored cannot be used.
         failure: why the document could not be saved, and where it is instead.
@@ -50,16 +55,17 @@ class StateStore(StepRecords):
     def __init__(
         self, backend: Backend, state_file: str, config_paths: Sequence[str] = (), *, tolerant: bool = False
     ) -> None:
-        super().__init__()
-        self._backend = backend
+        self.mutex = RLock()
+        self.state: dict[str, Any] = {}
+        self.backend = backend
         self.state_file = state_file
         self._config_paths = config_paths
         self._tolerant = tolerant
         self._lock: Lock | None = None
         self._is_over = False
         self.failure: StateError | None = None
-        self._rescue_suffix = f"rescue-{stamp()}-{os.getpid()}.json"
-        self._stored: bytes | None = None
+        self.rescue_suffix = f"rescue-{stamp()}-{os.getpid()}.json"
+        self.stored: bytes | None = None
         self._shown: bytes | None = None
         self._is_kept = False
         self.found = False
@@ -68,14 +74,9 @@ class StateStore(StepRecords):
         self.notices: list[str] = []
 
     @property
-    def backend(self) -> Backend:
-        """Where the bytes are kept, and what lies beside them."""
-        return self._backend
-
-    @property
     def where(self) -> str:
         """The place of the state, for people."""
-        return self._backend.where
+        return self.backend.where
 
     # --- loading ---
 
@@ -86,7 +87,7 @@ class StateStore(StepRecords):
             StateError: with the last good copy, and the command that puts it back.
         """
         self.found, self.fault, self.earlier, self._is_kept = False, None, [], False
-        self._stored = data
+        self.stored = data
         if data is None:
             self.earlier = self._earlier_files()
             return state_document.empty()
@@ -119,11 +120,11 @@ class StateStore(StepRecords):
 
     def earlier_documents(self) -> dict[str, bytes]:
         """Path -> bytes of the earlier script's states."""
-        return {path: (self._stored if path == self.where else read_file(path)) or b"" for path in self.earlier}
+        return {path: (self.stored if path == self.where else read_file(path)) or b"" for path in self.earlier}
 
     def _salvaged(self) -> dict[str, Any]:
         """Lineage, salt and the highest serial of what is there and of the last good copy."""
-        found = state_document.salvage(self._stored)
+        found = state_document.salvage(self.stored)
         copy = self._last_good_copy()
         if copy is None:
             return found
@@ -131,9 +132,9 @@ class StateStore(StepRecords):
         return kept | found | {"serial": max(kept["serial"], found.get("serial", 0))}
 
     def _last_good_copy(self) -> tuple[str, dict[str, Any]] | None:
-        for name in self._backend.copies():
+        for name in self.backend.copies():
             try:
-                return name, state_document.parse(self._backend.load_copy(name) or b"", name)
+                return name, state_document.parse(self.backend.load_copy(name) or b"", name)
             except StateError:
                 continue
         return None
@@ -203,7 +204,7 @@ class StateStore(StepRecords):
         if first is None:
             first = state_document.dump(self.state | {"serial": self.state["serial"] + 1})
         self._is_over, self.failure = False, None
-        self._lock = self._backend.lock(state_package.lock.Holder.this_process().dump(), waiting=waiting, first=first)
+        self._lock = self.backend.lock(state_package.lock.Holder.this_process().dump(), waiting=waiting, first=first)
         try:
             self.state = self._load_state()
         except BaseException:  # whatever it is, a Ctrl-C included: nobody would give the lock back
@@ -211,11 +212,11 @@ class StateStore(StepRecords):
             raise
 
     def _load_state(self) -> dict[str, Any]:
-        return self.loaded(self._backend.load())
+        return self.loaded(self.backend.load())
 
     def _instead_of_waiting(self, holder: Holder) -> str:
         wait = f"Wait for it: {self.command('--lock-timeout', '10m')}"
-        if self._backend.breakable:
+        if self.backend.breakable:
             return f"{wait}\n        or, if that run is dead, break its lock: {self.command('--force-unlock')}"
         return f"{wait}\n        or end it: {holder.kill_command}"
 
@@ -233,13 +234,13 @@ class StateStore(StepRecords):
 
     def holder(self) -> Holder | None:
         """Who holds the lock, as far as that can be read; None where nobody does."""
-        self._shown = self._backend.holder()
+        self._shown = self.backend.holder()
         return None if self._shown is None else state_package.lock.Holder.parse(self._shown)
 
     @property
     def is_breakable(self) -> bool:
         """Whether a live holder's lock can be broken."""
-        return self._backend.breakable
+        return self.backend.breakable
 
     def break_lock(self) -> None:
         """Take the lock from the holder that `holder` gave, or where nobody asked, from whoever holds it.
@@ -247,14 +248,14 @@ class StateStore(StepRecords):
         Raises:
             StateError: another one holds it by now, or it cannot be broken.
         """
-        self._backend.break_lock(self._shown)
+        self.backend.break_lock(self._shown)
 
     # --- documents beside the state ---
 
     def read_companion(self, name: str) -> bytes | None:
         """A document that lies beside the state; None where there is none, or none that can be read."""
         try:
-            return self._backend.read_companion(name)
+            return self.backend.read_companion(name)
         except StateError:
             return None
 
@@ -266,9 +267,13 @@ class StateStore(StepRecords):
         """
         with self.mutex:
             if self.lock_held():
-                self._backend.write_companion(name, data)
+                self.backend.write_companion(name, data)
 
     # --- saving ---
+
+    def save(self) -> None:
+        """Write the document, one serial further; whoever says where it lives says how."""
+        raise NotImplementedError
 
     def store(self) -> None:
         """Write the document, and where that fails, to a rescue file instead.
@@ -288,110 +293,47 @@ class StateStore(StepRecords):
                 raise StateError(f"the state {self.where} could not be saved before")
             if not self.lock_held():
                 raise LockLostError(f"the lock on the state {self.where} is lost: another run may have taken it")
-            self._keep_copy()
-            self._backend.save(data)
+            self.keep_copy()
+            self.backend.save(data)
         except StateError as error:
-            self._rescue(data, error)
+            state_package.rescue.rescue(self, data, error)
             self.failure = self.failure or error
             raise
-        self._stored = data
+        self.stored = data
 
-    def _keep_copy(self) -> None:
+    def keep_copy(self) -> None:
         """Before a run's first change: keep what it found."""
-        if self._is_kept or not self.found or self._stored is None:
+        if self._is_kept or not self.found or self.stored is None:
             return
-        document = state_document.parse(self._stored, self.where)
+        document = state_document.parse(self.stored, self.where)
         when = str(document.get("last_updated", "")).replace("-", "").replace(":", "")
         name = f"{document['serial']:08d}.{when if when.isalnum() else 'undated'}.json"
-        self._backend.keep(name, state_document.copy_for_keeping(document), KEPT_COPIES)
+        self.backend.keep(name, state_document.copy_for_keeping(document), KEPT_COPIES)
         self._is_kept = True
 
-    def _rescue(self, data: bytes, error: StateError) -> None:
-        """Have the document in some file, and the error say where."""
-        if not self._is_worth_rescuing():
-            return
-        places = state_package.emergency_file.places(self.state_file, make=True)
-        path = state_package.emergency_file.write(data, self.state_file, self._rescue_suffix, places)
-        if path is None:
-            error.message += f"\nit could be saved nowhere else either (tried {', '.join(places)})"
-            error.hint = "Make room in one of these directories, then run again: what was done is looked at again."
-            return
-        error.message += f"\nwhat this run did is in {path} (serial {self.state['serial']})"
-        newer = self._newer_state() if isinstance(error, LockLostError | StateConflictError) else None
-        if newer is not None:
-            error.message += f"; the state is another run's by now, {newer}"
-            error.hint = f"Run again: it goes on from the state as it is now. Keep {path} until that has succeeded."
-            return
-        error.hint = f"When that is fixed, put it back: {self.command('--restore-state', path)}"
-
-    def _newer_state(self) -> str | None:
-        """What is stored now, in words, where that must not be replaced by what this run has; None elsewhere."""
-        try:
-            state = state_document.parse(self._backend.load() or b"", self.where)
-        except StateError:
-            return None
-        if state["lineage"] != self.state["lineage"]:
-            return f"of another lineage ({state['lineage']})"
-        return f"with serial {state['serial']}" if state["serial"] >= self.state["serial"] else None
-
-    def _is_worth_rescuing(self) -> bool:
-        """Whether the document says more than what is stored."""
-        try:
-            stored = state_document.parse(self._stored or b"", "")
-        except StateError:
-            stored = state_document.empty()
-        return any(self.state.get(section) != stored.get(section) for section in _SECTIONS)
-
-    def check_rescued(self) -> None:
-        """Refuse to go on while a rescue file says more than the state.
-
-        Raises:
-            StateError: with the command that puts it back.
-        """
-        for path in state_package.emergency_file.found(self.state_file):
-            try:
-                document = state_document.parse(read_file(path) or b"", path)
-            except StateError:
-                continue
-            said = f"what it did is in {path} (serial {document['serial']}"
-            if not self.found and not self.earlier:
-                raise StateError(
-                    f"there is no state {self.where}, but an earlier run could not save one: {said}, lineage "
-                    f"{document['lineage']})",
-                    hint=f"Put it back: {self.command('--restore-state', path)} (or delete that file).",
-                )
-            if document["lineage"] == self.state["lineage"] and document["serial"] > self.state["serial"]:
-                raise StateError(
-                    f"an earlier run could not save the state; {said}, the state has {self.state['serial']})",
-                    hint=f"Put it back: {self.command('--restore-state', path)} (or delete that file).",
-                )
-
-    # --- putting aside, back and elsewhere ---
+    # --- putting aside ---
 
     def put_earlier_aside(self) -> None:
         """Put the earlier script's states aside; what exists in Azure is taken over by looking at it."""
         for path in self.earlier:
             suffix = f"earlier-{stamp()}"
-            if os.path.isfile(path):
-                aside = put_aside(path, suffix)
-            else:
-                aside = self._backend.aside(suffix, self._stored or b"")
+            aside = put_aside(path, suffix) if os.path.isfile(path) else self.backend.aside(suffix, self.stored or b"")
             self.notices.append(
                 f"{path} is the state of the earlier script, with passwords in it; it is now {aside}, readable for its "
                 "owner alone. What exists in Azure is taken over. Delete that file when nothing needs it any more."
             )
         if self.earlier:
             self.earlier = []
-            self._stored = self._backend.load()
+            self.stored = self.backend.load()
 
     def put_aside(self, suffix: str) -> str | None:
         """Keep a dated copy of what is stored; its place, or None where nothing is."""
-        if self._stored is None:
+        if self.stored is None:
             return None
-        data = self._stored
+        data = self.stored
         if self.found:
             data = state_document.copy_for_keeping(state_document.parse(data, self.where))
-        return self._backend.aside(f"{suffix}-{stamp()}", data)
+        return self.backend.aside(f"{suffix}-{stamp()}", data)
 
     def reset(self, target: Mapping[str, Any] | None = None) -> str | None:
         """Put a copy of what is there aside and begin again; lineage and salt stay.
@@ -402,119 +344,97 @@ class StateStore(StepRecords):
         Returns:
             where the old state is now, or None where there was none.
         """
-        aside = self.put_aside("reset" if self.fault is None else "bad")
-        kept = {key: self.state[key] for key in ("lineage", "salt", "serial")}
-        recorded = self.state["target"]
-        self.state = state_document.empty() | kept
-        self.state["target"] = recorded if target is None else kept_after_reset(recorded, target)
-        self.save()
-        return aside
+        return state_package.replacing.reset(self, target)
 
-    def read_copy(self, name: str) -> dict[str, Any]:
-        """The document in a file, or in a copy of an earlier state.
+    # --- records of steps ---
 
-        Raises:
-            StateError: there is none, or it cannot be used.
-        """
-        try:
-            foreign = private_files.why_foreign(name) if os.path.lexists(name) else None
-        except OSError as error:
-            raise StateError(f"{name} cannot be looked at: {error.strerror}") from error
-        if foreign is not None:
-            raise StateError(
-                f"{name} may be somebody else's work: {foreign}",
-                hint="If it is right, copy it to a directory that only you may write to, and restore that copy.",
-            )
-        data = read_file(name) if os.path.lexists(name) else self._backend.load_copy(name)
-        if data is None:
-            copies = self._backend.copies()
-            known = "\n        ".join(["Copies of earlier states:", *copies]) if copies else None
-            raise StateError(f"there is no {name}", hint=known)
-        return state_document.parse(data, name)
+    def record(self, step_name: str) -> dict[str, Any]:
+        """What is known of a step; empty where it never ran."""
+        found: dict[str, Any] = self.state["steps"].get(step_name, {})
+        return found
 
-    def restore(
-        self, document: dict[str, Any], *, adopt: bool = False, agreed: Callable[[str], bool] = lambda question: False
-    ) -> str | None:
-        """Put an earlier document in the place of what is stored; needs the lock.
+    def last_success(self, step_name: str) -> dict[str, Any] | None:
+        """The record of the last time that a step completed, whatever happened since; None where it never did."""
+        record = self.record(step_name)
+        if record.get("status") == "completed":
+            return record
+        last: dict[str, Any] | None = record.get("last_completed")
+        return last
+
+    def is_step_completed(self, step_name: str) -> bool:
+        """Whether the step's last run succeeded."""
+        return bool(self.record(step_name).get("status") == "completed")
+
+    def get_step_hash(self, step_name: str) -> str | None:
+        """The dependency hash of the step's last successful run."""
+        success = self.last_success(step_name)
+        return None if success is None else success.get("dependency_hash")
+
+    def mark_step_running(self, step_name: str, metadata: Mapping[str, Any]) -> None:
+        """Record that a step begins, and save."""
+        self._set(step_name, {"status": "running", "started_at": now(), "metadata": dict(metadata)})
+
+    def mark_step_completed(
+        self,
+        step_name: str,
+        hash: str,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        dependencies: Mapping[str, str] | None = None,
+        outputs: Mapping[str, Any] | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record a success, and save; the step is forced no longer.
 
         Args:
-            adopt: even in the place of another lineage's, or of one that is as new.
-            agreed: asks a person whether a state that is as new, or newer, is to be replaced.
-
-        Returns:
-            where what was stored is now, where it could not be used; else None, it is among the copies.
-
-        Raises:
-            StateError: what is stored is managed by something else, or is newer and nobody agreed.
+            hash: over the dependencies.
+            metadata: why it ran.
+            dependencies: name -> SHA-256.
+            outputs: what later steps read; never a secret.
+            values: plain values behind dependencies on the configuration, by key; never a secret.
         """
-        if self.found and self.state["lineage"] != document["lineage"] and not self._is_bare() and not adopt:
-            raise StateError(
-                f"the state {self.where} has another lineage ({self.state['lineage']}) than the copy "
-                f"({document['lineage']}): it manages something else",
-                hint="Look at both with --status. To replace it all the same, add --adopt.",
-            )
-        if self._is_newer_than(document) and not adopt:
-            question = (
-                f"the state {self.where} (serial {self.state['serial']}, {self.state.get('last_updated')}) is newer "
-                f"than what would replace it (serial {document['serial']}, {document.get('last_updated')})"
-            )
-            if not agreed(f"{question}.\nReplace it? What was done since then is looked at again by the next run."):
-                raise StateError(question, hint="To replace it all the same, add --adopt, or say yes on a terminal.")
-        aside = self.put_aside("bad") if self.fault is not None or self.earlier else None
-        serial = max(self.state["serial"], document["serial"])
-        self.state = document | {"serial": serial}
-        self.save()
-        return aside
+        with self.mutex:
+            self.state["steps"][step_name] = {
+                "status": "completed",
+                "timestamp": now(),
+                "started_at": self.record(step_name).get("started_at", now()),
+                "duration_seconds": (metadata or {}).get("seconds", 0.0),
+                "hash_format": HASH_FORMAT,
+                "dependency_hash": hash,
+                "dependencies": dict(dependencies or {}),
+                "values": dict(values or {}),
+                "outputs": dict(outputs or {}),
+                "metadata": {key: value for key, value in (metadata or {}).items() if key != "seconds"},
+            }
+            self.state["forced"] = [name for name in self.state.get("forced", ()) if name != step_name]
+            self.save()
 
-    def _is_newer_than(self, document: dict[str, Any]) -> bool:
-        """Whether what is stored says something that would be lost with a document that is not newer."""
-        if not self.found or self._is_bare() or self.state["serial"] < document["serial"]:
-            return False
-        return any(self.state.get(section) != document.get(section) for section in _SECTIONS)
+    def mark_step_failed(self, step_name: str, error: str) -> None:
+        """Record a failure, and save; the last success is kept beside it."""
+        old = self.record(step_name)
+        metadata = old.get("metadata", {}) if old.get("status") == "running" else {}
+        self._set(step_name, {"status": "failed", "timestamp": now(), "error": error, "metadata": metadata})
 
-    def _is_bare(self) -> bool:
-        """Whether the document says nothing that could be lost."""
-        return not any(self.state.get(section) for section in _SECTIONS)
+    def _set(self, step_name: str, record: dict[str, Any]) -> None:
+        with self.mutex:
+            success = self.last_success(step_name)
+            if success is not None:
+                record["last_completed"] = {key: success[key] for key in _SUCCESS if key in success}
+            self.state["steps"][step_name] = record
+            self.save()
 
-    def take_from(self, source: StateStore) -> str | None:
-        """Move another store's document here, with what lies beside it; both are locked.
+    # --- records of resources ---
 
-        Returns:
-            where the source's bytes are now.
+    def store_resource(self, type: str, data: Mapping[str, Any]) -> None:
+        """Record a resource under its key, e.g. `container_app/api_gateway`, and save."""
+        with self.mutex:
+            self.state["resources"][type] = dict(data)
+            self.save()
 
-        Raises:
-            StateError: what is stored here is another lineage's, or newer.
-        """
-        if self.found and self.state["lineage"] != source.state["lineage"] and not self._is_bare():
-            raise StateError(
-                f"there is another state already in {self.where}: its lineage is {self.state['lineage']}, that of "
-                f"{source.where} {source.state['lineage']}",
-                hint="Give one of them another name (advanced.state_file, advanced.state_blob_name).",
-            )
-        same = self.found and self.state["lineage"] == source.state["lineage"]
-        if same and self.state["serial"] > source.state["serial"]:
-            raise StateError(
-                f"the state in {self.where} is newer (serial {self.state['serial']}) than {source.where} "
-                f"(serial {source.state['serial']})",
-                hint=f"Use it as it is (AZURE_STATE_STORAGE); {source.where} is out of date.",
-            )
-        # The documents beside it first: wherever this is interrupted, the state says which storage holds, and the next
-        # move writes them again.
-        for name in COMPANIONS:
-            beside = source.backend.read_companion(name)
-            if beside is not None:
-                self._backend.write_companion(name, beside)
-        self.state = source.state
-        data = state_document.dump(source.state)
-        if data != self._stored:
-            self._keep_copy()
-            self._backend.save(data)
-            self._stored = data
-        aside = source.put_aside("moved")
-        source._backend.delete()
-        for name in COMPANIONS:
-            source.backend.write_companion(name, None)
-        return aside
+    def get_resource(self, type: str) -> dict[str, Any] | None:
+        """The record of a resource, or None."""
+        found: dict[str, Any] | None = self.state["resources"].get(type)
+        return found
 
 
 class Locked:

@@ -159,7 +159,7 @@ def prepare(kind: str, place: str) -> None:
         state.mark_step_completed(step, "0" * 64)
     state.mark_step_failed(STEPS[-1], "an earlier failure")
     for number in range(10):
-        state._backend.keep(f"{number:08d}.20260101T000000Z.json", b"{}", 10)
+        state.backend.keep(f"{number:08d}.20260101T000000Z.json", b"{}", 10)
     state.unlock()
 
 
@@ -198,7 +198,7 @@ def effects(directory: str) -> list[str]:
 
 def stored(kind: str, directory: str) -> bytes | None:
     """The bytes of the state."""
-    data: bytes | None = manager(kind, directory)._backend.load()
+    data: bytes | None = manager(kind, directory).backend.load()
     return data
 
 

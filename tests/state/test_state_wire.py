@@ -19,6 +19,7 @@ from fault_proxy import Fault, FaultProxy
 from draftgenie_azure.errors import LockLostError, StateConflictError, StateError
 from draftgenie_azure.run.control import RunControl
 from draftgenie_azure.state import lock as locks
+from draftgenie_azure.state import replacing, rescue
 from draftgenie_azure.state.blob import backend as blob_backend
 
 BLOB = r"azure-deployment-state\.json(\?|$)"
@@ -183,16 +184,16 @@ def test_503_for_ever_is_given_up_before_the_lease_ends_and_nothing_is_lost(
     again = opened(values)
     assert not again.is_step_completed("create_key_vault")
     with pytest.raises(StateError, match="could not save the state"):
-        again.check_rescued()
+        rescue.check_rescued(again)
     again.lock()
-    again.restore(again.read_copy(str(rescued)))
+    replacing.restore(again, replacing.read_copy(again, str(rescued)))
     again.unlock()
     after = stored(values, azurite, monkeypatch)
     assert {name for name, record in after["steps"].items() if record["status"] == "completed"} == {
         "create_key_vault",
         "create_databases",
     }
-    again.check_rescued()
+    rescue.check_rescued(again)
 
 
 def test_reply_that_comes_after_the_lease_was_lost_does_not_let_the_run_go_on(

@@ -12,6 +12,7 @@ from project import STATE, Project
 
 from draftgenie_azure.errors import LockLostError, StateConflictError, StateError
 from draftgenie_azure.state import document as state_document
+from draftgenie_azure.state import replacing
 from draftgenie_azure.state.blob.backend import BlobBackend
 from draftgenie_azure.state.blob.location import open_blob
 from draftgenie_azure.state.local_file import LocalBackend, beside, write_whole
@@ -24,7 +25,7 @@ class Store(StateStore):
 
     def __init__(self, path: Path) -> None:
         super().__init__(LocalBackend(str(path)), str(path))
-        self.state = self.loaded(self._backend.load())
+        self.state = self.loaded(self.backend.load())
 
     def save(self) -> None:
         """One serial further."""
@@ -102,12 +103,12 @@ def test_newer_state_is_replaced_only_after_a_yes_or_with_adopt(adopt: bool, ans
 
     older = {**newer, "serial": 9, "steps": {}}
     if adopt or answer:
-        store.restore(older, adopt=adopt, agreed=agreed)
+        replacing.restore(store, older, adopt=adopt, agreed=agreed)
         assert json.loads(path.read_text())["steps"] == {}
         assert json.loads(path.read_text())["serial"] == 150
     else:
         with pytest.raises(StateError, match="is newer than what would replace it"):
-            store.restore(older, adopt=adopt, agreed=agreed)
+            replacing.restore(store, older, adopt=adopt, agreed=agreed)
         assert json.loads(path.read_text())["serial"] == 149
     store.unlock()
     assert len(asked) == (0 if adopt else 1)
