@@ -167,8 +167,8 @@ class StateManager(StateStore):
         """Write the document, one serial further.
 
         Raises:
-            StateError: it cannot be written; what was there before is as it was, and what this run did is in a rescue
-                file that the message names.
+            StateError: it cannot be written; what was there before is as it was, and what this run did is in an
+                emergency state file that the message names.
         """
         with self.mutex:
             self.state["serial"] += 1

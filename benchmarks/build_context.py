@@ -2,10 +2,10 @@
 
     python benchmarks/build_context.py [--files N] [--megabytes N] [--rounds N]
 
-The tree is made anew: a quarter of its bytes cannot be compressed, the rest is source text. Both read it from the page
-cache and write nothing. What is compared is what it takes to have the archive; `hash` is what each run does besides, to
-decide whether there is anything to build. Times are of the wall clock and, as other work on the machine does not enter
-it, of all processors together.
+The tree is made each time: a quarter of its bytes cannot be compressed, the rest is source text. Both read it from
+the page cache and write nothing. What is compared is what it takes to have the archive; `hash` is what each run does
+besides, to decide whether there is anything to build. Times are of the wall clock and, as other work on the machine
+does not enter it, of all processors together.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/wall_time.py [--services 7,50,200] [--scale 0.01] [--az PROGRAM]
 
-For each number of services: wall time side by side and one after another (`--parallelism 1`), the longest road through
+For each number of services: wall time side by side and one after another (`--parallelism 1`), the critical path through
 the steps by the durations that the run recorded, the number of requests, how many of them differ (the fewest that could
 do: the rest are polls and looks after a write), and the peak memory of the command's process.
 With `--az`, the resources of the smallest deployment are made once more, in a new emulator, by one `az resource create`
@@ -164,7 +164,7 @@ def main() -> None:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     python = f"{platform.python_implementation()} {platform.python_version()}"
     print(f"{python}, {os.cpu_count()} cores, scale {options.scale}")
-    print("services  side by side  longest road  one by one  requests  differ  memory")
+    print("services  side by side  critical path  one by one  requests  differ  memory")
     bodies: list[dict[str, Any]] = []
     for count in map(int, options.services.split(",")):
         seconds = {}

@@ -182,7 +182,7 @@ class StopRequested(KeyboardInterrupt):
 # The advice for an answer that Azure does not give.
 NOT_AZURE = "Something between here and Azure may answer: look at proxy and network, then run again."
 
-# An operation of somebody else, or of our own cut-off run, holds the resource: wait and repeat.
+# An operation of somebody else, or of our own interrupted run, holds the resource: wait and repeat.
 BUSY_CODES = frozenset(
     {
         "AnotherOperationInProgress",

@@ -86,7 +86,7 @@ class Scope:
     def role_assignment(self, scope: str, principal_id: str, role: str) -> str:
         """The id of an assignment, its name derived from scope, principal and role.
 
-        The principal id and not the identity's name: an identity made anew has a new one, and the old name would
+        The principal id and not the identity's name: an identity made again has a new one, and the old name would
         then be refused (RoleAssignmentUpdateNotPermitted; learn.microsoft.com, RBAC troubleshooting).
         """
         name = uuid.uuid5(uuid.NAMESPACE_URL, f"{scope.lower()}|{principal_id}|{ROLES[role]}")

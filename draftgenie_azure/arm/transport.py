@@ -379,7 +379,7 @@ class Transport:
 
 
 class Spent:
-    """Seconds that a request went on in vain: for another operation, and for failures; each has its own budget."""
+    """Seconds spent on retries: for another operation, and for failures; each has its own budget."""
 
     def __init__(self) -> None:
         self._seconds = {True: 0.0, False: 0.0}

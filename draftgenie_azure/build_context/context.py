@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Context:
     """What one Dockerfile ships.
 
-    Nothing is read before it is asked for, and each thing once; `anew` is one that read nothing yet.
+    Nothing is read before it is asked for, and each thing once; `unread` is one that read nothing yet.
 
     Args:
         root: the folder that the Dockerfile's paths count from.
@@ -132,7 +132,7 @@ class Context:
         self._dependencies = result
         return dict(result)
 
-    def anew(self) -> Context:
+    def unread(self) -> Context:
         """The same context, with nothing of it read yet."""
         return Context(
             self.root, self.dockerfile, target=self.target, exclude=self.exclude, every_stage=self.every_stage

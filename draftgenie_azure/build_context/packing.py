@@ -51,7 +51,7 @@ class PackResult:
 def pack(context: Context, destination: str | os.PathLike[str] | Writer) -> PackResult:
     """Write a context as tar.gz, in constant memory and the same for the same content.
 
-    All is listed and read anew, so that the result can be compared with what was hashed before.
+    All is listed and read again, so that the result can be compared with what was hashed before.
 
     Args:
         context: what is packed.
@@ -66,7 +66,7 @@ def pack(context: Context, destination: str | os.PathLike[str] | Writer) -> Pack
     if isinstance(destination, (str, os.PathLike)):
         with open(destination, "wb") as file:
             return pack(context, file)
-    return _pack(context.anew(), destination)
+    return _pack(context.unread(), destination)
 
 class _Archive:
     """A tar.gz that is written piece by piece: of its members only the sizes are kept; no time, owner or names."""

@@ -221,7 +221,7 @@ class Decider:
                 self.add_reason(record["step"], f"{key} is taken over")
 
     def forced_reasons(self, name: str) -> list[str]:
-        """Why a step is forced; a forced run that was cut off goes on as forced."""
+        """Why a step is forced; a forced run that was interrupted goes on as forced."""
         if self.force_all:
             return ["forced (all)"]
         return ["forced"] if name in self.force_steps or name in self.state.state.get("forced", ()) else []

@@ -229,7 +229,7 @@ class Hasher:
             if which == "all":
                 yield f"{owner.dotted}.name", owner.values.get("name")
             if owner.is_migration:
-                # What it inherits is made anew where its database is another one.
+                # What it inherits is made again where its database is another one.
                 for key, value in owner.values.items():
                     wanted = key in ("service", "database") or which == "migrations"
                     if wanted and value is not None and key not in ("environment", "secrets"):

@@ -48,7 +48,7 @@ def _as_built(hasher: Hasher, service: str) -> Context:
     context = hasher.context(service)
     if not _by_buildkit(hasher, context):
         return context
-    only = context.anew()
+    only = context.unread()
     only.every_stage = False
     return only
 

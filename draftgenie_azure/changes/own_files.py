@@ -1,6 +1,6 @@
 """Find the files of any deployment of this command beside a configuration: they are in no build context.
 
-One deployment's state in another one's image would change with each run, and so have each build the other anew.
+One deployment's state in another one's image would change with each run, and so have each build the other again.
 """
 
 from __future__ import annotations

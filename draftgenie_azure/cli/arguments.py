@@ -116,7 +116,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     add("--reset-state", action="store_true", help="put a dated copy of the state aside, clear it and exit")
     add("--status", action="store_true", help="show the recorded state")
     add("--adopt", action="store_true", help="take over a group that another state manages, and restrict access")
-    restored = "put an earlier copy of the state, or a rescue file, back"
+    restored = "put an earlier copy of the state, or an emergency state file, back"
     add("--prune", action="store_true", help="delete what left the configuration; asks")
     add("--destroy", action="store_true", help="delete what this deployment created; keeps what holds data; asks")
     add("--include-data", action="store_true", help="with --prune or --destroy: what holds data, too")

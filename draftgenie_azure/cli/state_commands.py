@@ -75,7 +75,7 @@ def reset(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_sta
 
 
 def restore(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> int:
-    """Put a copy of an earlier state, or a rescue file, in the place of the state."""
+    """Put a copy of an earlier state, or an emergency state file, in the place of the state."""
     state = open_state(raw, tolerant=True)
     document = state_package.replacing.read_copy(state, args.restore_state)
     if args.dry_run:

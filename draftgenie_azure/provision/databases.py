@@ -170,7 +170,7 @@ class Databases:
     def _agree_on_password(self, vault: Vault, version: str) -> None:
         """Server and vault agree when this returns.
 
-        Only doubt sends anything: another version than recorded, or none recorded because a run was cut off between.
+        Only doubt sends anything: another version than recorded, or none recorded because a run was interrupted.
         """
         record = self._records.resources["postgresql_server"]
         if record.get("password_version") == version:

@@ -46,7 +46,7 @@ class BuildRequest:
     Attributes:
         key: the service's key in the configuration.
         repository: the image's name in the registry.
-        context: a function that reads the build context anew.
+        context: a function that reads the build context again.
         arguments: build arguments; of secret ones (named in `secret_arguments`) only the hash enters the tag.
         force: build although the tag exists, without cache.
         needs_buildkit: whether the registry is to build it with BuildKit.

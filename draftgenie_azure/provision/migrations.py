@@ -106,7 +106,7 @@ class Migrations:
         Args:
             job: the job as it is wanted.
             group: id of the resource group.
-            force: run it whatever has run. What a cut-off run began is taken up all the same: nobody has seen its
+            force: run it whatever has run. What an interrupted run began is resumed all the same: nobody has seen its
                 outcome, and it may be this very force that began it.
 
         Raises:
@@ -192,7 +192,7 @@ class Migrations:
         return list(self._arm.listing(f"{job.id}/executions", api_version=_VERSION))
 
     def _begun(self, job: Resource, listed: Sequence[dict[str, Any]]) -> str | None:
-        """An execution that a cut-off run began, and whose outcome nobody has seen: it may have ended meanwhile."""
+        """An execution that an interrupted run began, whose outcome nobody has seen: it may have ended meanwhile."""
         for operation in self._recorded(job.id):
             return str(self._records.operations[operation]["url"])
         before = self._records.resources[job.key].get("starting")
@@ -255,7 +255,7 @@ class Migrations:
         if found is None:
             raise AzureError(
                 f"{job.key}: Azure took the start of {ids.last_name(job.id)}, but shows no execution of it",
-                hint="Look at the job's execution history in the portal. The next run takes up what shows there by "
+                hint="Look at the job's execution history in the portal. The next run resumes what shows there by "
                 "then; where nothing does, it starts the job again.",
             )
         return found
@@ -271,7 +271,7 @@ class Migrations:
     def _await(self, job: Resource, execution: str) -> None:
         """Wait for an execution, and record how it ended.
 
-        Its name is recorded first, so that the next run takes up the wait where this one is cut off.
+        Its name is recorded first, so that the next run resumes the wait where this one is interrupted.
 
         Raises:
             DeployerError: it failed; the end of its log is in the details.

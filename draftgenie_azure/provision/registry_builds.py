@@ -74,7 +74,7 @@ class RegistryBuilds:
         return digest
 
     def forget_others(self) -> None:
-        """Forget builds that a cut-off run began: they have ended, or nobody wants their content any longer."""
+        """Forget builds that an interrupted run began: they have ended, or nobody wants their content any longer."""
         for operation in list(self._records.operations):  # a copy: other steps begin and end theirs meanwhile
             if operation.startswith(f"{self._registry}#build/"):
                 self._records.operation_ended(operation)
@@ -119,7 +119,7 @@ class RegistryBuilds:
         return source
 
     def _wait(self, request: BuildRequest, tag: str, run_id: str, *, taken_up: bool = False) -> bool:
-        """Wait for a build and tell its log; False where one that was taken up is gone or was cancelled.
+        """Wait for a build and tell its log; False where one that was resumed is gone or was cancelled.
 
         `status` alone counts: `provisioningState` says Succeeded while a run is only queued.
 
@@ -174,7 +174,7 @@ class RegistryBuilds:
         return ended
 
     def _cancel(self, request: BuildRequest, tag: str, run: str) -> None:
-        """Cancel a build that nobody waits for any longer; one that cannot be cancelled is taken up next time."""
+        """Cancel a build that nobody waits for any longer; one that cannot be cancelled is resumed next time."""
         try:
             self._session.transport.arm("POST", f"{run}/cancel", params={"api-version": self._version}, parting=True)
         except AzureError as error:

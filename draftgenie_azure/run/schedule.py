@@ -38,7 +38,7 @@ def run_by_needs(
     control: RunControl,
     still_running: Callable[[str], None] = lambda name: None,
 ) -> dict[str, BaseException]:
-    """Run each name as soon as what it needs has succeeded, the longest road first.
+    """Run each name as soon as what it needs has succeeded, the critical path first.
 
     Args:
         needs: name -> names that must have succeeded before; in an order that respects itself.
@@ -147,8 +147,8 @@ def side_by_side(tasks: Sequence[Callable[[], T]], *, width: int) -> list[T]:
         Their results, in order.
 
     Raises:
-        what they raised, after all have ended: none is cut off half-way. Several failures are raised together; a stop,
-            or a fault of the program, is raised before them.
+        what they raised, after all have ended: none is interrupted half-way. Several failures are raised together; a
+            stop, or a fault of the program, is raised before them.
     """
     waiting: SimpleQueue[int] = SimpleQueue()
     for number in range(len(tasks)):
@@ -212,7 +212,7 @@ def together(errors: Sequence[BaseException]) -> BaseException:
 
 
 def _priorities(needs: Mapping[str, Sequence[str]], durations: Mapping[str, float], width: int) -> dict[str, float]:
-    """Smaller is sooner: the longest road from a name to the end, or its place in the list where only one runs."""
+    """Smaller is sooner: the critical path from a name to the end, or its place in the list where only one runs."""
     if width == 1:
         return {name: float(number) for number, name in enumerate(needs)}
     road: dict[str, float] = {}

@@ -89,7 +89,7 @@ class Holder:
 
     def __str__(self) -> str:
         if not (self.who or self.host or self.process_id):
-            return "a run that left no word about itself"
+            return "an unidentified run"
         age = f", since {self.age}" if self.age else ""
         process = f"process {self.process_id}" if self.process_id else "a process not named"
         return f"{self.who or 'somebody'} on {self.host or 'a host not named'} ({process}{age}): {self.command}"

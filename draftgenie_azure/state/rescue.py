@@ -53,7 +53,7 @@ def _is_worth_rescuing(state: StateStore) -> bool:
 
 
 def check_rescued(state: StateStore) -> None:
-    """Refuse to go on while a rescue file says more than the state.
+    """Refuse to go on while an emergency state file says more than the state.
 
     Raises:
         StateError: with the command that puts it back.

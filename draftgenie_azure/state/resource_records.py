@@ -1,4 +1,4 @@
-"""What a run must remember if it is cut off: resources, secrets, operations; a view of the state document."""
+"""What a run must remember if it is interrupted: resources, secrets, operations; a view of the state document."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class StateStore:
 
     Args:
         backend: where its bytes and its lock are.
-        state_file: the local path of the state; rescue files are called after it, and lie beside it.
+        state_file: the local path of the state; emergency state files are named after it, and lie beside it.
         config_paths: for the commands that messages name.
         tolerant: a document that cannot be used is noted in `fault` and not raised.
 
@@ -276,12 +276,12 @@ class StateStore:
         raise NotImplementedError
 
     def store(self) -> None:
-        """Write the document, and where that fails, to a rescue file instead.
+        """Write the document, and where that fails, to an emergency state file instead.
 
-        From the first failure on, only the rescue file is written: it alone is whole then.
+        From the first failure on, only the emergency state file is written: it alone is whole then.
 
         Raises:
-            StateError: with the command that puts the rescue file back.
+            StateError: with the command that puts the emergency state file back.
         """
         if self._is_over:
             raise LockLostError("the run is over; nothing more is saved")

@@ -1,4 +1,4 @@
-"""The one door to Azure Resource Manager, where Azure answers as the emulator never does."""
+"""The client for Azure Resource Manager, where Azure answers as the emulator never does."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from scripted_azure import GROUP, Answer, Request, scripted_azure
 
 from azure_emulator.attach import Attached, attach
 from draftgenie_azure.arm import sessions
-from draftgenie_azure.arm import transport as wires
+from draftgenie_azure.arm import transport as transport_module
 from draftgenie_azure.arm.transport import Bucket, Reply, Transport, error_parts
 from draftgenie_azure.config.clouds import CLOUDS
 from draftgenie_azure.errors import AuthenticationError, AzureError
@@ -96,9 +96,9 @@ def transport(
     emulator: Attached, proxy: MuteProxy, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Transport:
     """A pipeline that waits for an answer for half a second, and goes on for a few; or for as long as a test says."""
-    patience, budget = getattr(request, "param", (0.5, 4.0))
-    monkeypatch.setattr(sessions, "READ_TIMEOUT", patience)
-    monkeypatch.setattr(sessions, "CONNECT_TIMEOUT", patience)
+    limit, budget = getattr(request, "param", (0.5, 4.0))
+    monkeypatch.setattr(sessions, "READ_TIMEOUT", limit)
+    monkeypatch.setattr(sessions, "CONNECT_TIMEOUT", limit)
     ca_file = str(emulator.ca_file)
     credential = ClientSecretCredential(
         emulator.tenant_id,
@@ -166,7 +166,7 @@ def test_request_that_found_no_connection_surely_was_not_sent(url: str, through:
         with pytest.raises(ServiceRequestError) as failure:
             transport.send(HttpRequest("POST", url), proxies=proxies)
 
-    assert wires._never_sent(failure.value)
+    assert transport_module._never_sent(failure.value)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_request_that_found_no_connection_surely_was_not_sent(url: str, through:
         ("0.5", 0.5),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
         ("-1", 0),
-        ("9999999999999", wires.LONGEST_ASKED),
+        ("9999999999999", transport_module.LONGEST_ASKED),
         ("nan", None),
         ("inf", None),
         ("nonsense", None),

@@ -276,7 +276,7 @@ ONLY_READ = {
     "services.api_gateway.secrets.JWT_SECRET": {"store_secrets"},  # both secrets are stored anyway
     "services.draft_service.secrets.GEMINI_API_KEY": {"store_secrets"},
     "migrations.0.secrets": {"store_secrets"},
-    "migrations.0.service": {"store_secrets"},  # stored anew only where its database is another one
+    "migrations.0.service": {"store_secrets"},  # stored again only where its database is another one
     "services.speaker_service.port": {"configure_environment_variables"},  # without it, no ingress
     "services.speaker_service.secrets.DATABASE_URL": {"configure_environment_variables", "run_migrations"},
     "docker.build_context": {BUILD},  # the same folder

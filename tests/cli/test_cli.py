@@ -109,7 +109,7 @@ def test_forced_step_runs_and_its_dependants_do_not(deployed: Project) -> None:
 
 
 def test_force_all_runs_every_step_and_writes_only_what_forcing_means(deployed: Project) -> None:
-    """Forced builds and migrations start anew; everything else is compared and left."""
+    """Forced builds and migrations start again; everything else is compared and left."""
     seen = len(deployed.requests())
 
     ran = deployed.deploy("--force-all").ran()
@@ -147,7 +147,7 @@ def test_status_without_state_says_so(project: Project) -> None:
 
 @pytest.mark.slow
 def test_reset_puts_the_state_aside_and_the_next_run_changes_nothing_in_azure(deployed: Project) -> None:
-    """The lineage stays, so the group is still ours: everything is looked at, nothing made anew."""
+    """The lineage stays, so the group is still ours: everything is looked at, nothing made again."""
     before = deployed.state()
 
     result = deployed.run("--reset-state")

@@ -184,7 +184,7 @@ def golden(text: str) -> str:
 @pytest.mark.parametrize("system", ["GitHub", "Azure"])
 @pytest.mark.parametrize("tell", [failing, faulty])
 def test_view_for_a_ci_system_is_as_it_was(tmp_path: Path, system: str, tell: Callable[[Reporter], None]) -> None:
-    """Golden files in tests/cli/golden; written anew where one is missing."""
+    """Golden files in tests/cli/golden; written again where one is missing."""
     out, err = drawn(recorded(tell, 1), ci(system, tmp_path))
     files = "".join(path.read_text(encoding="utf-8") for path in sorted(tmp_path.iterdir()))
     files = re.sub(r"end-[0-9a-f]{32}", "end-TOKEN", files)

@@ -193,7 +193,7 @@ def test_deleted_vault_is_recovered_with_its_secrets(deployed: Project) -> None:
 
 
 def test_deleted_server_comes_back_with_the_password_that_the_vault_holds(deployed: Project) -> None:
-    """Apps keep their secrets; the new server is made with them, and its tables are made anew."""
+    """Apps keep their secrets; the new server is made with them, and its tables are made again."""
     before = deployed.state()["secrets"]
     server = deployed.state()["resources"]["postgresql_server"]["id"]
     with deployed.azure() as azure:

@@ -138,7 +138,7 @@ def test_going_back_and_forth_deploys_each_time(deployed: Project) -> None:
     ],
 )
 def test_deleted_resource_comes_back_when_something_runs(deployed: Project, key: str, again: set[str]) -> None:
-    """Somebody deletes a resource: the next run that has something to do makes it anew, and what hung on it."""
+    """Somebody deletes a resource: the next run that has something to do makes it again, and what hung on it."""
     lost = deployed.state()["resources"][key]["id"]
     with deployed.azure() as azure:
         azure.control("POST", "/control/delete", {"id": lost})

@@ -1,4 +1,4 @@
-"""A state, a copy or a rescue file says another host: nothing is sent there, and the deployment goes on."""
+"""A state, a copy or an emergency state file says another host: nothing is sent there, and the deployment goes on."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def test_interrupted_build_is_cancelled(deployed: Project) -> None:
 
     deployed.deploy()
 
-    assert len(runs(deployed, seen)) == 2, "what was cancelled is built anew"
+    assert len(runs(deployed, seen)) == 2, "what was cancelled is built again"
 
 
 @pytest.mark.slow

@@ -116,7 +116,7 @@ def test_role_that_is_old_is_no_excuse(deployed: Project) -> None:
 
 
 def store_an_hour_ago(project: Project) -> None:
-    """Make every role assignment anew, an hour in the past."""
+    """Make every role assignment again, an hour in the past."""
     version = "2022-04-01"
     roles = [record["id"] for key, record in project.state()["resources"].items() if key.startswith("role/")]
     bodies = {}

@@ -1,4 +1,4 @@
-"""The configuration, through its front door: real files in, a Config or every fault out."""
+"""The configuration as a whole: real files in, a Config or every fault out."""
 
 from __future__ import annotations
 

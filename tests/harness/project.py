@@ -125,7 +125,7 @@ class Project:
         self.write(values)
 
     def overlay(self, name: str, values: dict[str, Any]) -> str:
-        """Write a further file to lay over the configuration; its name."""
+        """Write a further file that overrides the configuration; its name."""
         (self.directory / name).write_text(yaml.safe_dump(values), encoding="utf-8")
         return name
 

@@ -274,7 +274,7 @@ def test_execution_that_does_not_end_is_given_up_and_taken_up_by_the_next_run(
 
 
 def test_execution_of_a_job_that_was_deleted_is_forgotten(tmp_path: Path) -> None:
-    """It went with its job; the job is made anew, and the migration runs there."""
+    """It went with its job; the job is made again, and the migration runs there."""
     job = Job(Answer(body={"name": "e1"}))
     made: list[str] = []
 

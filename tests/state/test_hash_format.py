@@ -33,7 +33,7 @@ def test_state_of_an_earlier_hash_format_is_planned_with_that_one_reason(earlier
 
 
 def test_state_of_an_earlier_hash_format_is_taken_over_without_a_write(earlier: Project) -> None:
-    """Every step looks, finds everything as wanted, and records its hashes anew; the next run does nothing."""
+    """Every step looks, finds everything as wanted, and records its hashes again; the next run does nothing."""
     writes = earlier.writes()
 
     taken_over = earlier.deploy()

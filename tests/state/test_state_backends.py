@@ -42,7 +42,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def opened(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Open:
-    """Opens the same place anew, as another process would."""
+    """Opens the same place again, as another process would."""
     if kind == "memory":
         place = Memory()
         return lambda: MemoryBackend(place)
@@ -328,7 +328,7 @@ def test_force_unlock_needs_no_lock_information(
         says.upload_blob(word, overwrite=True)
     other = blob_of(azurite, name)
     assert other.holder() is not None
-    with pytest.raises(StateLockedError, match="left no word"):
+    with pytest.raises(StateLockedError, match="an unidentified run"):
         _lock(other)
 
     other.break_lock()

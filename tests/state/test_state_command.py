@@ -1,4 +1,4 @@
-"""State at the front door: locks that people meet, bad states and the way back, rescue, moving, and the blob."""
+"""The state through the command: locks that people meet, bad states and the way back, rescue, moving, and the blob."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_older_name_of_blob_storage_is_understood(in_blob: Project, azurite: Azu
 
 @pytest.mark.slow
 def test_broken_blob_lock_stops_the_run_and_loses_nothing(in_blob: Project, azurite: Azurite) -> None:
-    """Somebody breaks a live run's lock: it stops, its state goes to a rescue file, the command puts that back."""
+    """Somebody breaks a live run's lock: it stops, its state goes to an emergency file, the command puts that back."""
     with slow_run(in_blob) as process:
         refused = in_blob.run()
         assert refused.code == 1

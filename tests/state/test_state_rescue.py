@@ -81,7 +81,7 @@ def test_full_disk_loses_no_step(project: Project) -> None:
 
 @pytest.mark.slow
 def test_state_that_somebody_changed_in_mid_run_is_not_overwritten(project: Project) -> None:
-    """The run stops, its own state goes to the rescue file, and putting that back loses neither."""
+    """The run stops, its own state goes to the emergency state file, and putting that back loses neither."""
     with slow_run(project, "--parallelism", "1") as process:
         wait_for(
             lambda: any("flexibleServers" in operation for operation in project.state()["operations"]),

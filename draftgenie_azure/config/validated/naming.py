@@ -117,7 +117,7 @@ def size_fault(cpu: float, memory: str) -> str | None:
     if cpu > 4:
         return "cpu is at most 4 on the Consumption profile"
     if float(match[1]) != cpu * 2:
-        return f"cpu and memory must stand 1 to 2 on the Consumption profile: {cpu:g} goes with {cpu * 2:g}Gi"
+        return f"cpu and memory must have the ratio 1:2 on the Consumption profile: {cpu:g} goes with {cpu * 2:g}Gi"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Faults on the wire between the state and its blob: whatever comes back, the run knows what is stored or stops."""
+"""Faults of the connection between the state and its blob: the run knows what is stored, or it stops."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_refused_condition_with_other_bytes_stored_is_a_conflict_and_goes_to_the
 def test_other_refusal_is_told_with_its_code(
     values: dict[str, Any], proxy: FaultProxy, tmp_path: Path, status: int, code: str
 ) -> None:
-    """At once, without repeating; the state is in the rescue file."""
+    """At once, without repeating; the state is in the emergency state file."""
     state = opened(values)
     state.lock()
     proxy.faults = [Fault("PUT", BLOB, status=status, code=code)]
@@ -166,7 +166,7 @@ def test_other_refusal_is_told_with_its_code(
 def test_503_for_ever_is_given_up_before_the_lease_ends_and_nothing_is_lost(
     values: dict[str, Any], proxy: FaultProxy, azurite: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rescue file has it all, grows with what still ends, and comes back by --restore-state."""
+    """The emergency state file has it all, grows with what still ends, and comes back by --restore-state."""
     monkeypatch.setattr(blob_backend, "BUDGET", 2.0)
     state = opened(values)
     state.lock()
