@@ -79,7 +79,8 @@ _NAMES = (
 # What makes an app's shape; its environment and secrets belong to configure_environment_variables.
 _SHAPE = (
     "name", "kind", "image", "port", "additional_ports", "cpu", "memory", "min_replicas", "max_replicas", "ingress",
-    "transport", "exposed_port", "allow_insecure", "health_path", "startup_seconds", "command", "args",
+    "transport", "exposed_port", "allow_insecure", "health_path", "startup_seconds", "termination_seconds",
+    "command", "args",
     "volume.type", "volume.mount_path", "scale", "workload_profile", "ip_restrictions", "cors", "session_affinity",
     "dapr", "revision_mode",
 )

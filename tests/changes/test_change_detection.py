@@ -10,6 +10,9 @@ import pytest
 from plans import BUILD, dependencies
 from project import Project, new_project
 
+from draftgenie_azure.config.validated.service_sections import Service
+from draftgenie_azure.steps import STEPS
+
 # ------------------------------------------------------------------------------------------ every key of config.yaml
 
 # Key, another valid value -> the steps that read it, so that their requests or what they look at would be others.
@@ -63,6 +66,7 @@ KEYS: dict[str, tuple[Any, set[str]]] = {
     "services.rabbitmq.min_replicas": (0, BROKER | {"verify_deployment"}),
     "services.rabbitmq.max_replicas": (2, BROKER),
     "services.rabbitmq.startup_seconds": (121, BROKER),
+    "services.rabbitmq.termination_seconds": (45, BROKER),
     "services.rabbitmq.volume": (
         {
             "type": "azure_file", "mount_path": "/var/lib/rabbitmq", "account_name": "account", "share_name": "share",
@@ -304,6 +308,15 @@ def test_each_step_whose_requests_a_key_changes_depends_on_that_key(_shipped: An
 
     assert others - expected == set()
     assert (expected & before.keys()) - others == ONLY_READ.get(key, set())
+
+
+def test_every_key_of_a_service_is_read_by_some_step() -> None:
+    """Those that the shipped configuration does not have, too."""
+    declared = {key.split(".")[0] for step in STEPS if step.services for key in step.services[1]}
+    # Read with the images and with the variables.
+    otherwise = {"dockerfile", "build_args", "target", "environment", "secrets", "database"}
+
+    assert set(Service.model_fields) == declared | otherwise
 
 
 def test_every_kind_of_key_of_the_shipped_configuration_is_in_that_table(project: Project) -> None:

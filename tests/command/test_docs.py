@@ -10,6 +10,7 @@ from document_tables import COMMAND, CONFIGURATION, EMULATOR, filled
 from project import ROOT
 
 from draftgenie_azure import constants
+from draftgenie_azure.config.validated.service_sections import Service
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -21,6 +22,13 @@ def test_tables_are_current(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
 
     assert filled(text) == text
+
+
+def test_configuration_reference_has_every_key_of_a_service() -> None:
+    """And with it the other sections whose keys are names, which the table once passed over."""
+    rows = CONFIGURATION.read_text(encoding="utf-8").split("## `services`")[1].split("\n## ")[0]
+
+    assert set(Service.model_fields) - set(re.findall(r"^\| `(\w+)`", rows, re.MULTILINE)) == set()
 
 
 def test_exit_codes_of_the_documents_are_those_of_the_command() -> None:

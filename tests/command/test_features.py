@@ -15,6 +15,7 @@ FEATURES: dict[str, Any] = {
     "cors": {"allowed_origins": ["https://a.example"], "allowed_methods": ["GET"], "max_age": 600},
     "session_affinity": True,
     "dapr": {"app_protocol": "http", "log_level": "warn"},
+    "termination_seconds": 45,
 }
 
 
@@ -56,6 +57,7 @@ def test_features_are_sent_as_azure_spells_them(plain: Project) -> None:
     assert ingress["stickySessions"] == {"affinity": "sticky"}
     dapr = live(plain, "container_app/web")["configuration"]["dapr"]
     assert (dapr["enabled"], dapr["appId"], dapr["appPort"], dapr["logLevel"]) == (True, "web", 8080, "warn")
+    assert live(plain, "container_app/web")["template"]["terminationGracePeriodSeconds"] == 45
     first, second = live(plain, "container_app/worker")["template"]["scale"]["rules"]
     assert first["custom"]["auth"] == [{"secretRef": "token", "triggerParameter": "host"}]
     assert second["custom"]["identity"].lower() == plain.state()["resources"]["identity"]["id"].lower()

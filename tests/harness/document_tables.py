@@ -84,7 +84,7 @@ class Reference:
         for option in node.get("anyOf", ()):
             if option.get("type") != "null":
                 return self._section(option)
-        for inner in (node.get("additionalProperties"), node.get("items")):
+        for inner in (node.get("additionalProperties"), *node.get("patternProperties", {}).values(), node.get("items")):
             if isinstance(inner, dict) and (found := self._section(inner)).get("properties"):
                 return found
         return node
@@ -106,6 +106,7 @@ class Reference:
         default = "required" if required else default
         default = f"`{default}`" if default not in ("", "required", "null", '""', "{}", "[]") else default
         text = description if description is not None else node.get("description", "")
+        text = text.replace("<", "&lt;")  # no tag of HTML
         cells = (f"`{key}`", kind or self._kind(node), "" if default == "null" else default, text)
         return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
 

@@ -126,8 +126,9 @@ class Scale(Section):
 
 
 class Service(Section):
-    """One container app. Defaults that depend on other keys are filled in before (see `with_defaults`)."""
+    """One container app, by its key."""
 
+    # Defaults that depend on other keys are filled in before: see `with_defaults`.
     name: Annotated[Text, rule("container_app")] = filled("default: the key, with - for _")
     kind: Literal["infrastructure", "application"] = filled("default: by image or Dockerfile")
     image: Text | None = Field(default=None, description="a ready image; else a Dockerfile is built")
@@ -157,6 +158,9 @@ class Service(Section):
     )
     startup_seconds: Annotated[Whole, Field(ge=1, le=2400)] = Field(
         default=60, description="budget of the startup probe"
+    )
+    termination_seconds: Annotated[Whole, Field(ge=0, le=600)] | None = Field(
+        default=None, description="from the stop signal to the end by force; absent: as it is in Azure, 30 where new"
     )
     command: Words = Field(default_factory=list)
     args: Words = Field(default_factory=list)

@@ -69,6 +69,25 @@ def container_app(
     }
     if service.volume is not None:
         template["volumes"] = [_volume(service)]
+    if service.termination_seconds is not None:
+        template["terminationGracePeriodSeconds"] = service.termination_seconds
+    return {
+        "location": config.location("container_apps"),
+        "tags": tagged(config),
+        "identity": _identities(config, service, setting),
+        "properties": {
+            "environmentId": setting.environment_id,
+            "workloadProfileName": service.workload_profile or "Consumption",
+            "configuration": _app_configuration(config, service, setting, variables),
+            "template": template,
+        },
+    }
+
+
+def _app_configuration(
+    config: Config, service: Service, setting: Setting, variables: Sequence[Variable]
+) -> dict[str, Any]:
+    """What revisions share."""
     configuration: dict[str, Any] = {
         "registries": _registries(config, service, setting),
         "secrets": _secret_references(config, service, variables, setting),
@@ -79,17 +98,7 @@ def container_app(
         configuration["ingress"] = {**_ingress(service), **features.ingress(service)}
     if service.dapr is not None:
         configuration["dapr"] = features.dapr(service)
-    return {
-        "location": config.location("container_apps"),
-        "tags": tagged(config),
-        "identity": _identities(config, service, setting),
-        "properties": {
-            "environmentId": setting.environment_id,
-            "workloadProfileName": service.workload_profile or "Consumption",
-            "configuration": configuration,
-            "template": template,
-        },
-    }
+    return configuration
 
 
 def migration_job(
