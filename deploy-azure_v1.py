@@ -294,18 +294,8 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self.control = control or run.control.RunControl(self.config.deployment.parallelism)
         self.control.lock_held = self.state.lock_held
         self.control.on_wait = self.waits
-        first, *others = STEPS
-        needs = {SIGN_IN: (), first.name: (SIGN_IN,), ASK_FIRST: (first.name,)}
-        needs |= {step.name: (ASK_FIRST, *step.needs) for step in others}
         try:
-            failures = run.schedule.run_by_needs(
-                needs,
-                self._work,
-                width=self.control.parallelism,
-                durations=self.progress.durations(),
-                control=self.control,
-                still_running=self.progress.still_running,
-            )
+            failures = self._run_steps()
             self.tell_others()
             if failures:
                 raise run.schedule.together(list(failures.values()))
@@ -323,6 +313,19 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         finally:
             self.close()
         return True
+
+    def _run_steps(self) -> dict[str, BaseException]:
+        first, *others = STEPS
+        needs = {SIGN_IN: (), first.name: (SIGN_IN,), ASK_FIRST: (first.name,)}
+        needs |= {step.name: (ASK_FIRST, *step.needs) for step in others}
+        return run.schedule.run_by_needs(
+            needs,
+            self._work,
+            width=self.control.parallelism,
+            durations=self.progress.durations(),
+            control=self.control,
+            still_running=self.progress.still_running,
+        )
 
     def _work(self, name: str) -> None:
         """One node of the graph: a step, or what comes before the first."""

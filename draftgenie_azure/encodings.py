@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from bisect import bisect_right
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,8 +50,6 @@ class View:
 
     def _below(self, position: int) -> tuple[int, int]:
         """Start and end, in the text below, of what became the character at a position."""
-        from bisect import bisect_right
-
         piece = bisect_right(self._starts, position) - 1
         length = self._lengths[piece]
         if length is None:

@@ -6,6 +6,7 @@ Links are never followed; named pipes, sockets and devices are not listed and ne
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 from draftgenie_azure.build_context.dockerignore import Matcher
@@ -198,8 +199,6 @@ class Listing:
         self._stamps[absolute] = stamp_of(status)
 
     def _hash_in_two_threads(self, paths: list[str]) -> None:
-        import threading
-
         failures: list[BuildError] = []
 
         def work(part: list[str]) -> None:

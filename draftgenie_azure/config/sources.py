@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import stat
 
 from draftgenie_azure.errors import ConfigError, Fault
@@ -102,8 +103,6 @@ def _open(path: str) -> int:
 
 
 def _await_writer(path: str, descriptor: int) -> None:
-    import select
-
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     if not poll.poll(WRITER_LIMIT):

@@ -198,17 +198,7 @@ def find_foreign(session: Session, recorded: Mapping[str, Mapping[str, Any]]) ->
             if not hosts.is_registry(str(_member(image, "reference")).split("/")[0], name, endpoints):
                 yield "build_and_push_images", f"the recorded image of {key} is in another registry"
     if config.key_vault:
-        address = hosts.vault_address(config.key_vault.name, endpoints)
-        vault_uri = recorded["create_key_vault"].get("vault_uri")
-        if vault_uri and str(vault_uri).lower() != address:
-            yield "create_key_vault", "its recorded vault_uri is not the vault's"
-        stored = recorded["store_secrets"].get("secrets")
-        for key in sorted(config.vault_secrets()):
-            if isinstance(stored, dict) and key not in stored:
-                yield "store_secrets", f"the secret {key} is not recorded"
-        for key, secret in _items(stored):
-            if not str(_member(secret, "uri")).lower().startswith(f"{address}secrets/"):
-                yield "store_secrets", f"the recorded address of the secret {key} is in another vault"
+        yield from _foreign_secrets(config, hosts.vault_address(config.key_vault.name, endpoints), recorded)
     servers = (
         ("postgresql", config.postgresql and config.postgresql.server_name, (endpoints.postgres_suffix,)),
         ("redis", config.redis and config.redis.name, endpoints.redis_suffixes),
@@ -220,6 +210,21 @@ def find_foreign(session: Session, recorded: Mapping[str, Mapping[str, Any]]) ->
     domain = recorded["create_container_apps_env"].get("default_domain")
     if config.container_apps and domain and domain != addresses.live_domain(session):
         yield "create_container_apps_env", "its recorded default_domain is not the environment's"
+
+
+def _foreign_secrets(
+    config: Config, address: str, recorded: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    vault_uri = recorded["create_key_vault"].get("vault_uri")
+    if vault_uri and str(vault_uri).lower() != address:
+        yield "create_key_vault", "its recorded vault_uri is not the vault's"
+    stored = recorded["store_secrets"].get("secrets")
+    for key in sorted(config.vault_secrets()):
+        if isinstance(stored, dict) and key not in stored:
+            yield "store_secrets", f"the secret {key} is not recorded"
+    for key, secret in _items(stored):
+        if not str(_member(secret, "uri")).lower().startswith(f"{address}secrets/"):
+            yield "store_secrets", f"the recorded address of the secret {key} is in another vault"
 
 
 def _items(value: object) -> list[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from draftgenie_azure.errors import DeployerError, DeploymentError, StopRequeste
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import TypeVar
+    from typing import NoReturn, TypeVar
 
     from draftgenie_azure.run.control import RunControl
 
@@ -54,57 +54,86 @@ def run_by_needs(
     Raises:
         StopRequested: a stop was asked for.
     """
-    ended: SimpleQueue[tuple[str, BaseException | None] | None] = SimpleQueue()
-    control.on_stop = lambda: ended.put(None)
-    order = _priorities(needs, durations, width)
-    sorter = TopologicalSorter({name: list(before) for name, before in needs.items()})
-    sorter.prepare()
-    ready: list[tuple[float, str]] = []
-    failures: dict[str, BaseException] = {}
-    running: set[str] = set()
-    beats = _Heartbeats(still_running)
+    return _Graph(needs, work, width, durations, control, still_running).run()
 
-    def one(name: str) -> None:
-        try:
-            work(name)
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits, whatever it is
-            ended.put((name, error))
-        else:
-            ended.put((name, None))
 
-    while True:
-        for name in sorter.get_ready():
-            heapq.heappush(ready, (order[name], name))
-        while ready and len(running) < width and not control.stopping:
-            if not is_started(partial(one, ready[0][1]), name=ready[0][1]):
-                if running:
+class _Graph:
+    """The names that wait, are ready, run and failed; see `run_by_needs`."""
+
+    def __init__(
+        self,
+        needs: Mapping[str, Sequence[str]],
+        work: Callable[[str], None],
+        width: int,
+        durations: Mapping[str, float],
+        control: RunControl,
+        still_running: Callable[[str], None],
+    ) -> None:
+        self._work = work
+        self._width = width
+        self._control = control
+        self._ended: SimpleQueue[tuple[str, BaseException | None] | None] = SimpleQueue()
+        control.on_stop = lambda: self._ended.put(None)
+        self._order = _priorities(needs, durations, width)
+        self._sorter = TopologicalSorter({name: list(before) for name, before in needs.items()})
+        self._sorter.prepare()
+        self._ready: list[tuple[float, str]] = []
+        self._running: set[str] = set()
+        self._failures: dict[str, BaseException] = {}
+        self._beats = _Heartbeats(still_running)
+
+    def run(self) -> dict[str, BaseException]:
+        while True:
+            self._start()
+            if not self._running:
+                break
+            try:
+                message = self._ended.get(timeout=self._beats.pause())
+            except Empty:
+                self._beats.tell()
+                continue
+            if message is None:
+                self._stop()
+            else:
+                self._end(*message)
+        self._control.check()
+        return self._failures
+
+    def _start(self) -> None:
+        """Start what is ready, as far as there is room."""
+        for name in self._sorter.get_ready():
+            heapq.heappush(self._ready, (self._order[name], name))
+        while self._ready and len(self._running) < self._width and not self._control.stopping:
+            name = self._ready[0][1]
+            if not is_started(partial(self._one, name), name=name):
+                if self._running:
                     break  # what is running ends, and leaves room for another thread
-                one(ready[0][1])
-            name = heapq.heappop(ready)[1]
-            running.add(name)
-            beats.begin(name)
-        if not running:
-            break
+                self._one(name)
+            heapq.heappop(self._ready)
+            self._running.add(name)
+            self._beats.begin(name)
+
+    def _one(self, name: str) -> None:
         try:
-            message = ended.get(timeout=beats.pause())
-        except Empty:
-            beats.tell()
-            continue
-        if message is None:
-            _drain(ended, running, control)
-            raise StopRequested
-        name, error = message
-        running.discard(name)
-        beats.end(name)
-        if error is None:
-            sorter.done(name)
-        elif isinstance(error, StopRequested):
-            _drain(ended, running, control)
-            raise StopRequested
+            self._work(name)
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits, whatever it is
+            self._ended.put((name, error))
         else:
-            failures[name] = error
-    control.check()
-    return failures
+            self._ended.put((name, None))
+
+    def _end(self, name: str, error: BaseException | None) -> None:
+        self._running.discard(name)
+        self._beats.end(name)
+        if error is None:
+            self._sorter.done(name)
+        elif isinstance(error, StopRequested):
+            self._stop()
+        else:
+            self._failures[name] = error
+
+    def _stop(self) -> NoReturn:
+        _drain(self._ended, self._running, self._control)
+        raise StopRequested
 
 
 def name_of_thread() -> str:

@@ -59,18 +59,7 @@ def container_app(
         values: what placeholders stand for.
         secrets_version: a hash over the versions of the secrets used; None without secrets.
     """
-    template: dict[str, Any] = {
-        "containers": [_app_container(service, image, variables, values, secrets_version)],
-        "scale": {
-            "minReplicas": service.min_replicas,
-            "maxReplicas": service.max_replicas,
-            "rules": features.scale_rules(service, variables, setting.identity_id),
-        },
-    }
-    if service.volume is not None:
-        template["volumes"] = [_volume(service)]
-    if service.termination_seconds is not None:
-        template["terminationGracePeriodSeconds"] = service.termination_seconds
+    container = _app_container(service, image, variables, values, secrets_version)
     return {
         "location": config.location("container_apps"),
         "tags": tagged(config),
@@ -79,9 +68,22 @@ def container_app(
             "environmentId": setting.environment_id,
             "workloadProfileName": service.workload_profile or "Consumption",
             "configuration": _app_configuration(config, service, setting, variables),
-            "template": template,
+            "template": _template(service, container, features.scale_rules(service, variables, setting.identity_id)),
         },
     }
+
+
+def _template(service: Service, container: dict[str, Any], rules: list[dict[str, Any]]) -> dict[str, Any]:
+    """What makes a revision."""
+    template: dict[str, Any] = {
+        "containers": [container],
+        "scale": {"minReplicas": service.min_replicas, "maxReplicas": service.max_replicas, "rules": rules},
+    }
+    if service.volume is not None:
+        template["volumes"] = [_volume(service)]
+    if service.termination_seconds is not None:
+        template["terminationGracePeriodSeconds"] = service.termination_seconds
+    return template
 
 
 def _app_configuration(
