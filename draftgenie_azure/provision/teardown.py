@@ -143,7 +143,7 @@ class Teardown:
         if not self._is_inside(item.id):
             return f"it is outside the resource group: {item.id}"
         if any(f"{item.id}/".lower().startswith(f"{other}/") for other in replaced):
-            return "somebody else created what is there under this name now"
+            return "what is there under this name now was created by someone else"
         if item.type.startswith(DATA) and not self._include_data and not is_rule(item.type):
             return "it holds data; --include-data deletes it as well"
         return None

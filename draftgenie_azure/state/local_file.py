@@ -201,7 +201,7 @@ class LocalBackend:
             unchanged = seen is None
         if not unchanged:
             self._seen = seen
-            raise StateConflictError(f"the state {self.path} was changed by somebody else in the meantime")
+            raise StateConflictError(f"the state {self.path} was changed by another run in the meantime")
 
     def delete(self) -> None:
         """Remove the file."""

@@ -92,7 +92,7 @@ class Holder:
             return "an unidentified run"
         age = f", since {self.age}" if self.age else ""
         process = f"process {self.process_id}" if self.process_id else "a process not named"
-        return f"{self.who or 'somebody'} on {self.host or 'a host not named'} ({process}{age}): {self.command}"
+        return f"{self.who or 'someone'} on {self.host or 'a host not named'} ({process}{age}): {self.command}"
 
 
 def _line(value: object) -> str:

@@ -43,7 +43,7 @@ def open_regular(path: str, *, follow: bool = True) -> int:
 
 
 def why_foreign(path: str) -> str | None:
-    """Why a file may be somebody else's work, in words; None where it is surely this user's own.
+    """Why a file may be another user's work, in words; None where it is surely this user's own.
 
     Raises:
         OSError: it cannot be looked at.

@@ -51,7 +51,7 @@ def read_copy(state: StateStore, name: str) -> dict[str, Any]:
         raise StateError(f"{name} cannot be looked at: {error.strerror}") from error
     if foreign is not None:
         raise StateError(
-            f"{name} may be somebody else's work: {foreign}",
+            f"{name} may be another user's work: {foreign}",
             hint="If it is right, copy it to a directory that only you may write to, and restore that copy.",
         )
     data = read_file(name) if os.path.lexists(name) else state.backend.load_copy(name)

@@ -27,7 +27,7 @@ def rescue(state: StateStore, data: bytes, error: StateError) -> None:
     newer = _newer_state(state) if isinstance(error, LockLostError | StateConflictError) else None
     if newer is not None:
         error.message += f"; the state is another run's by now, {newer}"
-        error.hint = f"Run again: it goes on from the state as it is now. Keep {path} until that has succeeded."
+        error.hint = f"Run again: it continues from the state as it is now. Keep {path} until that has succeeded."
         return
     error.hint = f"When that is fixed, put it back: {state.command('--restore-state', path)}"
 

@@ -204,7 +204,7 @@ def test_resource_that_somebody_made_again_under_our_name_stays(deployed: Projec
     result = deployed.run(*ALL)
 
     assert result.code == 0, result.text
-    assert "keep   container_registry: somebody else created what is there" in result.text
+    assert "keep   container_registry: what is there under this name now was created by someone else" in result.text
     assert not any("draftgenieacr" in write for write in deployed.writes(before))
     with deployed.azure() as azure:
         assert azure.exists(registry, "2025-11-01")

@@ -123,7 +123,7 @@ def test_faults_of_a_service(tmp_path: Path, web: dict[str, Any], words: str) ->
         (
             "postgresql",
             {"parameters": {"azure.extensions": "vector"}, "extensions": ["vector"]},
-            "parameters.azure.extensions: stands beside `extensions`",
+            "parameters.azure.extensions: conflicts with `extensions`",
         ),
         ("postgresql", {"subnet_id": SUBNET}, "postgresql.subnet_id: needs `private_dns_zone_id`"),
         ("postgresql", {"private_dns_zone_id": ZONE}, "postgresql.private_dns_zone_id: needs `subnet_id`"),

@@ -72,7 +72,7 @@ class MemoryBackend:
         if self._lock is not None and not self._lock.held():
             raise LockLostError("the lock on the state memory is lost: another run may have taken it")
         if self._version != self._place.version:
-            raise StateConflictError("the state memory was changed by somebody else in the meantime")
+            raise StateConflictError("the state memory was changed by another run in the meantime")
 
     def aside(self, suffix: str, data: bytes) -> str:
         with self._place.mutex:

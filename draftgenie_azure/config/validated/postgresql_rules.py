@@ -137,7 +137,7 @@ def _network(config: Config, section: Postgresql) -> Found:
 
 def _parameters(section: Postgresql) -> Found:
     if EXTENSIONS in section.parameters and section.extensions:
-        yield ("postgresql", "parameters", EXTENSIONS), "stands beside `extensions`, which sets it: keep one"
+        yield ("postgresql", "parameters", EXTENSIONS), "conflicts with `extensions`, which sets it; keep one"
     for name, value in section.parameters.items():
         if name == LIBRARIES and "" in _names(value) and value.strip():
             yield ("postgresql", "parameters", name), "must be names with commas between them"

@@ -139,7 +139,7 @@ class _Planner:
     def _service_variables(self, key: str, service: Service) -> list[Variable]:
         place: Key = ("services", key)
         for name in sorted(service.environment.keys() & service.secrets.keys()):
-            self.report((*place, "secrets", name), "the variable stands under `environment` too; keep one")
+            self.report((*place, "secrets", name), "the variable is under `environment` too; keep one")
         variables = []
         for name, (text, where) in _texts(service.environment, service.secrets).items():
             owner = naming.vault_name(f"{key}-{name}")

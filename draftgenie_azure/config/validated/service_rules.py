@@ -26,7 +26,7 @@ def faults(config: Config, damaged: set[Key]) -> Found:
 
 def _service_rules(config: Config, key: str, service: Service) -> Found:
     if service.image and service.dockerfile:
-        yield ("dockerfile",), "stands beside `image`: keep one"
+        yield ("dockerfile",), "conflicts with `image`; keep one"
     elif service.kind == "infrastructure" and service.dockerfile:
         yield ("kind",), "infrastructure is never built: a service with a Dockerfile is an application"
     if service.image and (service.build_args or service.target):
@@ -77,7 +77,7 @@ def _ingress_rules(service: Service) -> Found:
     taken = {service.port}
     for position, port in enumerate(service.additional_ports):
         if port in taken:
-            yield ("additional_ports", position), f"{port} stands twice"
+            yield ("additional_ports", position), f"duplicate port {port}"
         elif port in (80, 443):
             yield ("additional_ports", position), "80 and 443 are not allowed here"
         taken.add(port)
@@ -144,6 +144,6 @@ def _migration_rules(config: Config, damaged: set[Key]) -> Found:
             yield (*place, "name"), f"`{migration.name}` is the name of another migration"
         names.add(migration.name)
         for name in sorted(migration.environment.keys() & migration.secrets.keys()):
-            yield (*place, "secrets", name), "the variable stands under `environment` too; keep one"
+            yield (*place, "secrets", name), "the variable is under `environment` too; keep one"
         if migration.database and config.raw.get("postgresql") is None:
             yield (*place, "database"), "needs the section `postgresql`, which is not there"

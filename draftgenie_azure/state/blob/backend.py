@@ -127,7 +127,7 @@ class BlobBackend:
             found = self._read(self._blob)
             if found is None or found[0] != data:
                 raise StateConflictError(
-                    f"the state {self.where} was changed by somebody else in the meantime"
+                    f"the state {self.where} was changed by another run in the meantime"
                 ) from error
             self._etag = found[1]
 
