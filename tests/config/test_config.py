@@ -192,7 +192,7 @@ FAULTS = [
     ("services: {api: {transport: tcp}}", 12, "services.api.ingress", ["virtual network"]),
     ("services: {worker: {exposed_port: 8080}}", 1, "services.worker.exposed_port", ["transport: tcp"]),
     ("services: {rabbitmq: {exposed_port: 443}}", 1, "services.rabbitmq.exposed_port", ["80 and 443"]),
-    ("services: {rabbitmq: {additional_ports: [5672]}}", 1, "services.rabbitmq.additional_ports.0", ["twice"]),
+    ("services: {rabbitmq: {additional_ports: [5672]}}", 1, "services.rabbitmq.additional_ports.0", ["duplicate"]),
     ("services: {worker: {port: ~, ingress: internal}}", 1, "services.worker.ingress", ["needs `port`"]),
     ("services: {worker: {port: ~, health_path: /h}}", 1, "services.worker.health_path", ["needs `port`"]),
     ("services: {worker: {health_path: h}}", 1, "services.worker.health_path", ["begin with /"]),
