@@ -15,6 +15,7 @@ import random
 import threading
 import time
 import uuid
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import requests
@@ -96,14 +97,14 @@ class _RequestIds(SansIOHTTPPolicy):  # type: ignore[type-arg]  # the base's par
     def __init__(self, correlation_id: str, logger: logging.Logger) -> None:
         super().__init__()
         self._correlation_id = correlation_id
-        self._logger = logger
+        self.logger = logger
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         headers = request.http_request.headers
         headers["x-ms-client-request-id"] = str(uuid.uuid4())
         headers.setdefault("x-ms-correlation-request-id", self._correlation_id)
         url = request.http_request.url.split("?", 1)[0]
-        self._logger.debug(
+        self.logger.debug(
             "%s %s request %s correlation %s",
             request.http_request.method,
             url,
@@ -160,8 +161,8 @@ class Transport:
         self._buckets = {"GET": Bucket(250, 25), "DELETE": Bucket(200, 10), "write": Bucket(200, 10)}
         self._buckets["tenant"] = Bucket(200, 10)  # what is about no subscription has a limit of its own
         self._opening = threading.Lock()
-        self._control = control
-        self._logger = logger
+        self.control = control
+        self.logger = logger
         self.budget = budget
         self.correlation_id = str(uuid.uuid4())
         self._ahead = 0.0  # seconds that Azure's clock is ahead of ours
@@ -179,7 +180,7 @@ class Transport:
         self._others: dict[str | None, PipelineClient[Any, Any]] = {}
 
     def arm(self, method: str, path: str, **request: Any) -> Reply:
-        """Send to Azure Resource Manager; `path` may be a whole address of it. See `_send` for the arguments.
+        """Send to Azure Resource Manager; `path` may be a whole address of it. See `_Call` for the arguments.
 
         Raises:
             AzureError: it is an address of something else, where our token does not go.
@@ -245,9 +246,9 @@ class Transport:
         try:
             return self._credential.get_token(scope).token
         except SdkError as error:
-            raise self._no_token(error) from error
+            raise self.no_token(error) from error
 
-    def _no_token(self, error: SdkError) -> AuthenticationError:
+    def no_token(self, error: SdkError) -> AuthenticationError:
         """The error that a sign-in stands for which failed, or could not be asked for."""
         cause, words = causes.of(error), causes.innermost(error)
         if cause is None:
@@ -261,114 +262,30 @@ class Transport:
         policies = [
             HeadersPolicy(),
             UserAgentPolicy("draftgenie-deployer"),
-            _RequestIds(self.correlation_id, self._logger),
+            _RequestIds(self.correlation_id, self.logger),
         ]
         return [*policies, authentication] if authentication is not None else policies
 
-    def _send(
-        self,
-        send: Callable[..., HttpResponse],
-        method: str,
-        url: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        json_body: Any = None,
-        content: bytes | IO[bytes] | None = None,
-        form: dict[str, str] | None = None,
-        headers: dict[str, str] | None = None,
-        accept: tuple[int, ...] = (),
-        expects_object: bool = False,
-        repeatable: bool = True,
-        conflict_timeout: float | None = None,
-        tries: int | None = None,
-        bucket: Bucket | None = None,
-        parting: bool = False,
-    ) -> Reply:
-        """Send a request, again and again while what goes wrong may pass.
+    def _send(self, send: Callable[..., HttpResponse], method: str, url: str, **request: Any) -> Reply:
+        return _Tries(self, _Call(send, method, url, **request)).run()
 
-        Args:
-            accept: statuses from 400 up that are an answer, such as 404.
-            expects_object: whether a good answer must be a JSON object; another one came from something in between.
-            repeatable: whether it may be sent again without a look; else only what surely was not done is.
-            conflict_timeout: seconds to wait for another operation on the resource to end; default the budget.
-            tries: at most so many tries; for calls that have a fallback. A new token does not count.
-            bucket: ARM's limit on such requests; each try takes one. ARM does not redirect; other services may.
-            parting: sent once, at once, although the run is to stop: it ends what the run began.
-
-        Raises:
-            AzureError: Azure refused, or went on failing until the budget ended: then with its last real error.
-            AuthenticationError: no token, or a token that is not accepted.
-        """
-        what = f"{method} {_shown(url)}"
-        confidential.remember(_shown(url), json_body)
-        confidential.remember(_shown(url), form)
-        conflict_timeout = self.budget if conflict_timeout is None else conflict_timeout
-        spent = Spent()
-        attempt = 0
-        signed_in_again = False
-        while True:
-            if not parting:
-                if bucket is not None and (pause := bucket.take()):
-                    self._control.wait(pause)
-                self._control.check()
-            began = time.monotonic()
-            try:
-                request = HttpRequest(
-                    method, url, params=params, json=json_body, content=content, data=form, headers=headers
-                )
-                response = send(request)
-                reply = _reply(response)
-                confidential.remember(_shown(url), reply.body)
-                if self._is_good(reply, accept, expects_object, redirects=bucket is None):
-                    return reply
-                self._log_ids(reply)
-                failure = refusal(reply, what)
-                again = _may_pass(reply, failure, repeatable)
-                if reply.status == 401 and not signed_in_again:
-                    self._logger.info("%s; signing in again", failure.message)
-                    self._credential.forget(response.request.headers.get("Authorization", ""))
-                    signed_in_again = True
-                    _rewind(content)
-                    continue
-            except ClientAuthenticationError as error:
-                raise self._no_token(error) from error
-            except SdkError as error:  # no connection, or one that broke before the answer's end
-                failure = no_answer(error, what)
-                again = failure.passing and (repeatable or _never_sent(error))
-            attempt += 1
-            delay = self.pause(attempt, failure.retry_after)
-            lost = spent.more(failure, time.monotonic() - began + delay)
-            limit = conflict_timeout if is_busy(failure) else min(self.budget, failure.retry_seconds)
-            if again and failure.retry_after and delay > limit:
-                come_back_later(failure, delay)
-            if not again or parting or lost > limit or (tries is not None and attempt >= tries):
-                raise failure
-            self._logger.info("%s; trying again in %.1f s", failure.message, delay)
-            self.tell_wait(_shown(url), failure, attempt, delay)
-            _rewind(content)
-            self._control.wait(delay)
+    def sign_in_again(self, authorization: str) -> None:
+        """Have the next request ask for a new token; `authorization` is the header with the one that was refused."""
+        self._credential.forget(authorization)
 
     def tell_wait(self, address: str, failure: AzureError, attempt: int, delay: float) -> None:
         """Tell people what is waited for; of many tries the second, third, fifth, ninth and so on are told."""
         if is_busy(failure):
-            self._control.tell(busy(address.rsplit("/", 1)[-1], failure))
+            self.control.tell(busy(address.rsplit("/", 1)[-1], failure))
         elif attempt & (attempt - 1) == 0:
             cause = f"throttled by Azure: {failure.message}" if failure.status == 429 else failure.message
             when = f"in {delay:.0f} s" if delay >= 1 else "at once"
-            self._control.tell(f"{cause}; try {attempt + 1} {when}")
+            self.control.tell(f"{cause}; try {attempt + 1} {when}")
 
-    def _log_ids(self, reply: Reply) -> None:
+    def log_ids(self, reply: Reply) -> None:
         """What Azure's support asks for, beside the ids of ours that were logged with the request."""
         theirs = reply.headers.get("x-ms-request-id"), reply.headers.get("x-ms-correlation-request-id")
-        self._logger.debug("answered %s, by Azure request %s correlation %s", reply.status, *theirs)
-
-    @staticmethod
-    def _is_good(reply: Reply, accept: tuple[int, ...], expects_object: bool, *, redirects: bool) -> bool:
-        if reply.status in accept:
-            return True
-        if reply.status >= (400 if redirects else 300):
-            return False
-        return isinstance(reply.body, dict) or not expects_object
+        self.logger.debug("answered %s, by Azure request %s correlation %s", reply.status, *theirs)
 
     @staticmethod
     def pause(attempt: int, asked: float | None = None) -> float:
@@ -376,6 +293,148 @@ class Transport:
         if asked is not None and asked >= SHORTEST_PAUSE:
             return asked + random.uniform(0, 0.1)
         return min(30.0, 0.5 * 2.0 ** min(attempt - 1, 8)) * random.uniform(0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A request, and how it is to be treated.
+
+    Attributes:
+        accept: statuses from 400 up that are an answer, such as 404.
+        expects_object: whether a good answer must be a JSON object; another one came from something in between.
+        repeatable: whether it may be sent again without a look; else only what surely was not done is.
+        conflict_timeout: seconds to wait for another operation on the resource to end; default the budget.
+        tries: at most so many tries; for calls that have a fallback. A new token does not count.
+        bucket: ARM's limit on such requests; each try takes one. ARM does not redirect; other services may.
+        parting: sent once, at once, although the run is to stop: it ends what the run began.
+    """
+
+    send: Callable[..., HttpResponse]
+    method: str
+    url: str
+    params: Mapping[str, str] | None = None
+    json_body: Any = None
+    content: bytes | IO[bytes] | None = None
+    form: dict[str, str] | None = None
+    headers: dict[str, str] | None = None
+    accept: tuple[int, ...] = ()
+    expects_object: bool = False
+    repeatable: bool = True
+    conflict_timeout: float | None = None
+    tries: int | None = None
+    bucket: Bucket | None = None
+    parting: bool = False
+
+    @property
+    def address(self) -> str:
+        """The address, for people."""
+        return _shown(self.url)
+
+    def request(self) -> HttpRequest:
+        """As the SDK sends it."""
+        return HttpRequest(
+            self.method, self.url, params=self.params, json=self.json_body, content=self.content, data=self.form,
+            headers=self.headers,
+        )  # fmt: skip
+
+    def is_answered_by(self, reply: Reply) -> bool:
+        """Whether a reply is what was asked for."""
+        if reply.status in self.accept:
+            return True
+        if reply.status >= (300 if self.bucket is not None else 400):
+            return False
+        return isinstance(reply.body, dict) or not self.expects_object
+
+
+class _SignInAgain(Exception):
+    """A token is not accepted any more; once, a new one is worth a try."""
+
+
+class _Tries:
+    """Sends a request, again and again while what goes wrong may pass."""
+
+    def __init__(self, transport: Transport, call: _Call) -> None:
+        self._transport = transport
+        self._control = transport.control
+        self._logger = transport.logger
+        self._call = call
+        self._what = f"{call.method} {call.address}"
+        self._spent = Spent()
+        self._failed = 0
+        self._signed_in_again = False
+
+    def run(self) -> Reply:
+        """The reply.
+
+        Raises:
+            AzureError: Azure refused, or went on failing until the budget ended: then with its last real error.
+            AuthenticationError: no token, or a token that is not accepted.
+        """
+        confidential.remember(self._call.address, self._call.json_body)
+        confidential.remember(self._call.address, self._call.form)
+        while True:
+            self._take_turn()
+            began = time.monotonic()
+            try:
+                reply = self._sent()
+                if self._call.is_answered_by(reply):
+                    return reply
+                failure = refusal(reply, self._what)
+                again = _may_pass(reply, failure, self._call.repeatable)
+            except _SignInAgain:
+                _rewind(self._call.content)
+                continue
+            except ClientAuthenticationError as error:
+                raise self._transport.no_token(error) from error
+            except SdkError as error:  # no connection, or one that broke before the answer's end
+                failure = no_answer(error, self._what)
+                again = failure.passing and (self._call.repeatable or _never_sent(error))
+            self._wait(failure, again=again, seconds=time.monotonic() - began)
+
+    def _take_turn(self) -> None:
+        if self._call.parting:
+            return
+        if self._call.bucket is not None and (pause := self._call.bucket.take()):
+            self._control.wait(pause)
+        self._control.check()
+
+    def _sent(self) -> Reply:
+        response = self._call.send(self._call.request())
+        reply = _reply(response)
+        confidential.remember(self._call.address, reply.body)
+        if self._call.is_answered_by(reply):
+            return reply
+        self._transport.log_ids(reply)
+        if reply.status == 401 and not self._signed_in_again:
+            self._logger.info("%s; signing in again", refusal(reply, self._what).message)
+            self._transport.sign_in_again(response.request.headers.get("Authorization", ""))
+            self._signed_in_again = True
+            raise _SignInAgain
+        return reply
+
+    def _wait(self, failure: AzureError, *, again: bool, seconds: float) -> None:
+        """Wait for the next try.
+
+        Raises:
+            AzureError: the failure, where there is none.
+        """
+        call = self._call
+        self._failed += 1
+        delay = self._transport.pause(self._failed, failure.retry_after)
+        lost = self._spent.more(failure, seconds + delay)
+        budget = self._transport.budget
+        if is_busy(failure):
+            limit = budget if call.conflict_timeout is None else call.conflict_timeout
+        else:
+            limit = min(budget, failure.retry_seconds)
+        if again and failure.retry_after and delay > limit:
+            come_back_later(failure, delay)
+        if not again or call.parting or lost > limit or (call.tries is not None and self._failed >= call.tries):
+            raise failure
+        self._logger.info("%s; trying again in %.1f s", failure.message, delay)
+        self._transport.tell_wait(call.address, failure, self._failed, delay)
+        _rewind(call.content)
+        self._control.wait(delay)
 
 
 class Spent:

@@ -152,11 +152,11 @@ def scripted_azure(
     records = ResourceRecords({"resources": {}, "secrets": {}, "operations": {}, "salt": "00"}, lambda: None)
     session = Session(
         config=configuration.load([str(ROOT / "config.yaml")], {}),
-        logger=transport._logger,
+        logger=transport.logger,
         control=control,
         records=records,
         transport=transport,
-        arm=ArmClient(transport, records, control, transport._logger),
+        arm=ArmClient(transport, records, control, transport.logger),
         scope=Scope("s", "g"),
         subscription={"subscriptionId": "s", "tenantId": "t"},
         claims={},
