@@ -173,12 +173,12 @@ class Mask:
 
 
 def _is_word(text: str, start: int, end: int) -> bool:
-    """Whether a place is surrounded by something other than letters and digits."""
+    """Tell whether a place is surrounded by something other than letters and digits."""
     return not (text[max(0, start - 1) : start].isalnum() or text[end : end + 1].isalnum())
 
 
 def _is_weak(value: str) -> bool:
-    """Whether a value may stand in a name or an id by chance, as a word does."""
+    """Tell whether a value may stand in a name or an id by chance, as a word does."""
     return len(value) < 8 or (len(value) < 16 and value.replace("-", "").replace("_", "").isalpha() and value.islower())
 
 

@@ -338,7 +338,7 @@ class _Call:
         )  # fmt: skip
 
     def is_answered_by(self, reply: Reply) -> bool:
-        """Whether a reply is what was asked for."""
+        """Tell whether a reply is what was asked for."""
         if reply.status in self.accept:
             return True
         if reply.status >= (300 if self.bucket is not None else 400):
@@ -450,14 +450,14 @@ class Spent:
 
 
 def is_busy(failure: AzureError) -> bool:
-    """Whether another operation holds the resource, so that it is waited for; two writes to a vault at once, too."""
+    """Tell whether another operation holds the resource, so it is waited for; two writes to a vault at once, too."""
     return failure.code in BUSY_CODES or (
         failure.code == "ConflictError" and "deleted state" not in failure.message
     )
 
 
 def _may_pass(reply: Reply, failure: AzureError, repeatable: bool) -> bool:
-    """Whether a refused request may be sent again: it was surely not done, or doing it twice does no harm."""
+    """Tell whether a refused request may be sent again: it was surely not done, or doing it twice does no harm."""
     return is_busy(failure) or reply.status == 429 or (repeatable and failure.passing)
 
 
@@ -577,7 +577,7 @@ def come_back_later(failure: AzureError, seconds: float) -> None:
 
 
 def _never_sent(error: SdkError) -> bool:
-    """Whether a request surely did not reach anybody: there was no connection at all.
+    """Tell whether a request surely did not reach anybody: there was no connection at all.
 
     The SDK's ServiceRequestError does not say so: behind a proxy it stands for a lost reply, too.
     """

@@ -56,7 +56,7 @@ class Automaton:
         self._start = start
 
     def matches(self, path: str) -> bool:
-        """Whether a pattern matches a whole path."""
+        """Tell whether a pattern matches a whole path."""
         state = self._state(self._start, "")
         for character in path:
             following = state.following.get(character)
@@ -64,7 +64,7 @@ class Automaton:
         return self._accepts(state)
 
     def matches_above(self, path: str) -> bool:
-        """Whether a pattern matches a path or a directory above it."""
+        """Tell whether a pattern matches a path or a directory above it."""
         state = self._state(self._start, "")
         for character in path:
             if character == "/" and self._accepts(state):
@@ -144,6 +144,6 @@ def _is_word(character: str) -> bool:
 
 
 def _holds(test: Callable[[str], object], before: str, after: str) -> bool:
-    """Whether an assertion holds between two characters; nothing is before the first one and after the last one."""
+    """Tell whether an assertion holds between two characters; nothing is before the first and after the last one."""
     text = before + after
     return any(match.start() == len(before) for match in test.__self__.finditer(text))  # type: ignore[attr-defined]

@@ -115,7 +115,7 @@ class _Stages:
 
     @property
     def in_stage(self) -> bool:
-        """Whether the first stage has begun."""
+        """Tell whether the first stage has begun."""
         return self._count > 0
 
     def declare(self, name: str) -> None:
@@ -123,7 +123,7 @@ class _Stages:
         (self._local if self.in_stage else self._global).add(name)
 
     def is_missing(self, name: str) -> bool:
-        """Whether a variable has a value only with BuildKit."""
+        """Tell whether a variable has a value only with BuildKit."""
         return name in _AUTOMATIC and name not in self._global | self._local
 
 

@@ -150,7 +150,7 @@ class Context:
         return self._ignore_file()[1]
 
     def _lies_inside(self, inside: str) -> bool:
-        """Whether a file is at this place of the tree itself: below the root, and not by way of a link."""
+        """Tell whether a file is at this place of the tree itself: below the root, and not by way of a link."""
         if inside.startswith("../") or os.path.isabs(inside):
             return False
         path = self.root

@@ -47,7 +47,7 @@ class Reach:
         self._trees = [(Matcher([tree]), literal_start(tree)) for tree in sorted(set(trees))]
 
     def covers(self, path: str) -> bool:
-        """Whether `path`, or a directory above it, is what a source matches."""
+        """Tell whether `path`, or a directory above it, is what a source matches."""
         if self.everything:
             return True
         for source in self._paths:
@@ -58,11 +58,11 @@ class Reach:
         return any(matcher.ignored(path) for matcher, _ in self._trees)
 
     def enters(self, directory: str) -> bool:
-        """Whether anything below `directory` may be covered, so that it must be read."""
+        """Tell whether anything below `directory` may be covered, so that it must be read."""
         return self.passes(directory) or self.covers(directory)
 
     def passes(self, path: str) -> bool:
-        """Whether a source names, or may name, `path` itself or something below it by way of it.
+        """Tell whether a source names, or may name, `path` itself or something below it by way of it.
 
         A symbolic link there is followed by `COPY`; one that only lies in a copied directory is not.
         """

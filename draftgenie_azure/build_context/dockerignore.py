@@ -93,7 +93,7 @@ class Matcher:
             run.compile()
 
     def ignored(self, path: str) -> bool:
-        """Whether `path` stays out of the context.
+        """Tell whether `path` stays out of the context.
 
         Args:
             path: relative to the context's root, with slashes.
@@ -104,7 +104,7 @@ class Matcher:
         return self.ignored_in(path, state)
 
     def can_skip_directory(self, path: str) -> bool:
-        """Whether a directory and all that is below it is ignored, so that it need not be read.
+        """Tell whether a directory and all that is below it is ignored, so that it need not be read.
 
         Args:
             path: of a directory, relative to the context's root, with slashes.
@@ -211,7 +211,7 @@ def literal_start(pattern: str) -> str:
 
 
 def well_formed(pattern: str) -> bool:
-    """Whether Go's `filepath.Match` accepts a pattern: no open or empty bracket, no half range, no last backslash."""
+    """Tell whether Go's `filepath.Match` accepts a pattern: no open or empty bracket, half range or last backslash."""
     index, end = 0, len(pattern)
 
     def member() -> bool:  # one character of a range

@@ -30,7 +30,7 @@ _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 def is_executable(mode: int) -> bool:
-    """Whether its owner may execute a file; on Windows every file is so, as Docker ships it."""
+    """Tell whether its owner may execute a file; on Windows every file is so, as Docker ships it."""
     return os.name == "nt" or bool(mode & stat.S_IXUSR)
 
 

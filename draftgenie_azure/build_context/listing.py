@@ -80,7 +80,7 @@ class Listing:
         self._began = time.time_ns()
 
     def is_current(self) -> bool:
-        """Whether what it remembers is surely what is there.
+        """Tell whether what it remembers is surely what is there.
 
         As git does, what changed shortly before it was seen is not trusted: a second change may have the same stamp.
         """

@@ -74,7 +74,7 @@ def places(paths: Iterable[str], root: str) -> set[str]:
 
 
 def leads_out(path: str, root: str) -> bool:
-    """Whether a path below a folder is, by way of a symbolic link, a file outside of it."""
+    """Tell whether a path below a folder is, by way of a symbolic link, a file outside of it."""
     real, real_root = os.path.realpath(path), os.path.realpath(root)
     try:
         return os.path.commonpath((real, real_root)) != real_root

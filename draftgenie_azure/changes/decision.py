@@ -47,7 +47,7 @@ VALIDATORS = ("config", "config/validated", "constants.py", "errors.py", "neares
 
 
 class Decision:
-    """Whether a step runs, and every reason for it.
+    """Tell whether a step runs, and every reason for it.
 
     Attributes:
         verdict: `run`, `may run` (only because of a step before it), `skip` or `disabled`.
@@ -66,7 +66,7 @@ class Decision:
 
     @property
     def runs(self) -> bool:
-        """Whether the step is to run."""
+        """Tell whether the step is to run."""
         return self.verdict == "run"
 
 
@@ -181,7 +181,7 @@ class Decider:
         return outputs
 
     def _is_idle(self, step: Step, reasons: Sequence[str]) -> bool:
-        """Whether a step has nothing to do, so that other outputs of the steps before it are no reason to run."""
+        """Tell whether a step has nothing to do, so that other outputs of the steps before it are no reason to run."""
         idle = step.variables == "migrations" and not self.raw.get("migrations")
         return idle and all(reason.startswith("outputs of ") for reason in reasons)
 
@@ -278,7 +278,7 @@ class Decider:
         return True
 
     def _secrets_are_recorded(self) -> bool:
-        """Whether every recorded `secret:` line is that of the secrets as they are now.
+        """Tell whether every recorded `secret:` line is that of the secrets as they are now.
 
         A step that is switched off, or was not reached, still has the lines of secrets that were; with them the
         state's digest of the secrets would vouch for what is no longer true.
@@ -318,7 +318,7 @@ def _wanted(force_steps: Mapping[str, bool] | Iterable[str] | None) -> frozenset
 
 
 def is_on(raw: RawConfig, key: str) -> bool:
-    """Whether a truth value is set, in any spelling that validation takes."""
+    """Tell whether a truth value is set, in any spelling that validation takes."""
     return str(raw.get(key)).lower() == "true"
 
 

@@ -352,7 +352,7 @@ def name_of(key: str) -> str:
 
 
 def is_plain(key: str, value: Any, hidden: Collection[str]) -> bool:
-    """Whether a value may be recorded and shown: no secret, nothing from the environment, nothing that may hold one.
+    """Tell whether a value may be recorded and shown: no secret, nothing of the environment, nothing that may hold one.
 
     Args:
         hidden: keys of the values that the environment gave, at least in part.

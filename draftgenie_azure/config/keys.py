@@ -6,7 +6,7 @@ Key = tuple["str | int", ...]
 
 
 def is_secret_key(dotted: str) -> bool:
-    """Whether a secret may stand at a dotted key, so that its value is neither shown nor hashed without a salt.
+    """Tell whether a secret may stand at a dotted key, so that its value is neither shown nor hashed without a salt.
 
     They are `secrets.*`, `services.*.secrets.*`, `migrations.*.secrets.*`, `postgresql.admin_password`,
     `mongodb.connection_url`, `services.*.volume.account_key` and `services.*.build_args.*.value`.
@@ -22,7 +22,7 @@ def is_secret_key(dotted: str) -> bool:
 
 
 def is_vault_key(parts: list[str] | Key) -> bool:
-    """Whether a value goes to the vault, so that one which the environment does not give may be there already."""
+    """Tell whether a value goes to the vault, so that one which the environment does not give may be there already."""
     if tuple(parts) in (("postgresql", "admin_password"), ("mongodb", "connection_url")):
         return True
     if not parts or parts[0] == "secrets":
@@ -31,5 +31,5 @@ def is_vault_key(parts: list[str] | Key) -> bool:
 
 
 def is_template_key(key: Key) -> bool:
-    """Whether `{{ name }}` in a value is a placeholder."""
+    """Tell whether `{{ name }}` in a value is a placeholder."""
     return len(key) == 4 and key[0] in ("services", "migrations") and key[2] in ("environment", "secrets")

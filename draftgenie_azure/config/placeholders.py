@@ -171,5 +171,5 @@ SECRET_NAMES = frozenset(
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether the value of a name is a secret."""
+    """Tell whether the value of a name is a secret."""
     return name in SECRET_NAMES or name.startswith("secrets.")

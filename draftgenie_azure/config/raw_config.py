@@ -75,7 +75,7 @@ class RawConfig:
                 yield key
 
     def hides(self, key: Key) -> bool:
-        """Whether the value at the key, or one below it, must not be shown."""
+        """Tell whether the value at the key, or one below it, must not be shown."""
         count = len(key)
         return is_secret_key(".".join(map(str, key))) or any(
             place[:count] == key or key[: len(place)] == place for place in self.from_environment

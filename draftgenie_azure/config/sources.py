@@ -16,7 +16,7 @@ _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]+)")
 
 
 def is_stream(path: str) -> bool:
-    """Whether a path is standard input or a pipe, whose directory says nothing about the configuration."""
+    """Tell whether a path is standard input or a pipe, whose directory says nothing about the configuration."""
     if path == STDIN or _descriptor(path) is not None:
         return True
     try:

@@ -48,7 +48,7 @@ class RunControl:
 
     @property
     def stopping(self) -> bool:
-        """Whether a stop was asked for."""
+        """Tell whether a stop was asked for."""
         return self._stop.is_set()
 
     def request_stop(self) -> None:
@@ -82,7 +82,7 @@ class RunControl:
 
     @property
     def is_ending(self) -> bool:
-        """Whether anything is left that a stop is to end."""
+        """Tell whether anything is left that a stop is to end."""
         return bool(self._to_end)
 
     def tell(self, text: str) -> None:

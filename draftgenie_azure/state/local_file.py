@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         """A lock that was taken."""
 
         def held(self) -> bool:
-            """Whether it is surely still ours. False is final."""
+            """Tell whether it is surely still ours. False is final."""
 
         def release(self) -> None:
             """Let go of it; may be called twice."""

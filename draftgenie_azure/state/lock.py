@@ -208,7 +208,7 @@ class LocalLock:
         )
 
     def held(self) -> bool:
-        """Whether the lock file is still the one that is locked: who deletes it lets a second run in."""
+        """Tell whether the lock file is still the one that is locked: who deletes it lets a second run in."""
         if self._file is None or not self._lock.is_locked:
             return False
         try:

@@ -76,7 +76,7 @@ def why_open(directory: str) -> str | None:
 
 
 def _others_write(found: os.stat_result) -> bool:
-    """Whether somebody else may write; a group of this user alone is nobody else."""
+    """Tell whether somebody else may write; a group of this user alone is nobody else."""
     if found.st_mode & stat.S_IWOTH:
         return True
     return bool(found.st_mode & stat.S_IWGRP) and not _is_own_group(found.st_gid)
@@ -118,7 +118,7 @@ def private_name(parent: str) -> str:
 
 
 def is_private_directory(path: str) -> bool:
-    """Whether it is a directory, no link, that only this user may enter."""
+    """Tell whether it is a directory, no link, that only this user may enter."""
     try:
         found = os.lstat(path)
     except OSError:

@@ -143,12 +143,12 @@ def move(source: StateStore, state: StateStore) -> str | None:
 
 
 def _is_newer_than(state: StateStore, document: dict[str, Any]) -> bool:
-    """Whether what is stored says something that would be lost with a document that is not newer."""
+    """Tell whether what is stored says something that would be lost with a document that is not newer."""
     if not state.found or _is_bare(state) or state.state["serial"] < document["serial"]:
         return False
     return any(state.state.get(section) != document.get(section) for section in SECTIONS)
 
 
 def _is_bare(state: StateStore) -> bool:
-    """Whether the document says nothing that could be lost."""
+    """Tell whether the document says nothing that could be lost."""
     return not any(state.state.get(section) for section in SECTIONS)

@@ -44,7 +44,7 @@ def _newer_state(state: StateStore) -> str | None:
 
 
 def _is_worth_rescuing(state: StateStore) -> bool:
-    """Whether the document says more than what is stored."""
+    """Tell whether the document says more than what is stored."""
     try:
         stored = state_document.parse(state.stored or b"", "")
     except StateError:

@@ -179,11 +179,11 @@ class StateStore:
 
     @property
     def is_locked(self) -> bool:
-        """Whether this object took the lock."""
+        """Tell whether this object took the lock."""
         return self._lock is not None
 
     def lock_held(self) -> bool:
-        """Whether the lock is surely still ours; a run that took none has none to lose."""
+        """Tell whether the lock is surely still ours; a run that took none has none to lose."""
         return not self._is_over and (self._lock is None or self._lock.held())
 
     def lock(
@@ -239,7 +239,7 @@ class StateStore:
 
     @property
     def is_breakable(self) -> bool:
-        """Whether a live holder's lock can be broken."""
+        """Tell whether a live holder's lock can be broken."""
         return self.backend.breakable
 
     def break_lock(self) -> None:
@@ -362,7 +362,7 @@ class StateStore:
         return last
 
     def is_step_completed(self, step_name: str) -> bool:
-        """Whether the step's last run succeeded."""
+        """Tell whether the step's last run succeeded."""
         return bool(self.record(step_name).get("status") == "completed")
 
     def get_step_hash(self, step_name: str) -> str | None:

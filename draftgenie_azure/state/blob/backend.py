@@ -409,7 +409,7 @@ class BlobLock:
             ) from error
 
     def held(self) -> bool:
-        """Whether the lease is surely still ours: renewed within 40 s, and never refused."""
+        """Tell whether the lease is surely still ours: renewed within 40 s, and never refused."""
         if awake_clock() - self._renewed > OVERDUE:
             self._lost = True
         return not self._lost and not self._over.is_set()
