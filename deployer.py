@@ -64,19 +64,11 @@ class DraftGenieDeployer:
         Raises:
             AzureError: sign-in failed, or the subscription cannot be used.
         """
-        from draftgenie_azure.session import open_session
+        from draftgenie_azure.session import Mode, open_session
 
+        mode = Mode(self.adopt, self.dry_run, self.repair, self.baselines(), self.plan)
         self.session = open_session(
-            self.config,
-            self.logger,
-            records=records,
-            control=control,
-            adopt=self.adopt,
-            read_only=self.dry_run,
-            baselines=self.baselines(),
-            plan=self.plan,
-            repair=self.repair,
-            on_warning=self.warn,
+            self.config, self.logger, records=records, control=control, mode=mode, on_warning=self.warn
         )
         self._is_connected = True
 

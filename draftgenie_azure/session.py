@@ -101,33 +101,42 @@ class Session:
             self.emulator.close()
 
 
+@dataclass(frozen=True)
+class Mode:
+    """What a session is for.
+
+    Attributes:
+        adopt: whether `--adopt` was given.
+        read_only: an emulator that is started for this run writes no file.
+        repair: whether what others changed is written back.
+        baselines: what Azure answered after the last writes.
+        plan: gets what would be done; nothing is written then.
+    """
+
+    adopt: bool = False
+    read_only: bool = False
+    repair: bool = False
+    baselines: Baselines | None = None
+    plan: Plan | None = None
+
+
 def open_session(
     config: Config,
     logger: logging.Logger,
     *,
     records: ResourceRecords,
     control: RunControl,
-    adopt: bool = False,
-    read_only: bool = False,
-    baselines: Baselines | None = None,
-    plan: Plan | None = None,
-    repair: bool = False,
+    mode: Mode,
     on_warning: Callable[[str], None] = lambda text: None,
 ) -> Session:
     """Sign in and find the subscription; on the emulator, start or join it first.
-
-    Args:
-        read_only: an emulator that is started for this run writes no file.
-        baselines: what Azure answered after the last writes.
-        plan: where what would be done is told; nothing is written then.
-        repair: whether what others changed is written back.
 
     Raises:
         AzureError: sign-in failed, or the subscription is missing, disabled or in another tenant.
         DeployerError: the emulator cannot be started.
     """
     endpoints = config.endpoints
-    emulator = _attach_emulator(config, read_only) if config.is_emulator else None
+    emulator = _attach_emulator(config, mode.read_only) if config.is_emulator else None
     subscription_id = config.azure.subscription_id or records.document["target"].get("subscription_id", "")
     if emulator is not None:
         endpoints = replace(endpoints, proxy=emulator.proxy_url, ca_file=str(emulator.ca_file))
@@ -142,7 +151,9 @@ def open_session(
             budget=float(config.advanced.operation_timeout),
         )
         transport.versions.remember(records.document.get("api_versions"))
-        arm = ArmClient(transport, records, control, logger, baselines=baselines, plan=plan, repair=repair)
+        arm = ArmClient(
+            transport, records, control, logger, baselines=mode.baselines, plan=mode.plan, repair=mode.repair
+        )
         claims = token_claims(transport.token(endpoints.audience))
         subscription_id = subscription_id or _only_subscription(arm)
         subscription = _read_subscription(arm, subscription_id, config.azure.tenant_id)
@@ -160,7 +171,7 @@ def open_session(
         scope=ids.Scope(subscription_id, config.azure.resource_group),
         subscription=subscription,
         claims=claims,
-        adopt=adopt,
+        adopt=mode.adopt,
         emulator=emulator,
         on_warning=on_warning,
     )

@@ -21,7 +21,7 @@ from draftgenie_azure.provision.teardown import Teardown
 from draftgenie_azure.provision.teardown_plan import DATA
 from draftgenie_azure.run.control import RunControl
 from draftgenie_azure.run.log import open_log
-from draftgenie_azure.session import open_session
+from draftgenie_azure.session import Mode, open_session
 from draftgenie_azure.state.history import History, RunRecord, listing
 from draftgenie_azure.state.resource_records import ResourceRecords, now
 from draftgenie_azure.state.target import offline_target
@@ -351,9 +351,8 @@ class Life:
         control.lock_held = self._state.lock_held if not read_only else lambda: True
         Interrupts.control = control
         records = ResourceRecords(self._state.state, self._state.save, self._state.mutex)
-        session = open_session(
-            self._config, self._logger, records=records, control=control, read_only=read_only, adopt=self._args.adopt
-        )
+        mode = Mode(adopt=self._args.adopt, read_only=read_only)
+        session = open_session(self._config, self._logger, records=records, control=control, mode=mode)
         try:
             yield session
         finally:
