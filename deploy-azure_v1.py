@@ -54,12 +54,12 @@ from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_o
 from draftgenie_azure.changes.dependencies import step_hash
 from draftgenie_azure.cli import process
 from draftgenie_azure.cli import views as report
-from draftgenie_azure.cli.arguments import build_parser, is_of_life
+from draftgenie_azure.cli.arguments import build_parser, is_of_life, kind_of_run
 from draftgenie_azure.cli.outputs import is_coloured, open_reporter, wanted_output
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
-from draftgenie_azure.constants import FAILURE, INTERRUPTED, STATE_FILE, SUCCESS
+from draftgenie_azure.constants import FAILURE, STATE_FILE, SUCCESS
 from draftgenie_azure.errors import (
     AuthenticationError,
     DeployerError,
@@ -681,7 +681,7 @@ def _deploy(deployer: IdempotentDraftGenieDeployer, args: argparse.Namespace, be
     state, reporter = deployer.state, deployer.reporter
     Interrupts.control = control = run.control.RunControl(args.parallelism or deployer.config.deployment.parallelism)
     code = FAILURE  # as a fault of the program has it, which is raised when the summary has been told
-    record = state_package.history.RunRecord(state, **_kind(args))
+    record = state_package.history.RunRecord(state, **kind_of_run(args))
     try:
         deployer.deploy(control)
         code = SUCCESS
@@ -689,7 +689,7 @@ def _deploy(deployer: IdempotentDraftGenieDeployer, args: argparse.Namespace, be
         deployer.logger.debug("the run failed", exc_info=True)
         code = _failed(error, args, reporter)
     except StopRequested:
-        code = _interrupted(reporter, report.under_way(state.state))
+        code = process.interrupted(reporter, report.under_way(state.state))
     finally:
         Interrupts.decide(code)
         seconds = time.monotonic() - began
@@ -700,13 +700,6 @@ def _deploy(deployer: IdempotentDraftGenieDeployer, args: argparse.Namespace, be
         )  # fmt: skip
         reporter.result(*told)
     return code
-
-
-def _kind(args: argparse.Namespace) -> dict[str, Any]:
-    """What the history calls this run."""
-    if args.rollback and args.rollback != "off":
-        return {"kind": "rollback", "of": args.rollback}
-    return {"kind": "rotate" if args.rotate_secret else "deploy"}
 
 
 # --------------------------------------------------------------------------------------------------------- command line
@@ -752,7 +745,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _outcome(args, reporter)
         Interrupts.decide(code)
     except KeyboardInterrupt:
-        code = _interrupted(reporter)
+        code = process.interrupted(reporter)
     finally:
         reporter.end(code)
     if reporter.lost is not None and (args.status or args.dry_run or args.history is not None):
@@ -773,12 +766,6 @@ def _outcome(args: argparse.Namespace, reporter: Reporter) -> int:
 def _failed(error: DeployerError, args: argparse.Namespace, reporter: Reporter) -> int:
     reporter.error(error, log=args.log_file)
     return FAILURE
-
-
-def _interrupted(reporter: Reporter, operations: Sequence[str] = ()) -> int:
-    going_on = f"Azure is still at work on {', '.join(operations)}. " if operations else ""
-    reporter.message(f"Interrupted. {going_on}The next run continues from here.")
-    return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -73,6 +73,13 @@ def is_of_life(args: argparse.Namespace) -> bool:
     return args.history is not None or any(asked)
 
 
+def kind_of_run(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what the history calls the deployment that the flags ask for."""
+    if args.rollback and args.rollback != "off":
+        return {"kind": "rollback", "of": args.rollback}
+    return {"kind": "rotate" if args.rotate_secret else "deploy"}
+
+
 def _seconds(text: str) -> float:
     number, factor = (text[:-1], {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)) if text[-1:].isalpha() else (text, 1)
     if not factor or not number.isdecimal():

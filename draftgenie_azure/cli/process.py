@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
+from draftgenie_azure.constants import INTERRUPTED
 from draftgenie_azure.errors import DeployerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import NoReturn
+
+    from draftgenie_azure.cli.events import Reporter
 
 
 def open_streams() -> None:
@@ -27,6 +31,17 @@ def without_requirement(error: ModuleNotFoundError) -> DeployerError:
         f"the Python package that brings {error.name} is not installed for {sys.executable}",
         hint=f"Install what the command needs: {sys.executable} -m pip install --require-hashes -r {lock}",
     )
+
+
+def interrupted(reporter: Reporter, operations: Sequence[str] = ()) -> int:
+    """Report that the run was interrupted.
+
+    Args:
+        operations: what Azure is at work on.
+    """
+    going_on = f"Azure is still at work on {', '.join(operations)}. " if operations else ""
+    reporter.message(f"Interrupted. {going_on}The next run continues from here.")
+    return INTERRUPTED
 
 
 def end(code: int) -> NoReturn:
