@@ -73,8 +73,21 @@ def places(paths: Iterable[str], root: str) -> set[str]:
     return found
 
 
+def _has_link(root: str, parts: Iterable[str]) -> bool:
+    """Tell whether one of the parts of a path below a folder is, or may be, a symbolic link."""
+    path = root
+    for part in parts:
+        path = os.path.join(path, part)
+        if part == ".." or os.path.islink(path):
+            return True
+    return False
+
+
 def leads_out(path: str, root: str) -> bool:
     """Tell whether a path below a folder is, by way of a symbolic link, a file outside of it."""
+    inside = path.removeprefix(os.path.join(root, ""))
+    if inside != path and os.name != "nt" and not _has_link(root, inside.split(os.sep)):
+        return False  # which is cheaper to see than both real paths; Windows has junctions, which are no links
     real, real_root = os.path.realpath(path), os.path.realpath(root)
     try:
         return os.path.commonpath((real, real_root)) != real_root

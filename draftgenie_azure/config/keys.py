@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 Key = tuple["str | int", ...]
 
 
+@cache  # asked of each value by several
 def is_secret_key(dotted: str) -> bool:
     """Tell whether a secret may stand at a dotted key, so that its value is neither shown nor hashed without a salt.
 
