@@ -7,7 +7,6 @@ base64-encoded.
 
 from __future__ import annotations
 
-import json
 import re
 from threading import RLock
 
@@ -201,6 +200,8 @@ def _with_parts(value: str) -> Iterator[str]:
 
 
 def _of_json(text: str) -> Iterator[str]:
+    import json  # not before a value looks like it
+
     try:
         values = json.loads(text)
     except ValueError:

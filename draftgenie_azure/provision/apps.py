@@ -123,10 +123,13 @@ def roles(session: Session) -> tuple[str, ...]:
 
 def shape(body: dict[str, Any]) -> Any:
     """Image, size, scale and ingress of an app's body: what the two deploying steps are responsible for."""
-    properties = body["properties"]
-    container = properties["template"]["containers"][0]
+    template, configuration = body["properties"]["template"], body["properties"]["configuration"]
+    container = template["containers"][0]
     parts = {key: container.get(key) for key in ("image", "resources", "probes", "command", "args", "volumeMounts")}
-    return [parts, properties["template"]["scale"], properties["configuration"].get("ingress")]
+    # What few services have leaves the hash of the others as it is.
+    parts |= {key: template[key] for key in ("terminationGracePeriodSeconds",) if key in template}
+    parts |= {key: configuration[key] for key in ("dapr",) if key in configuration}
+    return [parts, template["scale"], configuration.get("ingress")]
 
 
 def _secrets_version(inputs: Mapping[str, Outputs], used: list[str]) -> str | None:
