@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import os
 from dataclasses import dataclass, replace
@@ -135,6 +136,7 @@ def open_session(
         AzureError: sign-in failed, or the subscription is missing, disabled or in another tenant.
         DeployerError: the emulator cannot be started.
     """
+    gc.enable()  # the command starts without
     endpoints = config.endpoints
     emulator = _attach_emulator(config, mode.read_only) if config.is_emulator else None
     subscription_id = config.azure.subscription_id or records.document["target"].get("subscription_id", "")
