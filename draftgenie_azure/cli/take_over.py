@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import draftgenie
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.errors import AuthenticationError, ConfigError, Fault, NoEmulatorError
 from draftgenie_azure.provision import inventory
+from draftgenie_azure.run import log as run_log
 from draftgenie_azure.run.control import RunControl
-from draftgenie_azure.session import open_session
+from draftgenie_azure.session import Mode, open_session
 from draftgenie_azure.state import earlier
 from draftgenie_azure.state.resource_records import ResourceRecords
 
@@ -59,11 +58,8 @@ def _in_azure(args: argparse.Namespace, raw: RawConfig, state: StateStore) -> li
     config = configuration.validate(raw)
     control = Interrupts.control = RunControl(args.parallelism or config.deployment.parallelism)
     records = ResourceRecords(state.state, lambda: None)
-    logger = logging.getLogger("draftgenie.take_over")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
     try:
-        session = open_session(config, logger, records=records, control=control, read_only=True)
+        session = open_session(config, run_log.quiet_log(), records=records, control=control, mode=Mode(read_only=True))
     except (AuthenticationError, NoEmulatorError) as error:
         return [_RESTRICTED, f"  what is in Azure was not looked at: {error.message}"]
     try:
