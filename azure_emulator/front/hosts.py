@@ -37,7 +37,9 @@ def is_served(world: World, host: str) -> bool:
         return build_storage.is_build_storage(host)
     if host.endswith(".azurecontainerapps.dev"):
         return streams.is_stream_host(host)
-    return host.endswith(".azurecontainerapps.io") and ingress.environment_of(world, host) is not None
+    if host.endswith(".azurecontainerapps.io"):
+        return ingress.environment_of(world, host) is not None
+    return ingress.app_of_domain(world, host) is not None
 
 
 def authenticate(world: World, request: Request) -> None:

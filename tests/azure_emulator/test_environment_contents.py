@@ -267,6 +267,7 @@ def test_a_bound_certificate_must_be_there_and_stays(azure: AzureClient, emulato
     bound = azure.call("PATCH", APP, with_domain(azure, bindingType="SniEnabled", certificateId=identifier))
     azure.operation(azure.ok(bound))
     assert azure.call("DELETE", path).status_code == 409
+    assert azure.http("GET", f"https://{HOST}/healthz").status == 200
 
 
 def test_a_managed_certificate_wants_the_domain_in_the_environment_and_its_records(

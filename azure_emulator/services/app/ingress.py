@@ -16,13 +16,24 @@ def environment_of(world: World, host: str) -> Resource | None:
     return None
 
 
+def app_of_domain(world: World, host: str) -> Resource | None:
+    """The app that answers under a custom domain: one with a certificate, since only HTTPS comes in here."""
+    for app in world.store.of_type(APP):
+        ingress = app.properties["configuration"]["ingress"] or {}
+        for domain in ingress.get("customDomains") or []:
+            if domain["name"].lower() == host and domain.get("bindingType", "Disabled") != "Disabled":
+                return app
+    return None
+
+
 def handle(world: World, request: Request) -> Response:
     """Internal names answer 404 from outside (learn.microsoft.com/azure/container-apps/connect-apps)."""
     environment = environment_of(world, request.host)
-    if environment is None:
-        return _text(404, "")
-    name = request.host.removesuffix("." + environment.properties["defaultDomain"])
-    app = _app(world, environment, name.split("--")[0])
+    app = app_of_domain(world, request.host) if environment is None else None
+    name = app.name if app is not None else ""
+    if environment is not None:
+        name = request.host.removesuffix("." + environment.properties["defaultDomain"])
+        app = _app(world, environment, name.split("--")[0])
     ingress = app.properties["configuration"]["ingress"] if app else None
     if app is None or not ingress or not ingress["external"] or app.private.get("stopped"):
         return _text(404, "Error 404 - This Container App is stopped or does not exist.")

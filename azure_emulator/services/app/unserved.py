@@ -31,7 +31,7 @@ UNSERVED: dict[str, str] = {
 """Paths below the provider's name."""
 
 DIFFERENCES = (
-    "Custom domains are checked and kept, but no address answers under them.",
+    "A custom domain answers with a certificate of the emulator's own; its DNS records are declared.",
     "Rules for IP addresses, CORS, sticky sessions and client certificates are checked and kept, not applied.",
     "Jobs with a schedule or an event start by hand alone.",
     "Certificates from Key Vault are refused: the emulated vaults hold secrets.",
