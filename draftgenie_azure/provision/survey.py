@@ -75,7 +75,12 @@ def look(session: Session) -> None:
     if _GROUP not in records or live.current(session.scope.group) is None:
         return
     tasks: list[Callable[[], object]] = [partial(_listed, session)]
-    roles = [record for key, record in records.items() if key.startswith(_ROLES) and _is_inside(session, record)]
+    # One that belongs to no step (the deployer's own) is no reason for any.
+    roles = [
+        record
+        for key, record in records.items()
+        if key.startswith(_ROLES) and record["step"] and _is_inside(session, record)
+    ]
     tasks += [partial(live.current, record["id"]) for record in roles]
     if "container_apps_env" in records and session.config.container_apps:
         tasks.append(partial(live.current, addresses.environment(session)))

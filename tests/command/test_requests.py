@@ -15,9 +15,9 @@ from scripted_azure import Answer, scripted_azure
 from draftgenie_azure.arm import listing
 
 APP = "/containerApps/"
-# Asked by every run that asks anything: where to sign in, a token, the subscription, the group, what is in it, three
+# Asked by every run that asks anything: where to sign in, a token, the subscription, the group, what is in it, two
 # roles, the environment's domain, the vault's secrets.
-LOOKING = 10
+LOOKING = 9
 # Types of which one request tells besides: identity, workspace, Application Insights, registry, vault, Redis and its
 # database, server, firewall rule, databases, diagnostic setting, apps, jobs and the executions of one.
 TYPES = 14
