@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from draftgenie_azure.cli.questions import confirm, confirm_on_terminal
 from draftgenie_azure.cli.signals import Interrupts
+from draftgenie_azure.cli.target import tell_live
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.constants import FAILURE, INTERRUPTED
 from draftgenie_azure.errors import DeployerError, StateError, StopRequested
@@ -354,6 +355,7 @@ class Life:
         mode = Mode(adopt=self._args.adopt, read_only=read_only)
         session = open_session(self._config, self._logger, records=records, control=control, mode=mode)
         try:
+            tell_live(self._reporter, self._state, session)
             yield session
         finally:
             session.close()

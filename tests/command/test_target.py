@@ -51,6 +51,14 @@ def test_overlays_in_the_wrong_order_are_seen_in_the_first_line(project: Project
     assert "resource group dev-rg" in result.err
 
 
+def test_what_destroys_names_its_target_too(deployed: Project) -> None:
+    """Above the plan and the question."""
+    ended, shown = answer(deployed, ["--destroy"], b"n\n")
+
+    assert ended == 1, shown
+    assert shown.index("target: emulator, subscription ") < shown.index("delete container_app/api_gateway")
+
+
 @pytest.mark.parametrize(("said", "code"), [(b"y\n", 0), (b"n\n", 1), (b"\x03", 130)], ids=["yes", "no", "ctrl-c"])
 def test_first_deployment_on_a_terminal_asks(project: Project, said: bytes, code: int) -> None:
     """The plan stands above the question; without a yes nothing is made, not even a state."""
