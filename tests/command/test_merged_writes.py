@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from by_hand import APPS, PG, by_hand, live, put_by_hand, resource
 from hand_sweep import EVERY_TYPE
-from project import Azure
+from project import Azure, wait_for
 from warm_command import WarmProject, needs_fork, warm_project
 
 INSIGHTS, REGISTRY = "2020-02-02", "2025-11-01"
@@ -106,3 +106,28 @@ def test_write_that_is_cut_off_or_refused_takes_nothing_of_theirs_along(
             project.deploy()
         check(project, azure, number)
         assert project.deploy().ran() == {}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("method", "name"), [("PATCH", "web"), ("PUT", "demo-insights"), ("PATCH", "demo-pg")])
+def test_run_that_is_killed_while_a_write_is_under_way_is_finished_by_the_next(
+    handled: tuple[WarmProject, Azure], method: str, name: str
+) -> None:
+    """Operations take a hundredth of Azure's time, so that they are still going on."""
+    project, azure = handled
+    number = 200 + len(method) * 10 + len(name)
+    project.write(configured(number))
+    since = len(project.requests())
+    with project.start(*project.faults(scale=0.01), "--output", "json") as process:
+        wait_for(
+            lambda: any(one.startswith(method) and one.endswith(f"/{name}") for one in project.writes(since)),
+            process,
+            "the run did not come to its write",
+        )
+        process.kill()
+        process.communicate()
+
+    project.deploy()
+
+    check(project, azure, number)
+    assert project.deploy().ran() == {}
