@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import ExitStack
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ REQUESTS = [
 
 @pytest.fixture(scope="module")
 def handled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WarmProject, Azure]]:
-    """A deployment in which somebody has a secret, a sampling, a rule and tags of their own."""
+    """A deployment in which somebody set a secret, a retention, a window and the admin user."""
     with ExitStack() as stack:
         project = stack.enter_context(warm_project(tmp_path_factory.mktemp("merged")))
         project.write(configured(0))
@@ -47,7 +48,7 @@ def handled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WarmProj
         shown = live(azure, web, APPS)["properties"]["configuration"]["secrets"] or []
         secrets = {"secrets": [*shown, {"name": "theirs", "value": "of-theirs"}]}
         by_hand(azure, web, APPS, {"properties": {"configuration": secrets}})
-        put_by_hand(azure, resource(project, "app_insights"), INSIGHTS, {"properties": {"SamplingPercentage": 5}})
+        put_by_hand(azure, resource(project, "app_insights"), INSIGHTS, {"properties": {"RetentionInDays": 30}})
         server = resource(project, "postgresql_server")
         by_hand(azure, server, PG, {"properties": {"maintenanceWindow": {"customWindow": "Enabled", "dayOfWeek": 3}}})
         registry = resource(project, "container_registry")
@@ -63,6 +64,7 @@ def configured(number: int) -> dict[str, Any]:
     values["services"]["web"] = {**web, "environment": {"N": str(number)}, "secrets": secrets}
     values["tags"] = {"number": str(number)}
     values["postgresql"]["backup_retention_days"] = 7 + number % 28
+    values["monitoring"]["sampling_percentage"] = 1 + number % 90  # by PUT: its PATCH takes tags alone
     return values
 
 
@@ -76,7 +78,8 @@ def check(project: WarmProject, azure: Azure, number: int) -> None:
     listed = azure.send("POST", f"{web}/listSecrets", APPS).json()["value"]
     assert ("theirs", "of-theirs") in [(one["name"], one.get("value")) for one in listed]
     insights = live(azure, resource(project, "app_insights"), INSIGHTS)
-    assert (insights["properties"]["SamplingPercentage"], insights["tags"]["number"]) == (5, str(number))
+    assert insights["properties"]["RetentionInDays"] == 30
+    assert (insights["properties"]["SamplingPercentage"], insights["tags"]["number"]) == (1 + number % 90, str(number))
     server = live(azure, resource(project, "postgresql_server"), PG)["properties"]
     assert server["backup"]["backupRetentionDays"] == 7 + number % 28
     assert (server["maintenanceWindow"]["customWindow"], server["maintenanceWindow"]["dayOfWeek"]) == ("Enabled", 3)
@@ -98,7 +101,9 @@ def test_write_that_is_cut_off_or_refused_takes_nothing_of_theirs_along(
         project.write(configured(number))
         hit = {"method": method, "path": path, **FAULTS[fault]}
 
+        since = len(project.requests())
         result = project.run(*project.faults(hit), "--output", "json")
+        assert any(fnmatch(f"{one['method']} {one['path']}", f"{method} {path}") for one in project.requests()[since:])
 
         if fault != "failed":
             assert result.code == 0, (method, path, result.text[-2000:])
