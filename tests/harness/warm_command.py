@@ -5,9 +5,9 @@ A run begins as a fresh process would, but for the modules that are there alread
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -104,11 +104,12 @@ def _serve() -> None:
 
 
 def _run(module: Any, wish: dict[str, Any], out: int, err: int) -> None:
-    """One run, in the fork; does not return. One that takes a minute waits for something that never comes."""
-    signal.alarm(60)
+    """One run, in the fork; does not return."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, target in enumerate((nothing, out, err)):
         os.dup2(target, number)
+    # One that takes a minute waits for something that never comes: it ends, and says where each thread was.
+    faulthandler.dump_traceback_later(60, exit=True)
     os.chdir(wish["directory"])
     os.environ.clear()
     os.environ.update(wish["environment"])
