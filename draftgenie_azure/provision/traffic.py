@@ -10,7 +10,7 @@ from __future__ import annotations
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.diff import CHANGE, REMOVE, Change
 from draftgenie_azure.arm.plan import CHANGE as CHANGED
-from draftgenie_azure.arm.plan import Entry
+from draftgenie_azure.arm.plan import UNCHANGED, Entry
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.provision.bodies import traffic as bodies
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Body = dict[str, Any]
 
+STEP = "verify_deployment"
 _VERSION = ids.API_VERSIONS["Microsoft.App/containerApps"]
 _MODE = ("properties", "configuration", "activeRevisionsMode")
 _TRAFFIC = ("properties", "configuration", "ingress", "traffic")
@@ -103,9 +104,17 @@ def announce(session: Session) -> None:
         target = _target(session, key, service, live)
         before = bodies.shown(live["properties"])
         if target is not None and not bodies.same(before, target):
-            change = Change(_TRAFFIC, CHANGE, _words(before), _words(target))
-            note = "once the newest revision is proved"
-            plan.add(Entry("verify_deployment", f"traffic/{key}", app_id, CHANGED, changes=[change], note=note))
+            plan.add(_entry(session, key, app_id, before, target))
+
+
+def _entry(session: Session, key: str, app_id: str, before: list[Body], target: list[Body]) -> Entry:
+    """What a plan tells of shares that are not as wanted: a change, or what others did and nobody undoes."""
+    change = Change(_TRAFFIC, CHANGE, _words(before), _words(target))
+    if _is_others(session, _record(session, key), before, target):
+        kept = Change(_TRAFFIC, CHANGE, _words(target), _words(before))
+        return Entry(STEP, f"traffic/{key}", app_id, UNCHANGED, kept=[kept])
+    note = "once the newest revision is proved"
+    return Entry(STEP, f"traffic/{key}", app_id, CHANGED, changes=[change], note=note)
 
 
 def settle(session: Session, key: str, service: Service, app_id: str, live: Body) -> None:

@@ -151,9 +151,11 @@ def test_shares_that_others_changed_are_told_kept_and_repaired_on_request(projec
         body = {"properties": {"configuration": {"ingress": {"traffic": by_name}}}}
         by_hand(azure, resource(project, "container_app/web"), APPS, body)
 
+    drift = project.run("--dry-run", "--force-step", "verify_deployment")
     told = project.run("--force-step", "verify_deployment")
 
     assert traffic(project) == by_name
+    assert "kept: changed by others" in " ".join(drift.text.split())
     assert "ingress.traffic" in told.text
     project.run("--refresh")
     assert traffic(project) == LATEST
