@@ -104,9 +104,14 @@ class LiveResources:
             asked, answer = self._foreseen.pop(address, (_NEVER, None))
         if answer is None or asked < time.monotonic() - _RECENT:
             asked = time.monotonic()
+            tries = None if self._asked is None else 1  # what may pass is the step's to wait for
             try:
-                answer = self._transport.arm("GET", path, params=params or None, accept=(404,), expects_object=True)
+                answer = self._transport.arm(
+                    "GET", path, params=params or None, accept=(404,), expects_object=True, tries=tries
+                )
             except AzureError as error:
+                if self._asked is None or error.passing:
+                    raise
                 answer = error
         if self._asked is not None:
             with self._mutex:
