@@ -597,7 +597,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         deployer.adopt = args.adopt
         deployer.repair = bool(args.refresh)
         deployer.foreseen = found if found is not None and found.asked else None
-        return _deploy(deployer, args, began)
+        return _deploy(deployer, plan, args, began)
 
 
 def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
@@ -678,12 +678,17 @@ def _nothing_to_do(plan: Mapping[str, Decision], state: StateManager, reporter: 
     return SUCCESS
 
 
-def _deploy(deployer: IdempotentDraftGenieDeployer, args: argparse.Namespace, began: float) -> int:
+def _deploy(
+    deployer: IdempotentDraftGenieDeployer, plan: Mapping[str, Decision], args: argparse.Namespace, began: float
+) -> int:
     """Run the steps, tell the summary and keep the history, whatever happens."""
     state, reporter = deployer.state, deployer.reporter
     Interrupts.control = control = run.control.RunControl(args.parallelism or deployer.config.deployment.parallelism)
     code = FAILURE  # as a fault of the program has it, which is raised when the summary has been told
     record = state_package.history.RunRecord(state, **kind_of_run(args))
+    config = deployer.config
+    scale = config.azure.emulator.scale if config.is_emulator else 1.0
+    deployer.progress.expected(plan, record.past, width=control.parallelism, scale=scale)
     try:
         deployer.deploy(control)
         code = SUCCESS
@@ -740,7 +745,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         reporter.error(error, log=None)
         reporter.end(FAILURE)
         return FAILURE
-    reporter = open_reporter(args.output, os.environ, color=is_coloured(args.no_color, os.environ))
+    reporter = open_reporter(args.output, os.environ, color=is_coloured(args.no_color, os.environ), report=args.report)
     code = FAILURE
     try:
         Interrupts.install()

@@ -6,4 +6,5 @@ INSTALLED_COMMAND = "draftgenie-deploy"  # its name where it was installed as a 
 SUCCESS, FAILURE, CHANGES_PENDING, INTERRUPTED = 0, 1, 2, 130  # exit codes
 STATE_FILE = ".azure-deployment-state-v1.json"
 EARLIER_STATE_FILE = ".azure-deployment-state.json"
+REPORT_MARK = "deploy-azure_v1.py report"  # in the first lines of every report
 EMULATOR_DIRECTORY = ".azure-emulator"

@@ -32,7 +32,12 @@ class DeployerError(Exception):
         message: what failed and why, without secrets.
         hint: what to do next; None where the message says it all.
         details: what a container, build or job printed; shown, but kept nowhere.
+
+    Attributes:
+        paragraph: what docs/troubleshooting.md has about such failures, as an anchor of that page.
     """
+
+    paragraph = "other-failures"
 
     def __init__(self, message: str, *, hint: str | None = None, details: str = "") -> None:
         super().__init__(message)
@@ -73,6 +78,8 @@ class Fault:
 class ConfigError(DeployerError):
     """The configuration cannot be used; `faults` lists everything that is wrong with it."""
 
+    paragraph = "the-configuration-has-faults"
+
     def __init__(self, faults: Sequence[Fault], *, hint: str | None = None) -> None:
         count = len(faults)
         lines = "\n".join(f"  {fault}" for fault in faults)
@@ -87,6 +94,8 @@ class UsageError(DeployerError):
         message: what is wrong, in the parser's words: `argument --flag: ...`.
     """
 
+    paragraph = "the-command-line-cannot-be-used"
+
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         head, _, rest = message.partition(": ")
@@ -97,17 +106,25 @@ class UsageError(DeployerError):
 class StateError(DeployerError):
     """The state document is missing something, torn, foreign, newer, or could not be saved."""
 
+    paragraph = "the-state-cannot-be-used"
+
 
 class StateLockedError(StateError):
     """Another run holds the lock on the state."""
+
+    paragraph = "the-state-is-locked"
 
 
 class LockLostError(StateError):
     """The lock was broken, or could not be renewed for so long that somebody else may have it."""
 
+    paragraph = "the-lock-is-lost"
+
 
 class StateConflictError(StateError):
     """What is stored is not what this run last read or wrote, so it is not overwritten."""
+
+    paragraph = "somebody-else-wrote-the-state"
 
 
 class AzureError(DeployerError):
@@ -120,6 +137,8 @@ class AzureError(DeployerError):
         passing: whether it may pass by itself: no answer, throttling, a server's fault, another operation.
         retry_after: seconds that Azure asks to wait before another try.
     """
+
+    paragraph = "azure-refused-a-request"
 
     def __init__(
         self,
@@ -145,17 +164,25 @@ class AzureError(DeployerError):
 class AuthenticationError(AzureError):
     """No token could be had, or Azure does not accept it."""
 
+    paragraph = "the-sign-in-failed"
+
 
 class OperationFailedError(AzureError):
     """An operation ended as failed or canceled; any other error leaves open how it ends."""
+
+    paragraph = "an-operation-failed-in-azure"
 
 
 class NoEmulatorError(DeployerError):
     """A run that writes nothing found no emulator, and started none."""
 
+    paragraph = "there-is-no-emulator-yet"
+
 
 class BuildError(DeployerError):
     """A build context could not be packed, or an image not built."""
+
+    paragraph = "an-image-was-not-built"
 
 
 class DeploymentError(DeployerError):
@@ -173,6 +200,8 @@ class DeploymentError(DeployerError):
 
 class VerificationError(DeployerError):
     """What was deployed does not answer, or not as it should."""
+
+    paragraph = "a-service-does-not-work"
 
 
 class StopRequested(KeyboardInterrupt):

@@ -245,6 +245,14 @@ USUAL_SECONDS = {
     "run_migrations": 60.0,
     "verify_deployment": 60.0,
 }
+# The same where what it makes is there already.
+USUAL_CHANGE_SECONDS = USUAL_SECONDS | {
+    "create_monitoring": 10.0,
+    "create_container_registry": 10.0,
+    "create_key_vault": 10.0,
+    "create_databases": 120.0,
+    "create_container_apps_env": 30.0,
+}
 _BY_NAME = {step.name: step for step in STEPS}
 
 

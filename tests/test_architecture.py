@@ -23,7 +23,7 @@ HEAVY = (
     "azure.", "pydantic", "requests", "filelock", "logging", "urllib3", "trustme", "cryptography", "rich",
     "shtab", "dataclasses", "azure_emulator", "draftgenie_azure.arm", "draftgenie_azure.session",
     "draftgenie_azure.provision.", "draftgenie_azure.config.validated.", "draftgenie_azure.state.blob",
-    "draftgenie_azure.run.",
+    "draftgenie_azure.run.", "draftgenie_azure.cli.live", "draftgenie_azure.cli.terminal",
 )  # fmt: skip
 
 

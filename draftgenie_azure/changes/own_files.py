@@ -9,6 +9,8 @@ import json
 import os
 import re
 
+from draftgenie_azure.constants import REPORT_MARK
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,7 +83,7 @@ def _lies_in(directory: str, context: str) -> bool:
 
 
 def _beside(directory: str) -> Iterator[str]:
-    """What in a folder is a state, a configuration or a log by its content, and what those states recorded."""
+    """Find what in a folder is ours by its content, and what the states there recorded."""
     try:
         with os.scandir(directory) as entries:
             files = [entry.path for entry in entries if entry.is_file(follow_symlinks=False)]
@@ -92,7 +94,7 @@ def _beside(directory: str) -> Iterator[str]:
         if _is_state(data):
             yield path
             yield from _recorded(_document(path), directory)
-        elif _is_configuration(path, data) or re.match(_LOG_LINE, data):
+        elif _is_configuration(path, data) or re.match(_LOG_LINE, data) or REPORT_MARK.encode() in data[:300]:
             yield path
 
 

@@ -11,16 +11,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from draftgenie_azure.cli import (  # noqa: F401 - tells the type checker what `__getattr__` finds
         ci_views,
+        columns,
         completion,
         life,
+        live,
         plan_view,
         preflight,
         progress,
         questions,
+        report,
         state_commands,
         status,
         take_over,
         target,
+        terminal,
     )
 
 __getattr__ = modules_of(__name__)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from draftgenie_azure import cli
-from draftgenie_azure.constants import COMMAND, VERSION
+from draftgenie_azure.constants import COMMAND, REPORT_MARK, VERSION
 from draftgenie_azure.errors import UsageError
 from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.steps import STEP_NAMES
@@ -87,6 +88,25 @@ def _seconds(text: str) -> float:
     return float(int(number) * factor)
 
 
+def _report(path: str) -> str:
+    """A path that a report may be written to: never over something else."""
+    if not path.lower().endswith((".html", ".md", ".json")):
+        raise argparse.ArgumentTypeError(f"expected a file name that ends in .html, .md or .json, got {path!r}")
+    directory = os.path.dirname(path) or "."
+    if not os.path.isdir(directory):
+        raise argparse.ArgumentTypeError(f"{path!r} cannot be written: there is no directory {directory!r}")
+    try:
+        with open(path, "rb") as file:
+            is_ours = REPORT_MARK.encode() in file.read(300)
+    except FileNotFoundError:
+        return path
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{path!r} cannot be written: {error.strerror}") from None
+    if not is_ours:
+        raise argparse.ArgumentTypeError(f"{path!r} is not a report of this command; it was not written to")
+    return path
+
+
 def _step(name: str) -> str:
     if name in STEP_NAMES:
         return name
@@ -149,6 +169,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     add = shown.add_argument
     output = "lines for people, or one JSON event a line"
     add("--output", choices=("auto", "plain", "json"), default="auto", help=output)
+    add("--report", type=_report, metavar="PATH", help="also write what happened as .html, .md or .json")
     add("--log-file", metavar="PATH", help="write every request and decision to PATH")
     add("--no-color", action="store_true", help="no colours, as with NO_COLOR")
     add("--verbose", action="store_true", help="log to the terminal too")

@@ -77,6 +77,10 @@ class Reporter:
         facts = {"reasons": list(reasons), "changes": list(changes)}
         self.step(name, what, shortened(reasons), planned=True, **facts)
 
+    def expected(self, steps: Mapping[str, Mapping[str, Any]], width: int) -> None:
+        """What a run will do, and how long each step of it takes as a rule."""
+        self._emit("expected", steps=steps, width=width)
+
     def message(self, text: str, *, level: str = "info") -> None:
         """Something to know."""
         if level == "note" and text not in self.notes:
@@ -107,6 +111,7 @@ class Reporter:
             place = {"file": fault.file or None, "line": fault.line, "key": fault.key or None}
             self._emit("fault", **place, message=fault.message)
         facts = {name: value for name in ("code", "request_id", "details") if (value := getattr(error, name, None))}
+        facts["help"] = f"docs/troubleshooting.md#{error.paragraph}"
         self._emit("error", message=error.message, hint=error.hint, log=log, **facts)
 
     def result(self, lines: Sequence[str], document: Mapping[str, Any]) -> None:

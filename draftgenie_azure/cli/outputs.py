@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from itertools import pairwise
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from draftgenie_azure.cli.events import View
 
 
-def open_reporter(output: str, environ: Mapping[str, str], *, color: bool = False) -> Reporter:
+def open_reporter(
+    output: str, environ: Mapping[str, str], *, color: bool = False, report: str | None = None
+) -> Reporter:
     """A reporter for `--output`: JSON, or lines for people in the way of the CI system that the command runs on."""
     view: View
     if output == "json":
@@ -26,16 +29,29 @@ def open_reporter(output: str, environ: Mapping[str, str], *, color: bool = Fals
         view = cli.ci_views.GitHub(environ)
     elif environ.get("TF_BUILD") == "True":
         view = cli.ci_views.AzurePipelines(environ)
+    elif output == "auto" and _is_for_a_person(environ):
+        view = cli.terminal.Terminal(color=color)
     else:
         view = Lines(color=color)
-    reporter = Reporter([view])
+    reporter = Reporter([view] if report is None else [view, cli.report.ReportFile(report)])
     reporter.order(STEP_NAMES)
     return reporter
 
 
 def is_coloured(no_color: bool, environ: Mapping[str, str]) -> bool:
-    """Whether lines for people are painted: on a terminal, unless somebody asked for none."""
-    return not no_color and not environ.get("NO_COLOR") and sys.stderr.isatty()
+    """Tell whether lines for people have colours: on a terminal that knows them, or wherever FORCE_COLOR asks for them.
+
+    Sources: no-color.org, force-color.org.
+    """
+    if no_color or environ.get("NO_COLOR"):
+        return False
+    return bool(environ.get("FORCE_COLOR")) or (sys.stderr.isatty() and environ.get("TERM") != "dumb")
+
+
+def _is_for_a_person(environ: Mapping[str, str]) -> bool:
+    """Tell whether standard error is a terminal on which lines can be drawn again."""
+    is_dumb = environ.get("TERM", "dumb" if os.name == "posix" else "") == "dumb"
+    return sys.stderr.isatty() and not is_dumb and not environ.get("CI")
 
 
 def wanted_output(arguments: Sequence[str]) -> str:

@@ -46,8 +46,8 @@ class StepSummary:
         if not self._steps and not self._failures:
             return ""
         blocks = [f"## DraftGenie: {self._end.get('result', 'unknown')}", *self._told()]
-        blocks += [_table(("service", "address"), [(key, url) for key, url in self._end.get("urls", {}).items()])]
-        blocks += [_table(("step", "", "seconds", "why"), [self._row(name) for name in self._steps]), self._graph()]
+        blocks += [table(("service", "address"), [(key, url) for key, url in self._end.get("urls", {}).items()])]
+        blocks += [table(("step", "", "seconds", "why"), [self._row(name) for name in self._steps]), self._graph()]
         text = ""
         for block in filter(None, blocks):
             if len(text.encode()) + len(block.encode()) > LONGEST:
@@ -56,10 +56,10 @@ class StepSummary:
         return text
 
     def _told(self) -> list[str]:
-        failures = [f"> **failed** {_cell(event['message'])}" for event in self._failures[:MOST_ROWS]]
-        hints = [f"> next: {_cell(event['hint'])}" for event in self._failures[:MOST_ROWS] if event.get("hint")]
-        target = [f"Target: {_cell(self._target)}"] if self._target else []
-        return target + failures + hints + [f"> **warning** {_cell(text)}" for text in self._warnings[:MOST_ROWS]]
+        failures = [f"> **failed** {cell(event['message'])}" for event in self._failures[:MOST_ROWS]]
+        hints = [f"> next: {cell(event['hint'])}" for event in self._failures[:MOST_ROWS] if event.get("hint")]
+        target = [f"Target: {cell(self._target)}"] if self._target else []
+        return target + failures + hints + [f"> **warning** {cell(text)}" for text in self._warnings[:MOST_ROWS]]
 
     def _row(self, name: str) -> tuple[str, str, str, str]:
         what, event = self._steps[name]
@@ -72,29 +72,29 @@ class StepSummary:
         lines = ["```mermaid", "flowchart LR"]
         for step in known:
             lines.append(f"  {step.name}")
-            lines += [f"  {need} --> {step.name}" for need in _nearest(step.needs) if need in self._steps]
+            lines += [f"  {need} --> {step.name}" for need in nearest(step.needs) if need in self._steps]
             colour = _COLOURS.get(self._steps[step.name][0])
             lines += [f"  style {step.name} stroke:{colour},stroke-width:3px"] if colour else []
         return "\n".join([*lines, "```"]) if known else ""
 
 
-def _nearest(needs: tuple[str, ...]) -> list[str]:
+def nearest(needs: tuple[str, ...]) -> list[str]:
     """The needs that no other need stands for: an arrow to each of the others says nothing new."""
     by_name = {step.name: step for step in STEPS}
     return [need for need in needs if not any(need in by_name[other].needs for other in needs if other != need)]
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     if not rows:
         return ""
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
-    lines += [f"| {' | '.join(map(_cell, row))} |" for row in rows[:MOST_ROWS]]
+    lines += [f"| {' | '.join(map(cell, row))} |" for row in rows[:MOST_ROWS]]
     if len(rows) > MOST_ROWS:
         lines.append(f"| and {len(rows) - MOST_ROWS} more |{' |' * (len(head) - 1)}")
     return "\n".join(lines)
 
 
-def _cell(text: object) -> str:
+def cell(text: object) -> str:
     """Text that is no Markdown and no HTML, on one line."""
     shown = printable.escaped(" ".join(str(text).splitlines()))
     if len(shown) > LONGEST_CELL:

@@ -27,7 +27,7 @@ _COLOURS = {
 }  # fmt: skip
 
 
-def print_text(stream: Any, text: str) -> OSError | None:
+def print_text(stream: Any, text: str, *, end: str = "\n") -> OSError | None:
     """One text, whole; a deployment goes on when nobody listens any longer (a closed terminal, `| head`).
 
     Returns:
@@ -35,7 +35,7 @@ def print_text(stream: Any, text: str) -> OSError | None:
     """
     encoding = stream.encoding or "utf-8"
     try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + end)
         stream.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -112,9 +112,9 @@ class Lines:
             shown += self._fault(fault)
         if event.get("details"):
             shown += self._details(event)
-        for name in ("hint", "log"):
+        for name, word in (("hint", "next"), ("log", "log"), ("help", "help")):
             if event.get(name):
-                shown += behind({"hint": "  next: ", "log": "  log:  "}[name], event[name])
+                shown += behind(f"  {word}: ".ljust(8), event[name])
         return shown
 
     def _headline(self, message: str) -> list[str]:
@@ -218,6 +218,8 @@ def summary(
             if isinstance(image, dict) and "reference" in image
         },
         "ran": {name: {"reasons": reasons, "seconds": took} for name, (reasons, took) in ran.items()},
+        "target": state["target"],
+        "resources": {key: record["id"] for key, record in resources.items() if record.get("id")},
         "skipped": skipped,
         "failed": failed,
         "interrupted": stopped,

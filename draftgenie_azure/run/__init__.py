@@ -9,6 +9,6 @@ from draftgenie_azure.lazy import modules_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from draftgenie_azure.run import control, log, schedule  # noqa: F401 - tells the type checker what is found below
+    from draftgenie_azure.run import control, estimate, log, schedule  # noqa: F401 - tells the type checker what is found below
 
 __getattr__ = modules_of(__name__)

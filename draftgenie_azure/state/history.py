@@ -108,12 +108,16 @@ class RunRecord:
         state: the store, whose lock is held.
         kind: `deploy`, `rollback`, `prune`, `destroy` or `rotate`.
         facts: what else is known, such as `correlation_id` or `of`.
+
+    Attributes:
+        past: the entries of the runs before.
     """
 
     def __init__(self, state: StateStore, kind: str, **facts: Any) -> None:
         holder = Holder.this_process()
         self._state = state
         self._history = History(state.backend)
+        self.past = self._history.entries()
         self.run = self._history.begin(kind, who=holder.who, host=holder.host, serial=state.state["serial"], **facts)
 
     def end(

@@ -69,6 +69,11 @@ class Terminal:
             shown.pop()
         return shown
 
+    @property
+    def title(self) -> str:
+        """The title of the window."""
+        return str(self._screen.title)
+
     def text(self) -> str:
         """The same as one text."""
         return "\n".join(self.lines())
@@ -98,8 +103,8 @@ class Terminal:
         return self.process.returncode
 
     def suspend_and_continue(self) -> None:
-        """Do what Ctrl-Z and `fg` do: the process group stops, and goes on."""
-        os.kill(self.process.pid, signal.SIGTSTP)
+        """Do what Ctrl-Z and `fg` do: the process stops, and goes on."""
+        os.kill(self.process.pid, signal.SIGSTOP)  # Ctrl-Z stops nobody who has no shell above
         os.waitpid(self.process.pid, os.WUNTRACED)
         os.kill(self.process.pid, signal.SIGCONT)
 

@@ -1,0 +1,139 @@
+"""What a report says, gathered from the events of a run: steps with their times, what changed, the critical path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from draftgenie_azure.cli.forecast import moment
+from draftgenie_azure.steps import STEPS
+
+if TYPE_CHECKING:
+    from draftgenie_azure.cli.events import Event
+
+_NEEDS = {step.name: step.needs for step in STEPS}
+_OF_ERROR = ("message", "hint", "code", "request_id")
+_PORTALS = {
+    "AzureCloud": "https://portal.azure.com",
+    "AzureUSGovernment": "https://portal.azure.us",
+    "AzureChinaCloud": "https://portal.azure.cn",
+}
+
+
+class Facts:
+    """The run so far.
+
+    Attributes:
+        end: the last event.
+        steps: name -> what happened to it; `began` and `ended` count from the first event, in seconds.
+        errors, messages: events of these types.
+    """
+
+    def __init__(self) -> None:
+        self.end: Event = {}
+        self.steps: dict[str, dict[str, Any]] = {}
+        self.errors: list[Event] = []
+        self.messages: list[Event] = []
+        self._first: float | None = None
+
+    def take(self, event: Event) -> None:
+        """Note what a report says of an event."""
+        kind, now = str(event["type"]), moment(event)
+        self._first = now if self._first is None else self._first
+        if kind == "error":
+            self.errors.append(event)
+        elif kind == "message" and event["level"] in ("note", "warning"):
+            self.messages.append(event)
+        elif kind == "end":
+            self.end = event
+        elif kind.startswith("step_") and event["step"] in _NEEDS:
+            self._take_step(kind.removeprefix("step_").replace("_", " "), event, now - self._first)
+
+    def _take_step(self, what: str, event: Event, now: float) -> None:
+        new = {"step": event["step"], "number": event["number"], "reasons": [], "changes": [], "written": []}
+        step = self.steps.setdefault(event["step"], new)
+        if what == "waits":
+            return
+        step["what"] = what
+        for name in ("reasons", "changes", "written"):
+            step[name] = event.get(name) or step[name]
+        if what == "run":
+            step["began"] = now
+        elif "began" in step:
+            step["ended"] = now
+
+    def timed(self) -> list[dict[str, Any]]:
+        """The steps that ran, in the order in which they began."""
+        ran = [step for step in self.steps.values() if "began" in step and "ended" in step]
+        return sorted(ran, key=lambda step: (step["began"], step["number"]))
+
+    def critical_path(self) -> list[str]:
+        """The steps on which the end of the run depended: from the last one back to the need that ended last."""
+        ran = {step["step"]: step for step in self.timed()}
+        path: list[str] = []
+        name = max(ran, key=lambda key: ran[key]["ended"], default=None)
+        while name is not None:
+            path.append(name)
+            name = max((need for need in _NEEDS[name] if need in ran), key=lambda key: ran[key]["ended"], default=None)
+        return path[::-1]
+
+    def waited(self, name: str) -> tuple[str | None, float]:
+        """The need that a step waited for last, and how long it then waited for a free place."""
+        ran = {step["step"]: step for step in self.timed()}
+        needs = [need for need in _NEEDS[name] if need in ran]
+        if not needs:
+            return None, 0.0
+        last = max(needs, key=lambda need: ran[need]["ended"])
+        return last, max(0.0, ran[name]["began"] - ran[last]["ended"])
+
+    def services(self) -> list[dict[str, str]]:
+        """Address, image and portal link of each service."""
+        urls, images = self.end.get("urls") or {}, self.end.get("images") or {}
+        links = self.links()
+        names = sorted({*urls, *images, *(key.split("/", 1)[1] for key in links if key.startswith("container_app/"))})
+        return [
+            {"service": name, "url": str(urls.get(name) or ""), "image": str(images.get(name) or ""),
+             "portal": links.get(f"container_app/{name}", "")}
+            for name in names
+        ]  # fmt: skip
+
+    def links(self) -> dict[str, str]:
+        """Resource -> its page in the portal, of clouds that have one."""
+        if self.end.get("event") != "summary":
+            return {}
+        portal = _PORTALS.get(str((self.end.get("target") or {}).get("cloud")))
+        resources = self.end.get("resources") or {}
+        return {key: f"{portal}/#@/resource{text}" for key, text in resources.items()} if portal else {}
+
+    def plan(self) -> list[str]:
+        """The lines of a plan, where the command made one."""
+        return list(self.end["lines"]) if self.end.get("event") == "plan" else []
+
+    def document(self) -> dict[str, Any]:
+        """All of it, for programs."""
+        path = self.critical_path()
+        steps = []
+        for step in sorted(self.steps.values(), key=lambda step: int(step["number"])):
+            waited_for, slot = self.waited(step["step"]) if "ended" in step else (None, 0.0)
+            facts = {"on_critical_path": step["step"] in path, "waited_for": waited_for, "waited_for_place": slot}
+            steps.append({**step, **facts, "why": _why(step)})
+        return {
+            "result": self.end.get("result"),
+            "time": self.end.get("time"),
+            "run": self.end.get("run"),
+            "seconds": self.end.get("seconds"),
+            "exit_code": self.end.get("exit_code"),
+            "plan_id": self.end.get("plan_id"),
+            "plan": self.plan(),
+            "critical_path": path,
+            "steps": steps,
+            "services": self.services(),
+            "resources": self.links(),
+            "errors": [{key: event.get(key) for key in _OF_ERROR} for event in self.errors],
+            "messages": [{"level": event["level"], "message": event["message"]} for event in self.messages],
+        }
+
+
+def _why(step: dict[str, Any]) -> list[str]:
+    """The reasons of a step, and each change that no reason names already."""
+    told = "\n".join(step["reasons"])
+    return [*step["reasons"], *(one for one in step["changes"] if one.split(":", 1)[-1].split(" ")[0] not in told)]

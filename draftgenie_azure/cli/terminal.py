@@ -1,0 +1,119 @@
+"""Lines for people on a terminal: broken between words, and below them, while a run goes on, what runs right now.
+
+The display itself is imported when a run begins: a command in which nothing changed needs none.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+
+from draftgenie_azure import cli
+from draftgenie_azure.cli.views import Lines, behind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from draftgenie_azure.cli.events import Event
+    from draftgenie_azure.cli.live import Live
+
+_SHOWN_LIVE = ("step_run", "step_waits", "step_skip", "step_disabled")
+_ADDRESS = re.compile(r"https?://[^\s\x1b]+")
+_WORTH_SAYING = ("  pinned", "  left in Azure", "  warning", "  note")  # in the summary of a run without anything to do
+_STYLES = {"done": "2", "failed": "1;31"}  # of whole lines
+
+
+class Terminal(Lines):
+    """The view of a person at a terminal.
+
+    Args:
+        color: whether to paint.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, *, color: bool = False, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(color=color)
+        self._clock = clock
+        self._live: Live | None = None
+        self._target: Event | None = None  # named, and not shown yet
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        kind = str(event["type"])
+        if kind == "expected":
+            self._show_target()
+            self._live = cli.live.Live(event, sys.stderr, color=self._color, clock=self._clock)
+        elif self._live is not None:
+            self._show_live(self._live, event, kind)
+        elif kind == "end" and _is_nothing(event):
+            self._print(sys.stdout, _nothing(event))
+        elif kind == "target":
+            self._target = event
+        elif kind not in ("step_skip", "step_disabled") or event.get("planned"):
+            self._show_target()
+            super().show(event)
+
+    def _show_target(self) -> None:
+        """Show the target as soon as there is anything to say about it."""
+        if self._target is not None:
+            target, self._target = self._target, None
+            super().show(target)
+
+    def draw(self) -> None:
+        """Draw what runs right now, without waiting for the next event."""
+        if self._live is not None:
+            self._live.refresh()
+
+    def _show_live(self, live: Live, event: Event, kind: str) -> None:
+        live.take(event)
+        if kind == "end":
+            live.stop()
+            self._live = None
+            if live.folded:
+                self._print(sys.stderr, [self._in_style(live.folded, "2")])
+        if kind not in _SHOWN_LIVE:
+            super().show(event)
+
+    def _step(self, event: Event, what: str) -> list[str]:
+        if event.get("planned"):
+            return super()._step(event, what)
+        # Why it failed stands below everything, once and whole.
+        message = "" if what == "failed" else event["message"]
+        words = f"{what}:" if what == "stopped" else what
+        lines = behind(f"{event['number']:2}/{event['of']} {event['step']} {words} ", message)
+        return [self._in_style(line.rstrip(), _STYLES.get(what, "")) for line in lines]
+
+    def _in_style(self, text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if self._color and style else text
+
+    def _print(self, stream: Any, lines: Sequence[str]) -> None:
+        if stream.isatty():
+            width = _width_of(stream)
+            lines = [shown for line in lines for shown in cli.columns.wrapped(line, width)]
+        if self._color and stream.isatty():
+            lines = [_ADDRESS.sub(lambda match: f"\x1b[1;36m{match[0]}\x1b[0m", line) for line in lines]
+        if self._live is None:
+            super()._print(stream, lines)
+        else:
+            with self._live.hidden():
+                super()._print(stream, lines)
+
+
+def _width_of(stream: Any) -> int:
+    """The columns of a terminal; of one that does not say, as many as terminals have had for ever."""
+    return os.get_terminal_size(stream.fileno()).columns or 80
+
+
+def _is_nothing(event: Event) -> bool:
+    """Tell whether a command has ended in which there was nothing to do."""
+    return event.get("event") == "summary" and event["result"] == "succeeded" and not event.get("asked_azure", True)
+
+
+def _nothing(event: Event) -> list[str]:
+    """One line; and what a person should not forget."""
+    text = "Up to date according to the state; Azure was not queried (--refresh queries it)."
+    return [text, *(line for line in event["lines"] if line.startswith(_WORTH_SAYING))]
