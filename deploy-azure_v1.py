@@ -688,8 +688,8 @@ def _deploy(
     record = state_package.history.RunRecord(state, **kind_of_run(args))
     config = deployer.config
     scale = config.azure.emulator.scale if config.is_emulator else 1.0
-    deployer.progress.expected(plan, record.past, width=control.parallelism, scale=scale)
     try:
+        deployer.progress.expected(plan, record.past, width=control.parallelism, scale=scale)
         deployer.deploy(control)
         code = SUCCESS
     except DeployerError as error:

@@ -103,7 +103,8 @@ def _seen(past: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[float
     """Seconds that the steps of earlier runs took, by name and kind, the last run last."""
     seen: dict[tuple[str, str], list[float]] = {}
     for entry in past:
-        for name, step in entry.get("steps", {}).items():
-            if isinstance(step.get("seconds"), int | float):
-                seen.setdefault((name, _kind(step.get("reasons", ()))), []).append(float(step["seconds"]))
+        steps = entry.get("steps")
+        for name, step in steps.items() if isinstance(steps, dict) else ():
+            if isinstance(step, dict) and isinstance(step.get("seconds"), int | float):
+                seen.setdefault((name, _kind(step.get("reasons") or ())), []).append(float(step["seconds"]))
     return seen
