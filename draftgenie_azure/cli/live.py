@@ -163,7 +163,7 @@ class Live:
             size = os.get_terminal_size(self._stream.fileno())
         except OSError:
             return 80, 24
-        return max(size.columns, 20), max(size.lines, 4)
+        return max(size.columns or 80, 20), max(size.lines or 24, 4)  # a terminal may not say
 
     def _painted(self, line: list[Part]) -> str:
         with self._console.capture() as captured:

@@ -104,8 +104,8 @@ class Terminal(Lines):
 
 
 def _width_of(stream: Any) -> int:
-    """The columns of a terminal; of one that does not say, as many as terminals have had for ever."""
-    return os.get_terminal_size(stream.fileno()).columns or 80
+    """The columns of a terminal; lines are not broken for one that does not say."""
+    return os.get_terminal_size(stream.fileno()).columns or 10_000
 
 
 def _is_nothing(event: Event) -> bool:
