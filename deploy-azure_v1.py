@@ -297,10 +297,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self.control.lock_held = self.state.lock_held
         self.control.on_wait = self.waits
         try:
-            failures = self._run_steps()
-            self.tell_others()
-            if failures:
-                raise run.schedule.together(list(failures.values()))
+            self._run_steps()
             if self.decider.end_run():
                 self._save_deployment_state()
         except DeployerError as error:
@@ -316,11 +313,11 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             self.close()
         return True
 
-    def _run_steps(self) -> dict[str, BaseException]:
+    def _run_steps(self) -> None:
         first, *others = STEPS
         needs = {SIGN_IN: (), first.name: (SIGN_IN,), ASK_FIRST: (first.name,)}
         needs |= {step.name: (ASK_FIRST, *step.needs) for step in others}
-        return run.schedule.run_by_needs(
+        failures = run.schedule.run_by_needs(
             needs,
             self._work,
             width=self.control.parallelism,
@@ -328,6 +325,9 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             control=self.control,
             still_running=self.progress.still_running,
         )
+        self.tell_others()
+        if failures:
+            raise run.schedule.together(list(failures.values()))
 
     def _work(self, name: str) -> None:
         """One node of the graph: a step, or what comes before the first."""

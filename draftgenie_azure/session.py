@@ -137,26 +137,17 @@ def open_session(
         DeployerError: the emulator cannot be started.
     """
     gc.enable()  # the command starts without
-    endpoints = config.endpoints
     emulator = _attach_emulator(config, mode.read_only) if config.is_emulator else None
     subscription_id = config.azure.subscription_id or records.document["target"].get("subscription_id", "")
     if emulator is not None:
-        endpoints = replace(endpoints, proxy=emulator.proxy_url, ca_file=str(emulator.ca_file))
         subscription_id = subscription_id or emulator.subscription_id
     try:
-        transport = Transport(
-            endpoints=endpoints,
-            sign_in=_sign_in(config, endpoints, emulator),
-            subscription_id=subscription_id or "none",
-            control=control,
-            logger=logger,
-            budget=float(config.advanced.operation_timeout),
-        )
+        transport = _transport(config, emulator, subscription_id, control, logger)
         transport.versions.remember(records.document.get("api_versions"))
         arm = ArmClient(
             transport, records, control, logger, baselines=mode.baselines, plan=mode.plan, repair=mode.repair
         )
-        claims = token_claims(transport.token(endpoints.audience))
+        claims = token_claims(transport.token(transport.endpoints.audience))
         subscription_id = subscription_id or _only_subscription(arm)
         subscription = _read_subscription(arm, subscription_id, config.azure.tenant_id)
     except BaseException:  # whatever it was, a stop included: the emulator is let go of, and it goes on
@@ -164,18 +155,25 @@ def open_session(
             emulator.close()
         raise
     return Session(
-        config=config,
-        logger=logger,
+        config=config, logger=logger, control=control, records=records, transport=transport, arm=arm,
+        scope=ids.Scope(subscription_id, config.azure.resource_group), subscription=subscription, claims=claims,
+        adopt=mode.adopt, emulator=emulator, on_warning=on_warning,
+    )  # fmt: skip
+
+
+def _transport(
+    config: Config, emulator: Attached | None, subscription_id: str, control: RunControl, logger: logging.Logger
+) -> Transport:
+    endpoints = config.endpoints
+    if emulator is not None:
+        endpoints = replace(endpoints, proxy=emulator.proxy_url, ca_file=str(emulator.ca_file))
+    return Transport(
+        endpoints=endpoints,
+        sign_in=_sign_in(config, endpoints, emulator),
+        subscription_id=subscription_id or "none",
         control=control,
-        records=records,
-        transport=transport,
-        arm=arm,
-        scope=ids.Scope(subscription_id, config.azure.resource_group),
-        subscription=subscription,
-        claims=claims,
-        adopt=mode.adopt,
-        emulator=emulator,
-        on_warning=on_warning,
+        logger=logger,
+        budget=float(config.advanced.operation_timeout),
     )
 
 
