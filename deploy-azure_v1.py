@@ -404,23 +404,10 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         Raises:
             AzureError: it would refuse something, in a way that is worth stopping for; so does DeploymentError.
         """
-        planned = self.foreseen or self._foreseen()
-        if planned is None:
-            return
-        answers = planned.answers or planning.asking.ask(self.session, planned.plan)
-        for text in answers.told:
-            self.warn(text)
-        if answers.errors:
+        errors = planning.asking.ask_first(STEPS, self.decider, self.session, self._planner, self.foreseen)
+        if errors:
             self.state.save()  # what was found good is not asked about again
-            raise run.schedule.together(answers.errors)
-
-    def _foreseen(self) -> Planned | None:
-        """What the run would write; None where the program itself is at fault, which the step then meets again."""
-        try:
-            return planning.asking.foresee(STEPS, self.decider, self.session, self._planner)
-        except Exception:  # a step records its fault, and what failed besides is told before it
-            self.logger.debug("what would be written could not be foreseen", exc_info=True)
-            return None
+            raise run.schedule.together(errors)
 
     def _planner(self, session: Any) -> IdempotentDraftGenieDeployer:
         """Tells what the steps would do, on a session for planning."""

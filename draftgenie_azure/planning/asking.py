@@ -37,6 +37,10 @@ if TYPE_CHECKING:
         control: Any
         records: Any
         arm: Any
+        logger: Any
+
+        def warn(self, text: str) -> None:
+            """Log a warning that the summary repeats."""
 
 _BUILDS = "build_and_push_images"
 _WRITES_NOTHING = "verify_deployment"
@@ -65,6 +69,33 @@ class Answers:
     def errors(self) -> list[AzureError]:
         """Every refusal."""
         return [error for errors in self.refused.values() for error in errors]
+
+
+def ask_first(
+    steps: Sequence[Step],
+    decider: Decider,
+    session: Opened,
+    planner: Callable[[Any], Steps],
+    foreseen: Planned | None,
+) -> Sequence[AzureError]:
+    """Ask Azure about what a run is about to write, and tell what it says.
+
+    Args:
+        planner: makes whoever has the steps' bodies, of a session for planning.
+        foreseen: a plan of this run, where one was made.
+
+    Returns:
+        What is worth stopping for.
+    """
+    try:
+        planned = foreseen or foresee(steps, decider, session, planner)
+    except Exception:  # the program is at fault: the step that meets it again records it, and what failed before
+        session.logger.debug("what would be written could not be foreseen", exc_info=True)
+        return ()
+    answers = planned.answers or ask(session, planned.plan)
+    for text in answers.told:
+        session.warn(text)
+    return answers.errors
 
 
 def foresee(steps: Sequence[Step], decider: Decider, session: Opened, deployer: Callable[[Any], Steps]) -> Planned:
