@@ -69,3 +69,11 @@ def test_keys_and_their_descriptions_are_those_of_the_configuration() -> None:
     assert {key: node.get("description") for key, node in of_overlay.items()} == {
         key: node.get("description") for key, node in service.items()
     }
+
+
+def test_every_key_is_described() -> None:
+    """By its own words, or by those of the section that it holds."""
+    base = json.loads((ROOT / "config.schema.json").read_text(encoding="utf-8"))
+    keys = {(name, key): node for name, one in base["$defs"].items() for key, node in one.get("properties", {}).items()}
+
+    assert [place for place, node in keys.items() if not node.get("description")] == []

@@ -9,6 +9,7 @@ import json
 import os
 from typing import Any
 
+from draftgenie_azure.config.validated.descriptions import describe
 from draftgenie_azure.config.validated.schema import Config
 
 SCHEMA_FILE = "config.schema.json"
@@ -17,6 +18,8 @@ SCHEMA_FILE = "config.schema.json"
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a configuration file, for editors."""
     schema = Config.model_json_schema(mode="validation")
+    for section, node in (("Config", schema), *schema["$defs"].items()):
+        describe(section, node.get("properties", {}))
     _allow_variables(schema)
     schema["title"] = "DraftGenie deployment"
     schema["patternProperties"] = {"^x-": {}}
