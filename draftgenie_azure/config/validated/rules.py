@@ -28,7 +28,6 @@ from draftgenie_azure.errors import ConfigError, Fault
 
 # Keys that the earlier script's files have and that change nothing here.
 _WITHOUT_EFFECT = (
-    "deployment.refresh",
     "deployment.resume",
     "docker.registry",
     "advanced.retry_attempts",
