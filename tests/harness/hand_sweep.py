@@ -29,6 +29,7 @@ _BY_PUT = {
 # What makes an app that runs another one, or none.
 _HARM = re.compile(
     r"ingress\.(external|targetPort|exposedPort|transport|traffic|ipSecurity)|probes|image|command|args|initContainers"
+    r"|scale\.minReplicas"  # as many have to be ready
 )
 # What the service changes with any write, by itself.
 _VOLATILE = (
