@@ -239,6 +239,12 @@ class Teardown:
 
     def _forget(self, item: Item) -> None:
         """Remove what the state says about a resource that is gone, and save."""
+        with self._records.mutex:
+            self._forget_what_hangs_on(item)
+            region = self._records.resources.get(item.key, {}).get("purge_from")
+        self._records.deleted(item.key, purging=region)
+
+    def _forget_what_hangs_on(self, item: Item) -> None:
         document = self._records.document
         record = self._records.resources.get(item.key, {})
         if item.type == VAULT:
@@ -251,7 +257,6 @@ class Teardown:
             document.setdefault("migrated", {})[item.key] = record["name"]
         elif item.type == SERVER:
             document.pop("migrated", None)
-        self._records.deleted(item.key, purging=record.get("purge_from"))
 
     # --- purge ---
 

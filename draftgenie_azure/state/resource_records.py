@@ -54,6 +54,11 @@ class ResourceRecords:
             self._granted = wishes
 
     @property
+    def mutex(self) -> Any:
+        """Held while the document is changed: another thread may be writing it. Nothing is saved meanwhile."""
+        return self._mutex
+
+    @property
     def resources(self) -> dict[str, dict[str, Any]]:
         """Resources by key, e.g. `container_app/api_gateway`."""
         return self._section("resources")

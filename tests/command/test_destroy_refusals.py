@@ -266,3 +266,45 @@ def test_group_that_is_gone_takes_its_records_along(deployed: Project) -> None:
 
     assert result.code == 0, result.text
     assert deployed.state()["resources"] == {}
+
+
+@pytest.mark.slow
+def test_deleted_vault_of_somebody_else_under_our_name_is_not_purged(deployed: Project) -> None:
+    """Ours was purged by hand, and another group took the name and deleted its vault."""
+    record = deployed.state()["resources"]["key_vault"]
+    group = resource(deployed, "resource_group")
+    theirs = record["id"].replace("/draftgenie-rg/", "/theirs/")
+    assert deployed.run(*ALL, "--purge").code == 0
+    with deployed.azure() as azure:
+        put(azure, f"{group.rsplit('/', 1)[0]}/theirs", GROUPS, {"location": "eastus2"})
+        sku = {"family": "A", "name": "standard"}
+        tenant = azure.control("GET", "/control/info")["tenant_id"]
+        put(azure, theirs, VAULTS, {"location": "eastus2", "properties": {"tenantId": tenant, "sku": sku}})
+        azure.delete(theirs, VAULTS)
+    document = deployed.state()
+    left = {"orphaned": True, "purging": "eastus2", "deleted_at": "2026-11-01T00:00:00Z"}
+    document["resources"]["key_vault"] = record | left
+    deployed.state_file.write_text(json.dumps(document), encoding="utf-8")
+    before = len(deployed.requests())
+
+    result = deployed.run(*ALL, "--purge")
+
+    assert result.code == 0, result.text
+    assert not any(write.endswith("/purge") for write in deployed.writes(before))
+    assert deployed.state()["resources"] == {}
+
+
+@pytest.mark.slow
+def test_vault_with_purge_protection_is_deleted_and_recovered_by_the_next_deployment(project: Project) -> None:
+    """Without --purge nothing forbids it, and its name is not lost."""
+    project.change("key_vault.purge_protection", True)
+    project.deploy()
+
+    result = project.run(*ALL)
+
+    assert result.code == 0, result.text
+    assert project.state()["resources"] == {}
+    again = project.run()
+    assert again.code == 0, again.text
+    assert "is recovered, with the secrets in it" in again.text
+    assert project.password_agrees()
