@@ -65,6 +65,7 @@ class LiveResources:
         self._noted: dict[str, tuple[float, Body | None]] = {}  # what is there by our own doing, and since when
         self._written: dict[str, float] = {}  # when it was last written to: what was asked before says nothing
         self._made: set[str] = set()
+        self._recovered: set[str] = set()
         self._asked: dict[_Address, _Asked] | None = None  # of a plan: every request
         self._foreseen: dict[_Address, _Asked] = {}  # those of the plan before this run, until they are asked for again
 
@@ -145,7 +146,15 @@ class LiveResources:
             return self._is_in_new(resource_id.lower())
 
     def _is_in_new(self, key: str) -> bool:
+        if any(key.startswith(f"{kept}/") for kept in self._recovered):
+            return False
         return any(key.startswith(f"{made}/") for made in self._made)
+
+    def recovered(self, resource_id: str) -> None:
+        """Note that a resource came back with what was in it, although this run made the group that it is in."""
+        self.forget(resource_id)
+        with self._mutex:
+            self._recovered.add(resource_id.lower())
 
     def since(self, resource_id: str, moment: float, *, alone: bool = False) -> Body | None:
         """The live resource as it was found at some time after a monotonic time; see `fresh`."""

@@ -79,7 +79,7 @@ def _recover(session: Session, vault_id: str, tenant_id: str) -> None:
     session.records.creating("key_vault", vault_id, ids.api_version(vault_id), STEP)
     session.arm.send(vault_id, bodies.recovered_vault(session.config, tenant_id))
     session.arm.wait(vault_id)
-    session.arm.live.forget(vault_id)
+    session.arm.live.recovered(vault_id)
 
 
 def _deleted_vault(session: Session) -> dict[str, Any] | None:

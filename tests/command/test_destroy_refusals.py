@@ -299,6 +299,7 @@ def test_vault_with_purge_protection_is_deleted_and_recovered_by_the_next_deploy
     """Without --purge nothing forbids it, and its name is not lost."""
     project.change("key_vault.purge_protection", True)
     project.deploy()
+    password = project.secret("postgresql-admin-password")
 
     result = project.run(*ALL)
 
@@ -307,4 +308,5 @@ def test_vault_with_purge_protection_is_deleted_and_recovered_by_the_next_deploy
     again = project.run()
     assert again.code == 0, again.text
     assert "is recovered, with the secrets in it" in again.text
+    assert project.secret("postgresql-admin-password") == password
     assert project.password_agrees()
