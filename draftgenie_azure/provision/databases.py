@@ -29,6 +29,7 @@ SERVER_TYPE = "Microsoft.DBforPostgreSQL/flexibleServers"
 CLUSTER_TYPE = "Microsoft.Cache/redisEnterprise"
 OLDER_TYPE = "Microsoft.Cache/redis"
 SSL_PORT = 6380  # of the older product
+_SUBNET = "delegatedSubnetResourceId"
 
 
 def create(session: Session, vault: Vault | None) -> dict[str, Any]:
@@ -152,16 +153,16 @@ class Databases:
     def _check_network(self, live: dict[str, Any]) -> None:
         """Refuse another network than the server was made in: Azure cannot move it.
 
-        A private server of somebody else may stay as it is without a key; of one that this deployment made, the keys
-        were taken out.
+        A private server of somebody else may stay as it is without a key; of one that this deployment made, the key
+        was taken out. A zone without its key was set by somebody: Azure takes another one at any time.
         """
         wanted = bodies.network(self._config)
         there = live.get("properties", {}).get("network") or {}
         changes = []
-        for name in ("delegatedSubnetResourceId", "privateDnsZoneArmResourceId"):
+        for name in (_SUBNET, "privateDnsZoneArmResourceId"):
             old, new = there.get(name) or None, wanted.get(name)
-            is_ours = self._records.resources.get("postgresql_server", {}).get("created")
-            if str(old).lower() != str(new).lower() and (new or is_ours):
+            was_ours = name == _SUBNET and self._records.resources.get("postgresql_server", {}).get("created")
+            if str(old).lower() != str(new).lower() and (new or was_ours):
                 changes.append(Change(("properties", "network", name), CHANGED, old, new))
         if changes:
             server_id = str(live["id"])
