@@ -198,7 +198,7 @@ def summary(
     skipped = sum(name not in ran and records.get(name, {}).get("status") == "completed" for name in steps)
     lines = [f"Deployment summary ({duration(seconds)}): {len(ran)} ran, {skipped} skipped, {len(failed)} failed"]
     lines += [f"  {key:20} {url}" for key, url in urls.items()]
-    lines += [f"  ran     {name} ({duration(took)}): {shortened(reasons)}" for name, (reasons, took) in ran.items()]
+    lines += [f"  ran     {name} ({duration(took)}){_why(reasons)}" for name, (reasons, took) in ran.items()]
     lines += [f"  failed  {name}" for name in failed] + [f"  stopped {name}" for name in stopped]
     if state.get("pin"):
         lines.append(f"  pinned  to the images of run {state['pin'].get('run')}; --rollback off ends it")
@@ -250,6 +250,11 @@ def still_running(seconds: float, usual: float | None, names: Sequence[str]) -> 
     """How long a step has been running, how long it takes as a rule, and what Azure is at work on."""
     text = duration(seconds) + (f" of usually {duration(usual)}" if usual else "")
     return f"{text}: {', '.join(names)}" if names else text
+
+
+def _why(reasons: list[str]) -> str:
+    """The reasons of a step, as the end of a line; that it never ran was said when it began."""
+    return "" if reasons == ["never ran"] else f": {shortened(reasons)}"
 
 
 def _outputs(record: Mapping[str, Any]) -> dict[str, Any]:
