@@ -255,7 +255,7 @@ def test_any_one_change_gives_another_hash_and_another_pack(
 
 def test_importing_costs_nothing_that_a_run_without_changes_would_feel() -> None:
     code = (
-        "import argparse, json, hashlib, sys; before = set(sys.modules)\n"
+        "import argparse, json, hashlib, sys, threading; before = set(sys.modules)\n"
         "import draftgenie_azure.build_context.context\n"
         "print(*sorted(name for name in set(sys.modules) - before if not name.startswith('draftgenie_azure')))"
     )
