@@ -160,7 +160,7 @@ def overlay_faults(project: Project, overlay: dict[str, Any], **environ: str) ->
     project.environment |= environ
     name = project.overlay("over.yaml", overlay)
     text = faults(project.run("--config", "config.yaml", "--config", name, "--dry-run"))
-    return [line.strip() for line in text.splitlines() if line.startswith("  ")]
+    return [line.strip() for line in text.splitlines() if line.startswith("  ") and not line.startswith("  help: ")]
 
 
 @pytest.mark.parametrize("azure", [{"location": 5}, {"location": []}, {"resource_group": {}}, {"cloud": 5}, 5, []])
