@@ -88,6 +88,8 @@ class Domains:
             AzureError: Azure refused.
         """
         self._take_out()
+        if self._wanted:
+            host(self._live()["properties"])
         bound = [domain for domain in self._wanted if self._is_bound(domain)]
         certificates = {domain.name: self._certificate(domain) for domain in bound}
         self._bind({name: found for name, found in certificates.items() if found is not None})
@@ -144,7 +146,7 @@ class Domains:
         environment = self._arm.current(addresses.environment(self._session)) or {}
         records = bodies.dns_records(
             domain,
-            host=properties["configuration"]["ingress"]["fqdn"],
+            host=host(properties),
             address=str(environment.get("properties", {}).get("staticIp")),
             verification=str(properties.get("customDomainVerificationId")),
             token=token,
@@ -217,9 +219,9 @@ class Domains:
         analysis = self._analysis(domain)
         if domain.validation == "HTTP":
             return bool(analysis.get("aRecords"))
-        host = str(self._live()["properties"]["configuration"]["ingress"]["fqdn"])
+        own = host(self._live()["properties"])
         found = [str(item).rstrip(".").lower() for item in analysis.get("cNameRecords") or []]
-        return any(item == host or item.endswith(host.partition(".")[2]) for item in found)
+        return any(item == own or item.endswith(own.partition(".")[2]) for item in found)
 
     # --- both ---
 
@@ -277,6 +279,18 @@ class Domains:
         if record.get("created"):
             self._arm.delete(str(record["id"]), api_version=str(record["api_version"]))
         self._records.deleted(_KEY + name)
+
+
+def host(properties: Body) -> str:
+    """The address of a live app.
+
+    Raises:
+        VerificationError: it has none: somebody switched its ingress off.
+    """
+    address = (properties["configuration"].get("ingress") or {}).get("fqdn")
+    if not address:
+        raise VerificationError("its ingress is switched off in Azure. Run with --refresh to switch it on again")
+    return str(address)
 
 
 def announce(session: Session) -> None:

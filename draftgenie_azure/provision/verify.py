@@ -110,7 +110,7 @@ class Verification:
             raise self._unmoved(app_id, service, error) from error
         traffic.settle(self._session, key, service, app_id, live)
         if found == "answered" and traffic.is_rolled_out(service):
-            self._ask(live["properties"]["configuration"]["ingress"]["fqdn"], service)
+            self._ask(domains.host(live["properties"]), service)
         domains.settle(self._session, key, service)
         return found
 
@@ -127,8 +127,9 @@ class Verification:
         with self._shared.waiting():
             live, asleep = self._await_ready(key, app_id, service)
         if service.ingress == "external" and service.transport != "tcp":
+            host = domains.host(live["properties"])
             own = live["properties"].get("latestRevisionFqdn") if traffic.is_rolled_out(service) else None
-            self._ask(own or live["properties"]["configuration"]["ingress"]["fqdn"], service)
+            self._ask(own or host, service)
             return live, "answered"
         return live, "unproved" if asleep else "ready"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from by_hand import by_hand, resource
 from plain_project import APPS, PLAIN, check_types, live
 from project import Project
 
@@ -112,3 +113,25 @@ def test_a_rule_that_leaves_the_configuration_is_taken_out(plain: Project) -> No
     configuration = live(plain, "container_app/web")["configuration"]
     assert not configuration["ingress"].get("ipSecurityRestrictions")
     assert not configuration["ingress"].get("corsPolicy")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("custom_domains", [None, [{"name": "app.example.com"}]])
+def test_ingress_that_somebody_switched_off_is_told_and_put_back_by_a_refresh(
+    plain: Project, custom_domains: list[dict[str, str]] | None
+) -> None:
+    plain.deploy()
+    with plain.azure() as azure:
+        by_hand(azure, resource(plain, "container_app/web"), APPS, {"properties": {"configuration": {"ingress": None}}})
+        plain.change("services.web.max_replicas", 4)
+        if custom_domains:
+            plain.change("services.web.custom_domains", custom_domains)
+
+        failed = plain.run()
+
+        assert failed.code == 1
+        words = " ".join(failed.text.split())
+        assert "web: its ingress is switched off in Azure. Run with --refresh" in words
+        assert "Traceback" not in failed.text
+        plain.run("--refresh")
+        assert live(plain, "container_app/web")["configuration"]["ingress"]["external"] is True
