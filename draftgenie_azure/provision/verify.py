@@ -34,6 +34,7 @@ _VERSION = ids.API_VERSIONS["Microsoft.App/containerApps"]
 _RUNNING = frozenset({"running", "runningatmaxscale"})
 _LOST = frozenset({"failed", "activationfailed", "degraded", "stopped"})
 _GOOD_HEALTH = frozenset({"ok", "healthy", "up", "pass", "ready"})
+_UNREACHED = "does not answer"
 READY_WAIT = 900.0  # seconds; a revision that is not ready by then never gets it
 WAKE_WAIT = 60.0
 RESTARTS = 3
@@ -110,7 +111,7 @@ class Verification:
             raise self._unmoved(app_id, service, error) from error
         traffic.settle(self._session, key, service, app_id, live)
         if found == "answered" and traffic.is_rolled_out(service):
-            self._ask(domains.host(live["properties"]), service)
+            self._ask(domains.host(live["properties"]), service, live["properties"])
         domains.settle(self._session, key, service)
         return found
 
@@ -129,8 +130,7 @@ class Verification:
         if service.ingress == "external" and service.transport != "tcp":
             host = domains.host(live["properties"])
             own = live["properties"].get("latestRevisionFqdn") if traffic.is_rolled_out(service) else None
-            self._ask(own or host, service)
-            return live, "answered"
+            return live, "answered" if self._ask(own or host, service, live["properties"]) else "unproved"
         return live, "unproved" if asleep else "ready"
 
     def _await_ready(self, key: str, app_id: str, service: Service) -> tuple[dict[str, Any], bool]:
@@ -239,21 +239,40 @@ class Verification:
         lines.append(f"its log: {command(app_id, '', '--revision', revision['name'])}")
         return VerificationError("\n".join(lines), details="\n".join(logs))
 
-    def _ask(self, host: str, service: Service) -> None:
-        """Ask an external app over HTTPS; one that is scaled to zero is woken within a minute."""
+    def _ask(self, host: str, service: Service, properties: dict[str, Any]) -> bool:
+        """Ask an external app over HTTPS; one that is scaled to zero is woken within a minute.
+
+        Returns:
+            False where it may not be asked from here, which is told.
+        """
         url = f"https://{host}{service.health_path or '/'}"
         problem: tuple[str, str] | None = None
+        closed: str | None = None
 
         def look() -> bool | None:
-            nonlocal problem
+            nonlocal problem, closed
             problem = self._answer(url)
-            return True if problem is None else None
+            closed = self._closed(problem[0], properties) if problem else None
+            return True if problem is None or closed else None
 
         poll(look, control=self._control, limit=WAKE_WAIT, pause=_wake_pace)
+        if closed is not None:
+            self._session.warn(f"{service.name}: {url} was not proved from here: {closed}")
+            return False
         if problem is not None:
             unknown = withheld(self._session) if problem[1] else ""
             details = f"(its answer is {unknown})" if unknown else last_lines(problem[1], LINES)
             raise VerificationError(f"{url} {problem[0]}", details=details)
+        return True
+
+    def _closed(self, problem: str, properties: dict[str, Any]) -> str | None:
+        """Why an app does not let in whoever runs this; None where that is not what is wrong."""
+        if problem == "answers 403" and properties["configuration"]["ingress"].get("ipSecurityRestrictions"):
+            return "its ip_restrictions answer 403"
+        section = self._config.container_apps
+        if section is not None and section.internal and problem.startswith(_UNREACHED):
+            return "its environment is internal"
+        return None
 
     def _answer(self, url: str) -> tuple[str, str] | None:
         """None where the answer is good, else what is wrong with it, and what the app itself says."""
@@ -261,7 +280,7 @@ class Verification:
             reply = self._session.transport.other("GET", url, scope=None, tries=1)
         except AzureError as error:
             if error.status is None:
-                return f"does not answer: {error.message}", ""
+                return f"{_UNREACHED}: {error.message}", ""
             return f"answers {error.status}", error.message
         unwell = _unwell(reply.body)
         return (f"answers {reply.status}, but not that it is well", unwell) if unwell else None

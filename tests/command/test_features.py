@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from by_hand import by_hand, resource
+from by_hand import by_hand, resource, settle
 from plain_project import APPS, PLAIN, check_types, live
 from project import Project
 
 ENVIRONMENTS = "2026-01-01"
+NETWORKS = "2025-05-01"
 FEATURES: dict[str, Any] = {
     "ip_restrictions": [{"name": "office", "ip_address_range": "203.0.113.7", "action": "Allow"}],
     "cors": {"allowed_origins": ["https://a.example"], "allowed_methods": ["GET"], "max_age": 600},
@@ -135,3 +136,38 @@ def test_ingress_that_somebody_switched_off_is_told_and_put_back_by_a_refresh(
         assert "Traceback" not in failed.text
         plain.run("--refresh")
         assert live(plain, "container_app/web")["configuration"]["ingress"]["external"] is True
+
+
+@pytest.mark.slow
+def test_app_that_answers_403_by_its_own_rules_is_unproved_and_told(plain: Project) -> None:
+    plain.change("services.web.ip_restrictions", FEATURES["ip_restrictions"])
+    path = "web.*.azurecontainerapps.io/*"
+    refused = {"method": "GET", "path": path, "status": 403, "code": "Forbidden", "times": 9}
+
+    closed = plain.run(*plain.faults(refused))
+
+    assert closed.code == 0, closed.text
+    assert "was not proved from here: its ip_restrictions answer 403" in " ".join(closed.text.split())
+    assert plain.state()["steps"]["verify_deployment"]["outputs"]["checks"]["web"] == "unproved"
+
+
+@pytest.mark.slow
+def test_app_of_an_internal_environment_that_cannot_be_reached_is_unproved_and_told(plain: Project) -> None:
+    stop = {"method": "PUT", "path": "*/managedEnvironments/*", "status": 403, "code": "AuthorizationFailed"}
+    assert plain.run(*plain.faults(stop)).code == 1, "the group is there, the environment is not"
+    delegation = {"name": "apps", "properties": {"serviceName": "Microsoft.App/environments"}}
+    subnet = {"name": "apps", "properties": {"addressPrefix": "10.0.0.0/23", "delegations": [delegation]}}
+    addresses = {"addressPrefixes": ["10.0.0.0/16"]}
+    network = f"{resource(plain, 'resource_group')}/providers/Microsoft.Network/virtualNetworks/net"
+    with plain.azure() as azure:
+        body = {"location": "eastus2", "properties": {"addressSpace": addresses, "subnets": [subnet]}}
+        settle(azure, azure.send("PUT", network, NETWORKS, body), NETWORKS)
+    plain.change("container_apps.subnet_id", f"{network}/subnets/apps")
+    plain.change("container_apps.internal", True)
+    silent = {"method": "GET", "path": "web.*.azurecontainerapps.io/*", "drop": "before", "times": 9}
+
+    closed = plain.run(*plain.faults(silent))
+
+    assert closed.code == 0, closed.text
+    assert "was not proved from here: its environment is internal" in " ".join(closed.text.split())
+    assert plain.state()["steps"]["verify_deployment"]["outputs"]["checks"]["web"] == "unproved"
