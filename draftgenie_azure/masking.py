@@ -70,6 +70,23 @@ class Mask:
         """Hide passwords and keys that stand in a text with placeholders, which itself is no secret."""
         self.add(*(match[1] or match[2] for match in _PARTS.finditer(template)))
 
+    def add_found(self, name: str, value: Any) -> None:
+        """Hide what is secret in a value that somebody else set: passwords in URLs, and all of it by its name.
+
+        Args:
+            name: of the variable whose value it is; '' where it is none.
+        """
+        if isinstance(value, dict):
+            for item in value.values():
+                self.add_found("", item)
+        elif isinstance(value, list):
+            for item in value:
+                self.add_found("", item)
+        elif isinstance(value, str):
+            if len(value) >= 8 and _SECRET_NAME.search(name):
+                self.add(value)
+            self.add_parts(value)
+
     def allow(self, names: Iterable[str]) -> None:
         """Never hide a value that is part of one of these names: they are in the open, and on every line."""
         with self._lock:

@@ -13,6 +13,7 @@ from functools import cache
 
 from draftgenie_azure.arm.properties import CASELESS_KEYS, IDENTITIES, MAPS, Traits, traits
 from draftgenie_azure.digests import PENDING, content_hash
+from draftgenie_azure.masking import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ class Change:
     old: Any = None
     new: Any = None
     note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind != SECRET:
+            variable = self.path[-2].strip("[]") if self.path[-1:] == ("value",) and len(self.path) > 1 else ""
+            for value in (self.old, self.new):
+                MASK.add_found(variable, value)
 
     @property
     def where(self) -> str:

@@ -17,6 +17,9 @@ _NAMING = (
     "postgresql.server_name", "postgresql.admin_user", "postgresql.databases.", "redis.name",
     "container_apps.environment_name",
 )  # fmt: skip
+# Where anything may be put, a token as well: what a variable brings there is not shown.
+_FREE = (".args.", ".command.", ".environment.", ".metadata.")
+_LONG = 8  # characters; a shorter value there is a level, a number or a name
 _SECTIONS_OF_NAMES = ("services", "secrets")
 
 
@@ -24,9 +27,12 @@ def tell_mask(values: Mapping[str, Any], variables: Mapping[str, str | None]) ->
     """Have the mask know the secrets of a file, and the variables that they were made from."""
     names: list[str] = []
     given: list[str] = []
+    free: list[str] = []
     for key, value in _leaves("", values):
         if is_secret_key(key):
             given.append(value)
+        elif key.startswith("services.") and any(part in key for part in _FREE):
+            free.append(value)
         elif key.startswith(_NAMING) or (key.startswith("services.") and key.endswith(".name")):
             names.append(value)
     for section in _SECTIONS_OF_NAMES:
@@ -39,8 +45,10 @@ def tell_mask(values: Mapping[str, Any], variables: Mapping[str, str | None]) ->
         else:
             MASK.add(text)
     for value in filter(None, variables.values()):
+        MASK.add_parts(value)
         escaped = escape(value)  # as it is where placeholders are read
-        if any(value in secret or escaped in secret for secret in given):
+        texts = (*given, *free) if len(value) >= _LONG else given
+        if any(value in text or escaped in text for text in texts):
             MASK.add(value)
 
 

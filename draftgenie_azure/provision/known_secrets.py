@@ -34,8 +34,11 @@ def withheld(session: Session, *, takes_role: bool = True) -> str:
 
 
 def _read_all(session: Session, takes_role: bool) -> str:
-    names = list(session.records.secrets)
-    if not names or session.config.key_vault is None:
+    if session.config.key_vault is None:
+        return ""
+    # The configuration's as well: a state that was cleared knows of none, and the vault has them all the same.
+    names = sorted({*session.records.secrets, *session.config.vault_secrets()})
+    if not names:
         return ""
     vault = open_vault(session, {"name": session.config.key_vault.name})
     know = partial(vault.know, takes_role=takes_role)

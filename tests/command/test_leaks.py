@@ -201,7 +201,7 @@ def vault_secrets(project: Project) -> list[str]:
     return [value for value in values if len(value) >= 8]
 
 
-@pytest.mark.parametrize("printed_by", ["container", "migration", "--logs"])
+@pytest.mark.parametrize("printed_by", ["container", "migration", "--logs", "--logs after --reset-state"])
 def test_secrets_of_an_earlier_run_are_hidden_although_this_run_reads_none(
     deployed: Project, printed_by: str
 ) -> None:
@@ -209,7 +209,9 @@ def test_secrets_of_an_earlier_run_are_hidden_although_this_run_reads_none(
     secrets = vault_secrets(deployed)
     assert len(secrets) >= 6
     log = ["the beginning", *written(secrets)]
-    if printed_by == "--logs":
+    if printed_by.startswith("--logs"):
+        if "reset" in printed_by:
+            assert deployed.run("--reset-state").code == 0
         deployed.change("azure.emulator", {"images": {"*rabbitmq*": {"log": log[:300]}}})
         shown = deployed.run("--logs", "rabbitmq", "--log-file", "run.log")
         assert shown.code == 0, shown.text
@@ -223,6 +225,42 @@ def test_secrets_of_an_earlier_run_are_hidden_although_this_run_reads_none(
         assert shown.code == 1
     assert "***" in shown.text
     assert_no_secret(secrets, left_behind(deployed, shown, besides="store"))
+
+
+def test_value_that_a_variable_brings_is_not_shown_wherever_it_is_put(deployed: Project) -> None:
+    """A password in a URL, and a token, among arguments and environment variables."""
+    url, token = "amqp://u:S3cretPw99x@h/v", "tok_0123456789abcdef"
+    deployed.environment |= {"RURL": url, "TOK": token}
+    deployed.change("services.rag_service.args", ["--broker=${RURL}", "${TOK}"])
+    deployed.change("services.rag_service.environment.EXTRA", "${TOK}")
+
+    shown = [deployed.run("--dry-run"), deployed.run("--dry-run", "--output", "json"), deployed.run("--report", "r.md")]
+
+    assert "args" in shown[0].text
+    assert shown[-1].code == 0, shown[-1].text
+    left = [*(result.text for result in shown), (deployed.directory / "r.md").read_text(encoding="utf-8")]
+    assert not [text for text in left if token in text or "S3cretPw99x" in text]
+
+
+def test_password_that_somebody_set_by_hand_is_not_told(deployed: Project) -> None:
+    """What others changed is told, but for passwords in it and values whose names say that they are secret."""
+    app_id = deployed.state()["resources"]["container_app/api_gateway"]["id"]
+    with deployed.azure() as azure:
+        app = azure.send("GET", app_id, "2026-01-01").json()
+        template = app["properties"]["template"]
+        template["containers"][0]["env"] += [
+            {"name": "EXTRA_URL", "value": "postgres://u:HandPw12345@h/db"},
+            {"name": "THEIR_TOKEN", "value": "their-token-0001"},
+        ]
+        azure.send("PATCH", app_id, "2026-01-01", {"properties": {"template": template}})
+    deployed.change("services.api_gateway.environment.ONE_MORE", "1")
+
+    shown = deployed.run("--log-file", "run.log", "--verbose")
+
+    assert shown.code == 0, shown.text
+    assert "EXTRA_URL" in shown.text
+    log = (deployed.directory / "run.log").read_text(encoding="utf-8")
+    assert not [text for text in (shown.text, log) if "HandPw12345" in text or "their-token-0001" in text]
 
 
 def test_log_is_withheld_where_the_secrets_that_it_may_contain_cannot_be_read(deployed: Project) -> None:
