@@ -72,6 +72,12 @@ RULE = {"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow
         ({"ip_restrictions": [{**RULE, "ip_address_range": "300.1.1.1"}]}, "0.ip_address_range: must be an IPv4"),
         ({"ip_restrictions": [{**RULE, "ip_address_range": "10.0.0.1/8"}]}, "0.ip_address_range: must be an IPv4"),
         ({"ip_restrictions": [{**RULE, "ip_address_range": "2001:db8::/32"}]}, "must be an IPv4 address or range"),
+        ({"args": ["--to", "{{ secrets.token }}"]}, "args: `{{ secrets.token }}` is not known here"),
+        ({"command": "run {{ services.web.url | urlencode }}"}, "`{{ services.web.url }}` is not known here"),
+        (
+            {"scale": {"rules": [{"name": "q", "type": "rabbitmq", "metadata": {"host": "{{ rabbitmq.url }}"}}]}},
+            "scale.rules.0.metadata.host: `{{ rabbitmq.url }}` is not known here",
+        ),
         ({"ip_restrictions": [RULE, RULE]}, "ip_restrictions.1.name: `office` is there twice"),
         ({"ip_restrictions": [RULE, {**RULE, "name": "b", "action": "Deny"}]}, "must have the same action"),
         ({"ip_restrictions": [{**RULE, "action": "allow"}]}, "must be one of Allow, Deny"),

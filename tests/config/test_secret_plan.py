@@ -108,7 +108,7 @@ def test_what_is_allowed_and_yet_worth_saying_is_said(good: Path) -> None:
     config = over(
         good,
         "postgresql: {version: 13}\nredis: {sku: Standard}\ndocker: {dockerfiles: {wroker: Dockerfile, rabbitmq: x}}\n"
-        "services: {worker: {args: ['{{ postgresql.host }}'], build_args: {NPM_TOKEN: x},"
+        "services: {worker: {args: ['{{ item.host }}'], build_args: {NPM_TOKEN: x},"
         " volume: {mount_path: /data}, min_replicas: 0}}\nsecrets: {odd: 'x{{ redis.host }}'}",
     )
 

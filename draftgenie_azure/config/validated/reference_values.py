@@ -208,6 +208,13 @@ def names_in(text: str) -> set[str]:
         return set()
 
 
+def references(text: str) -> list[str]:
+    """The placeholders in a text that are ours by their section; other programs have braces, too."""
+    sections = {*_SECTIONS, "networking", "rabbitmq", "services", "secrets"}
+    names = sorted(names_in(text)) if "{{" in text else []
+    return [f"{{{{ {name} }}}}" for name in names if name.partition(".")[0] in sections]
+
+
 def sole_name(text: str) -> str | None:
     """The name that a text is and nothing else."""
     try:

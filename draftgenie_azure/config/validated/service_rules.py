@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from draftgenie_azure.config.validated import azure_rules, naming
+from draftgenie_azure.config.validated import azure_rules, naming, reference_values
 from draftgenie_azure.config.validated.found import Found, Key, did_you_mean
 from draftgenie_azure.config.validated.schema import Config
 from draftgenie_azure.config.validated.service_sections import Service
@@ -39,6 +39,7 @@ def _service_rules(config: Config, key: str, service: Service) -> Found:
     yield from _ingress_rules(service)
     yield from _volume_rules(service)
     yield from _scale_rules(service)
+    yield from _placeholder_rules(service)
     if service.database and config.raw.get("postgresql") is None:
         yield ("database",), "needs the section `postgresql`, which is not there"
 
@@ -111,6 +112,21 @@ def _scale_rules(service: Service) -> Found:
         if rule.name in seen:
             yield ("scale", "rules", position, "name"), f"`{rule.name}` is there twice"
         seen.add(rule.name)
+
+
+def _placeholder_rules(service: Service) -> Found:
+    """References stand in variables only; elsewhere their text would be deployed as it is."""
+    for name in ("command", "args"):
+        words: list[str] = getattr(service, name)
+        for text in (*words, " ".join(words)):  # one text is split at its spaces
+            if found := reference_values.references(text):
+                yield (name,), f"`{found[0]}` is not known here: placeholders are put into variables only"
+                break
+    for position, rule in enumerate(service.scale.rules if service.scale else ()):
+        for name, text in rule.metadata.items():
+            if found := reference_values.references(text):
+                fault = f"`{found[0]}` is not known here: placeholders are put into variables only"
+                yield ("scale", "rules", position, "metadata", name), f"{fault}; a secret goes by `auth`"
 
 
 def _name_rules(config: Config, damaged: set[Key]) -> Found:
