@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+_COMMANDS = (
+    "status", "history", "logs", "prune", "destroy", "forget", "rollback", "rotate_secret", "reset_state",
+    "restore_state", "move_state", "force_unlock",
+)  # fmt: skip
+_BELONGS_TO = {
+    "include_data": ("prune", "destroy"),
+    "purge": ("destroy", "prune"),
+    "accept_newer_schema": ("rollback",),
+    "follow": ("logs",),
+}
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 
 
@@ -25,6 +35,9 @@ class _Parser(argparse.ArgumentParser):
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
             self.error(_unknown(unknown, self._option_string_actions))
+        fault = _contradiction(parsed)
+        if fault:
+            self.error(fault)
         return parsed
 
     def error(self, message: str) -> Any:
@@ -50,6 +63,34 @@ def _unknown(arguments: list[str], flags: Iterable[str]) -> str:
         if name != plain or hint.endswith(f"--{plain}?"):
             texts.append(f"unknown flag {name}{hint}")
     return "; ".join(texts) or f"unknown argument {' '.join(arguments)}"
+
+
+def _contradiction(args: argparse.Namespace) -> str | None:
+    """What is wrong with the flags together: two that ask for different things, or one without that it belongs to."""
+
+    def given(name: str) -> bool:
+        value = getattr(args, name)
+        return value is not None and value is not False  # `--history` alone is a 0
+
+    def flag(name: str) -> str:
+        return f"--{name.replace('_', '-')}"
+
+    commands = [name for name in _COMMANDS if given(name)]
+    if len(commands) > 1:
+        return f"{flag(commands[0])} and {flag(commands[1])} ask for different things: give one of them"
+    if commands and given("expect_plan"):
+        return f"--expect-plan is for a deployment: {flag(commands[0])} has no plan with an id"
+    for name, owners in _BELONGS_TO.items():
+        if given(name) and not any(given(owner) for owner in owners):
+            return f"{flag(name)} is only for {' or '.join(map(flag, owners))}"
+    return None
+
+
+def _value(text: str) -> str:
+    """A value that says what to do: an empty one, as of a variable that is not set, is no request for anything else."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a value, got an empty one")
+    return text
 
 
 def _count(text: str) -> int:
@@ -136,7 +177,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     add("--refresh", action="store_true", default=None, help=looked)
     add("--no-refresh", dest="refresh", action="store_false", help="do not, whatever deployment.refresh says")
     expected = "run only if the plan, made again under the lock, is the one that was reviewed"
-    add("--expect-plan", metavar="ID", help=expected)
+    add("--expect-plan", type=_value, metavar="ID", help=expected)
     forced = "run STEP whatever changed; repeatable"
     add("--force-step", action="append", type=_step, default=[], metavar="STEP", help=forced)
     add("--force-all", action="store_true", help="run every step")
@@ -148,16 +189,16 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     add("--destroy", action="store_true", help="delete what this deployment created; keeps what holds data; asks")
     add("--include-data", action="store_true", help="with --prune or --destroy: what holds data, too")
     add("--purge", action="store_true", help="with --destroy: also purge the deleted vault, so that its name is free")
-    add("--forget", metavar="KEY", help="drop the record of a resource from the state; the resource stays")
+    add("--forget", type=_value, metavar="KEY", help="drop the record of a resource from the state; the resource stays")
     back = "deploy the images of an earlier run again; `off` ends that; asks"
     add("--rollback", type=_run_or_off, metavar="RUN", help=back)
     newer = "with --rollback: although migrations ran since"
     add("--accept-newer-schema", action="store_true", help=newer)
-    add("--rotate-secret", metavar="NAME", help="give a generated secret a new value, and deploy it; asks")
+    add("--rotate-secret", type=_value, metavar="NAME", help="give a generated secret a new value, and deploy it; asks")
     add("--history", nargs="?", type=_run, const=0, metavar="RUN", help="show the runs so far, or one of them")
-    add("--logs", metavar="SERVICE", help="show the log of a service's running replicas")
+    add("--logs", type=_value, metavar="SERVICE", help="show the log of a service's running replicas")
     add("--follow", action="store_true", help="with --logs: go on until Ctrl-C")
-    add("--restore-state", metavar="FILE", help=restored)
+    add("--restore-state", type=_value, metavar="FILE", help=restored)
     add("--move-state", choices=("local", "blob"), help="move the state to the other storage")
     waited = "wait so long for another run's lock (30, 90s, 10m, 1h); default 0: refused at once"
     add("--lock-timeout", type=_seconds, default=0.0, metavar="DURATION", help=waited)
