@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 
 from draftgenie_azure import cli
 from draftgenie_azure.constants import COMMAND, REPORT_MARK, VERSION
@@ -124,7 +125,7 @@ def kind_of_run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _seconds(text: str) -> float:
     number, factor = (text[:-1], {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)) if text[-1:].isalpha() else (text, 1)
-    if not factor or not number.isdecimal():
+    if not factor or not number.isdecimal() or len(number) > 9:
         raise argparse.ArgumentTypeError(f"expected a duration such as 30, 90s, 10m or 1h, got {text!r}")
     return float(int(number) * factor)
 
@@ -137,6 +138,8 @@ def _report(path: str) -> str:
     if not os.path.isdir(directory):
         raise argparse.ArgumentTypeError(f"{path!r} cannot be written: there is no directory {directory!r}")
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):  # reading a pipe would wait for ever
+            raise argparse.ArgumentTypeError(f"{path!r} cannot be written: it is not a file")
         with open(path, "rb") as file:
             is_ours = REPORT_MARK.encode() in file.read(300)
     except FileNotFoundError:

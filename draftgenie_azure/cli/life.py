@@ -375,6 +375,6 @@ def _entry_lines(entry: dict[str, Any]) -> Iterator[str]:
     for name, step in entry.get("steps", {}).items():
         yield f"  step    {name} {step.get('verdict')}: {', '.join(step.get('reasons', []))}".rstrip(": ")
     for name, service in entry.get("services", {}).items():
-        yield f"  service {name:20} {service.get('image') or ''}"
+        yield f"  service {name:20} {(service or {}).get('image') or ''}"
     for name in entry.get("deleted", []):
         yield f"  deleted {name}"

@@ -148,8 +148,27 @@ def _entry(line: bytes) -> dict[str, Any] | None:
         entry = json.loads(line)
     except ValueError:
         return None
-    usable = isinstance(entry, dict) and isinstance(entry.get("run"), int) and isinstance(entry.get("result"), str)
-    return entry if usable else None
+    return entry if isinstance(entry, dict) and _is_usable(entry) else None
+
+
+def _is_usable(entry: dict[str, Any]) -> bool:
+    """Whether an entry has the form that its readers go by; what only some entries have may be missing."""
+    steps, services = entry.get("steps", {}), entry.get("services", {})
+    return (
+        isinstance(entry.get("run"), int)
+        and all(isinstance(entry.get(name), str) for name in ("kind", "result"))
+        and isinstance(entry.get("started_at", ""), str)
+        and isinstance(entry.get("seconds", 0), int | float)
+        and isinstance(steps, dict)
+        and all(isinstance(step, dict) and _are_texts(step.get("reasons", [])) for step in steps.values())
+        and isinstance(services, dict)
+        and all(service is None or isinstance(service, dict) for service in services.values())
+        and all(_are_texts(entry.get(name, [])) for name in ("migrations", "deleted"))
+    )
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _origin() -> dict[str, Any]:

@@ -47,6 +47,7 @@ def test_version_is_printed(project: Project) -> None:
         (["--config", "missing.yaml"], "missing.yaml"),
         (["--output", "xml"], "invalid choice"),
         (["--config", "."], "directory"),
+        (["--lock-timeout", "4" * 400], "expected a duration such as"),
         (["--expect-plan", ""], "--expect-plan: expected a value, got an empty one"),
         (["--forget="], "--forget: expected a value"),
         (["--logs", " "], "--logs: expected a value"),

@@ -170,6 +170,15 @@ def test_log_into_a_pipe_that_nobody_reads_is_not_waited_for(deployed: Project) 
     assert "nobody reads the pipe" in said
 
 
+def test_report_into_a_pipe_is_refused_and_not_waited_for(project: Project) -> None:
+    """It would be looked into for ever."""
+    os.mkfifo(project.directory / "pipe.html")
+
+    said = in_one_line(project.run("--report", "pipe.html", "--dry-run", timeout=30))
+
+    assert "'pipe.html' cannot be written: it is not a file" in said
+
+
 @pytest.mark.parametrize("kind", ["pipe", "directory", "device", "file"])
 def test_dockerfile_or_emulator_directory_that_is_something_else_is_named(kind: str, project: Project) -> None:
     """`.azure-emulator` that cannot be made, and a Dockerfile that is no file."""

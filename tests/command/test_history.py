@@ -77,6 +77,26 @@ def test_damaged_line_of_the_history_is_left_out(deployed: Project) -> None:
     assert [run["run"] for run in _runs(deployed)] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"kind": None}, {"started_at": 5}, {"seconds": "x"}, {"steps": []}, {"steps": {"a": 5}}, {"services": []},
+        {"services": {"api_gateway": 5}}, {"migrations": 5}, {"deleted": [[]]}, {"steps": {"a": {"reasons": 5}}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_entry_of_another_form_is_left_out(project: Project, facts: dict[str, object]) -> None:
+    """Whoever wrote it: no reader of the history stumbles over it."""
+    entries = [{"run": 1, "kind": "deploy", "result": "succeeded"} | more for more in (facts, {"run": 2})]
+    lines = "".join(f"{json.dumps(entry)}\n" for entry in entries)
+    (project.directory / f"{STATE}.history").write_text(lines, encoding="utf-8")
+
+    result = project.run("--history", "--output", "json")
+
+    assert result.code == 0, result.text
+    assert [run["run"] for run in result.events()[-1]["runs"]] == [2]
+
+
 def test_only_the_last_hundred_runs_are_kept(deployed: Project) -> None:
     """The oldest go."""
     path = deployed.directory / f"{STATE}.history"
