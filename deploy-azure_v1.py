@@ -567,6 +567,8 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         decider = _decider(args, raw, state)
         plan = decider.plan()
         state.check_target(offline_target(raw))
+        if args.rotate_secret:  # saved with what else the run goes by, so that no refusal leaves it behind
+            state.state.setdefault("rotating", {})[args.rotate_secret] = "requested"
         found: Planned | None = None
         if asks:
             found = _planned(args, config, state, plan, reporter)

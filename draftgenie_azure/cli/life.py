@@ -64,7 +64,8 @@ def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state
     elif args.forget:
         life.forget(args.forget)
     elif args.rotate_secret:
-        args.force_step = [*args.force_step, *life.rotate(args.rotate_secret)]
+        steps, args.rotate_secret = life.rotate(args.rotate_secret)
+        args.force_step = [*args.force_step, *steps]
         return not args.dry_run
     elif args.rollback:
         args.force_step = [*args.force_step, *life.rollback(args.rollback)]
@@ -234,11 +235,11 @@ class Life:
 
     # --- rotation ---
 
-    def rotate(self, name: str) -> tuple[str, ...]:
-        """Ask for a new value of a secret; a deployment makes it.
+    def rotate(self, name: str) -> tuple[tuple[str, ...], str]:
+        """Ask whether a secret is to get a new value; a deployment makes it.
 
         Returns:
-            the steps that the deployment must run.
+            the steps that the deployment must run, and the secret's name in the vault.
 
         Raises:
             DeployerError: there is no such secret, or it is not one that is generated.
@@ -251,10 +252,7 @@ class Life:
         self._tell_plan(plan.lines(), document | {"effect": plan.effect})
         if not self._args.dry_run:
             confirm_on_terminal(f"Give {plan.name} a new value?", auto_approve=self._args.auto_approve)
-            with self._locked():
-                self._state.state.setdefault("rotating", {})[plan.name] = "requested"
-                self._force(plan.steps)
-        return plan.steps
+        return plan.steps, plan.name
 
     def _force(self, steps: tuple[str, ...]) -> None:
         """Have steps run, in this run or, where it is interrupted first, in the next; saves."""

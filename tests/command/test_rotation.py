@@ -95,6 +95,19 @@ def test_secret_that_cannot_be_rotated_is_refused(deployed: Project, name: str, 
     assert deployed.writes(before) == []
 
 
+def test_rotation_that_is_refused_before_it_begins_is_not_made_up_for_by_the_next_run(deployed: Project) -> None:
+    """A fault that another change brought: whoever asked is told no."""
+    dockerfile = deployed.directory / "examples/draftgenie/docker/Dockerfile.draft-service"
+    dockerfile.write_text("FROM scratch\nCOPY gone.py /\n", encoding="utf-8")
+    before = deployed.state()
+
+    result = deployed.run("--rotate-secret", "jwt_secret")
+
+    assert result.code == 1
+    assert "gone.py" in result.text
+    assert deployed.state() == before
+
+
 def test_nothing_deployed_is_nothing_to_rotate(project: Project) -> None:
     """It says so."""
     result = project.run("--rotate-secret", "jwt_secret")
