@@ -271,9 +271,14 @@ class Life:
             the steps that the deployment must run.
 
         Raises:
-            DeployerError: an image is gone, migrations ran since, or the answer was no.
+            DeployerError: an image is gone, migrations ran since, the step is switched off, or the answer was no.
             StateError: there is no such run.
         """
+        if self._config.deployment.skip_build:
+            raise DeployerError(
+                f"{images.STEP} brings the images, and deployment.skip_build switches it off; nothing was changed",
+                hint="Set deployment.skip_build to false for this run.",
+            )
         if target == "off":
             return self._end_pin()
         entry = self._history.find(int(target))

@@ -73,6 +73,19 @@ def test_change_of_the_source_ends_a_rollback(changed: Project) -> None:
     assert "pin" not in changed.state()
 
 
+@pytest.mark.parametrize("target", ["1", "off"])
+def test_rollback_without_the_step_that_brings_images_is_refused(deployed: Project, target: str) -> None:
+    """Nothing is pinned, and no pin is ended."""
+    before = deployed.state()
+    name = deployed.overlay("skip.yaml", {"deployment": {"skip_build": True}})
+
+    result = deployed.run("--config", "config.yaml", "--config", name, "--rollback", target, "--auto-approve")
+
+    assert result.code == 1
+    assert "deployment.skip_build switches it off" in result.text
+    assert deployed.state() == before
+
+
 def test_dry_run_shows_the_images_and_writes_nothing(changed: Project) -> None:
     """Which service gets another image."""
     before = len(changed.requests())
