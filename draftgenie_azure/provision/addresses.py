@@ -70,6 +70,28 @@ def registry(session: Session) -> str:
     return session.scope.resource("Microsoft.ContainerRegistry/registries", session.config.container_registry.name)
 
 
+def configured(session: Session) -> set[str]:
+    """Ids, in lower case, of what the configuration names; without jobs, roles and settings, which are made again."""
+    config, scope = session.config, session.scope
+    found = {scope.group, identity(session)}
+    found |= {scope.resource("Microsoft.App/containerApps", service.name) for service in config.services.values()}
+    if config.container_registry is not None:
+        found.add(registry(session))
+    if config.key_vault is not None:
+        found.add(vault(session)[0])
+    if config.monitoring is not None:
+        found |= {workspace(session), app_insights(session)}
+    if config.container_apps is not None:
+        mounted = [one.name for one in config.services.values() if one.volume and one.volume.type == "azure_file"]
+        found |= {environment(session), *(f"{environment(session)}/storages/{name}" for name in mounted)}
+    if config.redis is not None:
+        found |= {redis_keys(session), redis_keys(session).removesuffix("/databases/default")}
+    if config.postgresql is not None:
+        server = scope.resource("Microsoft.DBforPostgreSQL/flexibleServers", config.postgresql.server_name)
+        found |= {server, *(f"{server}/databases/{name}" for name in config.databases())}
+    return {one.lower() for one in found}
+
+
 def login_server(session: Session, recorded: Mapping[str, Any]) -> str:
     """The host of the registry: made of its name, or where another one was published, the live one.
 

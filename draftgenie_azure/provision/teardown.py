@@ -10,8 +10,10 @@ from __future__ import annotations
 import calendar
 import time
 
+from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import creation_id
 from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.teardown_checks import Checks
 from draftgenie_azure.provision.teardown_plan import (
     DATA,
@@ -104,12 +106,15 @@ class Teardown:
     def _chosen(self, plan: Plan) -> list[Item]:
         """Each recorded resource that may go; what stays is put into the plan with its reason."""
         replaced = self._replaced()
+        configured = addresses.configured(self._session) if self._only_orphans else set()
         chosen = []
         for key, record in sorted(self._records.resources.items()):
             if record.get("purging") or (self._only_orphans and not record.get("orphaned")):
                 continue
             item = Item(key, str(record["id"]), str(record["api_version"]))
             reason = self._stays(item, record, replaced)
+            if item.id.lower() in configured:
+                reason = "the configuration names it again; the next run uses it"
             if reason is None:
                 chosen.append(item)
             else:
@@ -247,6 +252,8 @@ class Teardown:
     def _forget_what_hangs_on(self, item: Item) -> None:
         document = self._records.document
         record = self._records.resources.get(item.key, {})
+        if self._has_successor(item):
+            return
         if item.type == VAULT:
             document["secrets"] = {}
             document.pop("rotating", None)
@@ -257,6 +264,13 @@ class Teardown:
             document.setdefault("migrated", {})[item.key] = record["name"]
         elif item.type == SERVER:
             document.pop("migrated", None)
+
+    def _has_successor(self, item: Item) -> bool:
+        """Whether another vault, registry or server is in use: what the state says is about that one."""
+        return item.type in (VAULT, REGISTRY, SERVER) and any(
+            ids.resource_type(str(record["id"])) == item.type and key != item.key and not record.get("orphaned")
+            for key, record in self._records.resources.items()
+        )
 
     # --- purge ---
 

@@ -407,6 +407,44 @@ def test_prune_deletes_what_left_the_configuration(deployed: Project) -> None:
     assert "0 ran" in deployed.run().text
 
 
+@pytest.mark.slow
+def test_prune_keeps_what_the_configuration_names_again(deployed: Project) -> None:
+    """Its next run uses them: a database is not deleted with its data."""
+    deployed.change("services.extra", {"image": "nginx:1.27", "port": 8080})
+    deployed.change("postgresql.databases", ["extra"])
+    deployed.deploy()
+    named = deployed.config()
+    deployed.change("services.extra", None)
+    deployed.change("postgresql.databases", [])
+    deployed.deploy()
+    deployed.write(named)
+    before = len(deployed.requests())
+
+    result = deployed.run("--prune", "--include-data", "--auto-approve")
+
+    assert result.code == 0, result.text
+    assert result.text.count("the configuration names it again") == 2
+    assert deployed.writes(before) == []
+    deployed.deploy()
+    assert "nothing to prune" in deployed.run("--prune").text
+
+
+@pytest.mark.slow
+def test_prune_of_an_earlier_vault_keeps_what_is_known_of_the_new_one(deployed: Project) -> None:
+    """Its secrets are those of the vault that is in use."""
+    deployed.change("key_vault.name", "draftgenie-kv-second")
+    deployed.deploy("--force-step", "create_key_vault")
+    secrets = deployed.state()["secrets"]
+    assert secrets
+
+    result = deployed.run("--prune", "--include-data", "--auto-approve")
+
+    assert result.code == 0, result.text
+    assert deployed.state()["secrets"] == secrets
+    assert not any(key.startswith("key_vault@") for key in deployed.state()["resources"])
+    assert "0 ran" in deployed.run().text
+
+
 def test_forget_drops_the_record_and_keeps_the_resource(deployed: Project) -> None:
     """And refuses a key that there is not, with the nearest one."""
     app = deployed.state()["resources"]["container_app/qdrant"]["id"]
