@@ -707,6 +707,7 @@ def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
     if args.status:
         return cli.state_commands.show_status(args, reporter, StateManager)
     raw = configuration.read(args.config, os.environ, args.env_file)
+    raw.report = os.path.abspath(args.report) if args.report else None
     for flag in ("dry_run", "auto_approve", "verbose"):
         setattr(args, flag, getattr(args, flag) or is_on(raw, f"deployment.{flag}"))
     args.refresh = is_on(raw, "deployment.refresh") if args.refresh is None else args.refresh

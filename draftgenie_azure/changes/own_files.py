@@ -52,7 +52,7 @@ def own_files(raw: RawConfig, state: Mapping[str, Any], state_file: str, log_fil
         log_file: where this run logs to.
     """
     mine = [*raw.paths, raw.env_file, os.path.realpath(state_file), log_file and os.path.abspath(log_file)]
-    mine += _recorded(state, raw.directory)
+    mine += [raw.report, *_recorded(state, raw.directory)]
     context = raw.file(str(raw.get("docker.build_context") or "."))
     if _lies_in(raw.directory, context):
         mine += _beside(raw.directory)
@@ -61,7 +61,8 @@ def own_files(raw: RawConfig, state: Mapping[str, Any], state_file: str, log_fil
 
 def record(raw: RawConfig, state: dict[str, Any], log_file: str | None) -> None:
     """Have a state document remember the files of this run, so that other deployments know them, too."""
-    paths = [path for path in (*raw.paths, raw.env_file, log_file and os.path.abspath(log_file)) if path]
+    written = (raw.report, log_file and os.path.abspath(log_file))
+    paths = [path for path in (*raw.paths, raw.env_file, *written) if path]
     near = {os.path.relpath(path, raw.directory).replace(os.sep, "/") for path in paths if os.path.isabs(path)}
     known = state.get(RECORDED)
     near = {path for path in near if not path.startswith("../")}

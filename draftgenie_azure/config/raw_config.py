@@ -24,12 +24,14 @@ class RawConfig:
         variables: every `${NAME}` that was asked for, with its value, or None where it was not set.
         in_vault: names of the vault's secrets that the state records; empty until they are known.
         env_file: the file of further variables, absolute; None where none was given.
+        report: where this run writes its report, absolute; None where it writes none.
         from_environment: path of each value in which a `${NAME}` stood -> the names; such a value is never shown.
         warnings: what a person should know although it is no fault.
     """
 
     __slots__ = (
-        "_places", "directory", "env_file", "from_environment", "in_vault", "paths", "values", "variables", "warnings",
+        "_places", "directory", "env_file", "from_environment", "in_vault", "paths", "report", "values", "variables",
+        "warnings",
     )  # fmt: skip
 
     def __init__(self, paths: Sequence[str]) -> None:
@@ -37,6 +39,7 @@ class RawConfig:
         self.paths = [path if path == sources.STDIN else os.path.abspath(path) for path in paths]
         self.directory = os.getcwd() if sources.is_stream(paths[0]) else os.path.dirname(self.paths[0])
         self.env_file: str | None = None
+        self.report: str | None = None
         self.in_vault: frozenset[str] = frozenset()
         self.variables: dict[str, str | None] = {}
         self.from_environment: dict[Key, tuple[str, ...]] = {}

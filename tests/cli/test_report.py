@@ -205,6 +205,18 @@ def test_report_is_never_written_over_something_else(deployed: Project, path: st
     assert deployed.state_file.read_bytes() == before
 
 
+@pytest.mark.slow
+def test_report_in_the_build_context_is_not_shipped(deployed: Project) -> None:
+    path = "examples/draftgenie/services/api-gateway/report.json"
+    assert deployed.run("--report", path, "--force-step", "create_monitoring").code == 0
+
+    again = deployed.deploy("--report", path)
+    without = deployed.deploy()
+
+    assert (deployed.directory / path).exists()
+    assert again.ran() == without.ran() == {}
+
+
 def test_report_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     err = io.StringIO()
     with redirect_stderr(err):
