@@ -12,7 +12,7 @@ from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.arm.diff import ADD, CHANGE, REMOVE, Change
 from draftgenie_azure.arm.operations import state_of
 from draftgenie_azure.arm.plan import CHANGE as CHANGED
-from draftgenie_azure.arm.plan import Entry
+from draftgenie_azure.arm.plan import DELETE, Entry
 from draftgenie_azure.errors import AzureError, VerificationError
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.bodies import domains as bodies
@@ -56,6 +56,18 @@ class Domains:
         return bool(self._wanted or self._recorded)
 
     @property
+    def gives_away(self) -> bool:
+        """Whether a name of this app is now wanted at another one."""
+        return any(self._wanted_by_any(name) for name in self._to_take_out())
+
+    def _wanted_by_any(self, name: str) -> list[CustomDomain]:
+        services = self._session.config.services.values()
+        return [domain for service in services for domain in service.custom_domains or [] if domain.name == name]
+
+    def _is_certificate_wanted(self, name: str) -> bool:
+        return any(domain.certificate == bodies.MANAGED for domain in self._wanted_by_any(name))
+
+    @property
     def _recorded(self) -> dict[str, str]:
         """Names that this deployment has bound -> id of the certificate; empty where there is none yet."""
         found = self._records.resources.get(self._key, {}).get("domains") or {}
@@ -79,6 +91,17 @@ class Domains:
         if changes:
             note = "as soon as the DNS records are there"
             plan.add(Entry(STEP, f"domains/{self._service.name}", self._app_id, CHANGED, changes=changes, note=note))
+        for name in [*self._to_take_out(), *(domain.name for domain in self._wanted)]:
+            record = self._records.resources.get(_KEY + name)
+            if record is None:
+                continue
+            if self._is_certificate_wanted(name):
+                self._records.ensured(
+                    _KEY + name, record["id"], record["api_version"], STEP, record.get("sent") or ""
+                )
+            elif record.get("created"):
+                plan.add(Entry(STEP, _KEY + name, record["id"], DELETE))
+                self._records.forget(_KEY + name)
 
     def settle(self) -> None:
         """Have the names bound with their certificates, as far as their DNS records allow.
@@ -274,7 +297,7 @@ class Domains:
 
     def _drop_certificate(self, name: str) -> None:
         record = self._records.resources.get(_KEY + name)
-        if record is None:
+        if record is None or self._is_certificate_wanted(name):
             return
         if record.get("created"):
             self._arm.delete(str(record["id"]), api_version=str(record["api_version"]))
@@ -306,6 +329,11 @@ def settle(session: Session, key: str, service: Service) -> None:
     domains = Domains(session, key, service)
     if domains.are_ours:
         domains.settle()
+
+
+def gives_away(session: Session, key: str, service: Service) -> bool:
+    """See `Domains.gives_away`."""
+    return Domains(session, key, service).gives_away
 
 
 def _same(one: object, other: object) -> bool:

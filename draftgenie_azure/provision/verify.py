@@ -94,8 +94,11 @@ class Verification:
                 hint = "Fix the service named, then run again."
                 raise VerificationError(f"{key}: {error.message}", hint=hint, details=error.details) from error
 
-        tasks = [partial(check, key, service) for key, service in self._config.services.items()]
-        side_by_side(tasks, width=self._control.parallelism)
+        services = self._config.services
+        givers = {key for key, service in services.items() if domains.gives_away(self._session, key, service)}
+        for keys in (givers, services.keys() - givers):  # a name is taken from one app before another one gets it
+            tasks = [partial(check, key, service) for key, service in services.items() if key in keys]
+            side_by_side(tasks, width=self._control.parallelism)
         return {"checks": dict(sorted(checks.items()))}
 
     def _check(self, key: str, service: Service) -> str:

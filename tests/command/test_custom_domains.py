@@ -100,11 +100,36 @@ def test_name_that_leaves_the_configuration_is_unbound_and_its_certificate_delet
     assert certificates(project, azure) == [HOST]
     project.change("services.web.custom_domains", None)
 
+    plan = project.run("--dry-run")
     project.deploy()
 
+    assert f"- managed_certificate/{HOST}: delete" in words(plan)
     assert bindings(project, azure) == []
     assert certificates(project, azure) == []
     assert not any(key.startswith("managed_certificate") for key in project.state()["resources"])
+    assert project.deploy().ran() == {}
+
+
+def test_name_moves_to_a_service_listed_earlier_with_its_certificate(project: Project, azure: Azure) -> None:
+    values = project.config()
+    web = values["services"]["web"]
+    values["services"] = {"first": dict(web), **values["services"]}
+    project.write(values)
+    project.deploy()
+    set_dns(project, azure)
+    project.change("services.web.custom_domains", [{"name": HOST}])
+    project.deploy()
+    project.change("services.web.custom_domains", None)
+    project.change("services.first.custom_domains", [{"name": HOST}])
+    since = len(project.requests())
+
+    plan = project.run("--dry-run")
+    project.deploy()
+
+    assert "managed_certificate" not in plan.text.replace("managedCertificates", "")
+    assert bindings(project, azure) == []
+    assert not [write for write in project.writes(since) if write.startswith("DELETE")]
+    assert certificates(project, azure) == [HOST]
     assert project.deploy().ran() == {}
 
 
