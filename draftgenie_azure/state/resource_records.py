@@ -112,8 +112,13 @@ class ResourceRecords:
         with self._mutex:
             record = self.resources.pop(key, None)
             if record is not None:
-                for operation in [one for one in self.operations if one.startswith(record["id"])]:
-                    del self.operations[operation]
+                self._forget_operations(str(record["id"]))
+
+    def _forget_operations(self, resource_id: str) -> None:
+        """Forget what goes on with a resource, in it (`/`), and what it does (`#`): builds of a registry."""
+        for operation in list(self.operations):
+            if operation == resource_id or operation.startswith((f"{resource_id}/", f"{resource_id}#")):
+                del self.operations[operation]
 
     def creating(self, key: str, resource_id: str, api_version: str, step: str) -> None:
         """Record, before the first write, that this lineage makes the resource."""
@@ -158,7 +163,8 @@ class ResourceRecords:
         """
         with self._mutex:
             record = self.resources.pop(key, {})
-            self.operations.pop(str(record.get("id", "")), None)
+            if record:
+                self._forget_operations(str(record["id"]))
             if purging is not None:
                 self.resources[key] = record | ORPHANED | {"purging": purging, "deleted_at": now()}
         self.save()
