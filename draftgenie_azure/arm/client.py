@@ -14,7 +14,7 @@ from draftgenie_azure.arm import preflight
 from draftgenie_azure.arm.ensure import Ensurer
 from draftgenie_azure.arm.listing import LiveResources
 from draftgenie_azure.arm.operations import Operations
-from draftgenie_azure.arm.resource import Resource, creation_id
+from draftgenie_azure.arm.resource import Resource, created_at, creation_id
 from draftgenie_azure.arm.shared_wait import SharedWait
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.run.schedule import side_by_side
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.resource_records import ResourceRecords
 
-__all__ = ["MANY", "ArmClient", "Resource", "creation_id"]
+__all__ = ["MANY", "ArmClient", "Resource", "created_at", "creation_id"]
 
 
 MANY = 3  # from so many resources of a type on, one listing tells of all

@@ -19,7 +19,7 @@ from draftgenie_azure.arm.operations import BAD_ENDS, state_of
 from draftgenie_azure.arm.outcome import Outcomes, failed
 from draftgenie_azure.arm.plan import CREATE, REPLACE, RESEND, UNCHANGED, Entry, is_pending, predicted
 from draftgenie_azure.arm.properties import traits
-from draftgenie_azure.arm.resource import CREATION_ID_TAG, creation_id
+from draftgenie_azure.arm.resource import CREATION_ID_TAG, created_at, creation_id
 from draftgenie_azure.arm.shared_wait import SharedWait
 from draftgenie_azure.arm.transport import Spent, is_busy
 from draftgenie_azure.errors import AzureError, DeployerError, OperationFailedError
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     Body = dict[str, Any]
 
 _LOOKS_AT_FAILED = 3  # a failed resource is at rest: one that still says it is busy then will not get ready
+_DATED = ("Microsoft.App/containerApps", "Microsoft.App/jobs")  # told by that from a later one of the same name
 _SUFFIX = "properties.template.revisionSuffix"
 _SECRETS = "properties.configuration.secrets"
 
@@ -402,6 +403,8 @@ class Ensurer:
             if record.get("creation_id") not in (None, creation_id(live)):
                 record["created"] = False  # somebody deleted ours and made another one under its name
             record["creation_id"] = creation_id(live)
+        if resource.type in _DATED and created_at(live) is not None:
+            record["created_at"] = created_at(live)
         self._tell(resource, look, live)
         theirs = self._answered(resource, look, live, is_known=known is not None)
         if theirs is not None:

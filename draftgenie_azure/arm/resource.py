@@ -67,6 +67,12 @@ class Resource:
         return ids.resource_type(self.id)
 
 
+def created_at(live: Mapping[str, Any] | None) -> str | None:
+    """When the resource was created, to the second, as far as it says so; Azure writes it with and without a zone."""
+    moment = str(((live or {}).get("systemData") or {}).get("createdAt") or "")
+    return moment[:19] or None
+
+
 def creation_id(live: Mapping[str, Any] | None) -> str | None:
     """The random id of the write that created the resource; None where there is no tag."""
     value = ((live or {}).get("tags") or {}).get(CREATION_ID_TAG)

@@ -11,7 +11,7 @@ import calendar
 import time
 
 from draftgenie_azure.arm import ids
-from draftgenie_azure.arm.client import creation_id
+from draftgenie_azure.arm.client import created_at, creation_id
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.teardown_checks import Checks
@@ -125,11 +125,18 @@ class Teardown:
         """Ids, in lower case, under which there is another resource now than the one that was created.
 
         The creation id, which is in a tag of the body that created a resource, tells them apart. A tag that somebody
-        removed is no other resource, unless the creation itself was never seen to succeed.
+        removed is no other resource, unless the creation itself was never seen to succeed. An app or a job has no such
+        tag: when it was created says it, where both times are known.
         """
         replaced = []
         for record in self._records.resources.values():
-            if not record.get("created") or "creation_id" not in record or not self._is_inside(str(record["id"])):
+            if not record.get("created") or not self._is_inside(str(record["id"])):
+                continue
+            if "created_at" in record:
+                found = created_at(self._arm.live.current(str(record["id"]), bulk=True))
+                if found is not None and found != record["created_at"]:
+                    replaced.append(str(record["id"]).lower())
+            if "creation_id" not in record:
                 continue
             live = self._arm.read(str(record["id"]), api_version=str(record["api_version"]))
             known = creation_id(live)

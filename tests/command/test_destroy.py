@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -443,6 +444,28 @@ def test_prune_of_an_earlier_vault_keeps_what_is_known_of_the_new_one(deployed: 
     assert deployed.state()["secrets"] == secrets
     assert not any(key.startswith("key_vault@") for key in deployed.state()["resources"])
     assert "0 ran" in deployed.run().text
+
+
+@pytest.mark.slow
+def test_app_that_somebody_else_made_under_the_same_name_stays(deployed: Project) -> None:
+    """An app has no tag of its creation; the time of it tells."""
+    record = deployed.state()["resources"]["container_app/rag_service"]
+    with deployed.azure() as azure:
+        body = azure.send("GET", record["id"], "2026-01-01").json()
+        azure.delete(record["id"], "2026-01-01")
+        time.sleep(1.1)  # the time is compared to the second
+        containers = [{"name": "main", "image": "nginx:1", "resources": {"cpu": 0.25, "memory": "0.5Gi"}}]
+        properties = {"environmentId": body["properties"]["environmentId"], "template": {"containers": containers}}
+        azure.send("PUT", record["id"], "2026-01-01", {"location": body["location"], "properties": properties})
+    before = len(deployed.requests())
+
+    result = deployed.run("--destroy", "--dry-run")
+
+    assert "keep   container_app/rag_service: what is there under this name now was created by" in result.text
+    assert "delete container_app/api_gateway" in result.text
+    assert deployed.run("--destroy", "--auto-approve").code == 1  # it uses the environment
+    assert deployed.writes(before) == []
+    assert _exists(deployed, record["id"], "2026-01-01")
 
 
 def test_forget_drops_the_record_and_keeps_the_resource(deployed: Project) -> None:
