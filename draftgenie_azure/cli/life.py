@@ -284,8 +284,9 @@ class Life:
         entry = self._history.find(int(target))
         later = [one for one in self._history.entries() if one["run"] > entry["run"]]
         record = self._state.last_success(images.STEP) or {}
+        jobs = (self._state.last_success("run_migrations") or {}).get("outputs", {}).get("jobs", [])
         with self._session(read_only=True) as session:
-            plan = rollback.plan(session, entry, later, record.get("outputs", {}))
+            plan = rollback.plan(session, entry, later, record.get("outputs", {}), jobs)
             facts = {"run": plan.run, "images": plan.images, "changes": plan.changes, "migrations": plan.migrations}
             self._tell_plan(plan.lines(), {"event": "rollback_plan", **facts})
             if not plan.changes:
@@ -299,8 +300,6 @@ class Life:
         if self._args.dry_run:
             return ()
         confirm(f"Go back to the images of run {plan.run}?", auto_approve=self._args.auto_approve)
-        migrated = self._state.last_success("run_migrations") or {}
-        jobs = migrated.get("outputs", {}).get("jobs", [])
         with self._locked():
             pin = {"run": plan.run, "since": now(), "images": plan.images, "jobs": jobs, "pending": True}
             self._state.state["pin"] = pin

@@ -14,7 +14,7 @@ from draftgenie_azure.provision.registry_data import RegistryData
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from draftgenie_azure.session import Session
@@ -48,7 +48,11 @@ class Rollback:
 
 
 def plan(
-    session: Session, entry: Mapping[str, Any], later: Sequence[Mapping[str, Any]], now: Mapping[str, Any]
+    session: Session,
+    entry: Mapping[str, Any],
+    later: Sequence[Mapping[str, Any]],
+    now: Mapping[str, Any],
+    jobs: Iterable[str] = (),
 ) -> Rollback:
     """Compare an earlier run's images with those of now.
 
@@ -56,6 +60,7 @@ def plan(
         entry: the run's entry in the history.
         later: the entries after it.
         now: outputs of `build_and_push_images`.
+        jobs: of the migrations that ran last, also in a run that was killed before its entry said so.
 
     Raises:
         DeployerError: the run has no image of a service that is built now.
@@ -75,7 +80,8 @@ def plan(
         if current != known["image"]:
             result.changes[key] = current
     before = set(entry.get("migrations", ()))
-    result.migrations = sorted({name for one in later for name in one.get("migrations", ())} - before)
+    since = {name for one in later for name in one.get("migrations", ())} | set(jobs)
+    result.migrations = sorted(since - before)
     return result
 
 

@@ -7,7 +7,7 @@ import os
 import pytest
 from azurite import Azurite
 from by_hand import delete_image
-from project import Project
+from project import Project, wait_for
 
 
 def _image(project: Project, service: str = "rag_service") -> str:
@@ -128,6 +128,29 @@ def test_migration_since_refuses_the_rollback_unless_the_newer_schema_is_accepte
     assert "--accept-newer-schema" in refused.text
     assert accepted.code == 0, accepted.text
     assert deployed.executions() == executions
+
+
+@pytest.mark.slow
+def test_migration_of_a_killed_run_refuses_the_rollback_as_well(deployed: Project) -> None:
+    """The history has the migrations of a run at its end; the state knows what ran before."""
+    (path,) = list((deployed.directory / "examples/draftgenie").glob("**/speaker*/**/package.json"))[:1]
+    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    before = deployed.state()["steps"]["run_migrations"]["outputs"]
+    fault = {"method": "GET", "path": "*/revisions*", "status": 503, "code": "ServiceUnavailable"}
+    with deployed.start(*deployed.faults(fault)) as process:
+        wait_for(
+            lambda: deployed.state()["steps"]["run_migrations"].get("outputs", before) != before,
+            process,
+            "the migration did not run",
+        )
+        process.kill()
+        process.wait()
+
+    result = deployed.run("--rollback", "1", "--auto-approve")
+
+    assert result.code == 1
+    assert "--accept-newer-schema" in result.text
+    assert "pin" not in deployed.state()
 
 
 @pytest.mark.slow
