@@ -483,6 +483,13 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         """Absolute paths of the command's own files, which are in no build context."""
         return self.decider.own_files
 
+    def keeps_pin(self) -> bool:
+        """Whether a rollback stays in force although the images' step runs: its source is as it was."""
+        if not self.state.state.get("pin"):
+            return False
+        with self.deciding:
+            return self.decider.is_source_unchanged(step_named(provision.images.STEP), self.outputs)
+
     @idempotent_step("check_prerequisites")
     def _step_check_prerequisites(self) -> dict[str, Any]:
         return super()._step_check_prerequisites()

@@ -90,6 +90,10 @@ class DraftGenieDeployer:
         """Absolute paths of the command's own files, which are in no build context."""
         return tuple(self.config.raw.paths)
 
+    def keeps_pin(self) -> bool:
+        """Whether a rollback stays in force although the images' step runs: its source is as it was."""
+        return False
+
     def warn(self, text: str) -> None:
         """Log a warning that the summary repeats."""
         if text not in self.warnings:
@@ -187,7 +191,8 @@ class DraftGenieDeployer:
         """Tags are made from content: what has an image is not built again."""
         step = "build_and_push_images"
         images, self.packed = provision.images.build(
-            self.session, self.inputs(step), own_files=self.own_files(), force=step in self.forced
+            self.session, self.inputs(step), own_files=self.own_files(), force=step in self.forced,
+            keep_pin=self.keeps_pin(),
         )
         return images
 

@@ -202,6 +202,20 @@ class Decider:
         )
         return comparison.reasons() or ["the recorded hash is not that of its lines"], comparison.lines()
 
+    def is_source_unchanged(self, step: Step, outputs: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Whether nothing but this command changed since a step's last success, and nobody asked for the step by name.
+
+        Lines of another format cannot be compared: that is a change of this command, too.
+        """
+        success = self.state.last_success(step.name)
+        if success is None or step.name in self.force_steps or self.live_reasons.get(step.name):
+            return False
+        if success.get("hash_format") != HASH_FORMAT:
+            return True
+        before, after = success.get("dependencies", {}), self.hasher.dependencies(step, outputs)
+        changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+        return all(name.startswith("tool:") for name in changed)
+
     def add_reason(self, step: str, reason: str) -> None:
         """Have a step run for what was found at its resources."""
         reasons = self.live_reasons.setdefault(step, [])

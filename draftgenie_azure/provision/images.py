@@ -75,19 +75,20 @@ class Builder(Protocol):
 
 
 def build(
-    session: Session, inputs: Mapping[str, Outputs], *, own_files: tuple[str, ...], force: bool
+    session: Session, inputs: Mapping[str, Outputs], *, own_files: tuple[str, ...], force: bool, keep_pin: bool = False
 ) -> tuple[Outputs, dict[str, str]]:
     """Build and push the images of the services that are built.
 
     Args:
         own_files: absolute paths of the command's own files, which are in no build context.
         force: build although the tag exists.
+        keep_pin: leave a rollback in force: what the images are made of is as it was.
 
     Returns:
         The images by service, and the dependencies on the very bytes that were packed.
     """
     pin = session.records.document.get("pin")
-    if pin and pin.get("pending"):
+    if pin and (keep_pin or pin.get("pending")):
         return {key: dict(image) for key, image in pin["images"].items()}, {}
     if pin:  # this step runs again: the source changed, or it was forced
         session.warn(f"images are no longer pinned to those of run {pin.get('run')}: they are built from the source")

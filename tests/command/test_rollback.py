@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -84,6 +85,29 @@ def test_rollback_without_the_step_that_brings_images_is_refused(deployed: Proje
     assert result.code == 1
     assert "deployment.skip_build switches it off" in result.text
     assert deployed.state() == before
+
+
+@pytest.mark.slow
+def test_upgrade_of_the_command_does_not_end_a_rollback(changed: Project) -> None:
+    """Its own files are no source: neither they nor a run of every step bring back the images that were left."""
+    assert changed.run("--rollback", "1", "--auto-approve").code == 0
+    old = _image(changed)
+    document = changed.state()
+    record = document["steps"]["build_and_push_images"]
+    (tool, *_) = [name for name in record["dependencies"] if name.startswith("tool:")]
+    record["dependencies"][tool] = record["dependency_hash"] = "0" * 64
+    changed.state_file.write_text(json.dumps(document), encoding="utf-8")
+
+    upgraded = changed.deploy()
+    every = changed.run("--force-all")
+
+    assert "build_and_push_images" in upgraded.ran()
+    assert every.code == 0, every.text
+    assert _image(changed) == old
+    assert changed.state()["pin"]["run"] == 1
+    named = changed.run("--force-step", "build_and_push_images")
+    assert named.code == 0, named.text
+    assert "no longer pinned" in named.text
 
 
 def test_dry_run_shows_the_images_and_writes_nothing(changed: Project) -> None:
