@@ -272,7 +272,7 @@ def started(
 def test_closed_terminal_interrupts_and_the_next_run_finishes(project: Project) -> None:
     """SIGHUP, and nowhere to write to: the state is saved all the same."""
     master, slave = os.openpty()
-    command = [sys.executable, "-c", SESSION, *project.command(*project.faults(scale=0.006))]
+    command = [sys.executable, "-c", SESSION, *project.command("--auto-approve", *project.faults(scale=0.006))]
     with started(project, command, slave, start_new_session=True) as process:
         os.close(slave)
         wait_for_server(project, process)
