@@ -95,7 +95,7 @@ def test_state_that_somebody_changed_in_mid_run_is_not_overwritten(project: Proj
         _, err = process.communicate(timeout=60)
 
     assert process.returncode == 1, err
-    assert "was changed by somebody else" in err
+    assert "was changed by another run" in err
     assert project.state_file.read_bytes() == stranger
     restored = follow(project, err)
     assert restored.code == 0, restored.text
