@@ -99,18 +99,19 @@ def test_plan_that_grew_while_the_question_was_open_is_not_carried_out(deployed:
 @pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
 def test_prune_asks(deployed: Project, answer: bytes, code: int) -> None:
     """The orphan is named above the question."""
-    document = deployed.state()
-    app = document["resources"]["container_app/qdrant"]
-    app |= {"orphaned": True, "orphaned_at": "2026-11-01T00:00:00Z"}
-    deployed.state_file.write_text(json.dumps(document), encoding="utf-8")
+    deployed.change("services.extra", {"image": "nginx:1.27", "port": 8080})
+    deployed.deploy()
+    app = deployed.state()["resources"]["container_app/extra"]
+    deployed.change("services.extra", None)
+    deployed.deploy()
     before = len(deployed.requests())
 
     ended, shown = _answer(deployed, ["--prune"], answer)
 
     assert ended == code, shown
-    assert shown.index("delete container_app/qdrant") < shown.index("[y/N]")
+    assert shown.index("delete container_app/extra") < shown.index("[y/N]")
     assert deployed.writes(before) == ([f"DELETE {app['id']}"] if code == 0 else [])
-    assert ("container_app/qdrant" in deployed.state()["resources"]) == (code != 0)
+    assert ("container_app/extra" in deployed.state()["resources"]) == (code != 0)
 
 
 @pytest.mark.slow
