@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         ci_views,
         columns,
         completion,
+        help_page,
         life,
         live,
         plan_view,

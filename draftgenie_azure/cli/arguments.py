@@ -14,7 +14,7 @@ from draftgenie_azure.steps import STEP_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 _COMMANDS = (
@@ -40,6 +40,11 @@ class _Parser(argparse.ArgumentParser):
         if fault:
             self.error(fault)
         return parsed
+
+    def format_help(self) -> str:
+        """Return the page of `--help`, by the size of the terminal, which no other command needs to know."""
+        self.formatter_class = cli.help_page.HelpPage
+        return super().format_help()
 
     def error(self, message: str) -> Any:
         """Bad usage is a failure like any other."""
@@ -162,55 +167,72 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     """The flags, in groups."""
     parser = _Parser(
         prog=COMMAND,
+        usage="%(prog)s [--config PATH]... [flag]...",
         description=description,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=110, max_help_position=30),
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),  # made for each flag; asks no terminal
     )
-    add = parser.add_argument
-    add("--version", action="version", version=f"%(prog)s {VERSION}")
-    what = parser.add_argument_group("what to do")
-    add = what.add_argument
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+    for title, add_flags in _GROUPS.items():
+        add_flags(parser.add_argument_group(title).add_argument)
+    return parser
+
+
+def _configuration(add: Callable[..., Any]) -> None:
     files = "configuration (default config.yaml); later files override earlier ones"
     add("--config", action="append", metavar="PATH", help=files)
     add("--env-file", metavar="PATH", help="variables for ${NAME} from a file; the process environment wins")
+
+
+def _deployment(add: Callable[..., Any]) -> None:
     dry = "say what would run and why, and which properties would change; write nothing anywhere"
     add("--dry-run", action="store_true", help=dry)
     detailed = "with --dry-run: exit 2 when something would run, or with --refresh when something drifted"
     add("--detailed-exitcode", action="store_true", help=detailed)
+    expected = "run only if the plan, made again under the lock, is the one that was reviewed"
+    add("--expect-plan", type=_value, metavar="ID", help=expected)
     looked = "look at every resource before deciding, and repair what differs; default deployment.refresh"
     add("--refresh", action="store_true", default=None, help=looked)
     add("--no-refresh", dest="refresh", action="store_false", help="do not, whatever deployment.refresh says")
-    expected = "run only if the plan, made again under the lock, is the one that was reviewed"
-    add("--expect-plan", type=_value, metavar="ID", help=expected)
     forced = "run STEP whatever changed; repeatable"
     add("--force-step", action="append", type=_step, default=[], metavar="STEP", help=forced)
     add("--force-all", action="store_true", help="run every step")
-    add("--reset-state", action="store_true", help="put a dated copy of the state aside, clear it and exit")
-    add("--status", action="store_true", help="show the recorded state")
     add("--adopt", action="store_true", help="take over a group that another state manages, and restrict access")
-    restored = "put an earlier copy of the state, or an emergency state file, back"
-    add("--prune", action="store_true", help="delete what left the configuration; asks")
-    add("--destroy", action="store_true", help="delete what this deployment created; keeps what holds data; asks")
-    add("--include-data", action="store_true", help="with --prune or --destroy: what holds data, too")
-    add("--purge", action="store_true", help="with --destroy: also purge the deleted vault, so that its name is free")
-    add("--forget", type=_value, metavar="KEY", help="drop the record of a resource from the state; the resource stays")
+    add("--parallelism", type=_count, metavar="N", help="steps and resources in flight; 1 runs the steps in order")
+    waited = "wait so long for another run's lock (30, 90s, 10m, 1h); default 0: refused at once"
+    add("--lock-timeout", type=_seconds, default=0.0, metavar="DURATION", help=waited)
+    add("--auto-approve", action="store_true", help="never ask")
+    add("--resume", action="store_true", help="accepted for older callers: a run always resumes")
+
+
+def _inspection(add: Callable[..., Any]) -> None:
+    add("--status", action="store_true", help="show the recorded state")
+    add("--history", nargs="?", type=_run, const=0, metavar="RUN", help="show the runs so far, or one of them")
+    add("--logs", type=_value, metavar="SERVICE", help="show the log of a service's running replicas")
+    add("--follow", action="store_true", help="with --logs: go on until Ctrl-C")
+
+
+def _life(add: Callable[..., Any]) -> None:
     back = "deploy the images of an earlier run again; `off` ends that; asks"
     add("--rollback", type=_run_or_off, metavar="RUN", help=back)
     newer = "with --rollback: although migrations ran since"
     add("--accept-newer-schema", action="store_true", help=newer)
     add("--rotate-secret", type=_value, metavar="NAME", help="give a generated secret a new value, and deploy it; asks")
-    add("--history", nargs="?", type=_run, const=0, metavar="RUN", help="show the runs so far, or one of them")
-    add("--logs", type=_value, metavar="SERVICE", help="show the log of a service's running replicas")
-    add("--follow", action="store_true", help="with --logs: go on until Ctrl-C")
+    add("--prune", action="store_true", help="delete what left the configuration; asks")
+    add("--destroy", action="store_true", help="delete what this deployment created; keeps what holds data; asks")
+    add("--include-data", action="store_true", help="with --prune or --destroy: what holds data, too")
+    add("--purge", action="store_true", help="with --destroy: also purge the deleted vault, so that its name is free")
+    add("--forget", type=_value, metavar="KEY", help="drop the record of a resource from the state; the resource stays")
+
+
+def _state(add: Callable[..., Any]) -> None:
+    add("--reset-state", action="store_true", help="put a dated copy of the state aside, clear it and exit")
+    restored = "put an earlier copy of the state, or an emergency state file, back"
     add("--restore-state", type=_value, metavar="FILE", help=restored)
     add("--move-state", choices=("local", "blob"), help="move the state to the other storage")
-    waited = "wait so long for another run's lock (30, 90s, 10m, 1h); default 0: refused at once"
-    add("--lock-timeout", type=_seconds, default=0.0, metavar="DURATION", help=waited)
     add("--force-unlock", action="store_true", help="break another run's lock on a state in a blob; asks")
-    add("--parallelism", type=_count, metavar="N", help="steps and resources in flight; 1 runs the steps in order")
-    add("--resume", action="store_true", help="accepted for older callers: a run always resumes")
-    add("--auto-approve", action="store_true", help="never ask")
-    shown = parser.add_argument_group("what to show")
-    add = shown.add_argument
+
+
+def _output(add: Callable[..., Any]) -> None:
     output = "lines for people, or one JSON event a line"
     add("--output", choices=("auto", "plain", "json"), default="auto", help=output)
     add("--report", type=_report, metavar="PATH", help="also write what happened as .html, .md or .json")
@@ -219,4 +241,13 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     add("--verbose", action="store_true", help="log to the terminal too")
     completed = "print the script that makes a shell complete this command, and exit"
     add("--completion", action=_Completion, choices=("bash", "zsh", "fish"), help=completed)
-    return parser
+
+
+_GROUPS = {
+    "configuration": _configuration,
+    "deploy (the default)": _deployment,
+    "look": _inspection,
+    "go back, rotate, delete": _life,
+    "the state": _state,
+    "output": _output,
+}
