@@ -389,9 +389,10 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
     def _begin(self) -> None:
         """Check whose the state is, look once at what exists, and write down what this run goes by."""
         self._look_around()
-        self.state.state["target"] = cli.target.recorded(self.session)
-        self.decider.begin_run(self._forcing[2])
-        self.state.save()
+        with self.state.mutex:
+            self.state.state["target"] = cli.target.recorded(self.session)
+            self.decider.begin_run(self._forcing[2])
+            self.state.save()
 
     def _look_around(self) -> None:
         """Whose state and group these are, and what of the recorded resources is gone: reasons to run a step."""
@@ -455,7 +456,8 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
     def _mark_completed(self, step: Step, decision: Decision, outputs: dict[str, Any], seconds: float) -> None:
         dependencies = as_packed(decision.dependencies, self.packed) if step.images else decision.dependencies
         if step.images and self.state.state.get("pin"):
-            self.state.state["pin"]["pending"] = False  # from here on a change of the source ends it
+            with self.state.mutex:
+                self.state.state["pin"]["pending"] = False  # from here on a change of the source ends it
         self.state.mark_step_completed(
             step.name,
             step_hash(dependencies),

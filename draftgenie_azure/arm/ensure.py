@@ -262,7 +262,7 @@ class Ensurer:
             if live is None:
                 self._records.creating(resource.key, resource.id, resource.api_version, step)
                 if resource.has_creation_id:
-                    self._records.resources[resource.key]["creation_id"] = look.wanted["tags"][CREATION_ID_TAG]
+                    self._records.add_facts(resource.key, creation_id=look.wanted["tags"][CREATION_ID_TAG])
             began = time.monotonic()
             try:
                 look.reply = self._write(resource, look)
@@ -396,15 +396,16 @@ class Ensurer:
         record = self._records.resources.get(resource.key, {})
         known = self._baselines.get(resource.key, resource.id, str(wanted))
         self._records.ensured(resource.key, resource.id, resource.api_version, step, str(wanted))
-        record = self._records.resources[resource.key]
+        facts: dict[str, Any] = {}
         if resource.secret_digest is not None:
-            record["secret_digest"] = resource.secret_digest
+            facts["secret_digest"] = resource.secret_digest
         if resource.has_creation_id and creation_id(live) is not None:
             if record.get("creation_id") not in (None, creation_id(live)):
-                record["created"] = False  # somebody deleted ours and made another one under its name
-            record["creation_id"] = creation_id(live)
+                facts["created"] = False  # ours was deleted, and another one made under its name
+            facts["creation_id"] = creation_id(live)
         if resource.type in _DATED and created_at(live) is not None:
-            record["created_at"] = created_at(live)
+            facts["created_at"] = created_at(live)
+        self._records.add_facts(resource.key, **facts)
         self._tell(resource, look, live)
         theirs = self._answered(resource, look, live, is_known=known is not None)
         if theirs is not None:
@@ -479,7 +480,7 @@ class Ensurer:
         wanted = Digests.of(diff.leaves(resource.type, look.wanted, creating=False), self._salt)
         self._records.ensured(resource.key, resource.id, resource.api_version, step, str(wanted))
         if resource.secret_digest is not None:
-            self._records.resources[resource.key]["secret_digest"] = resource.secret_digest
+            self._records.add_facts(resource.key, secret_digest=resource.secret_digest)
         if look.action == UNCHANGED:
             assert live is not None
             return self._with_creation_id(resource, live)

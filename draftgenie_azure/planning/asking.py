@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 _BUILDS = "build_and_push_images"
 _WRITES_NOTHING = "verify_deployment"
-_MEMORY = "asked"  # in the state: key -> what was asked last and would be taken
 # Record -> the key of the configuration that it is made from.
 _KEYS = {
     "resource_group": "azure.resource_group", "identity": "azure.identity_name", "log_analytics": "monitoring",
@@ -107,7 +106,8 @@ def foresee(steps: Sequence[Step], decider: Decider, session: Opened, deployer: 
         session: of the run.
         deployer: makes whoever has the steps' bodies, of a session for planning.
     """
-    plan, records = Plan(), memory_of(session.records.document)
+    with session.records.mutex:
+        plan, records = Plan(), memory_of(session.records.document)
     arm = session.arm.for_planning(plan, records)
     quiet = {"arm": arm, "records": records, "on_warning": lambda text: None}
     planner = deployer(dataclasses.replace(session, **quiet))  # type: ignore[type-var]  # a dataclass, by its protocol
@@ -126,7 +126,7 @@ def ask(session: Opened, plan: Plan) -> Answers:
     Raises:
         AuthenticationError: the token is not accepted.
     """
-    answers, memory = Answers(), session.records.document.setdefault(_MEMORY, {})
+    answers, memory = Answers(), session.records.asked
     salt = str(session.records.document.get("salt", ""))
     steps = {entry.key: entry.step for entry in plan.entries}
     questions = [Question(key, resource_id, body) for key, (resource_id, body) in sorted(plan.bodies.items())]
@@ -135,7 +135,7 @@ def ask(session: Opened, plan: Plan) -> Answers:
     tasks = [partial(session.arm.would_take, question, where) for question in questions]
     for answer in side_by_side(tasks, width=session.control.parallelism):
         if answer.error is None:
-            memory[answer.question.key] = answer.question.digest(salt)
+            session.records.would_be_taken(answer.question.key, answer.question.digest(salt))
         elif answer.stops:
             step = steps[answer.question.key]
             answers.refused.setdefault(step, []).append(_named(answer))

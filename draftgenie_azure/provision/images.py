@@ -92,7 +92,7 @@ def build(
         return {key: dict(image) for key, image in pin["images"].items()}, {}
     if pin:  # this step runs again: the source changed, or it was forced
         session.warn(f"images are no longer pinned to those of run {pin.get('run')}: they are built from the source")
-        del session.records.document["pin"]
+        session.records.keep("pin", None)
     requests = list(_requests(session, own_files, force))
     if not requests:
         return {}, {}

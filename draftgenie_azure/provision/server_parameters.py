@@ -76,7 +76,7 @@ class ServerParameters:
         inside = f"{self._server_id}/".lower()
         names = [
             ids.last_name(record["id"])
-            for key, record in self._records.resources.items()
+            for key, record in list(self._records.resources.items())
             if key.startswith((_PREFIX, _EXTENSIONS_KEY)) and str(record["id"]).lower().startswith(inside)
         ]
         return sorted(name for name in names if name not in wanted)

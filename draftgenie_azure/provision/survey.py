@@ -44,7 +44,7 @@ def check_left_behind(session: Session, is_forced: Callable[[str], bool]) -> Non
         if record is None or record.get("orphaned") or (name or "").lower() == str(record["name"]).lower():
             continue
         if is_forced(step):
-            record["orphaned"] = True
+            session.records.add_facts(key, orphaned=True)
             session.warn(f"{key} {record['name']} is left behind in Azure")
             continue
         now_called = f"is called {name} in the configuration" if name else "is no longer in the configuration"
@@ -78,7 +78,7 @@ def look(session: Session) -> None:
     # One that belongs to no step (the deployer's own) is no reason for any.
     roles = [
         record
-        for key, record in records.items()
+        for key, record in list(records.items())
         if key.startswith(_ROLES) and record["step"] and _is_inside(session, record)
     ]
     tasks += [partial(live.current, record["id"]) for record in roles]
@@ -109,7 +109,7 @@ def find_gone(session: Session) -> Iterator[tuple[str, str]]:
     # One that was never seen whole is being made by a step that did not complete anyway.
     seen = {
         key: record
-        for key, record in records.items()
+        for key, record in list(records.items())
         if (record.get("sent") or record.get("body")) and not record.get("orphaned")
     }
     listed = _listed(session) if any(ids.is_top_level(record["id"]) for record in seen.values()) else frozenset()
@@ -124,7 +124,7 @@ def find_gone(session: Session) -> Iterator[tuple[str, str]]:
 
 def unknown(session: Session) -> list[str]:
     """Ids of the resources in the group that this deployment does not record."""
-    known = {record["id"].lower() for record in session.records.resources.values()}
+    known = {record["id"].lower() for record in list(session.records.resources.values())}
     version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
     listing = session.arm.live.listed(f"{session.scope.group}/resources", api_version=version)
     return sorted(str(item["id"]) for item in listing if str(item["id"]).lower() not in known)

@@ -129,7 +129,7 @@ class Teardown:
         tag: when it was created says it, where both times are known.
         """
         replaced = []
-        for record in self._records.resources.values():
+        for record in list(self._records.resources.values()):
             if not record.get("created") or not self._is_inside(str(record["id"])):
                 continue
             if "created_at" in record:
@@ -276,7 +276,7 @@ class Teardown:
         """Whether another vault, registry or server is in use: what the state says is about that one."""
         return item.type in (VAULT, REGISTRY, SERVER) and any(
             ids.resource_type(str(record["id"])) == item.type and key != item.key and not record.get("orphaned")
-            for key, record in self._records.resources.items()
+            for key, record in list(self._records.resources.items())
         )
 
     # --- purge ---

@@ -168,7 +168,7 @@ class Vault:
         body = {"properties": {"value": "used", "attributes": {"enabled": False}}}
         self._arm.send(f"{self.id}/secrets/{staged}", body)
         self._values.pop(staged, None)
-        self._records.secrets.pop(staged, None)
+        self._records.secret_removed(staged)
 
     def ensure_composed(self, name: str, template: str, plain: Mapping[str, str], versions: Mapping[str, str]) -> str:
         """Have the vault hold a text in which other secrets stand.

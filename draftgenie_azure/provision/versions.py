@@ -42,7 +42,7 @@ def problems(session: Session, providers: Mapping[str, Mapping[str, Any]]) -> It
             session.warn(f"{namespace}: {_cloud(session)} does not serve the API version {pinned}; {version} is used")
         for type_ in types:
             yield from _elsewhere(provider, type_, wanted[type_], session.config)
-    session.records.document["api_versions"] = chosen
+    session.records.keep("api_versions", chosen)
 
 
 def _types(config: Config) -> dict[str, str]:

@@ -74,6 +74,11 @@ class ResourceRecords:
         return self._section("rotating")
 
     @property
+    def asked(self) -> dict[str, str]:
+        """Key of a resource -> digest of the body that Azure said last that it would take."""
+        return self._section("asked")
+
+    @property
     def operations(self) -> dict[str, dict[str, Any]]:
         """Operations that Azure accepted and that had not ended when last seen, by resource id."""
         return self._section("operations")
@@ -84,8 +89,21 @@ class ResourceRecords:
         return str(self.document["salt"])
 
     def _section(self, name: str) -> dict[str, Any]:
-        section: dict[str, Any] = self.document.setdefault(name, {})
+        with self._mutex:
+            section: dict[str, Any] = self.document.setdefault(name, {})
         return section
+
+    def keep(self, name: str, value: Any) -> None:
+        """Record a further fact of the whole deployment; the next save writes it.
+
+        Args:
+            value: what JSON can hold; None removes the fact.
+        """
+        with self._mutex:
+            if value is None:
+                self.document.pop(name, None)
+            else:
+                self.document[name] = value
 
     # --- resources ---
 
@@ -138,10 +156,14 @@ class ResourceRecords:
             # Several steps may touch an app; it belongs to the one that made it.
             record |= self._record(resource_id, api_version, record["step"]) | {"sent": sent}
 
-    def note(self, key: str, **facts: Any) -> None:
-        """Keep further facts with a resource's record, and save."""
+    def add_facts(self, key: str, **facts: Any) -> None:
+        """Keep further facts with a resource's record; the next save writes them."""
         with self._mutex:
             self.resources[key] |= facts
+
+    def note(self, key: str, **facts: Any) -> None:
+        """Keep further facts with a resource's record, and save."""
+        self.add_facts(key, **facts)
         self.save()
 
     def _record(self, resource_id: str, api_version: str, step: str) -> dict[str, Any]:
@@ -169,6 +191,11 @@ class ResourceRecords:
                 self.resources[key] = record | ORPHANED | {"purging": purging, "deleted_at": now()}
         self.save()
 
+    def would_be_taken(self, key: str, digest: str) -> None:
+        """Record that Azure would take a resource's body; the next save writes it."""
+        with self._mutex:
+            self.asked[key] = digest
+
     # --- secrets ---
 
     def secret_stored(self, name: str, record: dict[str, Any]) -> None:
@@ -176,6 +203,11 @@ class ResourceRecords:
         with self._mutex:
             self.secrets[name] = record
         self.save()
+
+    def secret_removed(self, name: str) -> None:
+        """Forget what the vault held under a name; the next save keeps that."""
+        with self._mutex:
+            self.secrets.pop(name, None)
 
     def rotated(self, name: str) -> None:
         """Record that a secret has its new value, and save."""
