@@ -52,11 +52,10 @@ from threading import RLock
 from deployer import DraftGenieDeployer
 from draftgenie_azure import cli, planning, provision, run
 from draftgenie_azure import state as state_package
-from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_on, validity_digest, values_digest
+from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_on
 from draftgenie_azure.changes.dependencies import step_hash
-from draftgenie_azure.cli import process
-from draftgenie_azure.cli import views as report
-from draftgenie_azure.cli.arguments import build_parser, is_of_life, kind_of_run
+from draftgenie_azure.cli import process, views
+from draftgenie_azure.cli.arguments import build_parser, is_of_life
 from draftgenie_azure.cli.outputs import is_coloured, open_reporter, wanted_output
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import raw as configuration
@@ -77,7 +76,7 @@ from draftgenie_azure.state.local_file import LocalBackend
 from draftgenie_azure.state.resource_records import ResourceRecords, now
 from draftgenie_azure.state.store import StateStore
 from draftgenie_azure.state.target import offline_target
-from draftgenie_azure.steps import STEP_NAMES, STEPS, step_named
+from draftgenie_azure.steps import STEPS, step_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ class StateManager(StateStore):
         tolerant: bool = False,
     ) -> None:
         self._logger = logger
-        self._values, self._directory, paths = _values_and_paths(config)
+        self._values, self._directory, paths = _parts_of(config)
         self.storage_type = storage or self._determine_storage_type()
         state_file = os.path.expanduser(str(self._advanced("state_file") or STATE_FILE))
         path = os.path.join(self._directory, state_file)
@@ -187,11 +186,10 @@ class StateManager(StateStore):
         self.store()
 
 
-def _values_and_paths(config: Any) -> tuple[Mapping[str, Any], str, list[str]]:
+def _parts_of(config: Any) -> tuple[Mapping[str, Any], str, list[str]]:
+    """Values, directory and paths of a configuration in any of its forms."""
     raw = getattr(config, "raw", config)
-    if isinstance(raw, RawConfig):
-        return raw.values, raw.directory, raw.paths
-    return config, os.getcwd(), []
+    return (raw.values, raw.directory, raw.paths) if isinstance(raw, RawConfig) else (config, os.getcwd(), [])
 
 
 # ------------------------------------------------------------------------------------------------------------ decorator
@@ -238,8 +236,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         force_steps: names, or a mapping of name to bool.
         force_all: run every step.
         reporter: told of every event; lines for people unless given.
-        log_file: where the logger writes to; it is in no build context.
-        decider: by the state as loaded under the lock that is held already; made by `deploy` unless given.
+        decider: decides by the state; made from it unless given.
     """
 
     def __init__(
@@ -252,26 +249,17 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         force_all: bool = False,
         *,
         reporter: Reporter | None = None,
-        log_file: str | None = None,
         decider: Decider | None = None,
     ) -> None:
         super().__init__(config, logger, dry_run)
         self.state = state_manager or StateManager(config, logger)
         self.reporter = reporter or open_reporter("plain", os.environ)
-        self._forcing = (force_steps, force_all, log_file)
-        self.decider = decider or self._new_decider()
+        self.decider = decider or Decider(STEPS, config.raw, self.state, force_steps=force_steps, force_all=force_all)
         self.deciding = RLock()
         self.progress = cli.progress.Progress(self.reporter, self.state)
         self.foreseen: Planned | None = None  # what this run would write, where a plan of it was made before
         self.ran: dict[str, tuple[list[str], float]] = {}
         self._failures: list[DeployerError] = []
-
-    def _new_decider(self) -> Decider:
-        """Decide by the state as it is now."""
-        force_steps, force_all, log_file = self._forcing
-        return Decider(
-            STEPS, self.config.raw, self.state, force_steps=force_steps, force_all=force_all, log_file=log_file
-        )
 
     def deploy(self, control: RunControl | None = None) -> bool:
         """Run what must run, each step as soon as those it needs are done; every success is recorded at once.
@@ -291,7 +279,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             return not any(decision.runs for decision in self.decider.plan().values())
         if not self.state.is_locked:
             with self.state.locked():
-                self.decider = self._new_decider()  # the state was loaded again
+                self.decider = self.decider.again()  # the state was loaded again
                 return self.deploy(control)
         self.control = control or run.control.RunControl(self.config.deployment.parallelism)
         self.control.lock_held = self.state.lock_held
@@ -307,7 +295,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             raise
         except BaseException:  # a stop, or a fault of the program, which would hide what failed before
             for failure in self._failures if self.state.failure is None else [self.state.failure]:
-                self.reporter.error(failure, log=self._forcing[2])
+                self.reporter.error(failure, log=self.decider.log_file)
             raise
         finally:
             self.close()
@@ -391,7 +379,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self._look_around()
         with self.state.mutex:
             self.state.state["target"] = cli.target.recorded(self.session)
-            self.decider.begin_run(self._forcing[2])
+            self.decider.begin_run()
             self.state.save()
 
     def _look_around(self) -> None:
@@ -556,10 +544,9 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     """Deploy what changed. Where nothing did, Azure is not asked and nothing of its SDK imported."""
     began = time.monotonic()
     state = StateManager(raw)
-    decider, config, plan = _decided(args, raw, state)
-    asks = args.refresh or args.expect_plan
-    if not asks and not any(decision.runs for decision in plan.values()):
-        return _nothing_to_do(plan, state, reporter, began)
+    decider, config, plan = cli.deciding.decide(args, raw, state)
+    if not (args.refresh or args.expect_plan or any(decision.runs for decision in plan.values())):
+        return cli.ending.nothing_to_do(plan, state, reporter, began)
     cli.preflight.check(args, decider, plan, state, reporter)
     config = config or configuration.validate(raw)
     logger = run.log.open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
@@ -572,30 +559,35 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         state_package.rescue.check_rescued(state)
         state.put_earlier_aside()
         cli.state_commands.tell_notices(state, reporter)
-        # What was decided without the lock may be done by now, by the run that had it.
-        decider = _decider(args, raw, state)
-        plan = decider.plan()
-        state.check_target(offline_target(raw))
-        if args.rotate_secret:  # saved with what else the run goes by, so that no refusal leaves it behind
-            state.state.setdefault("rotating", {})[args.rotate_secret] = "requested"
-        found: Planned | None = None
-        if asks:
-            found = _planned(args, config, state, plan, reporter)
-            cli.preflight.check_expected(args.expect_plan, found)
-            plan = found.decisions
-            decider.add_reasons(found.looked)
-            for text in found.kept():
-                reporter.message(text, level="note")
+        deployer, plan = _prepared(args, config, logger, state, reporter)
         if not any(decision.verdict in ("run", "fault", "blocked") for decision in plan.values()):
-            return _nothing_to_do(plan, state, reporter, began)
-        deployer = IdempotentDraftGenieDeployer(
-            config, logger, False, state, args.force_step, args.force_all,
-            reporter=reporter, log_file=args.log_file, decider=decider,
-        )  # fmt: skip
-        deployer.adopt = args.adopt
-        deployer.repair = bool(args.refresh)
-        deployer.foreseen = found if found is not None and found.asked else None
-        return _deploy(deployer, plan, args, began)
+            return cli.ending.nothing_to_do(plan, state, reporter, began)
+        return cli.ending.carry_out(deployer, plan, args, began)
+
+
+def _prepared(
+    args: argparse.Namespace, config: Config, logger: logging.Logger, state: StateManager, reporter: Reporter
+) -> tuple[IdempotentDraftGenieDeployer, dict[str, Decision]]:
+    """The deployer of a run that holds the lock, and what it will run.
+
+    What was decided without the lock may be done by now, by the run that had it.
+    """
+    decider = cli.deciding.new_decider(args, config.raw, state)
+    plan = decider.plan()
+    state.check_target(offline_target(config.raw))
+    if args.rotate_secret:  # saved with what else the run goes by, so that no refusal leaves it behind
+        state.state.setdefault("rotating", {})[args.rotate_secret] = "requested"
+    deployer = IdempotentDraftGenieDeployer(config, logger, state_manager=state, reporter=reporter, decider=decider)
+    deployer.adopt, deployer.repair = args.adopt, bool(args.refresh)
+    if args.refresh or args.expect_plan:
+        found = _planned(args, config, state, plan, reporter)
+        cli.preflight.check_expected(args.expect_plan, found)
+        plan = found.decisions
+        decider.add_reasons(found.looked)
+        for text in found.kept():
+            reporter.message(text, level="note")
+        deployer.foreseen = found if found.asked else None
+    return deployer, plan
 
 
 def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
@@ -606,7 +598,7 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
     if args.reset_state:
         reporter.message(f"would put {state.where} aside and clear the state")
         return SUCCESS
-    decider, config, plan = _decided(args, raw, state)
+    decider, config, plan = cli.deciding.decide(args, raw, state)
     cli.preflight.check(args, decider, plan, state, reporter)
     if not args.refresh and not any(decision.runs for decision in plan.values()):
         cli.target.tell(reporter, state.state["target"], {}, state.where)
@@ -615,31 +607,6 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
     cli.preflight.tell_notices(config, reporter)
     planned = _planned(args, config, state, plan, reporter)
     return cli.plan_view.show_plan(args, planned.decisions, reporter, planned)
-
-
-def _decided(
-    args: argparse.Namespace, raw: RawConfig, state: StateManager
-) -> tuple[Decider, Config | None, dict[str, Decision]]:
-    """What would run by what is recorded; the configuration is validated where it was not before as it is now."""
-    decider = _decider(args, raw, state)
-    config: Config | None = None
-    is_known = validity_digest(raw, decider.secrets_digest) == state.state.get("validated")
-    if not is_known and values_digest(raw) != state.state.get("validated_values"):
-        config = configuration.validate(raw)
-    state.check_target(offline_target(raw))
-    plan = decider.plan()
-    if not is_known and config is None and any(decision.runs for decision in plan.values()):
-        config = configuration.validate(raw)
-    return decider, config, plan
-
-
-def _decider(args: argparse.Namespace, raw: RawConfig, state: StateManager) -> Decider:
-    decider = Decider(
-        STEPS, raw, state, force_steps=args.force_step, force_all=args.force_all, log_file=args.log_file
-    )
-    if args.adopt:
-        decider.take_over_unrestricted()
-    return decider
 
 
 def _planned(
@@ -651,8 +618,8 @@ def _planned(
 ) -> Planned:
     """The plan by the steps themselves; by what is recorded alone where nobody is signed in."""
     deployer = IdempotentDraftGenieDeployer(
-        config, run.log.quiet_log(), True, state, args.force_step, args.force_all,
-        reporter=reporter, log_file=args.log_file,
+        config, run.log.quiet_log(), True, state,
+        reporter=reporter, decider=cli.deciding.new_decider(args, config.raw, state),
     )  # fmt: skip
     deployer.adopt = args.adopt
     control = Interrupts.control = run.control.RunControl(args.parallelism or config.deployment.parallelism)
@@ -665,46 +632,6 @@ def _planned(
     for text in deployer.warnings:
         reporter.message(text, level="warning")
     return planned
-
-
-def _nothing_to_do(plan: Mapping[str, Decision], state: StateManager, reporter: Reporter, began: float) -> int:
-    Interrupts.decide(SUCCESS)
-    cli.target.tell(reporter, state.state["target"], {}, state.where)
-    for name, decision in plan.items():
-        reporter.step(name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
-    reporter.result(*report.summary(state.state, STEP_NAMES, {}, time.monotonic() - began, asked=False))
-    return SUCCESS
-
-
-def _deploy(
-    deployer: IdempotentDraftGenieDeployer, plan: Mapping[str, Decision], args: argparse.Namespace, began: float
-) -> int:
-    """Run the steps, tell the summary and keep the history, whatever happens."""
-    state, reporter = deployer.state, deployer.reporter
-    Interrupts.control = control = run.control.RunControl(args.parallelism or deployer.config.deployment.parallelism)
-    code = FAILURE  # as a fault of the program has it, which is raised when the summary has been told
-    record = state_package.history.RunRecord(state, **kind_of_run(args))
-    config = deployer.config
-    scale = config.azure.emulator.scale if config.is_emulator else 1.0
-    try:
-        deployer.progress.expected(plan, record.past, width=control.parallelism, scale=scale)
-        deployer.deploy(control)
-        code = SUCCESS
-    except DeployerError as error:
-        deployer.logger.debug("the run failed", exc_info=True)
-        code = _failed(error, args, reporter)
-    except StopRequested:
-        code = process.interrupted(reporter, report.under_way(state.state))
-    finally:
-        Interrupts.decide(code)
-        seconds = time.monotonic() - began
-        record.end(code, deployer.ran, seconds, tell=reporter.message)
-        told = report.summary(
-            state.state, STEP_NAMES, deployer.ran, seconds,
-            asked=True, warnings=deployer.warnings, notes=reporter.notes,
-        )  # fmt: skip
-        reporter.result(*told)
-    return code
 
 
 # --------------------------------------------------------------------------------------------------------- command line
@@ -735,7 +662,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments; those of the process unless given.
     """
     process.open_streams()
-    sys.excepthook = report.show_traceback
+    sys.excepthook = views.show_traceback
     MASK.add_environment(os.environ)
     try:
         args = build_parser(__doc__).parse_args(argv)
@@ -755,7 +682,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         reporter.end(code)
     if reporter.lost is not None and (args.status or args.dry_run or args.history is not None):
-        report.print_text(sys.stderr, f"failed: the result could not be written: {reporter.lost.strerror}")
+        views.print_text(sys.stderr, f"failed: the result could not be written: {reporter.lost.strerror}")
         return FAILURE
     return code
 
@@ -764,14 +691,9 @@ def _outcome(args: argparse.Namespace, reporter: Reporter) -> int:
     try:
         return dispatch(args, reporter)
     except DeployerError as error:
-        return _failed(error, args, reporter)
+        return cli.ending.failed(error, args, reporter)
     except ModuleNotFoundError as error:
-        return _failed(process.without_requirement(error), args, reporter)
-
-
-def _failed(error: DeployerError, args: argparse.Namespace, reporter: Reporter) -> int:
-    reporter.error(error, log=args.log_file)
-    return FAILURE
+        return cli.ending.failed(process.without_requirement(error), args, reporter)
 
 
 if __name__ == "__main__":

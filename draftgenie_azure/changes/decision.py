@@ -102,6 +102,7 @@ class Decider:
         self.state = state
         self.force_steps = _wanted(force_steps)
         self.force_all = force_all
+        self.log_file = log_file
         self.live_reasons: dict[str, list[str]] = {}
         self.own_files = own_files.own_files(raw, state.state, state.state_file, log_file)
         salt = state.state["salt"]
@@ -114,6 +115,13 @@ class Decider:
             step.name: (state.last_success(step.name) or {}).get("dependencies", {}) for step in steps
         }
         raw.in_vault = frozenset(state.state.get("secrets", ()))
+
+    def again(self) -> Decider:
+        """Return one that decides by the state as it is now."""
+        return Decider(
+            self.steps, self.raw, self.state,
+            force_steps=self.force_steps, force_all=self.force_all, log_file=self.log_file,
+        )  # fmt: skip
 
     def _known_secrets(self) -> dict[str, str]:
         """The recorded `secret:` lines, where no secret changed since all of them were recorded."""
@@ -273,7 +281,7 @@ class Decider:
                 found.append(Fault(f"{words}: set it to false for the first run", key=key, file=file, line=line))
         return found
 
-    def begin_run(self, log_file: str | None) -> None:
+    def begin_run(self) -> None:
         """Write into the state what a run goes by; whoever calls saves it."""
         document = self.state.state
         if document.get("secrets_digest") != self.secrets_digest:
@@ -281,7 +289,7 @@ class Decider:
         document["validated"] = validity_digest(self.raw, self.secrets_digest)
         document["validated_values"] = values_digest(self.raw)
         document["forced"] = self.forced()
-        own_files.record(self.raw, document, log_file)
+        own_files.record(self.raw, document, self.log_file)
 
     def end_run(self) -> bool:
         """Write into the state what a run that completed every step knows; whether that is something new."""

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
         ci_views,
         columns,
         completion,
+        deciding,
+        ending,
         help_page,
         life,
         live,
         plan_view,
         preflight,
+        process,
         progress,
         questions,
         report,
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
         take_over,
         target,
         terminal,
+        views,
     )
 
 __getattr__ = modules_of(__name__)

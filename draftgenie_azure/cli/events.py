@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from _thread import RLock
+from threading import RLock
 
 from draftgenie_azure.masking import MASK
 

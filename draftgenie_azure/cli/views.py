@@ -1,4 +1,4 @@
-"""Views over the events of a command: lines for people, or one JSON object a line; and what a run ends with."""
+"""Views over the events of a command: lines for people, or one JSON object a line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import sys
 
 from draftgenie_azure import printable
-from draftgenie_azure.cli.events import shortened
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.printable import duration
 from draftgenie_azure.steps import STEP_NAMES
@@ -161,76 +160,6 @@ class JsonLines:
         self.lost = print_text(sys.stdout, printable.json_line(json.dumps(event, sort_keys=True))) or self.lost
 
 
-def summary(
-    state: Mapping[str, Any],
-    steps: Sequence[str],
-    ran: Mapping[str, tuple[list[str], float]],
-    seconds: float,
-    *,
-    asked: bool,
-    warnings: Sequence[str] = (),
-    notes: Sequence[str] = (),
-) -> tuple[list[str], dict[str, Any]]:
-    """What every run ends with: urls first, then what ran and why, what failed, and what to do next.
-
-    Args:
-        state: the state document.
-        steps: names of all steps, in order.
-        ran: step -> reasons and seconds.
-        seconds: of the whole run.
-        asked: whether Azure was asked anything.
-        warnings: what was left as it is, although it should not stay so.
-        notes: what is allowed in the configuration and yet worth saying.
-
-    Returns:
-        Lines for people, and the same as a document.
-    """
-    records: dict[str, Any] = state["steps"]
-    resources = dict(state["resources"])  # a copy: threads that an interrupted run has given up may still write
-    services = _outputs(records.get("deploy_application_services", {}))
-    found = {key: service.get("url") for key, service in services.items() if isinstance(service, dict)}
-    urls = {key: url for key, url in found.items() if str(url).startswith("https")}
-    failed = [name for name in steps if records.get(name, {}).get("status") == "failed"]
-    stopped = [name for name in steps if records.get(name, {}).get("status") == "running"]
-    opened = {key: record["left_open"] for key, record in resources.items() if record.get("left_open")}
-    warnings = [*warnings, *(f"{key}: {text}" for key, text in sorted(opened.items()))]
-    orphans = sorted(key for key, record in resources.items() if record.get("orphaned"))
-    skipped = sum(name not in ran and records.get(name, {}).get("status") == "completed" for name in steps)
-    lines = [f"Deployment summary ({duration(seconds)}): {len(ran)} ran, {skipped} skipped, {len(failed)} failed"]
-    lines += [f"  {key:20} {url}" for key, url in urls.items()]
-    lines += [f"  ran     {name} ({duration(took)}){_why(reasons)}" for name, (reasons, took) in ran.items()]
-    lines += [f"  failed  {name}" for name in failed] + [f"  stopped {name}" for name in stopped]
-    if state.get("pin"):
-        lines.append(f"  pinned  to the images of run {state['pin'].get('run')}; --rollback off ends it")
-    lines += [f"  left in Azure, no longer configured: {key}" for key in orphans]
-    lines += [f"  warning {text}" for text in warnings]
-    lines += [f"  note    {text}" for text in notes]
-    if not asked:
-        lines.append("  Up to date according to the state; Azure was not asked. --refresh asks it.")
-    elif failed or stopped:
-        lines.append("  Run the same command again: it continues where this run ended.")
-    document = {
-        "event": "summary",
-        "urls": urls,
-        "images": {
-            key: image["reference"]
-            for key, image in _outputs(records.get("build_and_push_images", {})).items()
-            if isinstance(image, dict) and "reference" in image
-        },
-        "ran": {name: {"reasons": reasons, "seconds": took} for name, (reasons, took) in ran.items()},
-        "target": state["target"],
-        "resources": {key: record["id"] for key, record in resources.items() if record.get("id")},
-        "skipped": skipped,
-        "failed": failed,
-        "interrupted": stopped,
-        "orphaned": orphans,
-        "warnings": list(warnings),
-        "asked_azure": asked,
-        "seconds": round(seconds, 3),
-    }
-    return lines, document
-
-
 def under_way(state: Mapping[str, Any], step: str | None = None) -> list[str]:
     """What Azure is at work on by the state, of one step or of all: resources, builds, executions of jobs."""
     # Copies: threads that an interrupted run has given up may still write.
@@ -250,14 +179,3 @@ def still_running(seconds: float, usual: float | None, names: Sequence[str]) -> 
     """How long a step has been running, how long it takes as a rule, and what Azure is at work on."""
     text = duration(seconds) + (f" of usually {duration(usual)}" if usual else "")
     return f"{text}: {', '.join(names)}" if names else text
-
-
-def _why(reasons: list[str]) -> str:
-    """The reasons of a step, as the end of a line; that it never ran was said when it began."""
-    return "" if reasons == ["never ran"] else f": {shortened(reasons)}"
-
-
-def _outputs(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a step published when it last completed."""
-    outputs: dict[str, Any] = record.get("outputs") or (record.get("last_completed") or {}).get("outputs") or {}
-    return outputs

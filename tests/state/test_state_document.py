@@ -17,7 +17,7 @@ from project import ROOT, STATE
 
 from draftgenie_azure.changes.decision import Decider
 from draftgenie_azure.cli.status import page
-from draftgenie_azure.cli.views import summary
+from draftgenie_azure.cli.summary import Summary
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.errors import StateError
 from draftgenie_azure.state import document as state_document
@@ -161,7 +161,7 @@ def test_mutated_state_is_an_error_with_words_or_a_document_that_every_reader_ca
     again = state_document.dump(document)
     assert state_document.dump(state_document.parse(again, "again")) == again
     assert state_document.copy_for_keeping(document)
-    assert summary(document, STEP_NAMES, {}, 1.0, asked=False)
+    assert Summary(document, {}, 1.0, asked=False).lines()
     assert page(document, STEP_NAMES, "state.json", None)
 
 

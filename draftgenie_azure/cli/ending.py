@@ -1,0 +1,92 @@
+"""How a run ends: its summary, its entry in the history and its exit code."""
+
+from __future__ import annotations
+
+import time
+
+from draftgenie_azure import cli, run
+from draftgenie_azure import state as state_package
+from draftgenie_azure.cli.arguments import kind_of_run
+from draftgenie_azure.cli.signals import Interrupts
+from draftgenie_azure.cli.summary import Summary
+from draftgenie_azure.constants import FAILURE, SUCCESS
+from draftgenie_azure.errors import DeployerError, StopRequested
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    import logging
+    from collections.abc import Mapping
+    from typing import Protocol
+
+    from draftgenie_azure.changes.decision import Decision
+    from draftgenie_azure.cli.events import Reporter
+    from draftgenie_azure.cli.progress import Progress
+    from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.run.control import RunControl
+    from draftgenie_azure.state.store import StateStore
+
+    class Deployer(Protocol):
+        """What is asked of the deployer of a run."""
+
+        config: Config
+        logger: logging.Logger
+        reporter: Reporter
+        progress: Progress
+        ran: dict[str, tuple[list[str], float]]
+        warnings: list[str]
+
+        @property
+        def state(self) -> StateStore:
+            """The loaded state, whose lock is held."""
+
+        def deploy(self, control: RunControl | None = None) -> bool:
+            """Run what must run."""
+
+
+def nothing_to_do(plan: Mapping[str, Decision], state: StateStore, reporter: Reporter, began: float) -> int:
+    """Report a run in which nothing changed; Azure was not asked."""
+    Interrupts.decide(SUCCESS)
+    cli.target.tell(reporter, state.state["target"], {}, state.where)
+    for name, decision in plan.items():
+        reporter.step(name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
+    summary = Summary(state.state, {}, time.monotonic() - began, asked=False)
+    reporter.result(summary.lines(), summary.document())
+    return SUCCESS
+
+
+def carry_out(deployer: Deployer, plan: Mapping[str, Decision], args: argparse.Namespace, began: float) -> int:
+    """Run the steps, report the summary and keep the history, whatever happens.
+
+    Returns:
+        The exit code.
+    """
+    state, reporter, config = deployer.state, deployer.reporter, deployer.config
+    Interrupts.control = control = run.control.RunControl(args.parallelism or config.deployment.parallelism)
+    code = FAILURE  # as a fault of the program has it, which is raised when the summary has been told
+    record = state_package.history.RunRecord(state, **kind_of_run(args))
+    scale = config.azure.emulator.scale if config.is_emulator else 1.0
+    try:
+        deployer.progress.expected(plan, record.past, width=control.parallelism, scale=scale)
+        deployer.deploy(control)
+        code = SUCCESS
+    except DeployerError as error:
+        deployer.logger.debug("the run failed", exc_info=True)
+        code = failed(error, args, reporter)
+    except StopRequested:
+        code = cli.process.interrupted(reporter, cli.views.under_way(state.state))
+    finally:
+        Interrupts.decide(code)
+        seconds = time.monotonic() - began
+        record.end(code, deployer.ran, seconds, tell=reporter.message)
+        summary = Summary(
+            state.state, deployer.ran, seconds, asked=True, warnings=deployer.warnings, notes=reporter.notes
+        )
+        reporter.result(summary.lines(), summary.document())
+    return code
+
+
+def failed(error: DeployerError, args: argparse.Namespace, reporter: Reporter) -> int:
+    """Report an error, with the place of the log."""
+    reporter.error(error, log=args.log_file)
+    return FAILURE

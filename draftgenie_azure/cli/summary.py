@@ -1,0 +1,106 @@
+"""The summary that every run ends with."""
+
+from __future__ import annotations
+
+from draftgenie_azure.cli.events import shortened
+from draftgenie_azure.printable import duration
+from draftgenie_azure.steps import STEP_NAMES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+
+class Summary:
+    """The summary of one run, by the state that it left: for people and as a document.
+
+    Args:
+        state: the state document.
+        ran: step -> reasons and seconds.
+        seconds: of the whole run.
+        asked: whether Azure was asked anything.
+        warnings: what was left as it is, although it should not stay so.
+        notes: what is allowed in the configuration and yet worth saying.
+    """
+
+    def __init__(
+        self,
+        state: Mapping[str, Any],
+        ran: Mapping[str, tuple[list[str], float]],
+        seconds: float,
+        *,
+        asked: bool,
+        warnings: Sequence[str] = (),
+        notes: Sequence[str] = (),
+    ) -> None:
+        self._state = state
+        self._records: dict[str, Any] = state["steps"]
+        self._resources = dict(state["resources"])  # a copy: threads that an interrupted run has given up still write
+        self._ran = ran
+        self._seconds = seconds
+        self._asked = asked
+        self._notes = notes
+        opened = {key: record["left_open"] for key, record in self._resources.items() if record.get("left_open")}
+        self._warnings = [*warnings, *(f"{key}: {text}" for key, text in sorted(opened.items()))]
+        self._orphans = sorted(key for key, record in self._resources.items() if record.get("orphaned"))
+        self._skipped = sum(name not in ran and self._status(name) == "completed" for name in STEP_NAMES)
+        self._failed = [name for name in STEP_NAMES if self._status(name) == "failed"]
+        self._stopped = [name for name in STEP_NAMES if self._status(name) == "running"]
+
+    def _status(self, step: str) -> str | None:
+        status: str | None = self._records.get(step, {}).get("status")
+        return status
+
+    def _urls(self) -> dict[str, str]:
+        services = self._outputs("deploy_application_services")
+        found = {key: str(service.get("url")) for key, service in services.items() if isinstance(service, dict)}
+        return {key: url for key, url in found.items() if url.startswith("https")}
+
+    def _outputs(self, step: str) -> dict[str, Any]:
+        """What a step published when it last completed."""
+        record = self._records.get(step, {})
+        outputs: dict[str, Any] = record.get("outputs") or (record.get("last_completed") or {}).get("outputs") or {}
+        return outputs
+
+    def lines(self) -> list[str]:
+        """The summary for people: urls first, then what ran and why, what failed, and what to do next."""
+        counts = f"{len(self._ran)} ran, {self._skipped} skipped, {len(self._failed)} failed"
+        lines = [f"Deployment summary ({duration(self._seconds)}): {counts}"]
+        lines += [f"  {key:20} {url}" for key, url in self._urls().items()]
+        lines += [f"  ran     {name} ({duration(took)}){_why(reasons)}" for name, (reasons, took) in self._ran.items()]
+        lines += [f"  failed  {name}" for name in self._failed] + [f"  stopped {name}" for name in self._stopped]
+        if self._state.get("pin"):
+            lines.append(f"  pinned  to the images of run {self._state['pin'].get('run')}; --rollback off ends it")
+        lines += [f"  left in Azure, no longer configured: {key}" for key in self._orphans]
+        lines += [f"  warning {text}" for text in self._warnings]
+        lines += [f"  note    {text}" for text in self._notes]
+        if not self._asked:
+            lines.append("  Up to date according to the state; Azure was not asked. --refresh asks it.")
+        elif self._failed or self._stopped:
+            lines.append("  Run the same command again: it continues where this run ended.")
+        return lines
+
+    def document(self) -> dict[str, Any]:
+        """The same for programs."""
+        images = self._outputs("build_and_push_images").items()
+        return {
+            "event": "summary",
+            "urls": self._urls(),
+            "images": {key: one["reference"] for key, one in images if isinstance(one, dict) and "reference" in one},
+            "ran": {name: {"reasons": reasons, "seconds": took} for name, (reasons, took) in self._ran.items()},
+            "target": self._state["target"],
+            "resources": {key: record["id"] for key, record in self._resources.items() if record.get("id")},
+            "skipped": self._skipped,
+            "failed": self._failed,
+            "interrupted": self._stopped,
+            "orphaned": self._orphans,
+            "warnings": self._warnings,
+            "asked_azure": self._asked,
+            "seconds": round(self._seconds, 3),
+        }
+
+
+def _why(reasons: list[str]) -> str:
+    """The reasons of a step, as the end of a line; that it never ran was said when it began."""
+    return "" if reasons == ["never ran"] else f": {shortened(reasons)}"
