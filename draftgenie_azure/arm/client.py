@@ -98,13 +98,28 @@ class ArmClient:
         """Every item of a collection, page by page; nothing where the collection itself is missing."""
         return self.live.listing(path, api_version=api_version, **params)
 
-    def would_take(self, question: Question, location: str) -> Answer:
-        """Ask Azure whether it would take a body; nothing is made.
+    def would_take(self, questions: Sequence[Question], location: str) -> list[Answer]:
+        """Ask Azure whether it would take bodies, side by side and many at once; nothing is made.
+
+        Args:
+            location: of what has none in its body.
 
         Raises:
             AuthenticationError: the token is not accepted.
         """
-        return preflight.ask(self._transport, question, location)
+        found: list[Answer] = []
+        alone: list[Question] = []
+        groups = preflight.together(questions, location)
+        for group, answers in zip(groups, self._asked(groups, location), strict=True):
+            found += answers
+            alone += [] if answers else group
+        for answers in self._asked([[question] for question in alone], location):
+            found += answers
+        return found
+
+    def _asked(self, groups: Sequence[Sequence[Question]], location: str) -> list[list[Answer]]:
+        tasks = [partial(preflight.ask, self._transport, group, location) for group in groups]
+        return side_by_side(tasks, width=self._control.parallelism)
 
     # --- acting ---
 

@@ -31,6 +31,7 @@ API_VERSIONS = {
     "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules": "2025-08-01",
     "Microsoft.Insights/components": "2020-02-02",
     "Microsoft.Insights/diagnosticSettings": "2021-05-01-preview",
+    "Microsoft.KeyVault/locations/deletedVaults": "2026-02-01",
     "Microsoft.KeyVault/vaults": "2026-02-01",
     "Microsoft.KeyVault/vaults/secrets": "2026-02-01",
     "Microsoft.ManagedIdentity/userAssignedIdentities": "2024-11-30",

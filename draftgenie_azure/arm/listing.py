@@ -229,6 +229,11 @@ class LiveResources:
                 if not lowered.startswith(address[0]) and not address[0].startswith(lowered)
             }
 
+    def missed(self, resource_id: str) -> None:
+        """Note that a resource is not there, by what was answered just now."""
+        with self._mutex:
+            self._seen[resource_id.lower()] = (time.monotonic(), None)
+
     def forget(self, resource_id: str) -> None:
         """Read a resource again when it is next asked for."""
         with self._mutex:

@@ -1,7 +1,8 @@
 """Asks Resource Manager's `validateResources` whether it would take a body, before anything is written.
 
 Nothing is made by it, no other resource is looked for, and the right to read is enough. Types that have no such check
-are passed over by Azure. Sources: `resourceValidator.json` of github.com/Azure/azure-rest-api-specs, and the preflight
+are passed over by Azure. One request may hold many bodies of one type, scope and location. Sources:
+`resourceValidator.json` of github.com/Azure/azure-rest-api-specs, github.com/Azure/aztfpreflight, and the preflight
 packages of terraform-provider-azurerm and terraform-provider-azapi.
 """
 
@@ -19,16 +20,18 @@ from draftgenie_azure.errors import ADVICE, BUSY_CODES, AuthenticationError, Azu
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from draftgenie_azure.arm.transport import Transport
     from draftgenie_azure.arm.versions import Versions
 
     Body = dict[str, Any]
+    Place = tuple[str, str, str]  # type, scope and location
 
 _PATH = "/providers/Microsoft.Resources/validateResources"
 _VERSION = "2020-10-01"  # what azurerm and azapi send
+_MOST_AT_ONCE = 50  # bodies of one request: some 5 KB each, and Resource Manager takes 4 MB
 _UNKNOWN = "[length('foo')]"  # an expression of a template: what it stands for is not judged
 _NO_ANSWER = (404, 405)
 _NO_SECRETS = frozenset({"properties.createMode"})  # never returned, and yet no secret
@@ -77,19 +80,16 @@ class Question:
         text = json.dumps([salt, self._id.lower(), {**self._body, "tags": tags}], sort_keys=True, default=str)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
-    def document(self, location: str, versions: Versions) -> Body:
-        """The request."""
-        namespace, kind = self.type.split("/", 1)
-        scope, name = _scope_and_name(self._id)
+    def place(self, location: str) -> Place:
+        """What all bodies of one request have in common."""
+        scope, _ = _scope_and_name(self._id)
+        return self.type, scope, str(self._body.get("location") or location)
+
+    def resource(self, versions: Versions) -> Body:
+        """The body, as a request holds it."""
+        _, name = _scope_and_name(self._id)
         version = versions.sent(self._id, ids.api_version(self._id))
-        return {
-            "provider": namespace,
-            "type": kind,
-            "scope": scope,
-            "location": str(self._body.get("location") or location),
-            "performPreflightWithoutRbacWriteCheck": True,
-            "resources": [{**self._body, "name": name, "type": self.type, "apiVersion": version}],
-        }
+        return {**self._body, "name": name, "type": self.type, "apiVersion": version}
 
 
 class Answer:
@@ -109,24 +109,59 @@ class Answer:
         self.stops = said and error is not None and _says_what_to_do(error)
 
 
-def ask(transport: Transport, question: Question, location: str) -> Answer:
-    """Ask about one body.
+def together(questions: Iterable[Question], location: str) -> list[list[Question]]:
+    """The questions, as one request each may hold them.
+
+    Args:
+        location: of what has none in its body.
+    """
+    places: dict[Place, list[Question]] = {}
+    for question in questions:
+        places.setdefault(question.place(location), []).append(question)
+    return [
+        found[start : start + _MOST_AT_ONCE]
+        for found in places.values()
+        for start in range(0, len(found), _MOST_AT_ONCE)
+    ]
+
+
+def ask(transport: Transport, questions: Sequence[Question], location: str) -> list[Answer]:
+    """Ask about bodies that belong together.
+
+    Returns:
+        An answer for each; none where Azure refuses one of several, so that each is to be asked about alone.
 
     Raises:
         AuthenticationError: the token is not accepted.
     """
-    error: AzureError | None
+    type_, scope, where = questions[0].place(location)
+    namespace, kind = type_.split("/", 1)
+    document = {
+        "provider": namespace,
+        "type": kind,
+        "scope": scope,
+        "location": where,
+        "performPreflightWithoutRbacWriteCheck": True,
+        "resources": [question.resource(transport.versions) for question in questions],
+    }
     try:
         reply = transport.arm(
-            "POST", _PATH, params={"api-version": _VERSION}, json_body=question.document(location, transport.versions),
+            "POST", _PATH, params={"api-version": _VERSION}, json_body=document,
             accept=(400, 403, *_NO_ANSWER), tries=2,
         )  # fmt: skip
     except AuthenticationError:
         raise
-    except AzureError as failure:
-        return Answer(question, failure, said=False)  # no answer, or a server's fault
+    except AzureError as failure:  # no answer, or a server's fault
+        return [Answer(question, failure, said=False) for question in questions]
     if reply.status < 400:
-        return Answer(question)
+        return [Answer(question) for question in questions]
+    if reply.status == 400 and len(questions) > 1:
+        return []
+    return [_refused(question, reply) for question in questions]
+
+
+def _refused(question: Question, reply: Reply) -> Answer:
+    error: AzureError | None
     found = [error for one in _innermost(reply.body) if (error := _error(question, reply, one)).code]
     error = next((one for one in found if _says_what_to_do(one)), found[0] if found else None)
     if error is None:

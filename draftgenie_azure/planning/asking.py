@@ -14,7 +14,6 @@ from draftgenie_azure.arm.preflight import Question
 from draftgenie_azure.changes import images
 from draftgenie_azure.changes.decision import Decision
 from draftgenie_azure.planning.making import Planned, make_plan, memory_of
-from draftgenie_azure.run.schedule import side_by_side
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ def foresee(steps: Sequence[Step], decider: Decider, session: Opened, deployer: 
 
 
 def ask(session: Opened, plan: Plan) -> Answers:
-    """Ask Azure about every body of a plan, side by side; about none that was asked about before.
+    """Ask Azure about every body of a plan; about none that was asked about before.
 
     Raises:
         AuthenticationError: the token is not accepted.
@@ -131,9 +130,7 @@ def ask(session: Opened, plan: Plan) -> Answers:
     steps = {entry.key: entry.step for entry in plan.entries}
     questions = [Question(key, resource_id, body) for key, (resource_id, body) in sorted(plan.bodies.items())]
     questions = [one for one in questions if one.can_be_asked and memory.get(one.key) != one.digest(salt)]
-    where = session.config.azure.location
-    tasks = [partial(session.arm.would_take, question, where) for question in questions]
-    for answer in side_by_side(tasks, width=session.control.parallelism):
+    for answer in session.arm.would_take(questions, session.config.azure.location):
         if answer.error is None:
             session.records.would_be_taken(answer.question.key, answer.question.digest(salt))
         elif answer.stops:

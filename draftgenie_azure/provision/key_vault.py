@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Outputs = dict[str, Any]
 
 STEP = "create_key_vault"
+TYPE = "Microsoft.KeyVault/vaults"
 
 
 def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
@@ -82,14 +83,18 @@ def _recover(session: Session, vault_id: str, tenant_id: str) -> None:
     session.arm.live.recovered(vault_id)
 
 
-def _deleted_vault(session: Session) -> dict[str, Any] | None:
-    """The soft-deleted vault of the configured name, as far as it may be read."""
+def deleted_id(session: Session) -> str:
+    """Where Azure shows the vault of the configured name after it was deleted."""
     assert session.config.key_vault is not None
     location = session.config.location("key_vault")
-    path = f"{session.scope.subscription}/providers/Microsoft.KeyVault/locations/{location}/deletedVaults"
-    version = ids.API_VERSIONS["Microsoft.KeyVault/vaults"]
+    place = f"{session.scope.subscription}/providers/Microsoft.KeyVault/locations/{location}"
+    return f"{place}/deletedVaults/{session.config.key_vault.name}"
+
+
+def _deleted_vault(session: Session) -> dict[str, Any] | None:
+    """The soft-deleted vault of the configured name, as far as it may be read."""
     try:
-        return session.arm.read(f"{path}/{session.config.key_vault.name}", api_version=version)
+        return session.arm.current(deleted_id(session))
     except AzureError as error:
         if error.status != 403:
             raise

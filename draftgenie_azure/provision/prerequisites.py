@@ -9,7 +9,7 @@ from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.plan import CREATE, Entry
 from draftgenie_azure.errors import AzureError, DeployerError, DeploymentError
 from draftgenie_azure.nearest import did_you_mean
-from draftgenie_azure.provision import existing_images, offers, versions
+from draftgenie_azure.provision import existing_images, key_vault, offers, versions
 from draftgenie_azure.provision.docker_command import docker_command
 from draftgenie_azure.run.poll import poll
 from draftgenie_azure.run.schedule import side_by_side
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 
 PROVIDERS_VERSION = "2025-04-01"
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
+# Owner, Role Based Access Control Administrator and User Access Administrator: the same in every tenant, and nobody can
+# change them (learn.microsoft.com/azure/role-based-access-control/built-in-roles).
+_MAY_ASSIGN_ROLES = frozenset(
+    {
+        "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
+        "f58310d9-a9f6-439a-9e8d-f62e7b41a168",
+        "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
+    }
+)
 _UNREGISTERED = ("MissingSubscriptionRegistration", "SubscriptionNotRegistered")
 STEP = "check_prerequisites"
 REGISTRATION_WAIT = 300.0  # seconds; it goes region by region, and creating need not wait for all of them
@@ -68,9 +77,9 @@ class Prerequisites:
         Raises:
             DeployerError: with all problems.
         """
-        problems = [*self._builder(), *self._regions()]
+        problems = list(self._builder())
         self.register(waits=False)
-        problems += versions.problems(self._session, self._providers)
+        problems += [*self._regions(), *versions.problems(self._session, self._providers)]
         self._raise(problems)  # in a version that is not served nothing further can be asked
         problems += [*self._rights(), *self._names(), *existing_images.problems(self._session)]
         problems += offers.problems(self._session)
@@ -135,11 +144,16 @@ class Prerequisites:
             yield from docker_command(self._session).problems()
 
     def _regions(self) -> Iterator[str]:
+        """Regions that this subscription does not have; it is asked only where no provider names one of them."""
+        kinds = ("resource_group", "key_vault", "log_analytics", "postgres_server", "redis", "container_apps")
+        wanted = {self._config.location(kind) for kind in kinds}
+        unseen = wanted.difference(*map(versions.regions, self._providers.values()))
+        if not unseen:
+            return
         version = ids.API_VERSIONS["Microsoft.Resources/subscriptions"]
         locations = self._arm.listing(f"{self._scope.subscription}/locations", api_version=version)
         known = {item["name"] for item in locations}
-        kinds = ("resource_group", "key_vault", "log_analytics", "postgres_server", "redis", "container_apps")
-        for region in sorted({self._config.location(kind) for kind in kinds}):
+        for region in sorted(unseen):
             if known and region not in known:
                 yield f"the region {region} is not offered to this subscription{did_you_mean(region, known)}"
 
@@ -167,20 +181,19 @@ class Prerequisites:
             return []
         path = f"{self._scope.subscription}/providers/Microsoft.Authorization/roleAssignments"
         version = ids.API_VERSIONS["Microsoft.Authorization/roleAssignments"]
-        permissions: list[dict[str, Any]] = []
         try:
-            for assignment in self._arm.listing(path, api_version=version, **{"$filter": f"assignedTo('{object_id}')"}):
-                role = self._arm.read(
-                    assignment["properties"]["roleDefinitionId"],
-                    api_version=ids.API_VERSIONS["Microsoft.Authorization/roleDefinitions"],
-                )
-                permissions += (role or {}).get("properties", {}).get("permissions", [])
+            listed = self._arm.listing(path, api_version=version, **{"$filter": f"assignedTo('{object_id}')"})
+            roles = {str(one["properties"]["roleDefinitionId"]) for one in listed}
+            if any(ids.last_name(role).lower() in _MAY_ASSIGN_ROLES for role in roles):
+                return [{"actions": [ASSIGN_ROLES]}]
+            version = ids.API_VERSIONS["Microsoft.Authorization/roleDefinitions"]
+            found = [self._arm.read(role, api_version=version) or {} for role in sorted(roles)]
         except AzureError as error:
             if error.status != 403:
                 raise
             self._logger.info("the roles of the signed-in principal may not be read; going on without")
             return []
-        return permissions
+        return [one for role in found for one in role.get("properties", {}).get("permissions", [])]
 
     def _names(self) -> Iterator[str]:
         """World-wide names that are taken, unless by what is already ours."""
@@ -192,7 +205,7 @@ class Prerequisites:
             checks.append((type_, config.container_registry.name, where, "container_registry.name"))
         if config.key_vault:
             where = f"{subscription}/providers/Microsoft.KeyVault/checkNameAvailability"
-            checks.append(("Microsoft.KeyVault/vaults", config.key_vault.name, where, "key_vault.name"))
+            checks.append((key_vault.TYPE, config.key_vault.name, where, "key_vault.name"))
         if config.postgresql:
             type_ = "Microsoft.DBforPostgreSQL/flexibleServers"
             location = config.location("postgres_server")
@@ -204,10 +217,12 @@ class Prerequisites:
             answer = self._arm.act(where, api_version=ids.API_VERSIONS[type_], body={"name": name, "type": type_}).body
             if not answer.get("nameAvailable", True):
                 yield from self._not_free(type_, name, key, str(answer.get("message") or answer.get("reason")))
+            elif type_ == key_vault.TYPE and "nameAvailable" in answer:
+                self._arm.live.missed(key_vault.deleted_id(self._session))  # one would hold the name
 
     def _not_free(self, type_: str, name: str, key: str, message: str) -> Iterator[str]:
         """That a name is not free; unless it is held by a deleted vault of ours, which is recovered later."""
-        deleted = offers.deleted_vault(self._session, name) if type_ == "Microsoft.KeyVault/vaults" else None
+        deleted = offers.deleted_vault(self._session, name) if type_ == key_vault.TYPE else None
         if deleted is None:
             yield f"{key}: the name {name} is not free: {message}"
             return

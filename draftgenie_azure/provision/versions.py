@@ -45,6 +45,17 @@ def problems(session: Session, providers: Mapping[str, Mapping[str, Any]]) -> It
     session.records.keep("api_versions", chosen)
 
 
+def regions(provider: Mapping[str, Any]) -> set[str]:
+    """Where a provider serves any of its types, as a configuration names the regions."""
+    types = [item for item in provider.get("resourceTypes") or () if isinstance(item, dict)]
+    return {_region(name) for item in types for name in item.get("locations") or ()}
+
+
+def _region(name: object) -> str:
+    """`East US 2` as a configuration has it: `eastus2`."""
+    return re.sub(r"[ ()]", "", str(name)).lower()
+
+
 def _types(config: Config) -> dict[str, str]:
     """The types that the configuration needs -> the kind of location that each has; empty where it has none."""
     wanted = {"Microsoft.ManagedIdentity/userAssignedIdentities": "identity"}
@@ -92,7 +103,7 @@ def _elsewhere(provider: Mapping[str, Any], type_: str, kind: str, config: Confi
     offer = (versions.served(provider, type_) or {}).get("locations")
     if not kind or not isinstance(offer, list) or not offer:
         return
-    region, known = config.location(kind), {re.sub(r"[ ()]", "", str(name)).lower() for name in offer}
+    region, known = config.location(kind), set(map(_region, offer))
     if region not in known and "global" not in known:
         key = f"locations.{kind}"
         yield f"{type_} is not offered in {region}: set another {key}{did_you_mean(region, known)}"

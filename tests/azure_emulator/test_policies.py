@@ -33,7 +33,7 @@ def ask(azure: AzureClient, kind: str, name: str, version: str, body: Json, **mo
         "provider": namespace,
         "type": rest,
         "scope": azure.group,
-        "location": "eastus2",
+        "location": body.get("location", "eastus2"),
         "performPreflightWithoutRbacWriteCheck": True,
         "resources": [{"name": name, "type": kind, "apiVersion": version, **body}],
         **more,
@@ -73,6 +73,19 @@ def test_a_policy_that_denies_refuses_put_patch_and_preflight(azure: AzureClient
     )
     assert ask(azure, IDENTITY, "other", "2024-11-30", good).status_code == 200
     assert azure.call("GET", f"{IDENTITY}/other").status_code == 404
+
+
+@pytest.mark.parametrize("odd", [{"type": "Microsoft.App/jobs"}, {"location": "northeurope"}])
+def test_resources_of_one_question_have_one_type_and_location(azure: AzureClient, odd: Json) -> None:
+    """resourceValidator.json of github.com/Azure/azure-rest-api-specs; several of one kind are answered together."""
+    one = {"name": "one", "type": IDENTITY, "apiVersion": "2024-11-30", "location": "eastus2"}
+
+    good = ask(azure, IDENTITY, "", "", {}, resources=[one, {**one, "name": "two", "location": "East US 2"}])
+    bad = ask(azure, IDENTITY, "", "", {}, resources=[one, {**one, "name": "two", **odd}])
+
+    ids = good.json()["properties"]["validatedResources"]
+    assert [found.rsplit("/", 1)[1] for found in ids] == ["one", "two"]
+    assert (bad.status_code, azure.error(bad)) == (400, "InvalidRequestContent")
 
 
 def test_a_policy_that_modifies_adds_what_was_not_sent(azure: AzureClient, emulator: Attached) -> None:

@@ -22,11 +22,16 @@ def declared(project: Project, *policies: dict[str, Any], **more: Any) -> list[s
     return project.faults(policies=list(policies), **more)
 
 
+def questions(project: Project, since: int = 0) -> list[list[dict[str, Any]]]:
+    """The resources that Azure was asked about, question by question."""
+    found = [one for one in project.requests()[since:] if one["path"].lower() == ASKED]
+    assert all(one["api_version"] == "2020-10-01" for one in found)
+    return [one["body"]["resources"] for one in found]
+
+
 def asked(project: Project, since: int = 0) -> list[dict[str, Any]]:
     """The resources that Azure was asked about."""
-    found = [one for one in project.requests()[since:] if one["path"].lower() == ASKED]
-    assert all(one["api_version"] == "2020-10-01" and len(one["body"]["resources"]) == 1 for one in found)
-    return [one["body"]["resources"][0] for one in found]
+    return [resource for question in questions(project, since) for resource in question]
 
 
 def names(resources: list[dict[str, Any]]) -> list[str]:
@@ -83,6 +88,29 @@ def test_dry_run_asks_as_well(deployed: Project) -> None:
     assert "1 would fail" in failed.out and "RequestDisallowedByPolicy" in failed.out
     assert deployed.state_file.read_bytes() == before
     assert deployed.run("--dry-run", *declared(deployed)).code == 0
+
+
+def test_bodies_of_one_type_are_one_question(deployed: Project) -> None:
+    """As many as there are; of several that are refused together, each is then asked about alone."""
+    keys = ("rag_service", "draft_service", "speaker_service")
+    for key in keys:
+        deployed.change(f"services.{key}.max_replicas", 7)
+    bad = {**LABEL, "rule": {"field": "name", "equals": "rag-service"}}
+    since = len(deployed.requests())
+
+    failed = deployed.run(*declared(deployed, bad))
+
+    assert failed.code == 1, failed.text
+    assert "services.rag_service: container_app/rag_service: Azure would refuse it" in failed.err
+    assert "services.draft_service" not in failed.err
+    together, *alone = questions(deployed, since)
+    assert names(together) == ["draft-service", "rag-service", "speaker-service"]
+    assert sorted(one["name"] for (one,) in alone) == names(together)
+    assert deployed.writes(since) == []
+
+    seen = len(deployed.requests())
+    assert deployed.run(*declared(deployed, bad)).code == 1
+    assert names(asked(deployed, seen)) == ["rag-service"]
 
 
 def test_run_without_changes_asks_nothing(deployed: Project) -> None:

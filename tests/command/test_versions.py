@@ -47,7 +47,8 @@ def test_older_cloud_is_spoken_to_in_a_proved_older_version(project: Project) ->
         assert first.code == 0, first.text
         assert "Microsoft.App: emulator does not serve the API version 2026-01-01; 2025-07-01 is used" in first.err
         assert all(versions(project, f"Microsoft.App/{kind}") == {"2025-07-01"} for kind in ("jobs", "containerApps"))
-        asked = [one["body"]["resources"][0] for one in project.requests() if "validateResources" in one["path"]]
+        questions = [one["body"]["resources"] for one in project.requests() if "validateResources" in one["path"]]
+        asked = [resource for question in questions for resource in question]
         assert {one["apiVersion"] for one in asked if one["type"].startswith("Microsoft.App/")} == {"2025-07-01"}
 
         project.change("services.rag_service.max_replicas", 7)

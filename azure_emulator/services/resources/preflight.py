@@ -38,6 +38,8 @@ def validate(world: World, request: Request, segments: list[str]) -> Response:
         raise gateway(400, "InvalidRequestContent", "The properties 'provider' and 'resources' are required.")
     asked = [_Asked(world, request, sent, item) for item in resources]
     for item in asked:
+        item.belongs(str(sent.get("type", "")), sent.get("location"))
+    for item in asked:
         item.authorize(lenient=sent.get("performPreflightWithoutRbacWriteCheck") is True)
     problems = [found for item in asked if (found := item.problem()) is not None]
     if problems:
@@ -75,6 +77,16 @@ class _Asked:
             return f"{self.world.subscription}/resourceGroups/{name}"
         parts = [f"{kind}/{own}" for kind, own in zip(types, name.split("/"), strict=False)]
         return f"{self.scope}/providers/{namespace}/{'/'.join(parts)}"
+
+    def belongs(self, kind: str, location: Any) -> None:
+        """All resources of a request have one namespace, type and location (`resourceValidator.json`)."""
+        of_type = self.type.split("/", 1)[1].lower() == kind.lower()
+        if not of_type or _place(self.body.get("location") or location) != _place(location):
+            raise gateway(
+                400,
+                "InvalidRequestContent",
+                f"The resource '{self.id.rsplit('/', 1)[1]}' has another type or location than the request.",
+            )
 
     def authorize(self, *, lenient: bool) -> None:
         who = self.request.principal
@@ -130,6 +142,10 @@ class _Asked:
             return None
         located = locate(self.world, [part for part in self.id.split("/") if part])
         return Call(self.world, self._put(), located.target, self.world.store.get(located.target.id))
+
+
+def _place(location: Any) -> str:
+    return str(location or "").replace(" ", "").lower()
 
 
 def _check_body(kind: ResourceType, call: Call, body: Json) -> None:
