@@ -64,7 +64,6 @@ from draftgenie_azure.constants import FAILURE, STATE_FILE, SUCCESS
 from draftgenie_azure.errors import (
     AuthenticationError,
     DeployerError,
-    NoEmulatorError,
     StateError,
     StopRequested,
     UsageError,
@@ -625,7 +624,7 @@ def _planned(
     control = Interrupts.control = run.control.RunControl(args.parallelism or config.deployment.parallelism)
     try:
         planned = deployer.make_plan(control, refresh=bool(args.refresh))
-    except (AuthenticationError, NoEmulatorError) as error:
+    except AuthenticationError as error:
         cli.target.tell(reporter, state.state["target"], offline_target(config.raw), state.where)
         reporter.message(f"Azure was not asked: {error.message}", level="note")
         return planning.making.by_what_is_recorded(decisions)

@@ -7,6 +7,7 @@ import json
 import shlex
 import signal
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -29,6 +30,17 @@ _LONELY = 30.0
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    if options.temporary:
+        try:
+            with tempfile.TemporaryDirectory(prefix="azure-emulator-") as name:
+                return _run(Path(name), options)
+        except OSError as error:
+            return _fail(str(error))
+    return _run_in(options)
+
+
+def _run_in(options: argparse.Namespace) -> int:
+    """In the directory that is asked for, which one emulator at a time may write to."""
     directory = Path(options.directory).absolute()
     if options.read_only and not (directory / "emulator.json").exists():
         return _fail(f"{directory} holds no emulator; without --read-only one is made")
@@ -62,11 +74,11 @@ def _run(directory: Path, options: argparse.Namespace) -> int:
         server = Server(world, Certificates(directory, options.read_only), options.port)
     except OSError as error:
         return _fail(f"cannot listen on port {options.port}: {error}")
-    if not options.read_only:
+    if not (options.read_only or options.temporary):
         announce(directory, server.address, server.secret, stamp(time.time(), digits=0))
     _announce(options, world, server)
     _serve(server, stop, attached=options.attached)
-    if not options.read_only:
+    if not (options.read_only or options.temporary):
         withdraw(directory)
     return 0
 
@@ -93,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--images", metavar="FILE", help="behaviour of images by pattern of the repository's name")
     parser.add_argument("--read-only", action="store_true", help="write no file")
+    parser.add_argument(
+        "--temporary", action="store_true", help="begin empty, in a temporary directory that ends with it"
+    )
     parser.add_argument(
         "--env",
         nargs="?",
@@ -144,9 +159,10 @@ def _world(directory: Path, options: argparse.Namespace) -> World:
 
 def _announce(options: argparse.Namespace, world: World, server: Server) -> None:
     if options.attached:
-        # A read-only one has no file for its secret: whoever started it reads it here, from a pipe.
-        secret = {"secret": server.secret} if options.read_only else {}
-        print(json.dumps({"control": server.address, **secret}), flush=True)
+        # One that is for its starter alone has no file for its secret, which is read here, from a pipe.
+        found = {"control": server.address, "directory": str(world.directory)}
+        secret = {"secret": server.secret} if options.read_only or options.temporary else {}
+        print(json.dumps({**found, **secret}), flush=True)
         return
     if not options.env:
         print(f"Azure emulator at {server.address}, in {world.directory}; Ctrl-C ends it.", flush=True)

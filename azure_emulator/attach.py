@@ -93,11 +93,13 @@ def attach(
     dns: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
     start: bool = True,
     read_only: bool = False,
+    or_empty: bool = False,
 ) -> Attached | None:
     """Joins the emulator of a directory, starting it if none runs.
 
-    `start=False`: None if none runs. `read_only`: where none runs, one is started that writes no file; None if the
-    directory does not exist yet. What is given as scale, faults, images, policies and dns is in force afterwards.
+    `start=False`: None if none runs. `read_only`: where none runs, one is started that writes no file; where the
+    directory does not exist yet, None, or with `or_empty` an empty one whose temporary directory ends with it. What is
+    given as scale, faults, images, policies and dns is in force afterwards.
     """
     directory = Path(directory).absolute()
     settings: dict[str, object] = {
@@ -111,9 +113,12 @@ def attach(
     if joined is None and not start:
         return None
     if joined is None and read_only:
-        if read_identity(directory) is None:
+        if read_identity(directory) is not None:
+            joined = _start_for_us(directory, "--read-only")
+        elif or_empty:
+            joined = _start_for_us(directory, "--temporary")
+        else:
             return None
-        joined = _start_read_only(directory)
     if joined is None:
         joined = _start(directory)
     try:
@@ -204,7 +209,7 @@ def _spawn(directory: Path, output: Any, errors: Any, *more: str) -> subprocess.
     return subprocess.Popen(
         command,
         env=environment,
-        cwd=directory,
+        cwd=directory if directory.is_dir() else None,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=errors,
@@ -242,16 +247,19 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else f"see {log}"
 
 
-def _start_read_only(directory: Path) -> Attached:
-    child = _spawn(directory, subprocess.PIPE, subprocess.DEVNULL, "--read-only")
-    assert child.stdout is not None
+def _start_for_us(directory: Path, how: str) -> Attached:
+    """Starts one that nobody else can find."""
+    child = _spawn(directory, subprocess.PIPE, subprocess.PIPE, how)
+    assert child.stdout is not None and child.stderr is not None
     line = child.stdout.readline()
     if not line:
-        raise EmulatorError(f"the read-only emulator for {directory} did not start")
+        said = child.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        raise EmulatorError(f"the emulator for {directory} did not start: {said[-1] if said else 'it said nothing'}")
     announced = json.loads(line)
-    joined = _hold(announced["control"], announced["secret"], directory)
+    joined = _hold(announced["control"], announced["secret"], Path(announced["directory"]))
     if joined is None:
-        raise EmulatorError(f"the read-only emulator for {directory} ended at once")
+        raise EmulatorError(f"the emulator for {directory} ended at once")
     joined._process = child
     child.stdout.close()
+    child.stderr.close()
     return joined

@@ -211,6 +211,9 @@ class StopRequested(KeyboardInterrupt):
 # The advice for an answer that Azure does not give.
 NOT_AZURE = "Something between here and Azure may answer: look at proxy and network, then run again."
 
+# What a resource provider answers that the subscription is not registered for.
+UNREGISTERED_CODES = frozenset({"MissingSubscriptionRegistration", "SubscriptionNotRegistered"})
+
 # An operation of somebody else, or of our own interrupted run, holds the resource: wait and repeat.
 BUSY_CODES = frozenset(
     {

@@ -137,7 +137,7 @@ def open_session(
         DeployerError: the emulator cannot be started.
     """
     gc.enable()  # the command starts without
-    emulator = _attach_emulator(config, mode.read_only) if config.is_emulator else None
+    emulator = _attach_emulator(config, mode) if config.is_emulator else None
     subscription_id = config.azure.subscription_id or records.document["target"].get("subscription_id", "")
     if emulator is not None:
         subscription_id = subscription_id or emulator.subscription_id
@@ -190,7 +190,8 @@ def _sign_in(config: Config, endpoints: Endpoints, emulator: Attached | None) ->
     )
 
 
-def _attach_emulator(config: Config, read_only: bool) -> Attached:
+def _attach_emulator(config: Config, mode: Mode) -> Attached:
+    """The emulator of the first configuration's directory; for a plan where there is none, one without a resource."""
     options = config.azure.emulator
     directory = Path(os.path.join(config.directory, EMULATOR_DIRECTORY))
     try:
@@ -201,7 +202,8 @@ def _attach_emulator(config: Config, read_only: bool) -> Attached:
             images=options.images,
             policies=options.policies,
             dns=options.dns,
-            read_only=read_only,
+            read_only=mode.read_only,
+            or_empty=mode.plan is not None,
         )
     except EmulatorError as error:
         hint = f"Correct azure.emulator; the emulator's own log is {EMULATOR_DIRECTORY}/emulator.log."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource, creation_id
-from draftgenie_azure.errors import AzureError
+from draftgenie_azure.errors import UNREGISTERED_CODES, AzureError
 from draftgenie_azure.provision import access, addresses
 from draftgenie_azure.provision.bodies import vault as bodies
 
@@ -96,6 +96,8 @@ def _deleted_vault(session: Session) -> dict[str, Any] | None:
     try:
         return session.arm.current(deleted_id(session))
     except AzureError as error:
+        if session.arm.plan is not None and error.code in UNREGISTERED_CODES:
+            return None  # the run registers the provider first, and asks then
         if error.status != 403:
             raise
         session.logger.info("deleted vaults may not be read; continuing without")

@@ -7,7 +7,7 @@ from functools import partial
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.plan import CREATE, Entry
-from draftgenie_azure.errors import AzureError, DeployerError, DeploymentError
+from draftgenie_azure.errors import UNREGISTERED_CODES, AzureError, DeployerError, DeploymentError
 from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.provision import existing_images, key_vault, offers, versions
 from draftgenie_azure.provision.docker_command import docker_command
@@ -32,7 +32,6 @@ _MAY_ASSIGN_ROLES = frozenset(
         "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
     }
 )
-_UNREGISTERED = ("MissingSubscriptionRegistration", "SubscriptionNotRegistered")
 STEP = "check_prerequisites"
 REGISTRATION_WAIT = 300.0  # seconds; it goes region by region, and creating need not wait for all of them
 
@@ -55,7 +54,7 @@ def register(session: Session) -> None:
 def is_unregistered(error: DeployerError) -> bool:
     """Whether a step failed, perhaps among other things, because a resource provider is not registered."""
     parts = error.errors if isinstance(error, DeploymentError) else [error]
-    return any(isinstance(part, AzureError) and part.code in _UNREGISTERED for part in parts)
+    return any(isinstance(part, AzureError) and part.code in UNREGISTERED_CODES for part in parts)
 
 
 class Prerequisites:
@@ -125,7 +124,7 @@ class Prerequisites:
         """Ask for the registration of a resource provider; its address, or None where it is registered."""
         path = f"{self._scope.subscription}/providers/{namespace}"
         live = self._providers[namespace] = self._arm.read(path, api_version=PROVIDERS_VERSION) or {}
-        if live.get("registrationState") == "Registered":
+        if _is_registered(live):
             return None
         if self._arm.plan is not None:
             self._arm.plan.add(Entry(STEP, f"provider/{namespace}", path, CREATE, note="registered"))
@@ -135,8 +134,7 @@ class Prerequisites:
         return path
 
     def _registered(self, path: str) -> bool:
-        live = self._arm.read(path, api_version=PROVIDERS_VERSION) or {}
-        return live.get("registrationState") == "Registered"
+        return _is_registered(self._arm.read(path, api_version=PROVIDERS_VERSION) or {})
 
     def _builder(self) -> Iterator[str]:
         is_built = any(service.dockerfile for service in self._config.services.values())
@@ -214,6 +212,8 @@ class Prerequisites:
         for type_, name, where, key in checks:
             if self._arm.current(self._scope.resource(type_, name)) is not None:
                 continue  # ours: it would be told to be taken
+            if self._arm.plan is not None and not _is_registered(self._providers.get(type_.split("/", 1)[0], {})):
+                continue  # the run registers it first, and asks then
             answer = self._arm.act(where, api_version=ids.API_VERSIONS[type_], body={"name": name, "type": type_}).body
             if not answer.get("nameAvailable", True):
                 yield from self._not_free(type_, name, key, str(answer.get("message") or answer.get("reason")))
@@ -230,6 +230,10 @@ class Prerequisites:
         is_here = str(deleted.get("location")).replace(" ", "").lower() == self._config.location("key_vault")
         if not (is_ours and is_here):
             yield f"{key}: the name {name} is not free: {offers.held_by(name, deleted)}"
+
+
+def _is_registered(provider: dict[str, Any]) -> bool:
+    return bool(provider.get("registrationState") == "Registered")
 
 
 def allows(permission: dict[str, Any], action: str) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import re
+import shutil
 import stat
 import subprocess
 import sys
+import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -197,14 +200,35 @@ def test_plan_without_changes_says_that_azure_was_not_asked(deployed: Project) -
     assert "Azure was not asked" in result.out and "--refresh asks it" in result.out
 
 
-def test_nobody_signed_in_is_told_and_the_steps_are_shown(project: Project) -> None:
-    """There is no emulator yet, and none is started for it."""
-    result = project.run("--dry-run")
+def test_emulator_that_is_not_there_yet_is_an_empty_azure(project: Project, tmp_path: Path) -> None:
+    """Each resource is in the plan, nothing is left of that Azure, and the deployment is as told."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    project.environment["TMPDIR"] = str(temporary)
+    before = sorted(project.directory.rglob("*"))
 
-    assert result.code == 0
-    assert "Azure was not asked" in result.text
-    assert "14 to run" in result.out
-    assert not (project.directory / ".azure-emulator").exists()
+    event = next(one for one in project.run("--dry-run", "--output", "json").events() if one["event"] == "plan")
+
+    assert event["plan"]["asked_azure"] is True and event["plan"]["faults"] == {}
+    assert all(step["verdict"] == "run" for step in event["steps"].values())
+    assert sorted(project.directory.rglob("*")) == before
+    end = time.monotonic() + 30
+    while any(temporary.iterdir()):
+        assert time.monotonic() < end, "the emulator of the dry run, or what it kept, is still there"
+    project.deploy()
+    made = {entry["key"] for entry in event["plan"]["changes"] if entry["action"] == "create"}
+    assert {key for key in project.state()["resources"] if not key.startswith("job/")} <= made
+
+
+def test_state_of_an_emulator_that_is_gone_is_refused_by_the_dry_run_as_by_the_run(deployed: Project) -> None:
+    """Its resources are not in another one."""
+    shutil.rmtree(deployed.directory / ".azure-emulator")
+    deployed.change("tags.more", "1")
+
+    dry, real = deployed.run("--dry-run"), deployed.run()
+
+    assert (dry.code, real.code) == (1, 1)
+    assert dry.err.splitlines()[:1] == real.err.splitlines()[:1]
 
 
 # --- drift ---

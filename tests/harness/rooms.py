@@ -21,7 +21,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     ),
     "cli": frozenset({"planning", "provision", "session", "changes", "state", "run", "config", "steps"}),
     "deployer": frozenset({"provision", "session", "arm", "state", "run", "config", "steps"}),
-    "planning": frozenset({"provision", "session", "arm", "changes", "state", "run", "steps"}),
+    "planning": frozenset({"provision", "session", "arm", "changes", "state", "steps"}),
     "provision": frozenset({"session", "arm", "build_context", "run", "config", "steps"}),
     "session": frozenset({"arm", "azure_emulator", "state", "run", "config"}),
     "state/blob": frozenset({"arm", "state", "config"}),
