@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from draftgenie_azure.arm import diff, ids
+from draftgenie_azure.arm import diff, ids, others
 from draftgenie_azure.arm.diff import CHANGE, REMOVE, SECRET, Change, Comparison, Digests
 from draftgenie_azure.arm.merge import merged, patch
 from draftgenie_azure.arm.operations import BAD_ENDS, state_of
@@ -276,6 +276,7 @@ class Ensurer:
                     raise failed(resource, live, f", and takes no change of it ({error.message})") from error
                 lost = spent.more(error, time.monotonic() - began + pause)
                 if not error.passing or lost > self._patience(error, resource.id):
+                    others.explain(error, resource, look.wanted, live, look.comparison)
                     raise
                 self._logger.info("%s; looking again in %.1f s", error.message, pause)
                 self._transport.tell_wait(resource.id, error, attempt, pause)
@@ -453,6 +454,7 @@ class Ensurer:
                     self._logger.warning("%s: its operation expired; the last step tells why", resource.key)
                     return self._outcomes.read_back(resource, shared, judge=False)
                 if not self._operations.role_may_come(error, resource.roles, began):
+                    others.explain(error, resource, look.wanted, look.live, look.comparison)
                     raise
                 self._operations.wait_for_role(resource.id, error, began)
             look = self._begin(resource, step)

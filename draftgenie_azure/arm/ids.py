@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import uuid
 
-# One version per type, pinned: the newest with published types, so that every body can be checked against them
-# (github.com/Azure/bicep-types-az, August 2026). The build API is the first stable-enough one that knows
+# One version per type, pinned: the newest that has published types (github.com/Azure/bicep-types-az, August 2026), so
+# that every body can be checked against them, and that a released client sends: azure-mgmt-appcontainers 5.0,
+# -containerregistry 15.0, -keyvault 14.0 (the Azure CLI), -msi 7.1, -postgresqlflexibleservers 2.0 (and azurerm 4),
+# -redis 14.5, -redisenterprise 3.1. That of workspaces azapi alone sends, by those types; `versions` has what others
+# send, for a cloud that does not serve it yet. The build API is the first that knows
 # `credentials.sourceRegistry.identity`; it is what the Azure CLI sends.
 API_VERSIONS = {
     "Microsoft.App/containerApps": "2026-01-01",

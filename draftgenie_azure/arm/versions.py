@@ -6,7 +6,8 @@ those that released clients send for these types, newest first, with bodies like
 - Microsoft.App: the Azure CLI 2.91 (2025-07-01), terraform-provider-azurerm 4 (2025-01-01).
 - Microsoft.Cache/redis, ContainerRegistry, DBforPostgreSQL, KeyVault, ManagedIdentity: azure-mgmt-redis 14.4,
   -containerregistry 14.0 and 10.3, -postgresqlflexibleservers 1.1, -keyvault 12.0 and 10.3, -msi 7.0, and azurerm 4.
-- Microsoft.OperationalInsights: azure-mgmt-loganalytics 14.0 (2025-07-01), azurerm 4 (2022-10-01).
+- Microsoft.OperationalInsights: azure-mgmt-loganalytics 14.0 (2025-07-01), the Azure CLI 2.91 (2025-02-01), azurerm 4
+  (2022-10-01).
 
 Where no list stands, older versions know no body like ours: the builds' `credentials.sourceRegistry.identity`, the
 network access of Managed Redis, the log categories of diagnostic settings.
@@ -28,7 +29,7 @@ FALLBACKS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("Microsoft.DBforPostgreSQL", "2025-08-01"): ("2024-08-01",),
     ("Microsoft.KeyVault", "2026-02-01"): ("2025-05-01", "2024-11-01", "2023-07-01"),
     ("Microsoft.ManagedIdentity", "2024-11-30"): ("2023-01-31",),
-    ("Microsoft.OperationalInsights", "2026-03-01"): ("2025-07-01", "2022-10-01"),
+    ("Microsoft.OperationalInsights", "2026-03-01"): ("2025-07-01", "2025-02-01", "2022-10-01"),
 }
 
 

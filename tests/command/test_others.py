@@ -172,6 +172,35 @@ def test_creation_id_that_somebody_removed_is_no_new_resource(deployed: Project,
     assert len(deployed.executions()) == before
 
 
+def test_refusal_of_ours_together_with_theirs_names_theirs(deployed: Project) -> None:
+    """What they changed of what is stated, and what they added to a list: a write keeps it, so that people must act."""
+    speaker, gateway = (resource(deployed, f"container_app/{key}") for key in ("speaker_service", "api_gateway"))
+    deployed.change(
+        "services.api_gateway.ip_restrictions",
+        [{"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow"}],
+    )
+    deployed.deploy()
+    with deployed.azure() as azure:
+        by_hand(azure, speaker, APPS, {"properties": {"template": {"scale": {"minReplicas": 6, "maxReplicas": 9}}}})
+        deployed.change("services.speaker_service.max_replicas", 5)
+
+        changed = deployed.run()
+
+        assert changed.code == 1
+        assert "Others set template.scale.minReplicas" in changed.err
+        rules = [
+            {"name": name, "ipAddressRange": "203.0.113.0/24", "action": "Deny"} for name in ("office", "theirs")
+        ]
+        ingress = {"configuration": {"ingress": {"ipSecurityRestrictions": rules}}}
+        by_hand(azure, gateway, APPS, {"properties": ingress})
+
+        refreshed = deployed.run("--refresh")
+
+    assert refreshed.code == 1
+    assert "All IP security restrictions must have the same action" in refreshed.err
+    assert "configuration.ingress.ipSecurityRestrictions[theirs]" in refreshed.err
+
+
 @pytest.mark.slow
 def test_tag_that_left_the_configuration_is_removed_and_others_stay(deployed: Project) -> None:
     """One write a resource, and none the next time."""

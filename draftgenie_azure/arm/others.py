@@ -1,0 +1,54 @@
+"""Says of a refused write what of it is others': Azure may refuse the combination of theirs and ours."""
+
+from __future__ import annotations
+
+from draftgenie_azure.arm import diff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from draftgenie_azure.arm.diff import Comparison, Path
+    from draftgenie_azure.arm.resource import Resource
+    from draftgenie_azure.errors import AzureError
+
+    Body = Mapping[str, Any]
+
+_MOST = 5  # properties that a message names
+_SHORTEST = 5  # letters of a property's name that is looked for in what Azure said
+
+
+def explain(error: AzureError, resource: Resource, wanted: Body, live: Body | None, found: Comparison) -> None:
+    """Add to an error what others set on the resource, as far as the refusal may be about it.
+
+    Args:
+        wanted: the desired body.
+        live: the resource as it is; None where there is none.
+        found: what was found of others.
+    """
+    names = [] if live is None or error.passing else _names(error, resource.type, wanted, live, found)
+    if not names:
+        return
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    words = (
+        f"Others set {', '.join(names[:_MOST])}{more} on it, which a write keeps: if Azure refuses that together with "
+        f"the configuration, take theirs back or state it in the configuration (az resource show --ids {resource.id})."
+    )
+    error.hint = f"{error.hint} {words}" if error.hint else words
+
+
+def _names(error: AzureError, type_: str, wanted: Body, live: Body, found: Comparison) -> list[str]:
+    """What others changed, items that they added, and what else is theirs and stands in the message."""
+    ours = diff.leaves(type_, wanted)
+    items = {path[:size] for path in ours for size in _item_sizes(path)}
+    changed = [change.path for change in (*found.others, *found.unmanaged)]
+    theirs = [path for path in diff.leaves(type_, live) if path not in ours]
+    added = [path[:size] for path in theirs for size in _item_sizes(path) if path[:size] not in items]
+    said = [path for path in theirs if len(path[-1]) >= _SHORTEST and path[-1].lower() in error.message.lower()]
+    return list(dict.fromkeys(map(diff.shown_path, (*changed, *added, *said))))
+
+
+def _item_sizes(path: Path) -> list[int]:
+    """How long the paths of the list items are that a leaf is in."""
+    return [size for size, part in enumerate(path, 1) if part.startswith("[")]
