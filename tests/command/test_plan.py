@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -200,10 +199,11 @@ def test_plan_without_changes_says_that_azure_was_not_asked(deployed: Project) -
     assert "Azure was not asked" in result.out and "--refresh asks it" in result.out
 
 
-def test_emulator_that_is_not_there_yet_is_an_empty_azure(project: Project, tmp_path: Path) -> None:
+def test_emulator_that_is_not_there_yet_is_an_empty_azure(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Each resource is in the plan, nothing is left of that Azure, and the deployment is as told."""
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
+    temporary = tmp_path_factory.mktemp("temporary")
     project.environment["TMPDIR"] = str(temporary)
     before = sorted(project.directory.rglob("*"))
 
