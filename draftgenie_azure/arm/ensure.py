@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from draftgenie_azure.arm import diff, ids, others
+from draftgenie_azure.arm import diff, ids, others, references
 from draftgenie_azure.arm.diff import CHANGE, REMOVE, SECRET, Change, Comparison, Digests
 from draftgenie_azure.arm.merge import merged, patch
 from draftgenie_azure.arm.operations import BAD_ENDS, state_of
@@ -159,6 +159,8 @@ class Ensurer:
         look.comparison = found
         if found.fixed:
             raise unchangeable(resource.key, resource.id, found.fixed)
+        found.ours, still_used = references.kept(resource.type, look.wanted, live, found.ours)
+        found.unmanaged += still_used
         look.changes = found.ours + self._changed_secrets(resource, record)
         if state_of(live) in BAD_ENDS:
             look.action = RESEND

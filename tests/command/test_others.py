@@ -201,6 +201,40 @@ def test_refusal_of_ours_together_with_theirs_names_theirs(deployed: Project) ->
     assert "configuration.ingress.ipSecurityRestrictions[theirs]" in refreshed.err
 
 
+def test_secret_and_volume_that_others_use_outlive_the_configuration(deployed: Project) -> None:
+    """Without them Azure refuses the app; they are told once, and are not ours from then on."""
+    deployed.change("services.speaker_service.secrets.OURS", "{{ secrets.jwt_secret }}")
+    deployed.change("services.speaker_service.volume", {"type": "empty_dir", "mount_path": "/ours"})
+    deployed.deploy()
+    speaker = resource(deployed, "container_app/speaker_service")
+    with deployed.azure() as azure:
+        template = live(azure, speaker, APPS)["properties"]["template"]
+        (container,) = template["containers"]
+        (name,) = (one["secretRef"] for one in container["env"] if one["name"] == "OURS")
+        (volume,) = (one["name"] for one in template["volumes"])
+        theirs = {
+            "name": "theirs", "image": "nginx", "resources": {"cpu": 0.25, "memory": "0.5Gi"},
+            "env": [{"name": "THEIRS", "secretRef": name}],
+            "volumeMounts": [{"volumeName": volume, "mountPath": "/theirs"}],
+        }  # fmt: skip
+        by_hand(azure, speaker, APPS, {"properties": {"template": {"containers": [container, theirs]}}})
+        values = deployed.config()
+        del values["services"]["speaker_service"]["secrets"]["OURS"], values["services"]["speaker_service"]["volume"]
+        deployed.write(values)
+
+        done = deployed.run()
+
+        assert done.code == 0, done.text
+        assert f"configuration.secrets[{name}]" in done.text and "what others set uses it" in done.text
+        after = live(azure, speaker, APPS)["properties"]
+        ours, other = after["template"]["containers"]
+        assert name in [one["name"] for one in after["configuration"]["secrets"]]
+        assert volume in [one["name"] for one in after["template"]["volumes"]]
+        assert "OURS" not in [one["name"] for one in ours["env"]] and not ours.get("volumeMounts")
+        assert other["env"] == theirs["env"]
+        assert "0 to run" in deployed.run("--dry-run", "--refresh").out
+
+
 @pytest.mark.slow
 def test_tag_that_left_the_configuration_is_removed_and_others_stay(deployed: Project) -> None:
     """One write a resource, and none the next time."""
