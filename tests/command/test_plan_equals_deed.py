@@ -188,8 +188,8 @@ def configured(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def bodies(project: Project, azure: Azure) -> dict[str, Any]:
-    """Every recorded resource, as it is, with the spelling of its id that the state has."""
-    return {key: live_body(azure, record) for key, record in project.state()["resources"].items()}
+    """Every recorded resource by its id, as it is; a service that is renamed gives its key to another one."""
+    return {record["id"].lower(): live_body(azure, record) for record in project.state()["resources"].values()}
 
 
 def planned(project: Project, *arguments: str) -> dict[str, Any]:
@@ -199,6 +199,11 @@ def planned(project: Project, *arguments: str) -> dict[str, Any]:
     return next(event for event in result.events() if event["event"] == "plan")
 
 
+def paths(entries: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """Id -> the leaves that are announced."""
+    return {entry["id"].lower(): {change["path"] for change in entry.get("changes", [])} for entry in entries}
+
+
 def leaves(body: dict[str, Any]) -> dict[str, Any]:
     """The leaves of a body by their names in a plan."""
     found = diff.leaves(ids.resource_type(body["id"]), body) if body else {}
@@ -206,7 +211,7 @@ def leaves(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def done(before: dict[str, Any], after: dict[str, Any]) -> dict[str, set[str]]:
-    """Resource -> names of the leaves that are another."""
+    """Id -> names of the leaves that are another."""
     found = {}
     for key in after:
         one, other = leaves(before.get(key, {})), leaves(after[key])
@@ -253,10 +258,8 @@ def check_deed(project: Project, azure: Azure) -> None:
     """Plan, run, compare."""
     before = bodies(project, azure)
     event = planned(project)
-    announced = {
-        entry["key"]: {change["path"] for change in entry.get("changes", [])} for entry in event["plan"]["changes"]
-    }
-    actions = {entry["key"]: entry["action"] for entry in event["plan"]["changes"]}
+    announced = paths(event["plan"]["changes"])
+    actions = {entry["id"].lower(): entry["action"] for entry in event["plan"]["changes"]}
     result = project.run("--output", "json")
     assert result.code == 0, result.text[-3000:]
     after = bodies(project, azure)
@@ -292,7 +295,7 @@ def check_rest(project: Project, azure: Azure) -> None:
         before = bodies(project, azure)
         result = project.run("--refresh", "--output", "json")
         assert result.code == 0, result.text[-3000:]
-        announced = {entry["key"]: {change["path"] for change in entry.get("changes", [])} for entry in drift}
+        announced = paths(drift)
         assert untold(before, bodies(project, azure), announced) == {}
     left = planned(project, "--refresh")["plan"]["changes"]
     assert left == [], left
