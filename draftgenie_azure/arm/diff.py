@@ -311,6 +311,18 @@ def compare(
     return Comparison(*(_without_parts(known, changes) for changes in vars(kept).values()))
 
 
+def between(resource_type: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    """Every leaf in which two bodies of a type differ, whoever states it."""
+    known, old, new = traits(resource_type), leaves(resource_type, before), leaves(resource_type, after)
+    changes = [Change(path, REMOVE, old=value) for path, value in old.items() if path not in new]
+    changes += [
+        _change(path, old.get(path), value)
+        for path, value in new.items()
+        if path not in old or not same(known, pattern_of(path), value, old[path])
+    ]
+    return _without_parts(known, changes)
+
+
 def _gone_objects(known: Traits, changes: list[Change]) -> list[Change]:
     """The objects that go whole, since what they cannot be without is taken out."""
     removed = {change.path: change.old for change in changes if change.kind == REMOVE}

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.arm.listing import LiveResources
     from draftgenie_azure.arm.operations import Operations
     from draftgenie_azure.arm.plan import Plan
-    from draftgenie_azure.arm.resource import Resource
+    from draftgenie_azure.arm.resource import Beside, Resource
     from draftgenie_azure.arm.transport import Reply, Transport
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.baseline import Baselines
@@ -56,6 +56,7 @@ class _Look:
         live: the resource as it is; None where there is none.
         action: one of those that a plan knows.
         changes: what a write changes.
+        beside: what it carries besides.
         reply: what the write was answered, and when, by the monotonic clock.
     """
 
@@ -64,6 +65,7 @@ class _Look:
     action: str = UNCHANGED
     changes: list[Change] = field(default_factory=list)
     comparison: Comparison = field(default_factory=Comparison)
+    beside: Beside | None = None
     reply: Reply | None = None
     answered: float = 0.0
 
@@ -139,6 +141,12 @@ class Ensurer:
     # ------------------------------------------------------------------------------------------------ deciding
 
     def _look(self, resource: Resource, live: Body | None) -> _Look:
+        look = self._compared(resource, live)
+        if live is not None and look.action != UNCHANGED and resource.beside is not None:
+            look.beside = resource.beside(live, look.changes)
+        return look
+
+    def _compared(self, resource: Resource, live: Body | None) -> _Look:
         record = self._records.resources.get(resource.key, {})
         look = _Look(self._wanted(resource, record, live), live)
         if live is None:
@@ -287,8 +295,15 @@ class Ensurer:
             if live is None:
                 self.created.add(resource.key)
             self.written.setdefault(step, []).append(resource.key)
-            self.changes.setdefault(resource.key, []).extend(look.changes)
+            self.changes.setdefault(resource.key, []).extend(_told(resource, look))
             return look
+
+    def did(self, step: str, key: str, changes: Sequence[Change]) -> None:
+        """Note a write of something that a plan names by itself, although it is part of another resource."""
+        keys = self.written.setdefault(step, [])
+        if key not in keys:
+            keys.append(key)
+        self.changes.setdefault(key, []).extend(changes)
 
     def _log(self, resource: Resource, look: _Look) -> None:
         words = {CREATE: "is missing", RESEND: "failed before"}.get(look.action) or "; ".join(map(str, look.changes))
@@ -317,8 +332,8 @@ class Ensurer:
             method, body = "PATCH", patch(resource.type, look.wanted, look.live, look.changes)
             if "template" in (body.get("properties") or {}) and diff.at(look.live, _SUFFIX):
                 body["properties"]["template"]["revisionSuffix"] = None  # a suffix cannot come again
-        if resource.beside is not None:
-            body = _with(body, resource.beside(look.live, look.changes))
+        if look.beside is not None:
+            body = _with(body, look.beside.body)
         self._carry_secrets(resource, body)
         return method, body
 
@@ -476,8 +491,9 @@ class Ensurer:
         if live is None:
             body = _with(look.wanted, resource.at_creation() if resource.at_creation is not None else {})
         else:
-            body = merged(resource.type, look.wanted, live, look.changes)
-        plan.add(Entry(step, resource.key, resource.id, action, changes=look.changes, kept=told, seen=seen), body=body)
+            body = _with(merged(resource.type, look.wanted, live, look.changes), _lasting(look))
+        changes = _told(resource, look)
+        plan.add(Entry(step, resource.key, resource.id, action, changes=changes, kept=told, seen=seen), body=body)
         if look.action == CREATE:
             self.created.add(resource.key)
             self._records.creating(resource.key, resource.id, resource.api_version, step)
@@ -489,6 +505,7 @@ class Ensurer:
             assert live is not None
             return self._with_creation_id(resource, live)
         after = predicted(resource, look.wanted, live, look.changes, step, self._transport.endpoints)
+        after = _with(after, _lasting(look))
         self._live.note(resource.id, after, made=look.action == CREATE)
         return self._with_creation_id(resource, after)
 
@@ -508,6 +525,21 @@ def who(live: Mapping[str, Any]) -> str:
     data = live.get("systemData") or {}
     name, moment = data.get("lastModifiedBy"), str(data.get("lastModifiedAt") or "")[:16].replace("T", " ")
     return ", ".join(part for part in (str(name or ""), moment) if part)
+
+
+def _lasting(look: _Look) -> Body:
+    """What a write carries besides its changes and no later step sets otherwise."""
+    return look.beside.body if look.beside is not None and look.beside.stays else {}
+
+
+def _told(resource: Resource, look: _Look) -> list[Change]:
+    """What a write changes, with what it carries besides and leaves so."""
+    lasting = _lasting(look)
+    if look.live is None or not lasting:
+        return look.changes
+    besides = diff.between(resource.type, look.live, _with(look.live, lasting))
+    paths = {change.path for change in besides}
+    return [*(change for change in look.changes if change.path not in paths), *besides]
 
 
 def _with(body: Body, more: Mapping[str, Any]) -> Body:

@@ -19,6 +19,19 @@ CREATION_ID_TAG = "incarnation"
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What a write carries besides its changes.
+
+    Attributes:
+        body: part of a body.
+        stays: whether that is how the run leaves it; else a later step sets it, and a plan tells of that step.
+    """
+
+    body: Body
+    stays: bool = False
+
+
+@dataclass(frozen=True)
 class Resource:
     """A resource as it is wanted.
 
@@ -45,7 +58,7 @@ class Resource:
     id: str
     body: Body
     at_creation: Callable[[], Body] | None = None
-    beside: Callable[[Body, Sequence[Change]], Body] | None = None
+    beside: Callable[[Body, Sequence[Change]], Beside] | None = None
     has_creation_id: bool = False
     create_only: bool = False
     roles: tuple[str, ...] = ()

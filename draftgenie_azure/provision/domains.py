@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource
-from draftgenie_azure.arm.diff import ADD, CHANGE, REMOVE, Change
+from draftgenie_azure.arm.diff import between
 from draftgenie_azure.arm.operations import state_of
 from draftgenie_azure.arm.plan import CHANGE as CHANGED
-from draftgenie_azure.arm.plan import DELETE, Entry
+from draftgenie_azure.arm.plan import CREATE, DELETE, REPLACE, UNCHANGED, Entry
 from draftgenie_azure.errors import AzureError, VerificationError
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.bodies import domains as bodies
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from draftgenie_azure.arm.diff import Change
+    from draftgenie_azure.arm.plan import Plan
     from draftgenie_azure.config.validated.service_sections import CustomDomain, Service
     from draftgenie_azure.session import Session
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
 STEP = "verify_deployment"
 _APPS = ids.API_VERSIONS["Microsoft.App/containerApps"]
-_PATH = ("properties", "configuration", "ingress", "customDomains")
 _KEY = "managed_certificate/"
 
 
@@ -37,28 +38,25 @@ class Domains:
     """The custom domains of one app.
 
     Args:
-        key: of the service.
+        key: of the app's record.
+        app_id: of the app.
+        wanted: what the configuration asks for.
     """
 
-    def __init__(self, session: Session, key: str, service: Service) -> None:
+    def __init__(self, session: Session, key: str, app_id: str, wanted: Sequence[CustomDomain]) -> None:
         self._session = session
         self._arm = session.arm
         self._records = session.records
-        self._key = f"container_app/{key}"
-        self._service = service
-        self._wanted = service.custom_domains or []
-        self._app_id = session.scope.resource("Microsoft.App/containerApps", service.name)
+        self._key = key
+        self._app_id = app_id
+        self._wanted = wanted
+        self._own_key = f"domains/{key.partition('/')[2]}"  # of what a plan and a run tell
         self._missing: list[str] = []
 
     @property
     def are_ours(self) -> bool:
         """Whether there is anything to do, or to take out again."""
         return bool(self._wanted or self._recorded)
-
-    @property
-    def gives_away(self) -> bool:
-        """Whether a name of this app is now wanted at another one."""
-        return any(self._wanted_by_any(name) for name in self._to_take_out())
 
     def _wanted_by_any(self, name: str) -> list[CustomDomain]:
         services = self._session.config.services.values()
@@ -73,49 +71,97 @@ class Domains:
         found = self._records.resources.get(self._key, {}).get("domains") or {}
         return {str(name): str(certificate) for name, certificate in found.items()}
 
+    # --- the plan ---
+
     def announce(self) -> None:
-        """Tell a plan which names come, change and go."""
+        """Tell a plan which names and certificates come, change and go."""
         plan, live = self._arm.plan, self._arm.current(self._app_id)
         assert plan is not None
-        there = {item["name"]: item for item in bodies.bindings((live or {}).get("properties", {}))}
-        changes = [
-            Change((*_PATH, f"[{name}]"), REMOVE, old=name) for name in self._to_take_out() if name in there
-        ]
+        there = bodies.bindings((live or {}).get("properties", {}))
+        after, others = self._bound(there)
+        changes, kept = _differences(there, after), _differences(there, others)
+        if changes or kept:
+            note = "as soon as the DNS records are there" if changes and self._wanted else ""
+            action = CHANGED if changes else UNCHANGED
+            plan.add(Entry(STEP, self._own_key, self._app_id, action, changes=changes, kept=kept, note=note))
         for domain in self._wanted:
-            item, path = there.get(domain.name), (*_PATH, f"[{domain.name}]", "certificateId")
-            wanted = self._certificate_id(domain)
-            if item is None:
-                changes.append(Change(path, ADD, new=wanted))
-            elif not _same(item.get("certificateId"), wanted) and not self._is_others(domain, item):
-                changes.append(Change(path, CHANGE, item.get("certificateId"), wanted))
-        if changes:
-            note = "as soon as the DNS records are there"
-            plan.add(Entry(STEP, f"domains/{self._service.name}", self._app_id, CHANGED, changes=changes, note=note))
-        for name in [*self._to_take_out(), *(domain.name for domain in self._wanted)]:
-            record = self._records.resources.get(_KEY + name)
-            if record is None:
-                continue
-            if self._is_certificate_wanted(name):
-                self._records.ensured(
-                    _KEY + name, record["id"], record["api_version"], STEP, record.get("sent") or ""
-                )
-            elif record.get("created"):
-                plan.add(Entry(STEP, _KEY + name, record["id"], DELETE))
-                self._records.forget(_KEY + name)
+            if domain.certificate == bodies.MANAGED:
+                self._announce_certificate(plan, domain)
+        for name in self._without_managed():
+            self._announce_end(plan, name)
 
-    def settle(self) -> None:
+    def _bound(self, there: Sequence[Body]) -> tuple[list[Body], list[Body]]:
+        """The names as they would be, and as they would be were it not for what others did."""
+        gone = {name.lower() for name in self._to_take_out()}
+        after = [dict(item) for item in there if item["name"].lower() not in gone]
+        others = [dict(item) for item in there]
+        for domain in self._wanted:
+            wanted = bodies.bound(domain.name, self._certificate_id(domain))
+            item = _of(after, domain.name)
+            if item is None:
+                after.append(wanted)
+            elif not self._is_others(domain, item):
+                item |= wanted
+            else:
+                (_of(others, domain.name) or {}).update(wanted)
+        return after, others
+
+    def _announce_certificate(self, plan: Plan, domain: CustomDomain) -> None:
+        key, certificate = _KEY + domain.name, self._certificate_id(domain)
+        live, version = self._arm.current(certificate), ids.api_version(certificate)
+        if live is None or state_of(live) == "failed":
+            if live is None:
+                self._records.creating(key, certificate, version, STEP)
+            action, note = (CREATE, "issued by Azure") if live is None else (REPLACE, "it was not issued")
+            plan.add(Entry(STEP, key, certificate, action, note=note))
+        sent = self._records.resources.get(key, {}).get("sent")
+        self._records.ensured(key, certificate, version, STEP, str(sent or ""))
+
+    def _announce_end(self, plan: Plan, name: str) -> None:
+        record = self._records.resources.get(_KEY + name)
+        if record is None:
+            return
+        if record.get("created"):
+            plan.add(Entry(STEP, _KEY + name, record["id"], DELETE))
+        self._records.forget(_KEY + name)
+
+    # --- the run ---
+
+    def take_out(self) -> None:
+        """Unbind names of ours that left the configuration, and delete the certificates that Azure got for them.
+
+        Raises:
+            AzureError: Azure refused.
+        """
+        names = self._to_take_out()
+        if not names:
+            return
+        gone = {name.lower() for name in names}
+        there = self._bindings()
+        kept = [item for item in there if item["name"].lower() not in gone]
+        if len(kept) < len(there):
+            self._send(there, kept)
+        for name in names:
+            if not self._is_certificate_wanted(name):
+                self._drop_certificate(name)
+            self._records.note(self._key, domains={one: id_ for one, id_ in self._recorded.items() if one != name})
+
+    def bind(self) -> None:
         """Have the names bound with their certificates, as far as their DNS records allow.
 
         Raises:
             VerificationError: DNS records are missing, and which, or a certificate is not there.
             AzureError: Azure refused.
         """
-        self._take_out()
-        if self._wanted:
-            host(self._live()["properties"])
+        if not self._wanted:
+            return
+        host(self._live()["properties"])
         bound = [domain for domain in self._wanted if self._is_bound(domain)]
         certificates = {domain.name: self._certificate(domain) for domain in bound}
         self._bind({name: found for name, found in certificates.items() if found is not None})
+        for name in self._without_managed():
+            if certificates.get(name) is not None:
+                self._drop_certificate(name)
         if self._missing:
             words = "; ".join(self._missing)
             raise VerificationError(f"custom domains: {words}. Then run again: the run goes on from there")
@@ -155,7 +201,7 @@ class Domains:
                 self._tell(domain)
                 return False
             self._note(domain.name, "")
-            self._send([*there.values(), bodies.bound(domain.name, None)])
+            self._send([*there.values()], [*there.values(), bodies.bound(domain.name, None)])
         return True
 
     def _analysis(self, domain: CustomDomain) -> Body:
@@ -176,7 +222,7 @@ class Domains:
         )
         words = ", ".join(f"{kind} {name} = {value}" for kind, name, value in records)
         self._missing.append(f"{domain.name} needs the DNS records {words}")
-        self._session.warn(f"{self._service.name}: set the DNS records {words}")
+        self._session.warn(f"{ids.last_name(self._app_id)}: set the DNS records {words}")
 
     # --- its certificate ---
 
@@ -207,6 +253,7 @@ class Domains:
                 return False
             if live is not None:
                 self._arm.delete(certificate)
+                self._arm.ensurer.did(STEP, _KEY + domain.name, [])
         if domain.validation == "TXT":
             return self._is_proved_by_token(domain, certificate)
         try:
@@ -228,6 +275,7 @@ class Domains:
             version = ids.api_version(certificate)
             self._records.creating(f"{_KEY}{domain.name}", certificate, version, STEP)
             self._arm.send(certificate, body)
+            self._arm.ensurer.did(STEP, _KEY + domain.name, [])
             live = self._arm.read(certificate) or {}
         if state_of(live) == "succeeded":
             self._ensure(domain, certificate)
@@ -249,28 +297,27 @@ class Domains:
     # --- both ---
 
     def _bind(self, certificates: dict[str, str]) -> None:
-        there, changed = self._bindings(), False
+        there = self._bindings()
+        after = [dict(item) for item in there]
         for domain in self._wanted:
-            certificate = certificates.get(domain.name)
-            item = next((one for one in there if one["name"].lower() == domain.name), None)
+            certificate, item = certificates.get(domain.name), _of(after, domain.name)
             if certificate is None or item is None:
                 continue
-            is_same = _same(item.get("certificateId"), certificate) and item.get("bindingType") == "SniEnabled"
-            if not is_same and self._is_others(domain, item):
-                change = Change((*_PATH, f"[{domain.name}]"), CHANGE, certificate, item.get("certificateId"))
-                self._arm.ensurer.kept.setdefault(self._key, []).append(change)
-            elif not is_same:
+            if self._is_others(domain, item):
+                wanted = [{**one, "certificateId": certificate} if one is item else one for one in after]
+                kept = self._arm.ensurer.kept.setdefault(self._key, [])
+                kept += _differences(there, wanted)
+            elif not _same(item.get("certificateId"), certificate) or item.get("bindingType") != "SniEnabled":
                 item |= bodies.bound(domain.name, certificate)
-                changed = True
-        if changed:
-            self._send(there)
+        if after != there:
+            self._send(there, after)
         for name, certificate in certificates.items():
             self._note(name, certificate)
 
-    def _send(self, items: Sequence[Body]) -> None:
-        body = {"properties": {"configuration": {"ingress": {"customDomains": list(items)}}}}
-        self._arm.send(self._app_id, body, method="PATCH")
+    def _send(self, there: Sequence[Body], items: Sequence[Body]) -> None:
+        self._arm.send(self._app_id, _body(items), method="PATCH")
         self._arm.wait(self._app_id)
+        self._arm.ensurer.did(STEP, self._own_key, _differences(there, items))
 
     def _note(self, name: str, certificate: str) -> None:
         """Record that a name is ours, before it is bound."""
@@ -283,25 +330,31 @@ class Domains:
         wanted = {domain.name for domain in self._wanted}
         return [name for name in self._recorded if name not in wanted]
 
-    def _take_out(self) -> None:
-        """Unbind names of ours that left the configuration, and delete the certificates that Azure got for them."""
-        names = self._to_take_out()
-        if names:
-            there = self._bindings()
-            kept = [item for item in there if item["name"] not in names]
-            if len(kept) < len(there):
-                self._send(kept)
-        for name in names:
-            self._drop_certificate(name)
-            self._records.note(self._key, domains={one: id_ for one, id_ in self._recorded.items() if one != name})
+    def _without_managed(self) -> list[str]:
+        """Names of ours for which Azure need not get a certificate any longer."""
+        names = [*self._to_take_out(), *(domain.name for domain in self._wanted)]
+        return [name for name in names if not self._is_certificate_wanted(name)]
 
     def _drop_certificate(self, name: str) -> None:
         record = self._records.resources.get(_KEY + name)
-        if record is None or self._is_certificate_wanted(name):
+        if record is None:
             return
         if record.get("created"):
             self._arm.delete(str(record["id"]), api_version=str(record["api_version"]))
+            self._arm.ensurer.did(STEP, _KEY + name, [])
         self._records.deleted(_KEY + name)
+
+
+class _Left(Domains):
+    """The names of an app that left the configuration: it keeps them, but for those that another app is to get."""
+
+    def _to_take_out(self) -> list[str]:
+        return [name for name in self._recorded if self._wanted_by_any(name)]
+
+    @property
+    def gives_away(self) -> bool:
+        """Whether one of its names goes to another app; one that was deleted has none any longer."""
+        return bool(self._to_take_out()) and self._arm.current(self._app_id) is not None
 
 
 def host(properties: Body) -> str:
@@ -317,23 +370,49 @@ def host(properties: Body) -> str:
 
 
 def announce(session: Session) -> None:
-    """Tell a plan about the custom domains of all services."""
-    for key, service in session.config.services.items():
-        domains = Domains(session, key, service)
+    """Tell a plan about the custom domains of all apps."""
+    for domains in (*_left(session), *(of(session, key, service) for key, service in session.config.services.items())):
         if domains.are_ours:
             domains.announce()
 
 
-def settle(session: Session, key: str, service: Service) -> None:
-    """See `Domains.settle`; nothing where a service has no names of ours."""
-    domains = Domains(session, key, service)
-    if domains.are_ours:
-        domains.settle()
+def of(session: Session, key: str, service: Service) -> Domains:
+    """The custom domains of a service's app."""
+    app_id = session.scope.resource("Microsoft.App/containerApps", service.name)
+    return Domains(session, f"container_app/{key}", app_id, service.custom_domains or [])
 
 
-def gives_away(session: Session, key: str, service: Service) -> bool:
-    """See `Domains.gives_away`."""
-    return Domains(session, key, service).gives_away
+def take_from_left(session: Session) -> None:
+    """Take the names that other apps are to get from apps that left the configuration.
+
+    Raises:
+        AzureError: Azure refused.
+    """
+    for domains in _left(session):
+        domains.take_out()
+
+
+def _left(session: Session) -> list[Domains]:
+    """Of the apps that are recorded and no longer configured, those that have a name which another one is to get."""
+    found = [
+        _Left(session, key, str(record["id"]), [])
+        for key, record in list(session.records.resources.items())
+        if key.startswith("container_app/") and record.get("orphaned") and record.get("domains")
+    ]
+    return [domains for domains in found if domains.gives_away]
+
+
+def _of(items: Sequence[Body], name: str) -> Body | None:
+    return next((item for item in items if item["name"].lower() == name.lower()), None)
+
+
+def _body(items: Sequence[Body]) -> Body:
+    return {"properties": {"configuration": {"ingress": {"customDomains": list(items)}}}}
+
+
+def _differences(before: Sequence[Body], after: Sequence[Body]) -> list[Change]:
+    """What changes in the names, leaf by leaf."""
+    return between("Microsoft.App/containerApps", _body(before), _body(after))
 
 
 def _same(one: object, other: object) -> bool:

@@ -8,9 +8,10 @@ before stands in the state until that is done, so a run that is cut off, or fail
 from __future__ import annotations
 
 from draftgenie_azure.arm import ids
-from draftgenie_azure.arm.diff import CHANGE, REMOVE, Change
+from draftgenie_azure.arm.diff import REMOVE, between
 from draftgenie_azure.arm.plan import CHANGE as CHANGED
-from draftgenie_azure.arm.plan import UNCHANGED, Entry
+from draftgenie_azure.arm.plan import RESEND, UNCHANGED, Entry
+from draftgenie_azure.arm.resource import Beside
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.provision.bodies import traffic as bodies
 
@@ -19,44 +20,53 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from draftgenie_azure.arm.diff import Change
     from draftgenie_azure.config.validated.service_sections import Service
     from draftgenie_azure.session import Session
 
     Body = dict[str, Any]
 
 STEP = "verify_deployment"
-_VERSION = ids.API_VERSIONS["Microsoft.App/containerApps"]
+_TYPE = "Microsoft.App/containerApps"
+_VERSION = ids.API_VERSIONS[_TYPE]
 _MODE = ("properties", "configuration", "activeRevisionsMode")
-_TRAFFIC = ("properties", "configuration", "ingress", "traffic")
 
 
-def beside(session: Session, key: str, service: Service) -> Callable[[Body, Sequence[Change]], Body]:
+def beside(session: Session, key: str, service: Service) -> Callable[[Body, Sequence[Change]], Beside]:
     """Make what a write of an app carries besides its changes: the shares of traffic that its revisions keep."""
 
-    def more(live: Body, changes: Sequence[Change]) -> Body:
+    def more(live: Body, changes: Sequence[Change]) -> Beside:
         mode = next((change for change in changes if change.path == _MODE), None)
         if mode is not None and (mode.kind == REMOVE or mode.new == "Single"):
             # An older revision that is alone in the shares would leave nothing that answers
             # (github.com/microsoft/azure-container-apps/issues/679).
-            return _body(bodies.LATEST if bodies.has_traffic(service) else None, mode="Single")
-        makes_revision = any(change.path[:2] == ("properties", "template") for change in changes)
-        if service.revision_mode != "Multiple" or not makes_revision or not bodies.has_traffic(service):
-            return {}
-        return _pinned(session, key, live["properties"])
+            return Beside(_body(bodies.LATEST if bodies.has_traffic(service) else None, mode="Single"), stays=True)
+        if not is_rolled_out(service) or not _make_a_revision(changes):
+            return Beside({})
+        return Beside(_pinned(session, key, live["properties"]))
 
     return more
 
 
+def _make_a_revision(changes: Sequence[Change]) -> bool:
+    return any(change.path[:2] == ("properties", "template") for change in changes)
+
+
 def _pinned(session: Session, key: str, properties: Body) -> Body:
-    present = properties.get("latestReadyRevisionName") or properties.get("latestRevisionName")
+    present = _present(properties)
     before = bodies.shown(properties)
     if not present or not any(entry.get("latestRevision") for entry in before):
         return {}
-    now = bodies.pinned(before, str(present))
+    now = bodies.pinned(before, present)
     record = _record(session, key)
     if record and session.arm.plan is None:
         session.records.note(f"container_app/{key}", pinned={"before": before, "now": now})
     return _body(now)
+
+
+def _present(properties: Body) -> str:
+    """The revision that is the newest one before a write; empty where there is none."""
+    return str(properties.get("latestReadyRevisionName") or properties.get("latestRevisionName") or "")
 
 
 def _body(entries: Sequence[Body] | None, *, mode: str | None = None) -> Body:
@@ -64,6 +74,11 @@ def _body(entries: Sequence[Body] | None, *, mode: str | None = None) -> Body:
     if entries is not None:
         configuration["ingress"] = {"traffic": list(entries)}
     return {"properties": {"configuration": configuration}}
+
+
+def _differences(before: Sequence[Body], after: Sequence[Body]) -> list[Change]:
+    """What changes in the shares, leaf by leaf."""
+    return between(_TYPE, _body(before), _body(after))
 
 
 def _entries(value: object) -> list[Body]:
@@ -93,28 +108,49 @@ def shares(live: Body) -> str:
 
 
 def announce(session: Session) -> None:
-    """Tell a plan where the requests of services will go."""
+    """Tell a plan where the requests of services will go.
+
+    Raises:
+        DeployerError: a revision that the configuration names is not there.
+    """
     plan = session.arm.plan
     assert plan is not None
     for key, service in session.config.services.items():
-        app_id = session.scope.resource("Microsoft.App/containerApps", service.name)
+        app_id = session.scope.resource(_TYPE, service.name)
         live = session.arm.current(app_id) if is_rolled_out(service) else None
-        if live is None:
-            continue
-        target = _target(session, key, service, live)
-        before = bodies.shown(live["properties"])
-        if target is not None and not bodies.same(before, target):
-            plan.add(_entry(session, key, app_id, before, target))
+        entry = _entry(session, key, service, app_id, live) if live is not None else None
+        if entry is not None:
+            plan.add(entry)
 
 
-def _entry(session: Session, key: str, app_id: str, before: list[Body], target: list[Body]) -> Entry:
-    """What a plan tells of shares that are not as wanted: a change, or what others did and nobody undoes."""
-    change = Change(_TRAFFIC, CHANGE, _words(before), _words(target))
-    if _is_others(session, _record(session, key), before, target):
-        kept = Change(_TRAFFIC, CHANGE, _words(target), _words(before))
-        return Entry(STEP, f"traffic/{key}", app_id, UNCHANGED, kept=[kept])
-    note = "once the newest revision is proved"
-    return Entry(STEP, f"traffic/{key}", app_id, CHANGED, changes=[change], note=note)
+def _entry(session: Session, key: str, service: Service, app_id: str, live: Body) -> Entry | None:
+    """What a plan tells of shares: how they change, what others did and nobody undoes, when a new revision gets them.
+
+    Args:
+        live: the app as it would be after the steps before.
+    """
+    record, before = _record(session, key), bodies.shown(live["properties"])
+    target = _target(session, key, service, live)
+    wanted = before if target is None else target
+    differences = _differences(before, wanted)
+    if differences and _is_others(session, record, before, wanted):
+        return Entry(STEP, f"traffic/{key}", app_id, UNCHANGED, kept=differences)
+    if differences:
+        _check_revisions(session, app_id, wanted)
+        note = f"once the newest revision is proved: {', '.join(map(bodies.described, wanted))}"
+    elif _gets_a_revision(session, key) and any(entry.get("latestRevision") for entry in before):
+        note = f"{_present(live['properties'])} keeps the requests until the new revision is proved"
+    else:
+        return None
+    return Entry(STEP, f"traffic/{key}", app_id, CHANGED, changes=differences, note=note)
+
+
+def _gets_a_revision(session: Session, key: str) -> bool:
+    """Whether a write that the plan tells of makes a new revision of an app that is there."""
+    return any(
+        entry.key == f"container_app/{key}" and entry.action in (CHANGED, RESEND) and _make_a_revision(entry.changes)
+        for entry in (session.arm.plan.entries if session.arm.plan is not None else ())
+    )
 
 
 def settle(session: Session, key: str, service: Service, app_id: str, live: Body) -> None:
@@ -135,15 +171,15 @@ def settle(session: Session, key: str, service: Service, app_id: str, live: Body
             session.records.note(f"container_app/{key}", pinned=None)
         return
     if not bodies.same(there, target):
+        differences = _differences(there, target)
         if _is_others(session, record, there, target):
-            session.arm.ensurer.kept.setdefault(f"container_app/{key}", []).append(
-                Change(_TRAFFIC, CHANGE, _words(target), _words(there))
-            )
+            session.arm.ensurer.kept.setdefault(f"container_app/{key}", []).extend(differences)
             return
         _check_revisions(session, app_id, target)
         session.arm.send(app_id, _body(target), method="PATCH")
         session.arm.wait(app_id)
-        session.logger.info("%s: requests go to %s", service.name, ", ".join(_words(target)))
+        session.arm.ensurer.did(STEP, f"traffic/{key}", differences)
+        session.logger.info("%s: requests go to %s", service.name, ", ".join(map(bodies.described, target)))
     if record:
         stated = target if service.traffic is not None else None
         session.records.note(f"container_app/{key}", pinned=None, traffic=stated)
@@ -178,9 +214,7 @@ def _check_revisions(session: Session, app_id: str, target: list[Body]) -> None:
     if missing := sorted(named - revisions):
         raise DeployerError(
             f"{ids.last_name(app_id)}: there is no revision {', '.join(missing)}",
-            hint=f"Correct `traffic`; its revisions are {', '.join(sorted(revisions))}.",
+            hint=f"Correct `traffic`; its revisions are {', '.join(sorted(revisions))}."
+            if revisions
+            else "Leave it out of `traffic` until the app is deployed.",
         )
-
-
-def _words(entries: Sequence[Body]) -> list[str]:
-    return [bodies.described(entry) for entry in entries]

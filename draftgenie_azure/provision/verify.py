@@ -14,15 +14,16 @@ from functools import partial
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import MANY
 from draftgenie_azure.arm.shared_wait import SharedWait
-from draftgenie_azure.errors import AzureError, VerificationError
+from draftgenie_azure.errors import AzureError, DeployerError, VerificationError
 from draftgenie_azure.provision import domains, traffic
 from draftgenie_azure.provision.container_logs import LINES, command, last_lines, stream
 from draftgenie_azure.provision.known_secrets import withheld
 from draftgenie_azure.run.poll import poll
-from draftgenie_azure.run.schedule import side_by_side
+from draftgenie_azure.run.schedule import side_by_side, together
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from draftgenie_azure.config.validated.service_sections import Service
@@ -85,28 +86,47 @@ class Verification:
             VerificationError: a service failed: what Azure says of it, its exit code and its log.
             DeploymentError: several did.
         """
-        checks: dict[str, str] = {}
+        services, checks = self._config.services, dict[str, str]()
 
-        def check(key: str, service: Service) -> None:
+        def prove(key: str, service: Service) -> None:
+            checks[key] = self._check(key, service)
+
+        failures = self._each(prove, services)
+        # A name is taken from one app before another one gets it, and only once both are proved.
+        domains.take_from_left(self._session)
+        for work in (domains.Domains.take_out, domains.Domains.bind):
+            proved = {key: services[key] for key in services if key in checks and key not in failures}
+            failures |= self._each(partial(self._domains, work), proved)
+        if failures:
+            raise together([failures[key] for key in services if key in failures])
+        return {"checks": dict(sorted(checks.items()))}
+
+    def _each(
+        self, work: Callable[[str, Service], None], services: Mapping[str, Service]
+    ) -> dict[str, DeployerError]:
+        """Do something for services side by side; the failure of each that failed."""
+        failures: dict[str, DeployerError] = {}
+
+        def do(key: str, service: Service) -> None:
             try:
-                checks[key] = self._check(key, service)
+                work(key, service)
             except VerificationError as error:
                 hint = "Fix the service named, then run again."
-                raise VerificationError(f"{key}: {error.message}", hint=hint, details=error.details) from error
+                failures[key] = VerificationError(f"{key}: {error.message}", hint=hint, details=error.details)
+            except DeployerError as error:
+                failures[key] = error
 
-        services = self._config.services
-        givers = {key for key, service in services.items() if domains.gives_away(self._session, key, service)}
-        for keys in (givers, services.keys() - givers):  # a name is taken from one app before another one gets it
-            tasks = [partial(check, key, service) for key, service in services.items() if key in keys]
-            side_by_side(tasks, width=self._control.parallelism)
-        return {"checks": dict(sorted(checks.items()))}
+        side_by_side([partial(do, *item) for item in services.items()], width=self._control.parallelism)
+        return failures
+
+    def _domains(self, work: Callable[[domains.Domains], None], key: str, service: Service) -> None:
+        work(domains.of(self._session, key, service))
 
     def _check(self, key: str, service: Service) -> str:
         app_id = self._session.scope.resource("Microsoft.App/containerApps", service.name)
         known = self._known.get(key)
         if known is not None and self._is_as_it_was(key, app_id):
             traffic.settle(self._session, key, service, app_id, self._recent(app_id) or {})
-            domains.settle(self._session, key, service)
             return known
         try:
             live, found = self._prove(key, app_id, service)
@@ -115,7 +135,6 @@ class Verification:
         traffic.settle(self._session, key, service, app_id, live)
         if found == "answered" and traffic.is_rolled_out(service):
             self._ask(domains.host(live["properties"]), service, live["properties"])
-        domains.settle(self._session, key, service)
         return found
 
     def _unmoved(self, app_id: str, service: Service, error: VerificationError) -> VerificationError:

@@ -1,0 +1,146 @@
+"""A plan and the run after it, compared leaf by leaf with what then is in Azure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from hand_sweep import flat
+from project import Azure, Project, Result
+
+from draftgenie_azure.arm import diff, ids
+
+
+def live_body(azure: Azure, record: dict[str, Any]) -> dict[str, Any]:
+    """What a GET shows; nothing where the resource is gone."""
+    answer = azure.ask("GET", record["id"], record["api_version"])
+    return {**answer.json(), "id": record["id"]} if answer.status_code == 200 else {}
+
+
+def bodies(project: Project, azure: Azure) -> dict[str, Any]:
+    """Every recorded resource by its id, as it is; a service that is renamed gives its key to another one."""
+    return {record["id"].lower(): live_body(azure, record) for record in project.state()["resources"].values()}
+
+
+def planned(project: Project, *arguments: str) -> dict[str, Any]:
+    """The plan event of a dry run."""
+    result = project.run("--dry-run", "--output", "json", *arguments)
+    assert result.code == 0, result.text
+    return next(event for event in result.events() if event["event"] == "plan")
+
+
+def paths(entries: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """Id -> the leaves that are announced."""
+    found: dict[str, set[str]] = {}
+    for entry in entries:  # what is told of a part of a resource is told of the resource
+        found.setdefault(entry["id"].lower(), set()).update(change["path"] for change in entry.get("changes", []))
+    return found
+
+
+def leaves(body: dict[str, Any]) -> dict[str, Any]:
+    """The leaves of a body by their names in a plan."""
+    found = diff.leaves(ids.resource_type(body["id"]), body) if body else {}
+    return {diff.shown_path(path): value for path, value in found.items()}
+
+
+def done(before: dict[str, Any], after: dict[str, Any]) -> dict[str, set[str]]:
+    """Id -> names of the leaves that are another."""
+    found = {}
+    for key in after:
+        one, other = leaves(before.get(key, {})), leaves(after[key])
+        changed = {name for name in {*one, *other} if one.get(name) != other.get(name)}
+        if changed:
+            found[key] = changed
+    return found
+
+
+def is_told(name: str, announced: set[str], before: set[str]) -> bool:
+    """Whether a changed leaf is announced: itself, the item that goes with it, or something of an object that comes.
+
+    To what comes Azure adds what nobody asked for.
+    """
+    if any(one == name or name.startswith(f"{one}.") for one in announced):
+        return True
+    parts = re.split(r"(?<=\])\.|\.(?![^\[]*\])", name)
+    above = [".".join(parts[:size]) for size in range(1, len(parts) + 1)]
+    return any(
+        any(one.startswith(f"{top}.") for one in announced) and not any(old.startswith(f"{top}.") for old in before)
+        for top in above
+    )
+
+
+def untold(before: dict[str, Any], after: dict[str, Any], announced: dict[str, set[str]]) -> dict[str, set[str]]:
+    """What changed and was not announced."""
+    found = {}
+    for key, names in done(before, after).items():
+        there = set(leaves(before.get(key, {})))
+        found[key] = {name for name in names if not is_told(name, announced.get(key, set()), there)}
+    return {key: names for key, names in found.items() if names}
+
+
+def undone(changes: dict[str, set[str]], announced: dict[str, set[str]]) -> dict[str, set[str]]:
+    """What was announced and did not change."""
+    found = {
+        key: {one for one in names if not any(name.startswith(one) for name in changes.get(key, ()))}
+        for key, names in announced.items()
+    }
+    return {key: names for key, names in found.items() if names}
+
+
+def check_deed(project: Project, azure: Azure) -> dict[str, dict[str, Any]]:
+    """Plan, run, compare; what was announced, by key."""
+    before = bodies(project, azure)
+    event = planned(project)
+    announced = paths(event["plan"]["changes"])
+    result = project.run("--output", "json")
+    assert result.code == 0, result.text[-3000:]
+    after = bodies(project, azure)
+    changes = done(before, after)
+    for key in (entry["id"].lower() for entry in event["plan"]["changes"] if entry["action"] == "create"):
+        announced[key] |= {name.partition(".")[0] for name in changes.get(key, ())}  # the whole of it
+    assert untold(before, after, announced) == {}, (untold(before, after, announced), announced)
+    resources = {key: names for key, names in announced.items() if key in after}
+    assert undone(changes, resources) == {}, (undone(changes, resources), changes)
+    for key in after.keys() - announced.keys():
+        assert after[key] == before.get(key), (key, list(others(before.get(key), after[key])))
+    assert {step["verdict"] for step in planned(project)["steps"].values()} <= {"skip", "disabled"}
+    gone = {entry["id"].lower() for entry in event["plan"]["changes"] if entry["action"] == "delete"}
+    assert not after.keys() & gone, after.keys() & gone
+    return check_written(event["plan"]["changes"], result)
+
+
+def check_written(entries: list[dict[str, Any]], result: Result) -> dict[str, dict[str, Any]]:
+    """What a run says that it wrote is what the plan named; the plan's entries by key."""
+    kinds = ("domains/", "traffic/", "managed_certificate/", "container_app/", "revision/")
+    written = {key for event in result.events() if event["event"] == "step_done" for key in event["written"]}
+    named = {entry["key"] for entry in entries if entry["action"] != "forget"}
+    parts = [{key for key in keys if key.startswith(kinds)} for keys in (written, named)]
+    assert parts[0] == parts[1], parts
+    return {entry["key"]: entry for entry in entries}
+
+
+def others(before: Any, after: Any) -> Iterator[tuple[Any, Any]]:
+    """For a message: what is another."""
+    one, other = dict(flat(before)), dict(flat(after))
+    yield from ((at, (one.get(at), other.get(at))) for at in {*one, *other} if one.get(at) != other.get(at))
+
+
+def check_rest(project: Project, azure: Azure) -> None:
+    """What a look at everything would still change was done by others; once that is repaired, nothing is left."""
+    drift = planned(project, "--refresh")["plan"]["changes"]
+    ours = [
+        (entry["key"], change["path"])
+        for entry in drift
+        for change in entry.get("changes", [])
+        if "changed by others" not in (change.get("note") or "")
+    ]
+    assert ours == []
+    if drift:
+        before = bodies(project, azure)
+        result = project.run("--refresh", "--output", "json")
+        assert result.code == 0, result.text[-3000:]
+        announced = paths(drift)
+        assert untold(before, bodies(project, azure), announced) == {}
+    left = planned(project, "--refresh")["plan"]["changes"]
+    assert left == [], left
