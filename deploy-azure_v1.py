@@ -555,7 +555,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         planned = _planned(args, config, state, plan, reporter)
         cli.target.ask(reporter, planned, offline_target(raw), takes_over=bool(state.earlier))
     with cli.state_commands.locked(state, args, reporter):
-        state_package.rescue.check_rescued(state)
+        state_package.emergency.check_emergency_files(state)
         state.put_earlier_aside()
         cli.state_commands.tell_notices(state, reporter)
         deployer, plan = _prepared(args, config, logger, state, reporter)

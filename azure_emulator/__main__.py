@@ -23,9 +23,9 @@ from azure_emulator.front.server import Server
 from azure_emulator.lockfile import ALREADY_RUNS, HELD, announce, check_owner, read_lock, withdraw
 
 _GRACE = 2.0
-"""How long after the last client has gone an attached emulator lives on."""
+"""Seconds that an attached emulator keeps running after its last client has gone."""
 _LONELY = 30.0
-"""How long it waits for its first client."""
+"""Seconds that it waits for its first client."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +43,7 @@ def _run_in(options: argparse.Namespace) -> int:
     """In the directory that is asked for, which one emulator at a time may write to."""
     directory = Path(options.directory).absolute()
     if options.read_only and not (directory / "emulator.json").exists():
-        return _fail(f"{directory} holds no emulator; without --read-only one is made")
+        return _fail(f"{directory} contains no emulator; without --read-only one is created")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     problem = check_owner(directory)
     if problem is not None:
@@ -54,7 +54,7 @@ def _run_in(options: argparse.Namespace) -> int:
             lock.acquire()
         except Timeout:
             running = read_lock(directory) or {}
-            _fail(f"an emulator runs in {directory} already, at {running.get('control', 'an unknown address')}")
+            _fail(f"an emulator is already running in {directory}, at {running.get('control', 'an unknown address')}")
             return ALREADY_RUNS
     try:
         return _run(directory, options)
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=None,
         metavar="X",
-        help="durations as a part of Azure's; 0, the default: done at the first poll",
+        help="durations as a fraction of Azure's; 0, the default: done at the first poll",
     )
     parser.add_argument(
         "--faults",
@@ -190,7 +190,7 @@ def _assignment(form: str, name: str, value: str) -> str:
 
 
 def _serve(server: Server, stop: threading.Event, *, attached: bool) -> None:
-    """Until Ctrl-C or, with clients attached, until the last has gone."""
+    """Serve until Ctrl-C or, with clients attached, until the last has gone."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     while not stop.wait(0.1):

@@ -1,4 +1,4 @@
-"""The client's side: starts an emulator for a directory, or joins the one that runs there, and lets go of it."""
+"""The client side: start the emulator of a directory or join a running one, and detach from it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _NEEDED = {
     *("PYTHONHOME", "PYTHONUSERBASE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
     *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "USERPROFILE", "APPDATA", "LOCALAPPDATA"),
 }
-"""What Python needs to start; nothing else of the environment reaches the emulator's process, which outlives its
-starter: secrets for the deployment stand there."""
+"""The variables that Python needs to start. The emulator's process gets no others: it outlives its starter, whose
+environment may contain secrets."""
 _PACKAGES = Path(__file__).resolve().parents[1]
 
 
@@ -33,7 +33,7 @@ class EmulatorError(Exception):
 
 
 class Attached:
-    """A running emulator, held by one open connection until `close`, or until this process ends in whatever way."""
+    """A running emulator, held by one open connection until `close`, or until this process ends in any way."""
 
     def __init__(self, info: Mapping[str, Any], secret: str, connection: socket.socket) -> None:
         self._secret = secret
@@ -57,7 +57,7 @@ class Attached:
             self._connection = None
 
     def control(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """One request to the control address, such as `control("POST", "/control/clock", {"advance": 60})`."""
+        """Send one request to the control address, such as `control("POST", "/control/clock", {"advance": 60})`."""
         return _request(self.control_url, self._secret, method, path, body)
 
     def __enter__(self) -> Attached:
@@ -95,7 +95,7 @@ def attach(
     read_only: bool = False,
     or_empty: bool = False,
 ) -> Attached | None:
-    """Joins the emulator of a directory, starting it if none runs.
+    """Join the emulator of a directory, starting it if none runs.
 
     `start=False`: None if none runs. `read_only`: where none runs, one is started that writes no file; where the
     directory does not exist yet, None, or with `or_empty` an empty one whose temporary directory ends with it. What is
@@ -138,7 +138,7 @@ def _request(url: str, secret: str, method: str, path: str, body: Mapping[str, o
         response = connection.getresponse()
         answer: dict[str, Any] = json.loads(response.read() or b"{}")
     except OSError as error:
-        raise EmulatorError(f"the emulator at {url} does not answer: {error}") from error
+        raise EmulatorError(f"the emulator at {url} does not respond: {error}") from error
     finally:
         connection.close()
     if response.status >= 400:
@@ -157,7 +157,7 @@ def _join(directory: Path) -> Attached | None:
 
 
 def _hold(url: str, secret: str, directory: Path) -> Attached | None:
-    """Holds the emulator at an address, or None if it is not (or no longer) there."""
+    """Hold the emulator at an address; None if it is not, or no longer, there."""
     parts = urlsplit(url)
     try:
         connection = socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=5)
@@ -203,7 +203,7 @@ def _command(directory: Path, *more: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _spawn(directory: Path, output: Any, errors: Any, *more: str) -> subprocess.Popen[bytes]:
-    """In a session of its own, so that Ctrl-C in the terminal does not reach it."""
+    """Start it in a separate session, so that Ctrl-C in the terminal does not reach it."""
     command, environment = _command(directory, *more)
     flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
     return subprocess.Popen(
@@ -219,7 +219,7 @@ def _spawn(directory: Path, output: Any, errors: Any, *more: str) -> subprocess.
 
 
 def _start(directory: Path) -> Attached:
-    """Starts one and joins it; if another process was faster, its emulator is joined instead."""
+    """Start an emulator and join it; if another process was faster, join that one."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     problem = check_owner(directory)
     if problem is not None:
@@ -235,7 +235,7 @@ def _start(directory: Path) -> Attached:
             if child is not None and child.returncode != ALREADY_RUNS:
                 raise EmulatorError(f"the emulator did not start: {_last_line(directory / 'emulator.log')}")
             if child is not None:
-                time.sleep(0.1)  # it lost against another, or against one that is just ending
+                time.sleep(0.1)  # another process was faster, or an emulator is just ending
             with (directory / "emulator.log").open("ab") as log:
                 child = _spawn(directory, log, log)
         time.sleep(0.01)

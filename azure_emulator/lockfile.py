@@ -1,6 +1,6 @@
-"""Where the emulator of a directory listens, and the secret of its control address: what its clients read.
+"""The address of a directory's emulator, and the secret of its control address, for its clients.
 
-`lock` holds the address, `control.secret` the secret (0600), both only while the emulator runs. The lock itself, which
+`lock` has the address, `control.secret` the secret (0600), both only while the emulator runs. The lock itself, which
 the kernel takes from a dead holder, is on `emulator.lock`: on Windows nobody else could read a file that is locked.
 """
 
@@ -20,20 +20,20 @@ LOCK, SECRET, HELD = "lock", "control.secret", "emulator.lock"
 
 
 def announce(directory: Path, address: str, secret: str, started_at: str) -> None:
-    """Tells where the emulator listens; the secret first, so that whoever finds the address finds it, too."""
+    """Write the address; the secret first, so that a client that finds the address finds it too."""
     write_private(directory / SECRET, secret)
     content = {"pid": os.getpid(), "proxy": address, "control": address, "started_at": started_at}
     write_private(directory / LOCK, json.dumps(content))
 
 
 def withdraw(directory: Path) -> None:
-    """Forgets address and secret; `lock` stays as an empty file."""
+    """Remove address and secret; `lock` remains as an empty file."""
     write_private(directory / LOCK, "")
     (directory / SECRET).unlink(missing_ok=True)
 
 
 def read_lock(directory: Path) -> dict[str, Any] | None:
-    """What the lock file says, or None if it says nothing (yet)."""
+    """Return the content of the lock file, or None if it has none (yet)."""
     try:
         content = json.loads((directory / LOCK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -49,9 +49,9 @@ def read_secret(directory: Path) -> str | None:
 
 
 def check_owner(directory: Path) -> str | None:
-    """Why a directory is not to be trusted: somebody else owns it or may write to it. None if it is."""
+    """Return why a directory is not trusted (owned or writable by others), or None."""
     if not hasattr(os, "geteuid"):
-        return None  # Windows: the rights of the user's profile hold
+        return None  # Windows: permissions of the user's profile apply
     status = directory.stat()
     if status.st_uid != os.geteuid():
         return f"{directory} belongs to another user; use a directory of your own"

@@ -1,1 +1,1 @@
-"""What the deployment steps are built from; imports neither of the two scripts at the top level."""
+"""The building blocks of the deployment steps; imports neither of the two scripts at the top level."""

@@ -1,4 +1,4 @@
-"""The installed command `draftgenie-deploy`: the script, whose name no import statement can spell."""
+"""The installed command `draftgenie-deploy`: the script, whose name cannot be imported by a statement."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Constants that several rooms must agree on."""
+"""Constants shared by several packages."""
 
 VERSION = "1.0.0"
 COMMAND = "deploy-azure_v1.py"
-INSTALLED_COMMAND = "draftgenie-deploy"  # its name where it was installed as a package
+INSTALLED_COMMAND = "draftgenie-deploy"  # its name when installed as a package
 SUCCESS, FAILURE, CHANGES_PENDING, INTERRUPTED = 0, 1, 2, 130  # exit codes
 STATE_FILE = ".azure-deployment-state-v1.json"
 EARLIER_STATE_FILE = ".azure-deployment-state.json"

@@ -1,23 +1,23 @@
-"""The hashes that records rest on."""
+"""The hash functions used in records."""
 
 from __future__ import annotations
 
 import hashlib
 
-HASH_FORMAT = 2  # of dependency hashes: which lines there are, and what each means
+HASH_FORMAT = 2  # version of the format of dependency hashes
 
 
 def sha256(data: bytes) -> str:
-    """SHA-256 in lower-case hex."""
+    """Return SHA-256 in lower-case hex."""
     return hashlib.sha256(data).hexdigest()
 
 
-NULL = sha256(b"null")  # of a value that is absent
-PENDING = "\N{SYMBOL FOR SUBSTITUTE FORM TWO}known after "  # begins a value that only a run can know
+NULL = sha256(b"null")  # the hash of an absent value
+PENDING = "\N{SYMBOL FOR SUBSTITUTE FORM TWO}known after "  # prefix of a value known only during a run
 
 
 def content_hash(*parts: str) -> str:
-    """A SHA-256 in hex over parts that cannot run into one another; unknown where one of them is."""
+    """Return SHA-256 in hex over delimited parts; unknown if one of them is."""
     for part in parts:
         if PENDING in part:
             return part[part.index(PENDING) :]
@@ -29,16 +29,16 @@ def content_hash(*parts: str) -> str:
 
 
 def short_hash(*parts: str) -> str:
-    """The first digits of a content hash; unknown where that is."""
+    """Return the first digits of a content hash; unknown if that is."""
     found = content_hash(*parts)
     return found if PENDING in found else found[:16]
 
 
 def slow_digest(value: str | bytes, salt: str) -> str:
-    """scrypt (n=2^12, r=8, p=1, 32 bytes) in hex: recorded instead of a secret.
+    """Return scrypt (n=2^12, r=8, p=1, 32 bytes) in hex, recorded instead of a secret.
 
     Args:
-        salt: of the state, in hex.
+        salt: the state's salt, in hex.
     """
     data = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
     return hashlib.scrypt(data, salt=bytes.fromhex(salt), n=2**12, r=8, p=1, dklen=32).hex()

@@ -1,4 +1,4 @@
-"""Ways in which software writes a text inside another one (JSON, URL, HTML, base64, hex), and how it is found there."""
+"""Find a text embedded in another one in encoded form (JSON, URL, HTML, base64, hex)."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
 
 class View:
-    """A text read back from an encoding, with the way to the places in the text it was read from.
+    """A decoded text, with a mapping of positions to the text it was decoded from.
 
     Attributes:
-        text: what was read.
+        text: the decoded text.
     """
 
     __slots__ = ("_lengths", "_places", "_starts", "_under", "text")
@@ -38,18 +38,18 @@ class View:
     def __init__(self, text: str, under: View | None = None) -> None:
         self.text = text
         self._under = under
-        self._starts: list[int] = []  # of each piece in this text,
-        self._places: list[int] = []  # in the text below,
-        self._lengths: list[int | None] = []  # and how long it is there; None where it was copied as it is
+        self._starts: list[int] = []  # start of each piece in this text,
+        self._places: list[int] = []  # positions in the underlying text,
+        self._lengths: list[int | None] = []  # and lengths there; None for text copied unchanged
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
-        """The place in the text at the bottom of a place in this one."""
+        """Map a range of this text to the original text."""
         if self._under is None:
             return start, end
         return self._under.origin(self._below(start)[0], self._below(end - 1)[1])
 
     def _below(self, position: int) -> tuple[int, int]:
-        """Start and end, in the text below, of what became the character at a position."""
+        """Return start and end, in the underlying text, of the source of the character at a position."""
         piece = bisect_right(self._starts, position) - 1
         length = self._lengths[piece]
         if length is None:
@@ -62,7 +62,7 @@ class View:
         return self._rewritten(escape, _meaning)
 
     def unwrapped(self) -> View:
-        """The text with what was wrapped put together."""
+        """Return a view with wrapped lines joined."""
         return self._rewritten(_WRAP, lambda escape: iter(()))
 
     def _rewritten(self, pattern: re.Pattern[str], meaning: _Meaning) -> View:
@@ -98,7 +98,7 @@ if TYPE_CHECKING:
 
 
 def views(text: str) -> Iterator[tuple[View, bool]]:
-    """The text, and what is read from it by undoing encodings; with each, whether lines were put together."""
+    """Yield the text and its decoded views, each with whether lines were joined."""
     level, seen = [View(text)], {text}
     for _ in range(LONGEST_CHAIN + 1):
         following: list[View] = []
@@ -154,7 +154,7 @@ def base64_forms(value: str) -> Iterator[tuple[str, int, int]]:
     for data in {_bytes(value), _bytes(_json(value)), value.encode("utf-16-le", "surrogatepass")}:
         for before in range(3):
             bits = 8 * (before + len(data))
-            first = -(-8 * before // 6)  # the first character without a bit of what stands before
+            first = -(-8 * before // 6)  # the first character without bits of the preceding text
             text = binascii.b2a_base64(bytes(before) + data, newline=False).decode()[first : bits // 6]
             partial = (int(before > 0), int(bits % 6 > 0))
             yield text, *partial

@@ -1,6 +1,6 @@
 """The exception tree, and the table from ARM error codes to advice.
 
-    DeployerError            what failed, and what to do next
+    DeployerError            what failed, and a remedy
     ├── ConfigError          every fault of the configuration at once
     ├── UsageError           the command line cannot be used
     ├── StateError           the state document cannot be used or saved
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 class DeployerError(Exception):
-    """A failure that a person can do something about.
+    """A failure that the user can act on.
 
     Args:
         message: what failed and why, without secrets.
-        hint: what to do next; None where the message says it all.
-        details: what a container, build or job printed; shown, but kept nowhere.
+        hint: what to do next; None if the message suffices.
+        details: output of a container, build or job; shown, but not stored.
 
     Attributes:
         paragraph: what docs/troubleshooting.md has about such failures, as an anchor of that page.
@@ -47,11 +47,11 @@ class DeployerError(Exception):
 
     @property
     def parts(self) -> list[DeployerError]:
-        """The failures that were raised together, or the one."""
+        """Return the failures that were raised together, or this one."""
         return [self]
 
     def put_in_front(self, name: str) -> None:
-        """Begin the message of each failure with a name."""
+        """Prefix the message of each failure with a name."""
         for part in self.parts:
             part.message = f"{name}: {part.message}"
             part.args = (part.message,)
@@ -60,7 +60,7 @@ class DeployerError(Exception):
 
 
 class Fault:
-    """One fault of the configuration: where it stands, what was found, what is allowed."""
+    """One fault of the configuration: its location, what was found, what is allowed."""
 
     __slots__ = ("file", "key", "line", "message")
 
@@ -76,7 +76,7 @@ class Fault:
 
 
 class ConfigError(DeployerError):
-    """The configuration cannot be used; `faults` lists everything that is wrong with it."""
+    """The configuration is unusable; `faults` lists every fault."""
 
     paragraph = "the-configuration-has-faults"
 
@@ -88,7 +88,7 @@ class ConfigError(DeployerError):
 
 
 class UsageError(DeployerError):
-    """The command line cannot be used.
+    """The command line is invalid.
 
     Args:
         message: what is wrong, in the parser's words: `argument --flag: ...`.
@@ -104,7 +104,7 @@ class UsageError(DeployerError):
 
 
 class StateError(DeployerError):
-    """The state document is missing something, torn, foreign, newer, or could not be saved."""
+    """The state document is incomplete, truncated, foreign, newer, or could not be saved."""
 
     paragraph = "the-state-cannot-be-used"
 
@@ -116,19 +116,19 @@ class StateLockedError(StateError):
 
 
 class LockLostError(StateError):
-    """The lock was broken, or could not be renewed for so long that somebody else may have it."""
+    """The lock was broken, or not renewed for so long that another run may hold it."""
 
     paragraph = "the-lock-is-lost"
 
 
 class StateConflictError(StateError):
-    """What is stored is not what this run last read or wrote, so it is not overwritten."""
+    """The stored state is not the one last read or written by this run, so it is not overwritten."""
 
     paragraph = "somebody-else-wrote-the-state"
 
 
 class AzureError(DeployerError):
-    """Azure refused a request, or an operation that it accepted ended badly.
+    """Azure refused a request, or an accepted operation failed.
 
     Args:
         code: the ARM error code, the innermost one that says something.
@@ -154,7 +154,7 @@ class AzureError(DeployerError):
     ) -> None:
         super().__init__(message, hint=hint or advice(code, message), details=details)
         self.passing = passing
-        self.retry_seconds = float("inf")  # seconds that its passing is worth waiting for
+        self.retry_seconds = float("inf")  # seconds to wait at most for it to pass
         self.retry_after = retry_after
         self.code = code
         self.status = status
@@ -162,13 +162,13 @@ class AzureError(DeployerError):
 
 
 class AuthenticationError(AzureError):
-    """No token could be had, or Azure does not accept it."""
+    """No token could be obtained, or Azure rejects it."""
 
     paragraph = "the-sign-in-failed"
 
 
 class OperationFailedError(AzureError):
-    """An operation ended as failed or canceled; any other error leaves open how it ends."""
+    """An operation failed or was canceled; with any other error its outcome is open."""
 
     paragraph = "an-operation-failed-in-azure"
 
@@ -180,7 +180,7 @@ class NoEmulatorError(DeployerError):
 
 
 class BuildError(DeployerError):
-    """A build context could not be packed, or an image not built."""
+    """A build context could not be packed, or an image could not be built."""
 
     paragraph = "an-image-was-not-built"
 
@@ -199,7 +199,7 @@ class DeploymentError(DeployerError):
 
 
 class VerificationError(DeployerError):
-    """What was deployed does not answer, or not as it should."""
+    """A deployed service does not respond, or not correctly."""
 
     paragraph = "a-service-does-not-work"
 
@@ -214,7 +214,7 @@ NOT_AZURE = "Something between here and Azure may answer: look at proxy and netw
 # What a resource provider answers that the subscription is not registered for.
 UNREGISTERED_CODES = frozenset({"MissingSubscriptionRegistration", "SubscriptionNotRegistered"})
 
-# An operation of somebody else, or of our own interrupted run, holds the resource: wait and repeat.
+# Another operation, possibly of our own interrupted run, blocks the resource: wait and retry.
 BUSY_CODES = frozenset(
     {
         "AnotherOperationInProgress",

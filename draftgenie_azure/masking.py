@@ -1,7 +1,7 @@
-"""Keeps secrets out of everything that is written: terminal, events, log, tracebacks, state, report.
+"""Mask secrets in all output: terminal, events, log, tracebacks, state, report.
 
-A secret is added to `MASK` at the moment it is known: read from the configuration, generated, composed, or handed out
-by Azure. Whatever writes passes its texts through `MASK`, which also finds a secret that is URL-, JSON- or
+A secret is added to `MASK` as soon as it is known: read from the configuration, generated, composed, or issued by
+Azure. All output passes through `MASK`, which also finds secrets that are URL-, JSON- or
 base64-encoded.
 """
 
@@ -34,22 +34,22 @@ _SECRET_NAME = re.compile(
     r"(?:^|[_.-])(?:secret|token|accesstoken|password|passwd|passphrase|key|credentials?|connection_?string|sas)$",
     re.IGNORECASE,
 )
-# Keys of events and of the state below which text for people stands. Elsewhere (ids, names, words of ours) only what
-# cannot be there by chance is hidden: a secret `completed` must not spoil the state.
+# Keys of events and of the state below which free text is found. Elsewhere (ids, names, our own text) only unlikely
+# values are hidden: a secret `completed` must not corrupt the state.
 FREE_TEXT = frozenset(
     {"details", "error", "hint", "left_open", "line", "lines", "log", "message", "notes", "reasons", "text", "warnings"}
 )
 
 
 class Mask:
-    """Knows secrets and hides them in texts; shared by all threads of the process."""
+    """A registry of secrets that hides them in texts; shared by all threads of the process."""
 
     def __init__(self) -> None:
         self._lock = RLock()
         self.forget()
 
     def forget(self) -> None:
-        """Know nothing any more."""
+        """Forget all secrets."""
         self._known: set[str] = set()
         self._pending: list[str] = []
         self._names = ""
@@ -59,7 +59,7 @@ class Mask:
     # --- what is to be hidden ---
 
     def add(self, *values: object) -> None:
-        """Hide these values from now on; what is not text, or too short to be told from other text, is left out."""
+        """Hide these values from now on, except those that are not text or too short to be distinctive."""
         for value in values:
             if isinstance(value, str) and value not in self._known:
                 with self._lock:
@@ -67,14 +67,14 @@ class Mask:
                     self._pending.append(value)
 
     def add_parts(self, template: str) -> None:
-        """Hide passwords and keys that stand in a text with placeholders, which itself is no secret."""
+        """Hide passwords and keys in a text with placeholders, which is not itself a secret."""
         self.add(*(match[1] or match[2] for match in _PARTS.finditer(template)))
 
     def add_found(self, name: str, value: Any) -> None:
-        """Hide what is secret in a value that somebody else set: passwords in URLs, and all of it by its name.
+        """Hide what is secret in an external value: passwords in URLs, or all of it depending on its name.
 
         Args:
-            name: of the variable whose value it is; '' where it is none.
+            name: name of its variable, or ''.
         """
         if isinstance(value, dict):
             for item in value.values():
@@ -88,12 +88,12 @@ class Mask:
             self.add_parts(value)
 
     def allow(self, names: Iterable[str]) -> None:
-        """Never hide a value that is part of one of these names: they are in the open, and on every line."""
+        """Never hide a value that is part of one of these names, which are public and appear everywhere."""
         with self._lock:
             self._names = "\n".join([self._names, *names])
 
     def add_environment(self, environ: Mapping[str, str]) -> None:
-        """Hide the values of the variables whose names say that they are secret, and passwords of proxies."""
+        """Hide the values of variables with secret-sounding names, and passwords of proxies."""
         for name, value in environ.items():
             if len(value) >= 8 and _SECRET_NAME.search(name):
                 self.add(value)
@@ -103,14 +103,14 @@ class Mask:
     # --- hiding ---
 
     def text(self, text: str) -> str:
-        """A text without the secrets."""
+        """Return a text without the secrets."""
         return self._hidden(text, free=True)
 
     def document(self, value: Any, *, free: bool = False) -> Any:
-        """A copy of what is to be written as JSON, without the secrets.
+        """Return a copy of a JSON document without the secrets.
 
         Args:
-            free: whether all of it is text for people; else only what stands below the keys of `FREE_TEXT`.
+            free: treat all of it as free text; otherwise only values below the keys of `FREE_TEXT`.
         """
         if isinstance(value, str):
             return self._cached(value, free)
@@ -147,7 +147,7 @@ class Mask:
         return "".join([*parts, text[end:]])
 
     def _spans(self, text: str, free: bool) -> Iterator[tuple[int, int]]:
-        """Start and end of each secret in the text; they may overlap."""
+        """Yield start and end of each secret in the text; they may overlap."""
         for view, joined in views(text):
             read = view.text
             for place in [i for i in range(len(read) - _HEAD + 1) if read[i : i + _HEAD] in self._forms]:
@@ -162,9 +162,9 @@ class Mask:
     # --- the index ---
 
     def _index(self) -> None:
-        """Take in the values that were added since."""
+        """Index the values that were added since."""
         with self._lock:
-            # Emptied last: a thread that finds nothing pending must find everything in the index.
+            # Cleared last: a thread that finds nothing pending must find everything in the index.
             for value in self._pending:
                 for one in _with_parts(value):
                     if one not in self._names:
@@ -189,17 +189,17 @@ class Mask:
 
 
 def _is_word(text: str, start: int, end: int) -> bool:
-    """Tell whether a place is surrounded by something other than letters and digits."""
+    """Return whether a range is not adjacent to letters or digits."""
     return not (text[max(0, start - 1) : start].isalnum() or text[end : end + 1].isalnum())
 
 
 def _is_weak(value: str) -> bool:
-    """Tell whether a value may stand in a name or an id by chance, as a word does."""
+    """Return whether a value may occur in a name or an id by chance, as a word does."""
     return len(value) < 8 or (len(value) < 16 and value.replace("-", "").replace("_", "").isalpha() and value.islower())
 
 
 def _with_parts(value: str) -> Iterator[str]:
-    """A secret, and what in it is secret by itself: lines, passwords in URLs, keys in connection strings or JSON."""
+    """Yield a secret and its secret parts: lines, passwords in URLs, keys in connection strings or JSON."""
     yield value
     stripped = value.strip()
     if stripped != value:
@@ -237,5 +237,5 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _leaves(name, item)
 
 
-# One for the process: what one part of it knows to be secret, another part that never heard of it must not print.
+# One per process, so that a secret known to one part is hidden in the output of all others.
 MASK = Mask()

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LONGEST = 200  # a longer name is no typing error, and comparing it takes long
+LONGEST = 200  # a longer name is not a typing error, and slow to compare
 
 
 def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
@@ -18,6 +18,6 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
 
 
 def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """`; did you mean x?`, or nothing where no name is like it."""
+    """Return `; did you mean x?`, or an empty string."""
     found = nearest(name, known, cutoff=cutoff)
     return f"; did you mean {found}?" if found else ""

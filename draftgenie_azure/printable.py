@@ -1,8 +1,8 @@
-"""Other people's text as text: nothing in it moves the cursor, starts a line of ours, or commands a CI system.
+"""Escape external text: nothing in it moves the cursor, imitates our lines, or commands a CI system.
 
-GitHub's runner and the agent of Azure Pipelines look for commands in whatever a job prints: `::name::` at the beginning
-of a line, `##[name]` and `##vso[area.action]` anywhere in it. Both compare as .NET compares text of a culture, which
-passes over characters that have no width; so these are shown escaped, too.
+GitHub's runner and the agent of Azure Pipelines search a job's output for commands: `::name::` at the start
+of a line, `##[name]` and `##vso[area.action]` anywhere in it. Both use .NET's culture-sensitive comparison, which
+ignores zero-width characters; so these are escaped too.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MARGIN = "| "
-LONGEST_LINE = 2000  # characters; a log without a line end is cut there
-# C0 and C1 without tab, and what has no width or changes the direction: Unicode's Default_Ignorable_Code_Point,
+LONGEST_LINE = 2000  # characters; longer lines are cut
+# C0 and C1 without tab, and zero-width or bidirectional characters: Unicode's Default_Ignorable_Code_Point,
 # line and paragraph separator, bidirectional controls, lone surrogates.
 _ESCAPED = (
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
-_SELECTORS = "[\ufe00-\ufe0f]"  # which picture a character has; no loss
+_SELECTORS = "[\ufe00-\ufe0f]"  # variation selectors, dropped without loss
 _COMMAND = re.compile(r"##(?=\w*\[)")
 _SHORT = {"\n": "\\n", "\r": "\\r"}
 
 
 def escaped(text: str) -> str:
-    """A text as one line that every terminal and CI system shows and none obeys."""
+    """Return a text as one line that terminals and CI systems show without interpreting it."""
     text = text.replace("\t", "    ")
-    if not (text.isascii() and text.isprintable()):  # most are; the pattern takes a while to compile
+    if not (text.isascii() and text.isprintable()):  # most texts are; compiling the pattern is slow
         text = re.sub(_ESCAPED, _escape, re.sub(_SELECTORS, "", text))
     return _COMMAND.sub("# #", text)
 
 
 def lines(text: str) -> list[str]:
-    """The lines of a text: the first as it is, each further one with a margin, so that no line is taken for ours."""
+    """Return the lines of a text, with a margin from the second on, so that none is taken for ours."""
     first, *rest = text.split("\n")
     shown = [_shortened(escaped(first))]
     if shown[0].lstrip().startswith("::"):
@@ -46,12 +46,12 @@ def lines(text: str) -> list[str]:
 
 
 def with_margin(line: str) -> str:
-    """A line that begins with the margin, once."""
+    """Return a line with exactly one margin."""
     return line if line.startswith(MARGIN) else MARGIN + line
 
 
 def without_commands(shown: Sequence[str]) -> list[str]:
-    """Lines during which GitHub's runner obeys no command: it goes on at a token that nobody can guess.
+    """Wrap lines so that GitHub's runner ignores commands in them until an unguessable token.
 
     Source: docs.github.com, workflow commands, "Stopping and starting workflow commands".
     """
@@ -60,14 +60,14 @@ def without_commands(shown: Sequence[str]) -> list[str]:
 
 
 def json_line(dumped: str) -> str:
-    """A line of ASCII JSON in which no CI system finds a command; it stands for the same values."""
+    """Escape a line of ASCII JSON so that no CI system finds a command in it; the values are unchanged."""
     return dumped.replace("##", "#\\u0023").replace("::", ":\\u003a").replace("\x7f", "\\u007f")
 
 
 def _escape(match: re.Match[str]) -> str:
     character = match[0]
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as the system's names and variables have it
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as in names and variables of the system
         code -= 0xDC00
     if code < 0x100:
         return _SHORT.get(character, f"\\x{code:02x}")
@@ -80,7 +80,7 @@ def _shortened(line: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: `0.4 s`, `12 s`, `3 min 20 s`."""
+    """Format seconds: `0.4 s`, `12 s`, `3 min 20 s`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 60:

@@ -1,4 +1,4 @@
-"""The way to Azure, opened once for a run and handed to whatever provisions: sign-in, subscription, client, records."""
+"""The session with Azure, opened once per run: sign-in, subscription, client, records."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """What the modules of `provision` work with.
+    """The context of the modules of `provision`.
 
     Attributes:
         config: the validated configuration.
-        logger: gets what happens.
-        control: stop, lock and width of the run.
+        logger: logger of the run.
+        control: stop request, lock and parallelism of the run.
         records: resources, secrets and operations of the state.
         transport: sends requests to Resource Manager and to data planes.
         arm: client for Azure Resource Manager.
-        scope: the configured resource group, where every id begins.
+        scope: the configured resource group, the prefix of every id.
         subscription: the live subscription.
-        claims: what the token says about the signed-in principal.
-        adopt: whether `--adopt` was given.
+        claims: the token's claims about the signed-in principal.
+        adopt: True with `--adopt`.
         emulator: the attached emulator, if the configuration names one.
     """
 
@@ -78,13 +78,13 @@ class Session:
 
     @property
     def principal(self) -> tuple[str, str]:
-        """Object id and principal type of whoever is signed in."""
+        """Object id and type of the signed-in principal."""
         kind = "User" if self.claims.get("idtyp") == "user" or "scp" in self.claims else "ServicePrincipal"
         return str(self.claims.get("oid", "")), kind
 
     @property
     def target(self) -> dict[str, Any]:
-        """What the state was recorded for, and must be used for."""
+        """The deployment target that the state is bound to."""
         target: dict[str, Any] = {
             "cloud": self.config.endpoints.name,
             "subscription_id": self.subscription_id,
@@ -97,21 +97,21 @@ class Session:
         self.on_warning(text)
 
     def close(self) -> None:
-        """Detach from the emulator; it ends with its last client."""
+        """Detach from the emulator, which ends with its last client."""
         if self.emulator is not None:
             self.emulator.close()
 
 
 @dataclass(frozen=True)
 class Mode:
-    """What a session is for.
+    """The purpose of a session.
 
     Attributes:
-        adopt: whether `--adopt` was given.
-        read_only: an emulator that is started for this run writes no file.
-        repair: whether what others changed is written back.
-        baselines: what Azure answered after the last writes.
-        plan: gets what would be done; nothing is written then.
+        adopt: True with `--adopt`.
+        read_only: an emulator started for this run writes no file.
+        repair: revert changes made by others.
+        baselines: what Azure returned after our last writes.
+        plan: collects planned changes; with a plan nothing is written.
     """
 
     adopt: bool = False
@@ -137,7 +137,7 @@ def open_session(
         DeployerError: the emulator cannot be started.
     """
     gc.freeze()  # modules stay: looking through them again and again takes a twentieth of a short run
-    gc.enable()  # the command starts without
+    gc.enable()  # disabled at the start of the command
     emulator = _attach_emulator(config, mode) if config.is_emulator else None
     subscription_id = config.azure.subscription_id or records.document["target"].get("subscription_id", "")
     if emulator is not None:
@@ -151,7 +151,7 @@ def open_session(
         claims = token_claims(transport.token(transport.endpoints.audience))
         subscription_id = subscription_id or _only_subscription(arm)
         subscription = _read_subscription(arm, subscription_id, config.azure.tenant_id)
-    except BaseException:  # whatever it was, a stop included: the emulator is let go of, and it goes on
+    except BaseException:  # including a stop: detach from the emulator, then re-raise
         if emulator is not None:
             emulator.close()
         raise
@@ -179,7 +179,7 @@ def _transport(
 
 
 def _sign_in(config: Config, endpoints: Endpoints, emulator: Attached | None) -> Callable[[], TokenCredential]:
-    """Make credentials for the cloud, or for the emulator's own service principal."""
+    """Return the function that creates the credential for the cloud or the emulator."""
     if emulator is None:
         return partial(credentials.for_cloud, endpoints, config.azure.tenant_id)
     return partial(
@@ -241,7 +241,7 @@ def _read_subscription(arm: ArmClient, subscription_id: str, tenant_id: str) -> 
 
 
 def token_claims(token: str) -> dict[str, Any]:
-    """The claims in a token about its owner; not verified, since only Azure has to believe them."""
+    """Return the claims in a token; not verified, since only Azure relies on them."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}

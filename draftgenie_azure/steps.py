@@ -1,6 +1,6 @@
-"""The one table of steps: order, needs, dependencies and usual duration.
+"""The table of steps: order, needs, dependencies and usual durations.
 
-The run, `--status`, `--force-step`, the README's table and the tests read it.
+Used by the run, `--status`, `--force-step`, the documents' tables and the tests.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ class Step:
     """One row of the table of steps.
 
     Attributes:
-        name: as `--force-step` takes it; its method is `_step_<name>`.
-        title: what it does, for people.
+        name: name for `--force-step`; its method is `_step_<name>`.
+        title: description for display.
         needs: steps whose outputs it reads or whose effect it relies on.
         config: configuration keys and sections that it reads.
         services: service kind (or `None` for all) -> keys of a service that it reads.
-        tools: modules of `provision` that do its work, without those that all steps share; as paths.
-        images: whether it depends on the services that are built, and the files that their Dockerfiles ship.
-        storages: whether it depends on the file shares that services mount.
-        variables: how far it depends on the variables of services and migrations, and on what their placeholders stand
-            for: `all` of the services, those that become a `secret`, those of the services with `migrations`, or no
-            more than the `databases` that they need.
+        tools: paths of the modules of `provision` that do its work, without shared ones.
+        images: True if it depends on the services with a Dockerfile, and the files that these ship.
+        storages: True if it depends on the file shares that services mount.
+        variables: which variables of services and migrations, with the values behind their placeholders, it depends on:
+            `all` of the services, those that become a `secret`, those of the services with `migrations`, or only
+            the `databases` that they need.
     """
 
     __slots__ = ("config", "images", "name", "needs", "services", "storages", "title", "tools", "variables")
@@ -76,7 +76,7 @@ _NAMES = (
     "container_apps.environment_name",
     "docker.builder",
 )
-# What makes an app's shape; its environment and secrets belong to configure_environment_variables.
+# Keys of an app's shape; environment and secrets belong to configure_environment_variables.
 _SHAPE = (
     "name", "kind", "image", "port", "additional_ports", "cpu", "memory", "min_replicas", "max_replicas", "ingress",
     "transport", "exposed_port", "allow_insecure", "health_path", "startup_seconds", "termination_seconds",
@@ -92,7 +92,7 @@ _APPS = (
 STEPS: tuple[Step, ...] = (
     Step(
         "check_prerequisites",
-        "Check sign-in, subscription, regions, resource providers, rights and names",
+        "Check sign-in, subscription, regions, resource providers, permissions and names",
         config=(*_PLACE, "locations", "registries", *_NAMES),
         services=(None, ("image", "custom_domains")),
         tools=(
@@ -102,7 +102,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "create_resource_group",
-        "Create the resource group and the identity that the apps run as",
+        "Create the resource group and the apps' identity",
         needs=("check_prerequisites",),
         config=(
             *_PLACE, "locations.resource_group", "locations.identity", "azure.resource_group", "azure.project_name",
@@ -144,7 +144,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "store_secrets",
-        "Put every other secret of the application into the vault",
+        "Store all other secrets of the application in the vault",
         needs=("create_monitoring", "create_key_vault", "create_databases"),
         config=("secrets",),
         variables="secret",
@@ -160,7 +160,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "build_and_push_images",
-        "Build the images of the application services whose content has none yet",
+        "Build the missing images of the application services",
         needs=("create_container_registry",),
         config=("docker.build_context", "docker.builder", "docker.buildkit", "docker.platform"),
         images=True,
@@ -168,7 +168,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "deploy_infrastructure_services",
-        "Deploy the services that come as an image",
+        "Deploy the services with a prebuilt image",
         needs=(
             "create_resource_group", "create_monitoring", "create_container_registry", "create_databases",
             "store_secrets", "create_container_apps_env",
@@ -179,7 +179,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "deploy_application_services",
-        "Deploy the services that are built",
+        "Deploy the services with a Dockerfile",
         needs=(
             "create_resource_group", "create_monitoring", "create_container_registry", "create_databases",
             "store_secrets", "create_container_apps_env", "build_and_push_images",
@@ -190,7 +190,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "configure_environment_variables",
-        "Give every service its environment variables and secret references",
+        "Set environment variables and secret references of every service",
         needs=(
             "create_resource_group", "create_monitoring", "create_container_registry", "create_databases",
             "store_secrets", "create_container_apps_env", "build_and_push_images", "deploy_infrastructure_services",
@@ -213,7 +213,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "verify_deployment",
-        "Check that every service is ready and the external ones answer",
+        "Check that every service is ready and external ones respond",
         needs=(
             "deploy_infrastructure_services", "deploy_application_services", "configure_environment_variables",
             "run_migrations",
@@ -228,7 +228,7 @@ STEPS: tuple[Step, ...] = (
     ),
 )
 STEP_NAMES = tuple(step.name for step in STEPS)
-# Seconds that a step takes on a first deployment, from recorded and published runs; used until the state knows better.
+# Seconds that a step takes on a first deployment, from recorded and published runs; used until the history has its own.
 USUAL_SECONDS = {
     "check_prerequisites": 20.0,
     "create_resource_group": 5.0,
@@ -245,7 +245,7 @@ USUAL_SECONDS = {
     "run_migrations": 60.0,
     "verify_deployment": 60.0,
 }
-# The same where what it makes is there already.
+# The same if its resources already exist.
 USUAL_CHANGE_SECONDS = USUAL_SECONDS | {
     "create_monitoring": 10.0,
     "create_container_registry": 10.0,
@@ -257,12 +257,12 @@ _BY_NAME = {step.name: step for step in STEPS}
 
 
 def step_named(name: str) -> Step:
-    """The row of a step. Raises KeyError for an unknown name."""
+    """Return a step by name. Raises KeyError if it is unknown."""
     return _BY_NAME[name]
 
 
 class Inputs(Mapping[str, "Outputs"]):
-    """Outputs of the steps that a step declared as its needs; asking for another one is an error."""
+    """Outputs of the steps that a step declares as needs; reading another one is an error."""
 
     def __init__(self, step: str, outputs: Mapping[str, Outputs]) -> None:
         self._step = _BY_NAME[step]

@@ -62,7 +62,7 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 
 @pytest.fixture
 def say(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Says something that the end of the test session repeats, also where tests run side by side."""
+    """Report a message that is repeated at the end of the test session, even with parallel tests."""
     return lambda text: record_property("said", text)
 
 

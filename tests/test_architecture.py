@@ -10,7 +10,7 @@ import pytest
 import rooms
 from project import COMMAND, ROOT, Project
 
-# Function -> what it imports: the seams at which heavy code is entered. Imports stand at the top of the file elsewhere.
+# Function -> what it imports: the seams at which heavy code is entered. Elsewhere, imports are at the top of the file.
 SEAMS = {
     # Not heavy, but the one package that every run needs: where it is missing, the command still starts and says so.
     ("draftgenie_azure/config/raw.py", "read"): "draftgenie_azure.config.yaml_reader",
@@ -35,7 +35,7 @@ def test_each_room_imports_only_what_the_table_allows(arrow: tuple[str, str]) ->
     assert there in rooms.ALLOWED[here], rooms.arrows()[arrow]
 
 
-def test_the_table_of_arrows_has_no_circle_and_no_arrow_that_nobody_uses() -> None:
+def test_the_table_of_arrows_has_no_circle_and_no_arrow_that_no_one_uses() -> None:
     """So that it can be read from top to bottom, and says what is."""
     names = list(rooms.ALLOWED)
 
@@ -51,11 +51,11 @@ def test_modules_at_the_root_of_the_package_import_no_room() -> None:
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    """Wherever the import stands."""
+    """Wherever the import is."""
     assert rooms.circles() == []
 
 
-def test_imports_stand_at_the_top_of_the_file_but_at_the_seams() -> None:
+def test_imports_are_at_the_top_of_the_file_but_at_the_seams() -> None:
     """Heavy code is entered there alone."""
     inside = {(one.source, one.function): one.target for one in rooms.imports() if one.function is not None}
 

@@ -79,7 +79,7 @@ def test_secret_is_hidden_however_it_is_written(secret: str, writing: str) -> No
 
 @given(st.text(min_size=6, max_size=40).filter(lambda s: s.strip() == s), st.text(max_size=40), st.text(max_size=40))
 def test_any_secret_is_hidden_in_any_text_as_json_url_and_base64(secret: str, before: str, after: str) -> None:
-    """Whatever stands around it; lone surrogates aside, which neither URL nor base64 can carry."""
+    """In any context; except for lone surrogates, which neither URL nor base64 can represent."""
     if not secret.isprintable():
         return
     whole = f"{before} {secret} {after}"

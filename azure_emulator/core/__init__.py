@@ -1,1 +1,1 @@
-"""What every service is built from."""
+"""The building blocks of every service."""

@@ -23,7 +23,7 @@ class Clock:
 
 
 def stamp(moment: float, *, digits: int = 7, zone: str = "Z") -> str:
-    """A time as Azure writes it: seven decimals and Z unless the service is known to do otherwise."""
+    """Format a time as Azure does: seven decimals and Z, unless the service is known to differ."""
     when = datetime.fromtimestamp(moment, UTC)
     text = when.strftime("%Y-%m-%dT%H:%M:%S")
     if digits:

@@ -1,6 +1,6 @@
-"""How long Azure typically takes, in seconds, by resource type and kind of work.
+"""Azure's typical durations in seconds, by resource type and kind of work.
 
-Middles of recorded traffic (Azure/azure-cli, Azure/azure-dev recordings of 2022 to 2026) where there is any, else
+Medians of recorded traffic (Azure/azure-cli, Azure/azure-dev recordings of 2022 to 2026) if available, else
 estimates. The emulator multiplies each by its `scale`.
 """
 
@@ -68,11 +68,11 @@ class Durations:
         self.scale = scale
 
     def seconds(self, what: str, kind: str) -> float:
-        """How long some work takes here."""
+        """Return the duration of some work here."""
         return SECONDS[what, kind] * self.scale
 
     def retry_after(self, seconds: float) -> dict[str, str]:
-        """A Retry-After of whole seconds as Azure sends, scaled; none where it would round to nothing, because an
-        azure-core client takes 0 for its default of 30 seconds."""
+        """Return a Retry-After in whole seconds as Azure sends, scaled; None if it would round to 0, which an
+        azure-core client takes for its default of 30 seconds."""
         scaled = round(seconds * self.scale)
         return {"Retry-After": str(scaled)} if scaled >= 1 else {}

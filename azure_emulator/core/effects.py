@@ -1,4 +1,4 @@
-"""What operations do at their end, and what their result's address then answers: registered by name."""
+"""The effects of operations at their end, and the replies of their result URLs, registered by name."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from azure_emulator.core.world import World
 
 Json = dict[str, Any]
 Effect = Callable[[World, Json], "float | None"]
-"""What an operation does when its time has come. A number: not yet, look again at that time."""
+"""The effect of an operation that is due. If it returns a number, it is retried at that time."""
 
 EFFECTS: dict[str, Effect] = {}
 FINALS: dict[str, Callable[[World, Json], Response]] = {}
 
 
 def effect(name: str) -> Callable[[Effect], Effect]:
-    """Registers what an operation of this name does at its end; the name is what the store keeps."""
+    """Register the effect of operations of this name; the store keeps the name."""
 
     def register(function: Effect) -> Effect:
         EFFECTS[name] = function

@@ -1,4 +1,4 @@
-"""The usual ends of work on a resource, to be named in a type's row of `EFFECTS` and `FINALS`."""
+"""Common effects of operations, for a type's `EFFECTS` and `FINALS`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 def settled(world: World, operation: Json) -> None:
-    """The resource has succeeded or failed."""
+    """Mark the resource as succeeded or failed."""
     found = world.store.get(operation["resource"])
     if found is not None:
         found.properties["provisioningState"] = "Failed" if operation["error"] else "Succeeded"
@@ -22,17 +22,17 @@ def settled(world: World, operation: Json) -> None:
 
 
 def removed(world: World, operation: Json) -> None:
-    """The resource is gone with all below it."""
+    """Remove the resource with its children."""
     if not operation["error"]:
         delete_now(world, operation["resource"])
 
 
 def unchanged(world: World, operation: Json) -> None:
-    """Nothing of it is to be seen."""
+    """Do nothing visible."""
 
 
 def shows(absent: int) -> Callable[[World, Json], Response]:
-    """What the result's address answers: the resource as GET shows it, or `absent` once it is gone."""
+    """Return the reply of the result URL: the resource as GET shows it, or `absent` once it is deleted."""
 
     def final(world: World, operation: Json) -> Response:
         found = world.store.get(operation["resource"])

@@ -1,4 +1,4 @@
-"""Refusals, and the envelopes in which Azure's services send them."""
+"""Errors, and the envelopes in which Azure's services return them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 
 class Refusal(Exception):
-    """A request that is answered with an error.
+    """An error reply to a request.
 
-    `gateway` tells errors of ARM itself (`x-ms-failure-cause: gateway`) from those of a service, which carry no such
+    `gateway` marks errors of ARM itself (`x-ms-failure-cause: gateway`) from those of a service, which carry no such
     header (recorded traffic of Azure/azure-dev and Azure/azure-cli). `shape` is how the body is wrapped: `arm`
-    ({"error": …}), `bare` ({"code", "message"}, as diagnostic settings answer) or `raw` (extra is the body).
+    ({"error": …}), `bare` ({"code", "message"}, as diagnostic settings return) or `raw` (extra is the body).
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Refusal(Exception):
 
 
 def gateway(status: int, code: str, message: str, **more: Any) -> Refusal:
-    """A refusal by ARM itself, before any service was asked."""
+    """An error of ARM itself, before any service is involved."""
     return Refusal(status, code, message, gateway=True, **more)
 
 
@@ -106,7 +106,7 @@ def authorization_failed(client: str, action: str, scope: str) -> Refusal:
 
 
 def scope_locked(resource: str, scopes: list[str], verb: str) -> Refusal:
-    """Wording of github.com/hashicorp/terraform-provider-azurerm issues 17478 and 11770."""
+    """Message from github.com/hashicorp/terraform-provider-azurerm issues 17478 and 11770."""
     return gateway(
         409,
         "ScopeLocked",

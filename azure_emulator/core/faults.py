@@ -28,7 +28,7 @@ _METHODS = {"GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "*"}
 
 
 class BadFault(ValueError):
-    """A fault declaration that means nothing."""
+    """An invalid fault declaration."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Fault:
     fail: str | None
 
     def matches(self, method: str, host: str, path: str) -> bool:
-        """`path` is matched against the path, or against host and path together, without case."""
+        """Match `path` case-insensitively against the path, or host and path."""
         if self.method not in ("*", method):
             return False
         pattern = self.path.lower()
@@ -56,7 +56,7 @@ class Fault:
 
 
 def parse(declaration: Any, where: str = "fault") -> Fault:
-    """Reads one declaration, or says what is wrong with it."""
+    """Parse one declaration. Raises BadFault with the reason."""
     if not isinstance(declaration, Mapping):
         raise BadFault(f"{where}: a mapping is expected, not {type(declaration).__name__}")
     for key, value in declaration.items():
@@ -98,7 +98,7 @@ def parse_all(declarations: Iterable[Any]) -> list[Fault]:
 
 
 class Faults:
-    """The faults in force, and their counts by text: kept on disk, so that a next run does not meet them anew."""
+    """The faults in force, and their counts by text: kept on disk, so that they apply only once across runs."""
 
     def __init__(self, path: Path | None, read_only: bool = False) -> None:
         self._path = None if read_only else path
@@ -115,7 +115,7 @@ class Faults:
         self.faults = self.faults + parse_all(declarations)
 
     def meet(self, method: str, host: str, path: str) -> Fault | None:
-        """The fault that hits this request, if any; counts it."""
+        """Return the fault for this request, if any, and count it."""
         with self._lock:
             for fault in self.faults:
                 if not fault.matches(method, host, path):
@@ -135,7 +135,7 @@ class Faults:
         ]
 
     def forget(self) -> None:
-        """Clears declarations and counts."""
+        """Clear declarations and counts."""
         with self._lock:
             self.faults = []
             self._counts = {}

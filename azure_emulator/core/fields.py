@@ -9,13 +9,13 @@ from typing import Any
 
 Json = dict[str, Any]
 MISSING = object()
-"""What a field that is not there holds."""
+"""The value of a missing field."""
 
 _TOP = ("name", "type", "kind", "location", "id", "tags", "sku", "identity", "zones", "plan", "managedBy", "properties")
 
 
 def field_value(resource: Json, name: str) -> list[Any]:
-    """The values that a field stands for: one, or with `[*]` one for each item."""
+    """Yield the values of a field: one, or with `[*]` one per item."""
     values: list[Any] = [resource]
     for part in _path(name):
         values = [inner for value in values for inner in _step(value, part)]
@@ -32,7 +32,7 @@ def _step(value: Any, part: str) -> list[Any]:
 
 
 def _path(name: str) -> list[str]:
-    """The way into the body."""
+    """Return the path into the body."""
     tag = re.fullmatch(r"(?i)tags(?:\['([^']+)'\]|\[([^\]']+)\]|\.(.+))", name)
     if tag is not None:
         return ["tags", tag[1] or tag[2] or tag[3]]
@@ -46,7 +46,7 @@ def _path(name: str) -> list[str]:
 
 
 def change(body: Json, resource: Json, operation: Json) -> None:
-    """Does an operation of a modify effect to the body that is sent, and to the resource as it would be."""
+    """Apply an operation of a modify effect to the body sent, and to the resulting resource."""
     word, path = str(operation["operation"]).lower(), _path(operation["field"])
     there = any(value is not MISSING for value in field_value(resource, operation["field"]))
     if word == "add" and there:
@@ -63,7 +63,7 @@ def _key(value: Json, part: str) -> str:
 
 
 def _set(target: Json, path: list[str], value: Any, resource: Json) -> None:
-    """Tags travel whole: a body that names none keeps those that the resource has."""
+    """Return the tags, which are replaced as a whole; a body without tags keeps the resource's."""
     for part in path[:-1]:
         key = _key(target, part)
         if not isinstance(target.get(key), dict):

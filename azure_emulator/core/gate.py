@@ -1,4 +1,4 @@
-"""What ARM itself checks before a service is asked: version, subscription, registration, scope and location."""
+"""Checks of ARM itself before a service is involved: version, subscription, registration, scope and location."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def check_registered(world: World, namespace: str) -> None:
 
 
 def check_scope(call: Call, kind: ResourceType, collection: bool) -> None:
-    """Group, parent and, for extension resources, the resource they sit on must be there."""
+    """Require that group, parent and, for extension resources, the extended resource exist."""
     world, target, write = call.world, call.target, call.request.method in ("PUT", "PATCH")
     if target.group:
         group = world.store.get(f"{world.subscription}/resourceGroups/{target.group}")
@@ -105,7 +105,7 @@ def check_scope(call: Call, kind: ResourceType, collection: bool) -> None:
 
 
 def _is_always_there(type_name: str) -> bool:
-    """A child that its parent has from the start (the `default` file service of an account)."""
+    """Return whether a child exists with its parent (the `default` file service of an account)."""
     known = REGISTRY.get(type_name.lower())
     return known is not None and not known.stored and type_name.count("/") > 1
 

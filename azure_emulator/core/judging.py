@@ -1,4 +1,4 @@
-"""A write before the policies: what they make of its body, or their refusal."""
+"""Apply the policies to a write: modify its body, or refuse it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 def judged(world: World, request: Request, resource_id: str, type_name: str, existing: Json | None) -> Json:
-    """The body of a PUT or PATCH as the policies leave it; the request carries it from here on."""
+    """Apply the policies to the body of a PUT or PATCH, and replace it in the request."""
     body = request.json()
     if not world.policies.declared:
         return body
@@ -33,7 +33,7 @@ def judged(world: World, request: Request, resource_id: str, type_name: str, exi
 def refusal_of(
     world: World, request: Request, resource_id: str, type_name: str, existing: Json | None
 ) -> Refusal | None:
-    """The refusal alone, of a PUT that is only asked about."""
+    """Return the refusal of a PUT that is only validated."""
     try:
         judged(world, request, resource_id, type_name, existing)
     except Refusal as refusal:
@@ -46,6 +46,6 @@ def _write(
 ) -> Write:
     whole = body
     if request.method == "PATCH" and existing is not None:
-        whole = {**merge(existing, body), "tags": body.get("tags", existing.get("tags"))}  # tags are replaced whole
+        whole = {**merge(existing, body), "tags": body.get("tags", existing.get("tags"))}  # tags are replaced
     resource = {**whole, "id": resource_id, "type": type_name, "name": resource_id.rsplit("/", 1)[1]}
     return Write(resource, body, len(world.store.of_type(type_name)), existing is None)

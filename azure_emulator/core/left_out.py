@@ -1,4 +1,4 @@
-"""Providers of Azure that are not served: they can be registered, as any, and nothing of theirs can be made."""
+"""Unsupported providers: they can be registered, but none of their resources created."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ FREE: dict[str, str] = {
     "Microsoft.ResourceHealth": "health of running services",
     "Microsoft.Support": "support tickets",
 }
-"""Need no registration (learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types)."""
+"""Providers that need no registration
+(learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types)."""
 TO_REGISTER: dict[str, str] = {
     "Microsoft.AlertsManagement": "alerts: nothing runs that could raise one",
     "Microsoft.ApiCenter": "catalogues of APIs",
@@ -66,17 +67,17 @@ TO_REGISTER: dict[str, str] = {
     "Microsoft.StreamAnalytics": "stream jobs",
     "Microsoft.Web": "App Service and Functions",
 }
-"""What each is for; nothing that the deployed applications need."""
+"""Purpose of each; none is needed by the deployed applications."""
 _BY_LOWER_CASE = {name.lower(): name for name in (*FREE, *TO_REGISTER)}
 
 
 def left_out(namespace: str) -> str | None:
-    """The namespace in Azure's spelling if it is one of these."""
+    """Return the namespace in Azure's spelling if it is one of these."""
     return _BY_LOWER_CASE.get(namespace.lower())
 
 
 def check_left_out(world: World, request: Request, segments: list[str]) -> None:
-    """Refuses a request to such a provider: a write first for the missing registration, as Azure does (recorded
+    """Refuse a request to such a provider: a write first for missing registration, as Azure does (recorded
     traffic of Azure/azure-cli: Microsoft.Relay, Microsoft.ApiCenter)."""
     lowered = [part.lower() for part in segments]
     place = len(lowered) - lowered[::-1].index("providers")

@@ -1,4 +1,4 @@
-"""How a type's writes begin, are answered and end: one row for each kind of work.
+"""The life cycle of a type's writes: one row per kind of work for start, reply and end.
 
 `A` and `L` name the headers as azure documents do: `Azure-AsyncOperation` with the status's address, `Location` with
 the result's. `L=resource` is a Location that is the resource itself, `L=status` one that repeats the status's address.
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 def in_location(namespace: str, kind: str) -> str:
-    """The pattern of a status or result address that a provider serves in a region."""
+    """The pattern of a status or result URL that a provider serves in a region."""
     return f"{{subscription}}/providers/{namespace}/locations/{{place}}/{kind}/{{id}}"
 
 
@@ -55,7 +55,7 @@ def begin(
     error: tuple[str, str] | None = None,
     **details: Any,
 ) -> Json:
-    """Starts the work on a resource. `place` is the region in its addresses; with `error` it ends as Failed;
+    """Start the work on a resource. `place` is the region in its URLs; with `error` it ends as Failed;
     `details` is what its effect needs to know."""
     now, made = world.clock.now(), uuid.uuid4()
     identifier = work.name.format(uuid=made, hex=made.hex)
@@ -87,7 +87,7 @@ def begin(
 
 
 def answer(world: World, request: Request, work: Work, operation: Json, body: Any = None) -> Response:
-    """What the write is answered with once its work has begun."""
+    """Return the reply to a write once its work has started."""
     headers = dict(work.headers)
     sends = work.sends.split()
     if "A" in sends:

@@ -1,4 +1,4 @@
-"""From a path to the resource type and the resource id that it names."""
+"""Parse a path into resource type and resource id."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Located:
 
 
 def locate(world: World, segments: list[str]) -> Located:
-    """Finds the resource type in a path, and what is resource id and what action."""
+    """Find the resource type in a path, and split it into resource id and action."""
     lowered = [part.lower() for part in segments]
     index = len(lowered) - 1 - lowered[::-1].index("providers")
     if index + 1 >= len(segments):
@@ -69,13 +69,13 @@ def _located(
 
 
 def _made_as(world: World, identifier: str) -> str:
-    """A name in the spelling that the resource was made with."""
+    """Return a name in the spelling that the resource was created with."""
     stored = world.store.get(identifier)
     return stored.name if stored is not None else identifier.rsplit("/", 1)[1]
 
 
 def canonical_scope(world: World, parts: list[str]) -> str:
-    """A scope in Azure's spelling: `resourceGroups`, and group and resource as they were made."""
+    """Return a scope in Azure's spelling: `resourceGroups`, and group and resource as created."""
     scope = "/" + "/".join(parts)
     stored = world.store.get(scope)
     if stored is not None:

@@ -1,4 +1,4 @@
-"""Management locks: which writes they stop."""
+"""Management locks, and the writes that they prevent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The request that a handler gets and the response that it gives."""
+"""The request and response of handlers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEEPEST = 64
 
 
 def _finite(text: str) -> float:
-    """A number that JSON can say again."""
+    """Parse a number, rejecting those that JSON cannot represent."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text} is no number")
@@ -24,7 +24,7 @@ def _finite(text: str) -> float:
 
 
 def _check_text(body: bytes, value: Any) -> None:
-    """No half of a surrogate pair, which no answer could repeat, and no deeper nesting than services take."""
+    """Reject lone surrogates, which no reply could contain, and nesting deeper than services accept."""
     if b"\\u" in body:
         json.dumps(value, ensure_ascii=False).encode()
     depth = most = 0
@@ -38,7 +38,7 @@ def _check_text(body: bytes, value: Any) -> None:
 
 @dataclass(frozen=True)
 class Principal:
-    """Who sends a request."""
+    """The sender of a request."""
 
     object_id: str
     client_id: str
@@ -56,14 +56,14 @@ class Request:
     body: bytes = b""
     principal: Principal | None = None
     fail_operation: str | None = None
-    """Set by a fault: the operation that this request starts ends as Failed with this code."""
+    """Set by a fault: the operation started by this request ends as Failed with this code."""
 
     @property
     def api_version(self) -> str:
         return self.query.get("api-version", "")
 
     def json(self) -> Json:
-        """The body as a JSON object, or a refusal as ARM words it."""
+        """Return the body as a JSON object. Raises ARM's error otherwise."""
         if not self.body.strip():
             return {}
         try:
@@ -102,5 +102,5 @@ class Response:
             return self.body.encode()
         try:
             return json.dumps(self.body, separators=(",", ":"), ensure_ascii=False).encode()
-        except UnicodeEncodeError:  # a path that is no UTF-8, which only escapes can write
+        except UnicodeEncodeError:  # a path that is not UTF-8, which only escapes can represent
             return json.dumps(self.body, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""Long-running operations: they run by their start and the clock, so a kill of the emulator does not stop them."""
+"""Long-running operations: derived from start time and clock, so killing the emulator does not stop them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RUNNING, _FINISHED = "operation", "finished operation"
 
 
 def signature(path: str, moment: float) -> str:
-    """Poll addresses are 3.0 to 3.6 KB long and signed (recorded traffic of Azure/azure-dev)."""
+    """Polling URLs are 3.0 to 3.6 KB long and signed (recorded traffic of Azure/azure-dev)."""
 
     def text(length: int, salt: str) -> str:
         data = b""
@@ -34,7 +34,7 @@ def signature(path: str, moment: float) -> str:
 
 
 class Operations:
-    """The operations that run and that have ended. What one does at its end is not decided here (`effects`)."""
+    """The running and ended operations. Their effects are defined in `effects`."""
 
     def __init__(self, store: Store, clock: Clock, durations: Durations) -> None:
         self._store = store
@@ -45,8 +45,8 @@ class Operations:
         self._store.set(_RUNNING, operation["id"].lower(), operation)
 
     def settle(self, finish: Callable[[Json], float | None]) -> None:
-        """Ends, in order of time, every operation whose time has come. `finish` does what it does at its end; a
-        number from it: not yet, look again at that time."""
+        """End every operation that is due, in order of time. `finish` performs its effect; a number from it is the time
+        of the next attempt."""
         now = self._clock.now()
         running = [record for _, record in self._store.records(_RUNNING)]
         due = sorted((record for record in running if record["ends"] <= now), key=lambda record: record["ends"])
@@ -54,7 +54,7 @@ class Operations:
             self._finish(operation, finish)
 
     def _finish(self, operation: Json, finish: Callable[[Json], float | None]) -> None:
-        # Out of the running ones first: its effect may delete the resource, and with it all that runs on it.
+        # Removed from the running ones first: its effect may delete the resource, and with it all that runs on it.
         self._store.set(_RUNNING, operation["id"].lower(), None)
         again = finish(operation)
         if again is not None and again > self._clock.now():
@@ -77,14 +77,14 @@ class Operations:
         return None
 
     def forget(self, resource_id: str) -> None:
-        """Drops the operations still running on a resource that is gone."""
+        """Drop the operations still running on a deleted resource."""
         start = resource_id.lower()
         for _, record in self._store.records(_RUNNING):
             if (record["resource"].lower() + "/").startswith(start + "/"):
                 self.cancel(record)
 
     def cancel(self, operation: Json) -> None:
-        """It ends without effect, because its resource is gone or going."""
+        """End an operation without effect, because its resource is deleted or being deleted."""
         operation |= {
             "done": True,
             "ended": self._clock.now(),
@@ -94,7 +94,7 @@ class Operations:
         self._store.set(_RUNNING, operation["id"].lower(), None)
         self._store.set(_FINISHED, operation["id"].lower(), operation)
 
-    # Addresses and answers
+    # URLs and replies
 
     def address(self, operation: Json, which: str) -> str:
         path = quote(operation[which])
@@ -104,7 +104,7 @@ class Operations:
         )
 
     def poll(self, request: Request, identifier: str, final: Callable[[Json], Response]) -> Response:
-        """Answers a GET of a status or result address; `final` gives what the result is."""
+        """Return the reply to a GET of a status or result URL; `final` returns the result."""
         operation = self.find(identifier)
         if operation is None:
             raise Refusal(404, "OperationNotFound", f"The operation '{identifier}' was not found.")
@@ -114,7 +114,7 @@ class Operations:
 
     def _status(self, operation: Json) -> Response:
         if operation["word"] == "Pending" and not operation["done"]:
-            # A quarter of its time it waits its turn.
+            # It is queued for a quarter of its time.
             begins = operation["started"] + (operation["ends"] - operation["started"]) / 4
             waits = self._clock.now() < begins
             operation = {**operation, "status": "Pending" if waits else "InProgress"}

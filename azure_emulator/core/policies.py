@@ -1,4 +1,4 @@
-"""Azure's second thoughts, declared: policies that deny or modify, and quotas, capacity and offers that refuse.
+"""Declared policies that deny or modify writes, and quotas, capacity limits and offers that refuse them.
 
 A declaration is a mapping, as faults are: `type` and `path` (shell patterns, without case) say which resources it is
 about, `rule` is a condition in Azure Policy's own language (learn.microsoft.com/azure/governance/policy/concepts/
@@ -9,7 +9,7 @@ definition-structure-policy-rule), and `effect` what follows:
 - `refuse`: the write is refused with the `status`, `code` and `message` given: a quota, a region without capacity, an
   offer that is closed. With `most` it is refused only where so many resources of the type exist already.
 
-They hold at PUT, PATCH and validateResources.
+They apply to PUT, PATCH and validateResources.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ _OPERATIONS = ("add", "addorreplace", "remove")
 
 
 class BadPolicy(ValueError):
-    """A declaration that means nothing."""
+    """An invalid declaration."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """One declaration, read and checked."""
+    """One parsed and validated declaration."""
 
     name: str
     display_name: str
@@ -66,7 +66,7 @@ class Policy:
     most: int | None
 
     def concerns(self, resource: Json) -> bool:
-        """By type, id and condition."""
+        """Return whether it matches by type, id and condition."""
         kind, path = str(resource.get("type", "")).lower(), str(resource.get("id", "")).lower()
         if not fnmatchcase(kind, self.type.lower()) or not fnmatchcase(path, self.path.lower()):
             return False
@@ -75,7 +75,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Write:
-    """A write that is judged: the resource as it would be, the body that is sent, and how many of the type exist."""
+    """A write to check: the resulting resource, the body sent, and the number of existing resources of the type."""
 
     resource: Json
     body: Json
@@ -84,7 +84,7 @@ class Write:
 
 
 def parse(declaration: Any, where: str = "policy") -> Policy:
-    """Reads one declaration, or says what is wrong with it."""
+    """Parse one declaration. Raises BadPolicy with the reason."""
     if not isinstance(declaration, Mapping):
         raise BadPolicy(f"{where}: a mapping is expected, not {type(declaration).__name__}")
     for key, value in declaration.items():
@@ -139,7 +139,7 @@ def _check_parts(declaration: Mapping[str, Any], effect: str, where: str) -> Non
 
 
 def _check_rule(rule: Any, where: str) -> None:
-    """That a condition is one, before it is met."""
+    """Validate a condition."""
     if not isinstance(rule, Mapping):
         raise BadPolicy(f"{where}: a condition is a mapping, not {rule!r}")
     if not rule:
@@ -158,7 +158,7 @@ def _check_rule(rule: Any, where: str) -> None:
 
 
 def holds(rule: Mapping[str, Any], resource: Json) -> bool:
-    """Whether a condition is true of a resource; an empty one always is."""
+    """Return whether a condition holds for a resource; an empty one always does."""
     for key, value in rule.items():
         word = key.lower()
         if word == "allof":
@@ -237,7 +237,7 @@ class Policies:
         self.declared = [dict(item) for item in wanted]
 
     def modified(self, write: Write) -> Json:
-        """What is written after the policies that modify."""
+        """Return the body after the modifying policies."""
         body, resource = copy.deepcopy(write.body), copy.deepcopy(write.resource)
         for policy in self._policies:
             if policy.effect == "modify" and policy.concerns(resource):
@@ -246,7 +246,7 @@ class Policies:
         return body
 
     def refusal(self, write: Write, scope: str) -> Refusal | None:
-        """Why the write is refused, if it is: a policy first, as ARM asks them before any service."""
+        """Return why the write is refused, or None: policies first, as in ARM."""
         denying = [item for item in self._policies if item.effect == "deny" and item.concerns(write.resource)]
         if denying:
             return _denied(write.resource, denying, scope)
@@ -273,7 +273,7 @@ def _assignment(policy: Policy, scope: str) -> Json:
 
 
 def _denied(resource: Json, policies: list[Policy], scope: str) -> Refusal:
-    """In the words of learn.microsoft.com/azure/azure-resource-manager/troubleshooting/
+    """Return the error as worded in learn.microsoft.com/azure/azure-resource-manager/troubleshooting/
     error-policy-requestdisallowedbypolicy."""
     name = str(resource.get("name", ""))
     identifiers = json.dumps([_assignment(policy, scope) for policy in policies], separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Files that their owner alone can read."""
+"""Files readable only by their owner."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replaces a file in one step, readable by its owner alone. What lies at the temporary name is never followed."""
+    """Replace a file atomically, readable only by its owner. A link at the temporary name is never followed."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""The request log: one JSON object a line, secret values in bodies replaced by text."""
+"""The request log: one JSON object per line, with secret values in bodies masked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SECRET_KEYS = {
 
 
 def masked(value: Any, path: tuple[str, ...] = ()) -> Any:
-    """A copy of a body with its secret values hidden."""
+    """Return a copy of a body with its secret values masked."""
     if isinstance(value, list):
         return [masked(item, path) for item in value]
     if not isinstance(value, dict):
@@ -51,7 +51,7 @@ def _is_secret_write(request: Request) -> bool:
 
 
 def loggable(request: Request) -> Any:
-    """The request's body as the log shows it."""
+    """Return the request's body for the log."""
     if not request.body:
         return None
     kind = request.headers.get("content-type", "")
@@ -70,7 +70,7 @@ def loggable(request: Request) -> Any:
 
 
 def _hide_value(body: dict[str, Any]) -> None:
-    """Of a vault's secret, sent to the vault or by ARM."""
+    """Mask the value of a vault secret, sent to the vault or by ARM."""
     if "value" in body:
         body["value"] = HIDDEN
     if isinstance(body.get("properties"), dict) and "value" in body["properties"]:
@@ -78,7 +78,7 @@ def _hide_value(body: dict[str, Any]) -> None:
 
 
 def _hide_asked(body: dict[str, Any]) -> None:
-    """Of the vaults' secrets that are asked about."""
+    """Mask the values of vault secrets to be validated."""
     resources = body.get("resources")
     for item in resources if isinstance(resources, list) else []:
         kind = str(item.get("type") or body.get("type", "")) if isinstance(item, dict) else ""
@@ -87,11 +87,11 @@ def _hide_asked(body: dict[str, Any]) -> None:
 
 
 _LARGEST = 64 * 1024 * 1024
-"""Bytes of `requests.jsonl`; then it becomes `requests.1.jsonl`, and the one before that goes."""
+"""Maximum bytes of `requests.jsonl`; it is then renamed to `requests.1.jsonl`, replacing an older one."""
 
 
 class RequestLog:
-    """Appends to `requests.jsonl` and keeps the latest lines in memory for the control address."""
+    """Append to `requests.jsonl` and keep the latest lines in memory for the control address."""
 
     def __init__(self, path: Path | None, largest: int = _LARGEST) -> None:
         self._lock = Lock()

@@ -1,4 +1,4 @@
-"""What all resource types share: how they are found, shown, listed, made and deleted."""
+"""The base of all resource types: find, show, list, create and delete."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ class Call:
         return region(str(body.get("location", ""))) or ""
 
     def accept(self, work: Work, resource_id: str, body: Any = None, *, place: str = "", **how: Any) -> Response:
-        """Begins the work on a resource and answers as its row says; `how`: see `lifecycle.begin`."""
+        """Start the work on a resource and reply as its row says; `how`: see `lifecycle.begin`."""
         operation = begin(self.world, self.request, work, resource_id, place=place or self.place, **how)
         return answer(self.world, self.request, work, operation, body)
 
     def accepted(self, work: Work, operation: Json, body: Any = None) -> Response:
-        """The same answer once more, for work that runs already."""
+        """Repeat the reply for work that is already running."""
         return answer(self.world, self.request, work, operation, body)
 
 
@@ -92,30 +92,30 @@ def display_location(location: str) -> str:
 
 
 class ResourceType:
-    """A type that ARM routes to. Subclasses say what they do; what they leave out answers 405."""
+    """A type that ARM routes to. Subclasses implement methods; missing ones return 405."""
 
     type: str
     tracked = True
     """Has location and tags, and appears in listings of resources."""
     extension = False
-    """Sits under any scope (role assignments, locks, diagnostic settings)."""
+    """Extends any scope (role assignments, locks, diagnostic settings)."""
     name_pattern = r".+"
     name_error = ("InvalidResourceName", "The resource name '{name}' is invalid.")
     listed_with: tuple[str, ...] = ()
-    """Which further keys the listings of resources show: sku, kind, identity, systemData, …"""
+    """Further keys shown in listings of resources: sku, kind, identity, systemData, …"""
     location_needed = True
     anywhere = False
-    """In no region: its location is `global`."""
+    """Without a region: its location is `global`."""
     stored = True
-    """False for what is computed: its `get` is called although the store has no such resource."""
+    """False for what is computed: its `get` is called even if the store has no such resource."""
     body_rule: Json | None = None
-    """The table of what a PUT's body holds: what `validateResources` knows, and a test compares with Azure's official
-    type."""
+    """The rules of a PUT's body: used by `validateResources`, and compared with Azure's official type by a
+    test."""
     body_code = "InvalidRequestContent"
     versioned: Mapping[str, str] = {}
-    """Which versions show a property, by its path; see `core.versioned`."""
+    """Property path -> versions that show it; see `core.versioned`."""
     action_methods: Mapping[str, tuple[str, ...]] = {}
-    """The methods of those actions that are not called by POST alone."""
+    """The methods of actions that allow more than POST."""
 
     def put(self, call: Call) -> Response:
         raise method_not_allowed(call)
@@ -130,17 +130,17 @@ class ResourceType:
         return Response(200, self.shown(call.world, call.must_exist()))
 
     def check(self, call: Call) -> None:
-        """Refuses a PUT for what can be told from its body and name alone, without a look for what it refers to:
-        what `validateResources` asks."""
+        """Validate a PUT by its body and name alone, without its references: the part used by
+        `validateResources`."""
         if self.body_rule is not None:
             self.sent(call)
 
     def sent(self, call: Call, *, patch: bool = False) -> Json:
-        """The request's body in canonical form, or a refusal that names the property."""
+        """Return the request's body in canonical form. Raises a Refusal that names the property."""
         return rules.clean(call.request.json(), self.body_rule, patch=patch, code=self.body_code)
 
     def list(self, call: Call, scope: str) -> Response:
-        """Whole bodies of what the caller may read, page by page."""
+        """Return the full bodies that the caller may read, page by page."""
         found = call.world.store.of_type(self.type, scope)
         who = call.request.principal
         if who is not None and self.tracked and not call.world.is_allowed(who, f"{self.type}/read", scope):
@@ -148,7 +148,7 @@ class ResourceType:
         return page(call.request, found, lambda item: self.shown(call.world, item))
 
     def methods(self, action: str) -> tuple[str, ...]:
-        """What may be sent to the resource or, with an action, to that."""
+        """Return the methods allowed for the resource or an action."""
         if action:
             return self.action_methods.get(action, ("POST",))
         own = {"PUT": "put", "PATCH": "patch", "DELETE": "delete"}
@@ -156,7 +156,7 @@ class ResourceType:
         return ("GET", *served)
 
     def act(self, call: Call, action: str) -> Response:
-        """A POST (or GET) of something below the resource; `call.rest` holds the path."""
+        """Handle a POST (or GET) below the resource; `call.rest` has the path."""
         handler = self.actions().get(action)
         if handler is None:
             raise gateway(
@@ -171,15 +171,15 @@ class ResourceType:
         return {}
 
     def shown(self, world: World, resource: Resource) -> Json:
-        """What GET answers."""
+        """Return the reply to GET."""
         return resource.body
 
     def listed(self, world: World, resource: Resource) -> Json:
-        """What listings of resources show a part of."""
+        """Return the body of which listings show a part."""
         return self.shown(world, resource)
 
     def removed(self, world: World, resource: Resource) -> None:
-        """Called when the resource goes, also when its group does: what stays behind is kept here."""
+        """Called when the resource is deleted, also with its group; keeps what Azure keeps."""
 
     def check_name(self, call: Call) -> None:
         if not re.fullmatch(self.name_pattern, call.target.name):
@@ -192,11 +192,11 @@ class ResourceType:
 
 _UNSERVED = {name: getattr(ResourceType, name) for name in ("put", "patch", "delete")}
 _PAGE = 100
-"""Entries of a page of a type's listing. What Azure's services take is not known of all; clients follow nextLink."""
+"""Entries per page of a type's listing. Azure's page sizes are not all known; clients follow nextLink."""
 
 
 def page(request: Request, found: list[Resource], shown: Callable[[Resource], Json]) -> Response:
-    """A page of a listing, by $top and $skiptoken; only what is on it is shown, so that long lists stay quick."""
+    """Return a page of a listing, by $top and $skiptoken; only its entries are rendered, to keep long lists fast."""
     token, top = request.query.get("$skiptoken", "") or "0", request.query.get("$top", "")
     if not re.fullmatch(r"\d{1,9}", token):
         raise gateway(400, "InvalidSkipToken", f"The provided skip token '{token}' is invalid.")
@@ -228,7 +228,7 @@ def register(*types: ResourceType) -> None:
 
 
 def delete_now(world: World, resource_id: str) -> None:
-    """Takes a resource away with all below it; each type keeps what Azure keeps (deleted vaults, workspaces)."""
+    """Remove a resource with its children; each type keeps what Azure keeps (deleted vaults, workspaces)."""
     below = sorted(world.store.below(resource_id), key=lambda item: -len(item.id))
     found = world.store.get(resource_id)
     for resource in [*below, *([found] if found is not None else [])]:
@@ -240,7 +240,7 @@ def delete_now(world: World, resource_id: str) -> None:
 
 
 def tracked(world: World, scope: str) -> list[Resource]:
-    """The top-level resources below a scope, as listings show them."""
+    """Return the top-level resources below a scope, as shown in listings."""
     found = []
     for resource in world.store.below(scope):
         kind = REGISTRY.get(resource.type.lower())

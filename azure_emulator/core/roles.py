@@ -1,4 +1,4 @@
-"""Principals, built-in roles, and whether a principal may do something at a scope."""
+"""Principals, built-in roles, and permission checks at a scope."""
 
 from __future__ import annotations
 
@@ -143,14 +143,14 @@ def matches(patterns: tuple[str, ...], action: str) -> bool:
 
 
 class Roles:
-    """Reads role assignments out of the store. An assignment works once it has had time to spread."""
+    """Reads role assignments from the store. An assignment takes effect after the propagation delay."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     def assignments(self, object_id: str, scope: str) -> list[dict[str, Any]]:
-        """Properties of the assignments in force for a principal at a scope, inherited ones included."""
+        """Yield properties of the effective assignments of a principal at a scope, including inherited ones."""
         now = self._clock.now()
         target = scope.lower().rstrip("/") + "/"
         found = []

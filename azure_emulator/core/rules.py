@@ -2,7 +2,7 @@
 
 A rule is written as a dict: `"name!"` is required, `"name"` optional; the value is one of the classes below, a nested
 dict, or a list holding the rule of the items. `clean` returns the body in Azure's spelling, with what the service
-sets itself left out. Property names are compared without case, as Azure's services do (a recorded body of
+sets itself left out. Property names are case-insensitive, as in Azure's services (a recorded body of
 Azure/azure-cli says `"Name": "Consumption"`), and null counts as not given.
 """
 
@@ -47,7 +47,7 @@ class Flag:
 
 
 class OneOf:
-    """One of some words, in any case; comes back in the spelling given here."""
+    """One of some words, case-insensitive; normalised to the spelling given here."""
 
     def __init__(self, *words: str) -> None:
         self.words = {word.lower(): word for word in words}
@@ -62,22 +62,22 @@ class Map:
 
 @dataclass(frozen=True)
 class Anything:
-    """Whatever it is."""
+    """Any value."""
 
 
 @dataclass(frozen=True)
 class Nothing:
-    """What is not served: no value fits. Of items of a list: the list is empty."""
+    """Not supported: no value is valid. For items of a list: the list must be empty."""
 
 
 @dataclass(frozen=True)
 class ReadOnly:
-    """Set by the service: ignored in what is sent, of a new resource as of one that exists (azd sends a whole GET
-    back; recorded traffic of Azure/azure-cli has `name`, `source` and the like in new ones)."""
+    """Set by the service: ignored in requests, for new and existing resources (azd sends back a full GET;
+    recorded traffic of Azure/azure-cli has `name`, `source` and the like in new ones)."""
 
 
 def read_only(*names: str) -> Json:
-    """A rule for each name: set by the service."""
+    """Return a rule for each name: set by the service."""
     return dict.fromkeys(names, ReadOnly())
 
 
@@ -111,9 +111,9 @@ _PARTIAL = 2  # of `patch`: also in lists
 def clean(
     body: Json, rule: Rule, *, patch: bool = False, partial: bool = False, code: str = "InvalidRequestContent"
 ) -> Json:
-    """The body in canonical form, or a refusal that names the property.
+    """Return the body in canonical form. Raises a Refusal that names the property.
 
-    `patch`: nothing is required, and null stays, since it deletes. `partial`: nor is anything in the items of lists.
+    `patch`: nothing is required, and nulls are kept, since they delete. `partial`: also in the items of lists.
     """
     try:
         result: Json = _check(body, rule, "", _PARTIAL if partial else patch)
@@ -134,7 +134,7 @@ def _check(value: Any, rule: Rule, path: str, patch: int) -> Any:
     if isinstance(rule, list):
         if not isinstance(value, list):
             raise _Problem(path, "An array was expected.")
-        inside = patch if patch == _PARTIAL else False  # merge-patch replaces lists whole
+        inside = patch if patch == _PARTIAL else False  # merge-patch replaces lists as a whole
         return [_check(item, rule[0], f"{path}[{index}]", inside) for index, item in enumerate(value)]
     if isinstance(rule, Map):
         if not isinstance(value, dict):
@@ -222,7 +222,7 @@ def merge(current: Any, patch: Any) -> Any:
 
 
 def update(current: Any, patch: Any) -> Any:
-    """As `merge`, for services that fill in every property: null leaves what is there."""
+    """Like `merge`, for services that fill in every property: null keeps the existing value."""
     if not isinstance(patch, dict) or not isinstance(current, dict):
         return patch
     result = dict(current)

@@ -1,4 +1,4 @@
-"""What the status address of an operation answers, by service."""
+"""The bodies of operation status URLs, by service."""
 
 from __future__ import annotations
 

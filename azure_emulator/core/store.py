@@ -1,4 +1,4 @@
-"""Resources, operations and other records, in memory and, write by write, in a SQLite file that survives a kill."""
+"""Resources, operations and other records, in memory and, per write, in a SQLite file that survives a kill."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Resource:
-    """One stored resource: `body` is what GET shows, `private` what the service knows and never shows."""
+    """One stored resource: `body` is shown by GET, `private` is internal to the service."""
 
     id: str
     type: str
@@ -79,7 +79,7 @@ class Store:
                 self._records.setdefault(kind, {})[key] = record
 
     def _load_copy(self, path: Path) -> None:
-        """Reads without leaving a trace: even a reader of a WAL database may write files beside it."""
+        """Read without creating files: even a reader of a WAL database may write files beside it."""
         if not path.exists():
             return
         with tempfile.TemporaryDirectory() as folder:
@@ -119,7 +119,7 @@ class Store:
             self._changes.append(("resource", found.key, None))
 
     def below(self, scope: str) -> list[Resource]:
-        """Everything whose id lies under a scope, children and extension resources included, the scope's own not."""
+        """Return everything below a scope, including children and extension resources, except the scope itself."""
         start = scope.lower().rstrip("/") + "/"
         return [resource for key, resource in self._resources.items() if key.startswith(start)]
 
@@ -160,7 +160,7 @@ class Store:
         self._database.execute("COMMIT")
 
     def rollback(self, *resources: str) -> None:
-        """Takes back what a refused request changed: those records, and the resources named, come from the file."""
+        """Undo the changes of a refused request: reload those records and the named resources from the file."""
         changes, self._changes = self._changes, []
         if self._database is None:
             return
@@ -177,14 +177,14 @@ class Store:
                 self._records.setdefault(kind, {})[key] = json.loads(row[0])
 
     def reload(self) -> None:
-        """Everything as the file has it."""
+        """Reload everything from the file."""
         self._changes = []
         if self._database is not None:
             self._clear()
             self._load(self._database)
 
     def differences(self) -> list[str]:
-        """What is in memory and on disk in two versions: for tests, which expect nothing."""
+        """Return the differences between memory and disk, for tests, which expect none."""
         assert self._database is not None
         stored = {
             (kind, key): json.loads(value) for kind, key, value in self._database.execute("SELECT * FROM records")
@@ -235,13 +235,13 @@ class SecretFile:
         self._write()
 
     def forget(self, vault: str, secret: str | None = None) -> None:
-        """All values of a vault, or those of one secret."""
+        """Return all values of a vault, or those of one secret."""
         place, key = (self._values, vault) if secret is None else (self._values.get(vault, {}), secret)
         if place.pop(key, None) is not None:
             self._forgotten = True
 
     def flush(self) -> None:
-        """Values are kept before the store knows of them, and go after it: a kill between leaves one too many."""
+        """Values are stored before their records, and deleted after them: a kill in between leaves one too many."""
         if self._forgotten:
             self._forgotten = False
             self._write()

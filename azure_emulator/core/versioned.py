@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 PREVIEW = "preview"
-"""Of preview versions alone."""
+"""Only in preview versions."""
 
 Table = Mapping[str, str]
 """By the property's path: the first version that shows it, or PREVIEW."""
 
 
 def at_version(body: Any, table: Table, version: str) -> Any:
-    """A resource, or a list of some, as a version shows it; what is stored stays as it is."""
+    """Return a resource, or a list of them, as shown by a version; the stored one is unchanged."""
     hidden = [path.split(".") for path, since in table.items() if not _shows(since, version)]
     if not hidden or not isinstance(body, dict):
         return body

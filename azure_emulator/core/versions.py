@@ -261,7 +261,7 @@ REGIONS: dict[str, str] = {
     "koreacentral": "Korea Central",
     "uaenorth": "UAE North",
     "southafricanorth": "South Africa North",
-    # Where Azure tries itself out; recorded traffic of Azure/azure-cli has them.
+    # Azure's canary regions, found in recorded traffic of Azure/azure-cli.
     "centraluseuap": "Central US EUAP",
     "eastus2euap": "East US 2 EUAP",
     "northcentralusstage": "North Central US (Stage)",
@@ -269,7 +269,7 @@ REGIONS: dict[str, str] = {
 
 
 def canonical_type(name: str) -> str | None:
-    """The type in Azure's own spelling, or None if the emulator does not know it."""
+    """Return the type in Azure's spelling, or None if the emulator does not support it."""
     return _BY_LOWER_CASE.get(name.lower())
 
 
@@ -282,6 +282,6 @@ def namespaces() -> list[str]:
 
 
 def region(name: str) -> str | None:
-    """The region's short name for any spelling of it ("East US 2" = eastus2), or None."""
+    """Return the region's short name for any spelling ("East US 2" = eastus2), or None."""
     short = re.sub(r"[ ()]", "", name).lower()
     return short if short in REGIONS else None

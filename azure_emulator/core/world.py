@@ -46,7 +46,7 @@ _IMAGE_KEYS: dict[str, type | tuple[type, ...]] = {
 
 
 def _checked_images(declared: Any) -> dict[str, Json]:
-    """Declared behaviour by pattern of the repository's name, or a ValueError that says what is wrong."""
+    """Parse declared behaviour by pattern of the repository's name. Raises ValueError with the reason."""
     if not isinstance(declared, Mapping):
         raise ValueError("images: a mapping of patterns is expected")
     for pattern, behaviour in declared.items():
@@ -61,7 +61,7 @@ def _checked_images(declared: Any) -> dict[str, Json]:
 
 
 def _checked_dns(declared: Any) -> dict[str, dict[str, list[str]]]:
-    """Records by name and type, or a ValueError that says what is wrong."""
+    """Parse DNS records by name and type. Raises ValueError with the reason."""
     if not isinstance(declared, Mapping):
         raise ValueError("dns: a mapping of names is expected")
     for name, kinds in declared.items():
@@ -76,7 +76,7 @@ def _checked_dns(declared: Any) -> dict[str, dict[str, list[str]]]:
 
 
 def _checked_offers(declared: Any) -> dict[str, dict[str, list[str]]]:
-    """Versions and locations by type, or a ValueError that says what is wrong."""
+    """Parse versions and locations by type. Raises ValueError with the reason."""
     if not isinstance(declared, Mapping):
         raise ValueError("offers: a mapping of types is expected")
     for name, lists in declared.items():
@@ -92,7 +92,7 @@ def _checked_offers(declared: Any) -> dict[str, dict[str, list[str]]]:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who this Azure is; made once and kept in `emulator.json`."""
+    """The identity of this emulated Azure; created once and stored in `emulator.json`."""
 
     id: str
     tenant_id: str
@@ -122,7 +122,7 @@ class Identity:
 class World:
     """One Azure: a tenant, a subscription and all that is in them.
 
-    `lock` is held while a request is handled, so handlers need not think of each other.
+    `lock` is held while a request is handled, so handlers never run concurrently.
     """
 
     def __init__(self, directory: Path, *, read_only: bool = False, scale: float = 0.0) -> None:
@@ -132,7 +132,7 @@ class World:
         self.durations = Durations(scale)
         self.images: dict[str, Json] = {}
         self.dns: dict[str, dict[str, list[str]]] = {}
-        """Declared DNS records: {name: {type: [values]}}; nobody is asked for others."""
+        """Declared DNS records: {name: {type: [values]}}; no others are resolved."""
         self.tasks_allowed = True
         self.identity = Identity.load(directory, read_only)
         self.store = Store(directory / "store", read_only)
@@ -145,18 +145,18 @@ class World:
         self.operations = Operations(self.store, self.clock, self.durations)
         self.roles = Roles(self.store, self.clock)
         self.uploads: dict[str, dict[str, bytes]] = {}
-        """Blocks of blobs that are being uploaded, by blob path; forgotten when the emulator ends, as Azure forgets
+        """Blocks of blobs that are being uploaded, by blob path; lost when the emulator ends, as Azure discards
         uncommitted blocks."""
         self.prepared: dict[str, Any] = {}
-        """What was read for a request before it was handled, under the lock, for which nobody should wait."""
+        """Data prepared for a request before the lock is taken."""
         self.app_secrets: dict[str, dict[str, str]] = {}
-        """Secrets given to apps by value, in memory only: on disk they may stand nowhere but in vault.json."""
+        """Secrets given to apps by value, in memory only: on disk, secrets are stored only in vault.json."""
         self._busy: set[str] = set()
         self._busy_lock = Lock()
         self._prepare()
 
     def _prepare(self) -> None:
-        """A new subscription: the first principal owns it, and nothing is registered."""
+        """Create a new subscription: the first principal owns it, and nothing is registered."""
         if self.store.record("meta", "made") is None:
             self.store.set("meta", "made", {"at": self.clock.now()})
             self.assign_role(self.identity.object_id, OWNER, self.subscription)
@@ -167,7 +167,7 @@ class World:
         return f"/subscriptions/{self.identity.subscription_id}"
 
     def commit(self) -> None:
-        """What the request changed goes to disk, all or nothing of it."""
+        """Write a request's changes to disk, atomically."""
         self.store.commit()
         self.secrets.flush()
 
@@ -178,7 +178,7 @@ class World:
         return self.durations.scale
 
     def seconds(self, what: str, kind: str) -> float:
-        """How long some work takes here: Azure's typical duration times the scale."""
+        """Return the duration of some work here: Azure's typical duration times the scale."""
         return self.durations.seconds(what, kind)
 
     # Principals and roles
@@ -191,7 +191,7 @@ class World:
         return known
 
     def assign_role(self, object_id: str, role: str, scope: str) -> Resource:
-        """An assignment made outside ARM (by whoever set the subscription up); in force at once."""
+        """Add an assignment made outside ARM, by the subscription's administrator; effective at once."""
         name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}{object_id}{role}"))
         properties = {
             "roleDefinitionId": f"{self.subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}",
@@ -218,7 +218,7 @@ class World:
     def is_allowed(self, principal: Principal, action: str, scope: str, *, data: bool = False) -> bool:
         return self.roles.allowed(principal.object_id, action, scope, data=data)
 
-    # Values that the service mints: they stay the same without being stored
+    # Values generated by the service: reproducible without being stored
 
     def derived(self, *parts: str) -> bytes:
         return hmac.new(self.identity.client_secret.encode(), "\0".join(parts).encode(), hashlib.sha256).digest()
@@ -227,7 +227,7 @@ class World:
         return base64.b64encode(self.derived(*parts)).decode()
 
     def derived_text(self, size: int, *parts: str) -> str:
-        """So many bytes as Base64."""
+        """Return the given number of bytes as Base64."""
         blocks = (self.derived(*parts, str(number)) for number in range(-(-size // 32)))
         return base64.b64encode(b"".join(blocks)[:size]).decode()
 
@@ -238,7 +238,7 @@ class World:
         alphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
         return "".join(alphabet[byte % 36] for byte in self.derived(*parts)[:length])
 
-    # Writes that exclude each other
+    # Mutually exclusive writes
 
     def begin_exclusive(self, name: str) -> bool:
         """False if a write to the same thing is still being handled."""
@@ -255,12 +255,12 @@ class World:
     # Settings
 
     def served(self, type_name: str, what: str) -> tuple[str, ...] | None:
-        """The `versions` or `locations` in which this cloud serves a type, where it was told to serve it in few."""
+        """Return the `versions` or `locations` to which a type was restricted, if any."""
         declared = self.offers.get(type_name.lower(), {}).get(what)
         return None if declared is None else tuple(declared)
 
     def adjust(self, settings: Mapping[str, Any]) -> None:
-        """Takes what the control address or an attaching client sets."""
+        """Apply settings from the control address or an attaching client."""
         if settings.get("scale") is not None:
             self.durations.scale = float(settings["scale"])
         if settings.get("images") is not None:
@@ -275,7 +275,7 @@ class World:
             self.policies.declare(settings["policies"])
 
     def reset(self) -> None:
-        """Back to an empty subscription with the same identity."""
+        """Reset to an empty subscription with the same identity."""
         self.store.reset()
         self.secrets.reset()
         self.faults.forget()
@@ -292,7 +292,7 @@ class World:
         self.store.set("meta", "clock", {"offset": self.clock.offset})
 
     def vanish(self, resource_id: str) -> bool:
-        """A resource and all below it are gone at once, without trace: for tests."""
+        """Remove a resource and its children at once, without trace, for tests."""
         found = self.store.get(resource_id)
         for resource in self.store.below(resource_id):
             self.store.drop(resource.id)

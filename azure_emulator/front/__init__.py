@@ -1,1 +1,1 @@
-"""From a socket to a service's handler."""
+"""From the socket to a service's handler."""

@@ -1,4 +1,4 @@
-"""The emulator's own certificate authority, and a leaf certificate for each name it answers under."""
+"""The emulator's own certificate authority, and leaf certificates for its host names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from threading import Lock
 
 
 class Certificates:
-    """Leaves are issued when a name is first asked for and kept on disk, since making one costs an import of
+    """Issue leaf certificates on first use and keep them on disk, since creating one costs an import of
     `cryptography`. A read-only emulator keeps new ones out of its directory."""
 
     def __init__(self, directory: Path, read_only: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The control address: plain HTTP on the same port, for tests and for whoever attaches."""
+"""The control address: plain HTTP on the same port, for tests and attaching clients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 def check_caller(headers: Message, port: int, secret: str) -> None:
-    """Refuses whoever does not know the secret of this process, and every request that a web page could have sent:
+    """Refuse requests without the secret of this process, and any that a web page could have sent:
     one with an Origin, or with the name of another host (DNS rebinding)."""
     if headers.get("Origin") is not None or headers.get("Host") not in (f"127.0.0.1:{port}", f"localhost:{port}"):
         raise Refusal(403, "Forbidden", "The control address is for programs on this machine, under 127.0.0.1 only.")
@@ -112,7 +112,7 @@ def _delete(world: World, request: Request) -> Response:
 
 
 def _principals(world: World, request: Request) -> Response:
-    """Another login: {client_id?, secret?, roles: [{role, scope?}]}; roles by id, in force at once."""
+    """Add a login: {client_id?, secret?, roles: [{role, scope?}]}; roles by id, effective at once."""
     sent = request.json()
     client = str(sent.get("client_id") or uuid.uuid4())
     secret = str(sent.get("secret") or sent.get("client_secret") or uuid.uuid4())
@@ -125,7 +125,7 @@ def _principals(world: World, request: Request) -> Response:
 
 
 def _password(world: World, request: Request) -> Response:
-    """Whether a password is a PostgreSQL server's: {id, password}. The server's own is known as a hash only."""
+    """Check a PostgreSQL server's password: {id, password}. The server's is stored only as a hash."""
     sent = request.json()
     server = world.store.get(str(sent.get("id", "")))
     matches = server is not None and has_password(world, server, str(sent.get("password", "")))
@@ -159,7 +159,7 @@ def handle(world: World, address: str, request: Request) -> Response:
         except Refusal as refusal:
             return Response(refusal.status, refusal.body())
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            # What was sent has another shape than this address takes.
+            # The body has an unexpected shape.
             error_body = {"code": "BadRequest", "message": f"{request.path}: {type(error).__name__}: {error}"}
             return Response(400, {"error": error_body})
         finally:

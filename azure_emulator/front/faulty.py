@@ -9,7 +9,7 @@ from azure_emulator.core.messages import Request, Response
 from azure_emulator.front import hosts
 
 _APP_NULLS: dict[str, Any] = {"details": None, "target": None, "additionalInfo": None}
-"""In errors of the Container Apps service itself (recorded traffic of Azure/azure-dev)."""
+"""Header in errors of the Container Apps service itself (recorded traffic of Azure/azure-dev)."""
 
 
 def reply(fault: Fault, request: Request) -> Response:
@@ -26,7 +26,7 @@ def reply(fault: Fault, request: Request) -> Response:
 
 
 def _headers(fault: Fault, request: Request) -> dict[str, str]:
-    """A provider's failure (5xx) says so in a header (recorded 500 and 504)."""
+    """Return the header that marks a provider's failure (5xx; recorded 500 and 504)."""
     headers = {}
     if fault.status is not None and fault.status >= 500 and hosts.is_arm(request.host):
         headers["x-ms-failure-cause"] = "service"

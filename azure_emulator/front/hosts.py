@@ -1,4 +1,4 @@
-"""From the name a client asked for to the service that answers under it, and who the client is."""
+"""Map host names to services, and identify the client."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ def is_arm(host: str) -> bool:
 
 
 def is_served(world: World, host: str) -> bool:
-    """Names that exist: Azure's fixed ones, and those of vaults, registries and environments that were made. Any other
-    name would not resolve in Azure either."""
+    """Return whether a name exists: Azure's fixed ones, and those of created vaults, registries and environments.
+
+    Any other name would not resolve in Azure either.
+    """
     if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host):
         return False
     if host in (ARM, graph.HOST) or host in LOGINS:
@@ -43,7 +45,7 @@ def is_served(world: World, host: str) -> bool:
 
 
 def authenticate(world: World, request: Request) -> None:
-    """Sets the request's principal. ARM and streams want a token for ARM; other hosts check for themselves."""
+    """Set the request's principal. ARM and streams require a token for ARM; other hosts check themselves."""
     if is_arm(request.host):
         request.principal = tokens.arm_principal(world, request)
 
@@ -68,7 +70,7 @@ def handle(world: World, request: Request) -> Response:
 
 
 def prepare(world: World, request: Request) -> None:
-    """Does what takes long and changes nothing, before the request is handled and others wait."""
+    """Do slow, read-only work before the request is handled under the lock."""
     match = re.match(r"(?i)(/subscriptions/.+/registries/[^/]+)/(schedulerun$|taskruns/)", request.path)
     if match is None or not is_arm(request.host) or request.method not in ("POST", "PUT"):
         return
@@ -77,14 +79,14 @@ def prepare(world: World, request: Request) -> None:
     try:
         sent = request.json()
     except Refusal:
-        return  # told when it is handled
+        return  # reported when it is handled
     inner = (sent.get("properties") or {}).get("runRequest") if "taskruns" in match[2].lower() else sent
     if registry is not None and isinstance(inner, dict):
         building.prepare(world, registry, inner)
 
 
 def refused(request: Request, refusal: Refusal) -> Response:
-    """An error as the service sends it; ARM's own say so in a header."""
+    """Return an error as the service sends it; ARM's own are marked by a header."""
     headers = dict(refusal.headers)
     if is_arm(request.host) and refusal.gateway:
         headers["x-ms-failure-cause"] = "gateway"
@@ -92,7 +94,7 @@ def refused(request: Request, refusal: Refusal) -> Response:
 
 
 def written_vault(request: Request) -> str | None:
-    """The id of the vault that a request writes through ARM: such writes exclude each other
+    """Return the id of the vault that a request writes through ARM; such writes are mutually exclusive
     (github.com/Azure/bicep issue 3113)."""
     if not is_arm(request.host) or request.method not in ("PUT", "PATCH", "DELETE"):
         return None

@@ -1,4 +1,4 @@
-"""From host and path to the handler; everything that ARM itself checks before a service is asked."""
+"""Route host and path to a handler, after the checks of ARM itself."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ Handler = Callable[["World", Request, list[str]], Response]
 
 @dataclass(frozen=True)
 class FixedPath:
-    """A path of ARM or of a provider that is no resource: `*` stands for any segment."""
+    """A path of ARM or a provider that is not a resource; `*` matches any segment."""
 
     method: str
     pattern: tuple[str, ...]
@@ -68,12 +68,12 @@ FIXED_PATHS = [FixedPath(*row) for row in catalogue.FIXED_PATHS]
 
 
 def segments_of(path: str) -> list[str]:
-    """The path's parts; double slashes collapse, as ARM lets them (azure-mgmt-resource and Azure CLI send them)."""
+    """Split the path; double slashes collapse, as in ARM (azure-mgmt-resource and Azure CLI send them)."""
     return [unquote(part) for part in path.split("/") if part]
 
 
 def handle(world: World, request: Request) -> Response:
-    """Answers a request to ARM."""
+    """Handle a request to ARM."""
     segments = segments_of(request.path)
     check_version_is_there(request)
     if segments and segments[0].lower() == "subscriptions" and len(segments) > 1:
@@ -94,7 +94,7 @@ def handle(world: World, request: Request) -> Response:
 
 
 def _refuse_other_method(request: Request, segments: list[str]) -> None:
-    """A fixed path has its own methods, and no other one makes it a resource."""
+    """Refuse other methods of a fixed path, which is not a resource."""
     allowed = [fixed.method for fixed in FIXED_PATHS if _fits(fixed.pattern, segments)]
     if allowed:
         raise gateway(
@@ -128,7 +128,7 @@ def _fixed(world: World, request: Request, segments: list[str], fixed: FixedPath
 
 
 def _poll(world: World, request: Request, segments: list[str]) -> Response:
-    """Reading a status needs permission at the subscription or group (learn.microsoft.com/…/async-operations)."""
+    """Require permission to read a status at the subscription or group (learn.microsoft.com/…/async-operations)."""
     operation = world.operations.find(segments[-1])
     if operation is not None and request.api_version != operation["version"]:
         namespace = next(
@@ -169,10 +169,10 @@ def _resource(world: World, request: Request, segments: list[str]) -> Response:
 
 
 def _check_method(request: Request, located: Located) -> None:
-    """A method that a type, its list or its action does not have is refused before anything else is looked at."""
+    """Refuse a method that a type, its list or its action lacks, before any other check."""
     kind, action = located.kind, located.rest[0].lower() if located.rest else ""
     if action and action not in kind.actions():
-        return  # which says so itself
+        return  # which returns the error itself
     allowed = ("GET",) if located.collection else kind.methods(action)
     if request.method not in allowed:
         raise gateway(
@@ -197,7 +197,7 @@ def _authorize(world: World, request: Request, located: Located) -> None:
 
 
 def _check_locks(call: Call, kind: ResourceType) -> None:
-    """Locks above stop deletes and, if ReadOnly, every write and POST; locks below stop a delete, too
+    """Check locks: those above prevent deletes and, if ReadOnly, any write and POST; those below prevent a delete too
     (learn.microsoft.com/azure/azure-resource-manager/management/lock-resources)."""
     if kind.type == LOCK:
         return

@@ -1,4 +1,4 @@
-"""Sockets: one loopback port that is a CONNECT proxy, ends TLS for Azure's names, and answers control requests."""
+"""Sockets: one loopback port that is a CONNECT proxy, terminates TLS for Azure's names, and serves control requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _VAULT_WRITE_SECONDS = 0.005
 
 
 class Holders:
-    """Counts the clients that hold the emulator; it may end when the last one has been gone for a while."""
+    """Counts the clients that hold the emulator; it may end some time after the last one has gone."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -53,7 +53,7 @@ class Holders:
 
 
 class Server(ThreadingHTTPServer):
-    """The listening socket; each connection has a thread, in which its TLS handshake is done, too."""
+    """The listening socket; each connection has a thread, which also performs its TLS handshake."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -62,7 +62,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, world: World, certificates: Certificates, port: int = 0) -> None:
         self.world = world
         self.secret = secrets.token_urlsafe(32)
-        """What a request to the control address must know; made anew for each process."""
+        """The secret for requests to the control address; generated per process."""
         self.certificates = certificates
         self.holders = Holders()
         super().__init__(("127.0.0.1", port), Handler)
@@ -72,7 +72,7 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nobody's error; anything else goes to the log with its traceback."""
+        """Ignore disconnected clients; log anything else with its traceback."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
@@ -88,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
     tunnel = ""
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing on standard error: requests.jsonl has them."""
+        """Log nothing to standard error: requests are in requests.jsonl."""
 
     def do_CONNECT(self) -> None:
         host, _, port = self.path.partition(":")
@@ -140,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
             )
 
     def __getattr__(self, name: str) -> Any:
-        """`do_GET`, `do_PUT` and every other method, known or not: which are served is the service's matter."""
+        """`do_GET`, `do_PUT` and every other method, known or not: the service decides which it supports."""
         if name.startswith("do_"):
             return self._any
         raise AttributeError(name)
@@ -161,7 +161,7 @@ class Handler(BaseHTTPRequestHandler):
         self._reply(control.handle(self.server.world, self.server.address, request))
 
     def _hold(self) -> None:
-        """Keeps the connection until the client lets go of it; the kernel closes it when the client is killed."""
+        """Keep the connection until the client closes it; the kernel closes it when the client is killed."""
         self.server.holders.enter()
         try:
             self._reply(Response(200, {"emulator_id": self.server.world.identity.id}))
@@ -169,7 +169,7 @@ class Handler(BaseHTTPRequestHandler):
             while self.connection.recv(1024):
                 pass
         except OSError:
-            pass  # a reset is a way of letting go, too
+            pass  # a reset also ends the hold
         finally:
             self.server.holders.leave()
             self.close_connection = True
@@ -195,8 +195,8 @@ class Handler(BaseHTTPRequestHandler):
         return Request(self.command, host, unquote(path) if hosts.is_arm(host) else path, query, headers, body)
 
     def _acknowledge(self) -> None:
-        """Acknowledges the headers now. urllib3 leaves Nagle's algorithm on towards a proxy and sends the body in a
-        packet of its own, which would wait 40 ms for the kernel's delayed ACK (measured: 44 ms a PUT, else 1)."""
+        """Acknowledge the headers at once. urllib3 leaves Nagle's algorithm on towards a proxy and sends the body in a
+        separate packet, which would wait 40 ms for the kernel's delayed ACK (measured: 44 ms a PUT, else 1)."""
         quick = getattr(socket, "TCP_QUICKACK", None)  # Linux only
         if quick is not None:
             self.connection.setsockopt(socket.IPPROTO_TCP, quick, 1)
@@ -263,9 +263,9 @@ def _size(text: str, base: int) -> int:
 
 
 def answer(world: World, request: Request) -> tuple[Response, bool]:
-    """The response, and whether the connection is to be dropped instead of sending it.
+    """Return the response, and whether to drop the connection instead of sending it.
 
-    A fault comes after authentication and before the handler; `drop: after` does the work and loses the reply.
+    A fault applies after authentication and before the handler; `drop: after` does the work and loses the reply.
     """
     try:
         with world.lock:
@@ -295,7 +295,7 @@ def _handled(world: World, request: Request) -> Response:
             "began. Please serialize the operations and retry.",
         )
     try:
-        # A write takes a while, so that two at once do meet.
+        # A write takes a moment, so that concurrent ones collide.
         time.sleep(max(_VAULT_WRITE_SECONDS, world.seconds("vault", "write")))
         return _locked(world, request)
     finally:
@@ -314,8 +314,8 @@ def _locked(world: World, request: Request) -> Response:
             world.store.rollback(request.path)
             return hosts.refused(request, refusal)
         except Exception:  # noqa: BLE001 - the last resort, for the reason below
-            # A fault of the emulator's own must not drop the connection, of which a client could not tell the cause,
-            # nor leave half of a change: whatever it is, it is logged, undone and answered as Azure answers its own.
+            # A bug of the emulator must neither drop the connection, which would hide the cause from a client, nor
+            # leave half of a change: it is logged, undone and returned as Azure returns its own.
             world.store.reload()
             return _internal_error()
 
@@ -329,7 +329,7 @@ def _internal_error() -> Response:
 
 
 def _carries_operation(request: Request) -> bool:
-    """On writes, actions and polls of most services; not on groups, listings and an app's GET (recorded traffic)."""
+    """Header of writes, actions and polls of most services; not of groups, listings and apps (recorded traffic)."""
     path = request.path.lower()
     polls = re.search(r"/\w*operation(status|statuses|results?)?/[^/]+$", path) is not None
     return "/providers/" in path and (request.method != "GET" or polls or "/revisions" in path)
@@ -346,7 +346,7 @@ _REMAINING = {
 
 
 def _common_headers(world: World, request: Request, response: Response) -> None:
-    """Request and correlation ids, and what is left of the caller's allowance (recorded traffic)."""
+    """Return request and correlation ids, and the caller's remaining requests (recorded traffic)."""
     headers = response.headers
     own = str(uuid.uuid4())
     headers.setdefault("x-ms-request-id", own)

@@ -1,1 +1,1 @@
-"""Azure's services, a folder each."""
+"""Azure's services, one folder each."""

@@ -1,4 +1,4 @@
-"""Every provider's types and fixed paths, gathered."""
+"""The types and fixed paths of all providers."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Why a connection or sign-in failed: the innermost cause in plain words, and what helps against it.
+"""Explain why a connection or sign-in failed: the innermost cause, and a remedy.
 
-Libraries wrap a cause several times over, and the Azure CLI passes it on as text: so the words are looked at.
+Libraries wrap a cause several times, and the Azure CLI reports it as text, so the text is matched.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _CLOCK = "Set this machine's clock (timedatectl set-ntp true)"
 
 
 class Cause:
-    """Why something failed.
+    """The cause of a failure.
 
     Attributes:
-        text: in a few words.
-        hint: what helps.
-        passes: whether it may pass by itself.
-        is_refusal: whether the sign-in was refused; else a host could not be reached, and the text speaks of it.
-        seconds: how long that is worth waiting for; None where the request's own budget counts.
+        text: short description.
+        hint: remedy.
+        passes: True if it may be transient.
+        is_refusal: True if the sign-in was refused; otherwise a host was unreachable, and the text describes it.
+        seconds: how long to retry; None for the retry budget of the request.
     """
 
     __slots__ = ("hint", "is_refusal", "passes", "seconds", "text")
@@ -43,7 +43,7 @@ class Cause:
         self.is_refusal = is_refusal
 
 
-# The first whose words are found decides. Sources of the AADSTS codes:
+# The first match decides. Sources of the AADSTS codes:
 # learn.microsoft.com/entra/identity-platform/reference-error-codes.
 _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
     (re.compile(words, re.IGNORECASE | re.DOTALL), cause)
@@ -52,27 +52,27 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
             r"certificate.{0,40}(?:is not yet valid|has expired)",
             Cause(
                 "its certificate is not valid at this machine's time",
-                f"{_CLOCK}, or have the certificate renewed.",
+                f"{_CLOCK}, or renew the certificate.",
             ),
         ),
         (
             r"hostname mismatch|doesn't match|certificate is not valid for",
             Cause(
-                "its certificate is that of another host",
-                "Something between here and Azure answers in its place: check proxy and DNS.",
+                "its certificate is for another host",
+                "Something in between responds in its place: check proxy and DNS.",
             ),
         ),
         (
             r"CERTIFICATE_VERIFY_FAILED|self.signed certificate|unable to get (?:local )?issuer",
             Cause(
-                "this machine does not trust the authority that signed its certificate",
-                "Behind a proxy that inspects TLS, name its CA file: REQUESTS_CA_BUNDLE=/path/ca.pem, or for a cloud "
-                "of your own the CA file under azure.cloud.",
+                "this machine does not trust the issuer of its certificate",
+                "Behind a proxy that inspects TLS, set its CA file: REQUESTS_CA_BUNDLE=/path/ca.pem, or for a custom "
+                "cloud the CA file under azure.cloud.",
             ),
         ),
         (
             r"Tunnel connection failed: 407|407 Proxy",
-            Cause("the proxy wants a user and a password (407)", f"{_PROXY} and run again."),
+            Cause("the proxy requires a user and a password (407)", f"{_PROXY} and run again."),
         ),
         (
             r"Tunnel connection failed: 4\d\d",
@@ -89,7 +89,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
             r"(?:Cannot|Unable to) connect to proxy|ProxyError.{0,200}(?:refused|timed out|resolve)",
             Cause(
                 "the proxy cannot be reached",
-                "Check the address in HTTPS_PROXY; unset it where there is no proxy.",
+                "Check the address in HTTPS_PROXY; unset it if there is no proxy.",
                 passes=True,
                 seconds=60.0,
             ),
@@ -110,7 +110,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
         ),
         (
             r"Network is unreachable|No route to host",
-            Cause("there is no way to it from this network", "Check the network and VPN.", passes=True, seconds=60.0),
+            Cause("it is unreachable from this network", "Check the network and VPN.", passes=True, seconds=60.0),
         ),
         (
             r"AADSTS(?:700024|700021|500133)\b|not within its valid time range|token.{0,40}not yet valid",
@@ -133,7 +133,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
             r"AADSTS7000222\b",
             Cause(
                 "the client secret has expired",
-                "Make a new one (az ad app credential reset --id CLIENT) and put it in AZURE_CLIENT_SECRET.",
+                "Create a new one (az ad app credential reset --id CLIENT) and put it in AZURE_CLIENT_SECRET.",
                 is_refusal=True,
             ),
         ),
@@ -148,7 +148,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
         (
             r"AADSTS(?:700213|70021|700211|700212|7002138?)\b|matching federated identity",
             Cause(
-                "no federated credential of the application fits this workflow's token",
+                "no federated credential of the application matches this workflow's token",
                 "Compare issuer, subject and audience with the application's federated credentials.",
                 is_refusal=True,
             ),
@@ -160,21 +160,21 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
         (
             r"AADSTS(?:50076|50079|50158|53000|53001|53003|530033)\b",
             Cause(
-                "a policy of the tenant wants more, such as a second factor or a managed device",
+                "a policy of the tenant requires more, such as a second factor or a managed device",
                 "Sign in interactively: az login --tenant TENANT.",
                 is_refusal=True,
             ),
         ),
         (
             r"timed out|timeout",
-            Cause("no answer in time", "Check the network, firewall and proxy.", passes=True),
+            Cause("no reply in time", "Check the network, firewall and proxy.", passes=True),
         ),
     )
 )
 
 
 def of(error: BaseException) -> Cause | None:
-    """The cause of a failed connection or sign-in, or None where nothing is known of it."""
+    """Return the cause of a failed connection or sign-in, or None if unknown."""
     texts = list(_texts(error))
     for words, cause in _CAUSES:
         if any(words.search(text) for text in texts):
@@ -189,7 +189,7 @@ def is_lasting(error: BaseException) -> bool:
 
 
 def host(error: BaseException) -> str | None:
-    """The host that could not be reached, as far as the error says it."""
+    """Return the unreachable host, if the error names it."""
     for text in _texts(error):
         match = _HOST.search(text)
         if match is not None:
@@ -198,7 +198,7 @@ def host(error: BaseException) -> str | None:
 
 
 def innermost(error: BaseException) -> str:
-    """The words of the innermost cause; of a sign-in, Azure's own where there are any."""
+    """Return the text of the innermost cause; for a sign-in, Azure's own if there is one."""
     texts = [text.strip() for text in _texts(error) if text.strip()]
     for text in texts:
         if (match := _AADSTS.search(text)) is not None:
@@ -210,13 +210,13 @@ def innermost(error: BaseException) -> str:
 
 
 def _attempts(text: str) -> str:
-    """What the SDK's chain of credentials says, without those that nobody has set up."""
+    """Return the messages of the SDK's credential chain, without credentials that are not set up."""
     found = [match[1] for match in _ATTEMPT.finditer(text) if _UNSET.search(match[1]) is None]
     return found[-1] if found else "nobody is signed in"
 
 
 def _texts(error: BaseException) -> Iterator[str]:
-    """The words of an error and of all that it wraps, from the outside in."""
+    """Yield the texts of an error and of all it wraps, outermost first."""
     seen: set[int] = set()
     following: list[object] = [error]
     while following and len(seen) < _DEEPEST:

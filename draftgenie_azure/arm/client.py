@@ -1,6 +1,6 @@
 """The client for Azure Resource Manager: ensure, read, list, act, delete, wait. Every step goes through it.
 
-Each part has a module of its own: reading (`listing`), waiting (`operations`), one resource (`ensure`), what a run
+Each part has its own module: reading (`listing`), waiting (`operations`), one resource (`ensure`), what a run
 would do (`plan`).
 """
 
@@ -17,7 +17,7 @@ from draftgenie_azure.arm.operations import Operations
 from draftgenie_azure.arm.resource import Resource, created_at, creation_id
 from draftgenie_azure.arm.shared_wait import SharedWait
 from draftgenie_azure.errors import DeployerError
-from draftgenie_azure.run.schedule import side_by_side
+from draftgenie_azure.run.schedule import run_concurrently
 from draftgenie_azure.state.baseline import Baselines
 
 TYPE_CHECKING = False
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 __all__ = ["MANY", "ArmClient", "Resource", "created_at", "creation_id"]
 
 
-MANY = 3  # from so many resources of a type on, one listing tells of all
+MANY = 3  # number of resources of a type from which one listing replaces single reads
 
 
 class ArmClient:
-    """Resources of one subscription, through one `Transport`, remembered in one `ResourceRecords`.
+    """Manages resources of one subscription through a `Transport`, recording them in `ResourceRecords`.
 
     Args:
-        baselines: what Azure answered after our last writes.
-        plan: where what would be done is told; an `ArmClient` that has one writes nothing.
-        repair: whether what others changed is written back.
+        baselines: what Azure returned after our last writes.
+        plan: collects planned changes; a client with a plan writes nothing.
+        repair: revert changes made by others.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ArmClient:
         )
 
     def for_planning(self, plan: Plan, records: ResourceRecords) -> ArmClient:
-        """A client that writes nothing and tells in `plan` what this one would do; it has read what this one has."""
+        """Return a client that only adds to `plan` what this one would do; it shares the reads so far."""
         client = ArmClient(
             self._transport, records, self._control, self._logger,
             baselines=self.baselines, plan=plan, repair=self._repair,
@@ -83,19 +83,19 @@ class ArmClient:
     # --- reading ---
 
     def read(self, resource_id: str, *, api_version: str | None = None) -> dict[str, Any] | None:
-        """The live resource, or None where there is none.
+        """Return the live resource, or None if it does not exist.
 
         Raises:
-            AzureError: anything but 200 and 404.
+            AzureError: any status but 200 and 404.
         """
         return self.live.read(resource_id, api_version=api_version)
 
     def current(self, resource_id: str) -> dict[str, Any] | None:
-        """The live resource as this run has seen or made it; read where it has not."""
+        """Return the live resource as this run last saw or wrote it; read if it has not."""
         return self.live.current(resource_id)
 
     def listing(self, path: str, *, api_version: str, **params: str) -> Iterator[dict[str, Any]]:
-        """Every item of a collection, page by page; nothing where the collection itself is missing."""
+        """Yield every item of a collection, page by page; nothing if the collection does not exist."""
         return self.live.listing(path, api_version=api_version, **params)
 
     def would_take(self, questions: Sequence[Question], location: str) -> list[Answer]:
@@ -105,7 +105,7 @@ class ArmClient:
             location: of what has none in its body.
 
         Raises:
-            AuthenticationError: the token is not accepted.
+            AuthenticationError: the token is rejected.
         """
         found: list[Answer] = []
         alone: list[Question] = []
@@ -119,7 +119,7 @@ class ArmClient:
 
     def _asked(self, groups: Sequence[Sequence[Question]], location: str) -> list[list[Answer]]:
         tasks = [partial(preflight.ask, self._transport, group, location) for group in groups]
-        return side_by_side(tasks, width=self._control.parallelism)
+        return run_concurrently(tasks, width=self._control.parallelism)
 
     # --- acting ---
 
@@ -132,7 +132,7 @@ class ArmClient:
         repeatable: bool = True,
         headers: dict[str, str] | None = None,
     ) -> Reply:
-        """POST an action. `repeatable=False` for what begins something each time it is sent."""
+        """POST an action. Pass `repeatable=False` if each request starts something."""
         self.live.acted(path.rsplit("/", 1)[0])
         return self._transport.arm(
             "POST",
@@ -144,7 +144,7 @@ class ArmClient:
         )
 
     def start(self, resource_id: str) -> None:
-        """Start what is stopped, and wait until it runs.
+        """Start a stopped resource, and wait until it runs.
 
         Raises:
             AzureError: Azure refused, or it does not start.
@@ -153,10 +153,10 @@ class ArmClient:
         self._operations.power(resource_id, "start")
 
     def restart(self, resource_id: str) -> None:
-        """Restart what runs, and wait until it runs again.
+        """Restart a resource, and wait until it runs again.
 
         Raises:
-            AzureError: Azure refused, or it does not come back.
+            AzureError: Azure refused, or it does not start again.
         """
         self._must_write()
         self._operations.power(resource_id, "restart")
@@ -171,7 +171,7 @@ class ArmClient:
         self._operations.delete(resource_id, api_version=api_version)
 
     def send(self, resource_id: str, body: dict[str, Any], *, method: str = "PUT") -> Reply:
-        """PUT or PATCH a body and record the operation it starts; `wait` waits for it.
+        """PUT or PATCH a body and record the operation it starts; see `wait`.
 
         Raises:
             AzureError: the body was refused.
@@ -181,34 +181,34 @@ class ArmClient:
 
     def _must_write(self) -> None:
         if self.plan is not None:
-            raise DeployerError("a dry run was about to write; this is a fault of the command")
+            raise DeployerError("a dry run was about to write; this is a bug in this command")
 
     # --- ensuring ---
 
     def ensure(
         self, resources: Sequence[Resource], *, step: str, one_by_one: bool = False
     ) -> list[dict[str, Any]]:
-        """Bring a group of resources that may go side by side to what is wanted, within the run's width.
+        """Ensure a group of independent resources concurrently, within the run's parallelism.
 
         Args:
-            resources: what is wanted; none of them needs another one of the group.
+            resources: the desired resources; none depends on another one of the group.
             step: the step that records them.
-            one_by_one: their parent does one thing at a time: each write ends before the next, and the first that
-                fails is the last. They are read together afterwards.
+            one_by_one: their parent allows one operation at a time: each write ends before the next, and the first
+                failure ends the series. They are read together afterwards.
 
         Returns:
-            The live resources, read after the writes, in the same order; in a plan, as they would be.
+            The live resources, read after the writes, in the same order; in a plan, as predicted.
 
         Raises:
-            AzureError: a write was refused, or its operation failed; the others of the group were finished.
-            DeploymentError: so it went with several.
+            AzureError: a write was refused, or its operation failed; the others of the group were completed.
+            DeploymentError: several failed.
         """
         many = {name for name, count in Counter(one.type for one in resources).items() if count >= MANY}
         wanted = [replace(one, bulk=True) if one.type in many else one for one in resources]
         shared = SharedWait()
         if one_by_one and self.plan is None:
             return self._one_by_one(wanted, step, shared)
-        return self._side_by_side([partial(self.ensurer.ensure, one, step, shared) for one in wanted])
+        return self._concurrently([partial(self.ensurer.ensure, one, step, shared) for one in wanted])
 
     def _one_by_one(self, wanted: Sequence[Resource], step: str, shared: SharedWait) -> list[dict[str, Any]]:
         ended: list[Callable[[], dict[str, Any]]] = []
@@ -219,25 +219,25 @@ class ArmClient:
             except DeployerError as error:
                 failure = error
                 break
-        found = self._side_by_side(ended)
+        found = self._concurrently(ended)
         if failure is not None:
             raise failure
         return found
 
-    def _side_by_side(self, tasks: Sequence[Callable[[], dict[str, Any]]]) -> list[dict[str, Any]]:
+    def _concurrently(self, tasks: Sequence[Callable[[], dict[str, Any]]]) -> list[dict[str, Any]]:
         def within_width(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             with self._control.slot():
                 return task()
 
-        return side_by_side([partial(within_width, task) for task in tasks], width=self._control.parallelism)
+        return run_concurrently([partial(within_width, task) for task in tasks], width=self._control.parallelism)
 
     def created(self, key: str) -> bool:
-        """Whether it was this run's own write that made the resource."""
+        """Return whether this run created the resource."""
         return key in self.ensurer.created
 
     @property
     def written(self) -> dict[str, list[str]]:
-        """Step -> keys of the resources that were not as wanted."""
+        """Step -> keys of the resources that were written."""
         return self.ensurer.written
 
     # --- waiting ---
@@ -247,19 +247,19 @@ class ArmClient:
 
         Raises:
             OperationFailedError: it failed.
-            AzureError: it took longer than is plausible, or its end could not be asked for.
+            AzureError: it exceeded the maximum wait, or could not be polled.
         """
         self._operations.wait(resource_id)
 
-    def take_up(self, resource_id: str) -> None:
-        """Wait for an operation that an earlier run left behind; whether it failed shows in the resource.
+    def resume(self, resource_id: str) -> None:
+        """Wait for an operation of an earlier run; its outcome is read from the resource.
 
         Raises:
-            AzureError: its end could not be asked for; it stays recorded.
+            AzureError: it could not be polled; it stays recorded.
         """
         if self.plan is None:
-            self._operations.take_up(resource_id)
+            self._operations.resume(resource_id)
 
     def any_young(self, roles: Sequence[str]) -> bool:
-        """Whether any of these role assignments was made within the last 30 minutes."""
+        """Return whether any of these role assignments was created within the last 30 minutes."""
         return self._operations.any_young(roles)

@@ -1,4 +1,4 @@
-"""Finds the secrets in what is sent to Azure and in what comes back, by the names that Azure gives them."""
+"""Find the secrets in requests and replies by Azure's property names."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _NAMES = frozenset(
         "secondarykey", "secondarysharedkey", "sharedkey", "token", "uploadurl",
     }
 )  # fmt: skip
-# Lists whose items have a secret under `value`: keys of a storage account, secrets of an app or job.
+# Lists whose items contain a secret under `value`: keys of a storage account, secrets of an app or job.
 _LISTS = frozenset({"keys", "secrets", "passwords"})
 
 
 def remember(path: str, body: Any) -> None:
-    """Have the mask know the secrets of a body.
+    """Register the secrets of a body with the mask.
 
     Args:
-        path: of the request that the body went with or came back to.
+        path: path of the request that carried or returned the body.
     """
     is_secret = "/secrets/" in path or path.lower().endswith(("/listsecrets", "/listkeys", "/listcredentials"))
     MASK.add(*_secrets(body, hides_value=is_secret))

@@ -1,4 +1,4 @@
-"""What tokens come from: the emulator's own sign-in, GitHub's, or whatever the machine is signed in with."""
+"""Credentials: the emulator's own, those of CI systems, or the machine's sign-in."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from draftgenie_azure.config.clouds import CLOUDS
 from draftgenie_azure.errors import AuthenticationError
 from draftgenie_azure.masking import MASK
 
-# What its credentials warn about is in the error that they raise; with no handler, Python prints it, secrets and all.
+# Credential warnings are repeated in the error they raise; without a handler, Python prints them unmasked.
 for _library in ("azure", "msal"):
     logging.getLogger(_library).addHandler(logging.NullHandler())
 
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.clouds import Endpoints
 
 AUDIENCE = "api://AzureADTokenExchange"
-TOKEN_MARGIN = 300.0  # seconds before its end in which a token is renewed
-_GITHUB_PAUSES = (1.0, 3.0)  # seconds before GitHub is asked again
+TOKEN_MARGIN = 300.0  # seconds before its expiry when a token is renewed
+_GITHUB_PAUSES = (1.0, 3.0)  # seconds between requests to GitHub
 _PROGRAM_TIMEOUT = 30  # seconds that az or azd may take
 _GIVEN = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")
 _PIPELINES = (
@@ -50,7 +50,7 @@ _PIPELINES = (
     "SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN",
 )  # fmt: skip
 _WORKLOAD = ("AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_ID", "AZURE_TENANT_ID")
-# Variables in which the machine or the runner says where its own tokens come from.
+# Variables in which the machine or runner gives the source of its own tokens.
 _TOKEN_ADDRESSES = (
     "SYSTEM_OIDCREQUESTURI", "IDENTITY_ENDPOINT", "IMDS_ENDPOINT", "MSI_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST",
 )  # fmt: skip
@@ -61,21 +61,21 @@ _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AZ
 def for_service_principal(
     endpoints: Endpoints, tenant_id: str, client_id: str, client_secret: str
 ) -> TokenCredential:
-    """A service principal by its secret: the emulator's own."""
+    """Return a service principal's credential by secret, as the emulator uses."""
     MASK.add(client_secret)
     return ClientSecretCredential(tenant_id, client_id, client_secret, **_options(endpoints, {}))
 
 
 def for_cloud(endpoints: Endpoints, tenant_id: str, environ: Mapping[str, str] = os.environ) -> TokenCredential:
-    """The credential for a cloud: for Resource Manager, data planes and state in a blob alike.
+    """Return the credential for a cloud, for Resource Manager, data planes and blob state alike.
 
     A secret or certificate in the environment comes first. In a job of GitHub Actions or Azure Pipelines, and in a pod
-    with a workload identity, an assertion is fetched for each token: one lives for minutes only, and a stored one
-    breaks runs that need a second token later (github.com/Azure/login/issues/180). Elsewhere it is the SDK's own
-    order: managed identity, then a developer's sign-in (az, azd).
+    with a workload identity, an assertion is fetched for each token: it lives only minutes, and a stored one breaks
+    runs that need a second token later (github.com/Azure/login/issues/180). Otherwise the SDK's own order applies:
+    managed identity, then a developer's sign-in (az, azd).
 
     Raises:
-        ValueError: the environment or the cloud gives a tenant, address or certificate that cannot be one.
+        ValueError: a tenant, URL or certificate in the environment or cloud is invalid.
     """
     options = _options(endpoints, environ)
     if not any(environ.get(name) for name in _GIVEN):
@@ -88,14 +88,14 @@ def for_cloud(endpoints: Endpoints, tenant_id: str, environ: Mapping[str, str] =
     if tenant_id:
         options["additionally_allowed_tenants"] = [tenant_id]
     return DefaultAzureCredential(
-        exclude_workload_identity_credential=True,  # it would ask another authority than the cloud's
+        exclude_workload_identity_credential=True,  # it would use another authority than the cloud's
         process_timeout=_PROGRAM_TIMEOUT,
         **options,
     )
 
 
 def _has(environ: Mapping[str, str], names: tuple[str, ...]) -> bool:
-    """Whether all variables have a value; `$(NAME)` is what Azure Pipelines leaves of an undefined one."""
+    """Return whether all variables are set; `$(NAME)` is an undefined one in Azure Pipelines."""
     return all(environ.get(name) and not environ[name].startswith("$(") for name in names)
 
 
@@ -109,7 +109,7 @@ def _github(tenant_id: str, environ: Mapping[str, str], options: dict[str, Any])
 
 
 def _azure_pipelines(environ: Mapping[str, str], options: dict[str, Any]) -> TokenCredential:
-    """The service connection of the job's task, by the SDK's own credential for it."""
+    """Return the SDK's credential for the service connection of the job's task."""
     return AzurePipelinesCredential(
         tenant_id=environ["AZURESUBSCRIPTION_TENANT_ID"],
         client_id=environ["AZURESUBSCRIPTION_CLIENT_ID"],
@@ -129,7 +129,7 @@ def _workload_identity(environ: Mapping[str, str], options: dict[str, Any]) -> T
 
 
 def _options(endpoints: Endpoints, environ: Mapping[str, str]) -> dict[str, Any]:
-    """What every credential goes by: the cloud's token service, proxy and certificates, and no other host."""
+    """Return the options of every credential: the cloud's token service, proxy and CA bundle, and no other host."""
     named = {urlsplit(environ[name]).hostname for name in _TOKEN_ADDRESSES if environ.get(name)}
 
     def may_send(host: str) -> bool:
@@ -138,17 +138,17 @@ def _options(endpoints: Endpoints, environ: Mapping[str, str]) -> dict[str, Any]
     transport = CheckedTransport(endpoints, may_send=may_send)
     options: dict[str, Any] = {"authority": endpoints.authority, "transport": transport}
     if endpoints.authority not in _KNOWN_AUTHORITIES:
-        options["disable_instance_discovery"] = True  # which asks the public cloud about this one
+        options["disable_instance_discovery"] = True  # which would query the public cloud about this one
     return options
 
 
 def github_assertion(environ: Mapping[str, str]) -> str:
-    """A fresh assertion of who this workflow is.
+    """Return a new OIDC assertion of this workflow's identity.
 
     Source: docs.github.com, security hardening with OpenID Connect.
 
     Raises:
-        AuthenticationError: GitHub gives none.
+        AuthenticationError: GitHub issues none.
     """
     url = f"{environ['ACTIONS_ID_TOKEN_REQUEST_URL']}&audience={quote(AUDIENCE)}"
     headers = {"Authorization": f"Bearer {environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
@@ -159,20 +159,20 @@ def github_assertion(environ: Mapping[str, str]) -> str:
             if value:
                 MASK.add(value)
                 return value
-            failure = f"it answers {status}" if status != 200 else "its answer has no value"
+            failure = f"status {status}" if status != 200 else "its reply has no value"
         except SdkError as error:
             failure = str(error.message)
         refused = 300 <= status < 500 and status != 429
         if refused or pause is None:
             break
         time.sleep(pause)
-    hint = "Give the job the permission 'id-token: write'." if refused else "Run the job again: GitHub did not answer."
-    raise AuthenticationError(f"GitHub gives no identity token: {failure}", hint=hint)
+    hint = "Give the job the permission 'id-token: write'." if refused else "Run the job again: GitHub did not reply."
+    raise AuthenticationError(f"GitHub issued no identity token: {failure}", hint=hint)
 
 
 def _asked_github(url: str, headers: dict[str, str]) -> tuple[int, str | None]:
-    """Status and value of one answer. The address is the runner's own; a redirect elsewhere is not followed."""
-    # The runner's network, not the cloud's: proxy and certificates are those of the environment.
+    """Return status and value of one reply. The URL is the runner's own; redirects are not followed."""
+    # The runner's network, not the cloud's: proxy and CA bundle are those of the environment.
     network: Pipeline[Any, Any] = Pipeline(CheckedTransport(CLOUDS["AzureCloud"], read=30))
     with network:
         answer = network.run(HttpRequest("GET", url, headers=headers)).http_response
@@ -185,10 +185,10 @@ def _asked_github(url: str, headers: dict[str, str]) -> tuple[int, str | None]:
 
 
 class SharedCredential:
-    """One credential for many threads: a token is asked for once and shared until it is about to run out.
+    """One credential for many threads: a token is requested once and shared until it is about to expire.
 
     Args:
-        sign_in: makes the credential; called again after a token was refused.
+        sign_in: creates the credential; called again after a token was rejected.
     """
 
     def __init__(self, sign_in: Callable[[], TokenCredential]) -> None:
@@ -198,7 +198,7 @@ class SharedCredential:
         self._tokens: dict[tuple[str, ...], AccessToken] = {}
 
     def get_token(self, *scopes: str, **more: Any) -> AccessToken:
-        """A token for the scopes; `claims` (a challenge of Azure's) asks for a new one."""
+        """Return a token for the scopes; `claims` (a challenge from Azure) requests a new one."""
         with self._lock:
             token = self._tokens.get(scopes)
             if token is None or more.get("claims") or token.expires_on - time.time() < TOKEN_MARGIN:
@@ -209,9 +209,9 @@ class SharedCredential:
     def _opened(self) -> TokenCredential:
         try:
             return self._sign_in()
-        except (ValueError, OSError) as error:  # a tenant, an address or a certificate file that is none
+        except (ValueError, OSError) as error:  # an invalid tenant, URL or certificate file
             raise AuthenticationError(
-                f"the sign-in that the environment describes cannot be used: {error}",
+                f"the sign-in configured in the environment is unusable: {error}",
                 hint="Correct the AZURE_… variables, or unset them and sign in with 'az login'.",
             ) from error
 
@@ -219,14 +219,14 @@ class SharedCredential:
         try:
             return self._credential.get_token(*scopes, **more)
         except (ValueError, KeyError, TypeError, OSError) as error:
-            # What a token service answers that is none, as the libraries under the SDK put it.
+            # Raised by the libraries under the SDK for a reply that is not a token service's.
             raise ClientAuthenticationError(message=f"{type(error).__name__}: {error}") from error
 
     def forget(self, authorization: str) -> None:
-        """Drop a token that Azure did not accept, and the credential, which would hand out the same one again.
+        """Drop a token that Azure rejected, and the credential, which would return the same one again.
 
         Args:
-            authorization: the header that it was sent in; of another thread's refusal it may be an earlier one.
+            authorization: the header that it was sent in, possibly an older one from another thread's rejection.
         """
         with self._lock:
             if not any(authorization == f"Bearer {token.token}" for token in self._tokens.values()):

@@ -1,6 +1,6 @@
-"""Compares a desired body, a live resource, what was sent last and what Azure answered then, leaf by leaf.
+"""Compare a desired body, the live resource, the last body sent and Azure's reply to it, leaf by leaf.
 
-One comparison for everything: what a plan announces, what a run writes and logs, and what drift is told.
+The same comparison serves plans, writes, logs and drift reports.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 ADD, CHANGE, REMOVE, UNKNOWN, SECRET = "add", "change", "remove", "unknown", "secret"
 SIGNS = {ADD: "+", CHANGE: "~", REMOVE: "-", UNKNOWN: "?", SECRET: "~"}
-_DIGEST = 6  # bytes; for each of some sixty leaves a resource, and never for a secret
+_DIGEST = 6  # bytes; short, as there are some sixty leaves per resource; never of a secret
 
 
 @dataclass(frozen=True)
 class Change:
-    """One leaf that is, or would be, another.
+    """A change of one leaf.
 
     Attributes:
         path: keys from the body's top; an item of a list is `[<its natural key>]`.
-        kind: add, change, remove, unknown (until a step has run) or secret (whose value is never told).
-        old: the value as it is.
-        new: the value as it is to be.
-        note: who, when or why, where there is something to say.
+        kind: add, change, remove, unknown (until a step has run) or secret (whose value is never shown).
+        old: the current value.
+        new: the new value.
+        note: who, when or why, if known.
     """
 
     path: Path
@@ -53,7 +53,7 @@ class Change:
 
     @property
     def where(self) -> str:
-        """The path as people read it."""
+        """The path for display."""
         return shown_path(self.path)
 
     def __str__(self) -> str:
@@ -68,7 +68,7 @@ class Change:
         return f"{SIGNS[self.kind]} {self.where}: {values}{note}"
 
     def document(self) -> dict[str, Any]:
-        """The change as JSON."""
+        """Return the change as a JSON document."""
         facts = {"path": self.where, "kind": self.kind, "note": self.note or None}
         if self.kind != SECRET:
             facts |= {"old": self.old, "new": self.new}
@@ -77,14 +77,14 @@ class Change:
 
 @dataclass
 class Comparison:
-    """What differs, by whose doing.
+    """The differences, by author and effect.
 
     Attributes:
-        ours: what a write is to change.
-        others: stated by us, changed by others; kept unless repaired.
-        unmanaged: not stated by us, and not as it was after our last write.
-        fixed: what differs and cannot change.
-        ignored: stated, sent, and not taken by Azure.
+        ours: changes to write.
+        others: configured by us, changed by others; kept unless repaired.
+        unmanaged: not configured by us, and changed since our last write.
+        fixed: differences that cannot be changed.
+        ignored: configured and sent, but not applied by Azure.
     """
 
     ours: list[Change] = field(default_factory=list)
@@ -95,7 +95,7 @@ class Comparison:
 
 
 class Digests:
-    """Leaves of one body: a short salted digest of each path and of its value; neither can be read back."""
+    """Short salted digests of each path and value of a body; neither can be recovered."""
 
     def __init__(self, salt: str, leaves: Mapping[bytes, bytes]) -> None:
         self._salt = salt
@@ -103,12 +103,12 @@ class Digests:
 
     @classmethod
     def of(cls, leaves: Mapping[Path, Any], salt: str) -> Digests:
-        """The digests of leaves."""
+        """Return the digests of leaves."""
         return cls(salt, {_digest(salt, path): _digest(salt, [path, value]) for path, value in leaves.items()})
 
     @classmethod
     def read(cls, text: object, salt: str) -> Digests | None:
-        """Those that `str()` wrote; None for anything else."""
+        """Parse the output of `str()`; return None for anything else."""
         if not isinstance(text, str):
             return None
         try:
@@ -127,7 +127,7 @@ class Digests:
         return _digest(self._salt, path) in self._leaves
 
     def has(self, path: Path, value: Any) -> bool:
-        """Whether this leaf had this value; None stands for a leaf that was not there."""
+        """Return whether a leaf had a value; None means that the leaf did not exist."""
         known = self._leaves.get(_digest(self._salt, path))
         return known is None if value is None else known == _digest(self._salt, [path, value])
 
@@ -145,13 +145,13 @@ def _digest(salt: str, value: Any) -> bytes:
 
 
 def leaves(resource_type: str, body: Mapping[str, Any], *, creating: bool = True) -> dict[Path, Any]:
-    """The leaves of a body: what is neither set by the service nor hidden by it, in a spelling of their own.
+    """Return the leaves of a body, normalised, without what the service sets or never returns.
 
-    Null, empty lists and empty objects are no leaves. A list of plain values is one leaf. An item of a list of objects
-    is a leaf that is its key, besides its own leaves.
+    Null, empty lists and empty objects are not leaves. A list of plain values is one leaf. An item of a list of objects
+    is itself a leaf, its key, in addition to its own leaves.
 
     Args:
-        creating: also what is said at creation only.
+        creating: include what is set only at creation.
     """
     known = traits(resource_type)
     return {
@@ -160,14 +160,14 @@ def leaves(resource_type: str, body: Mapping[str, Any], *, creating: bool = True
 
 
 def walk(known: Traits, value: Any, path: Path = (), pattern: str = "") -> Iterator[tuple[Path, str, Any]]:
-    """Path, pattern and value of each leaf."""
+    """Yield path, pattern and value of each leaf."""
     if pattern and known.is_hidden(pattern):
         return
     if isinstance(value, dict):
         for key, item in value.items():
             below = f"{pattern}.{'*' if pattern in MAPS else key}" if pattern else key
             name = key.lower() if pattern in CASELESS_KEYS else key
-            # An identity is there, with nothing that we could say about it.
+            # Only the identity's presence is ours to configure.
             yield from walk(known, True if pattern == IDENTITIES else item, (*path, name), below)
     elif isinstance(value, list):
         yield from _walk_list(known, value, path, pattern)
@@ -188,7 +188,7 @@ def _walk_list(known: Traits, value: list[Any], path: Path, pattern: str) -> Ite
 
 
 def labelled(known: Traits, pattern: str, items: list[Any]) -> list[tuple[str, Any]]:
-    """Each item with its natural key; by place where there is none, or where two have the same."""
+    """Return each item with its natural key; with its position if there is none, or not a unique one."""
     keys = known.keys.get(pattern, ())
     found: list[tuple[str, Any]] = []
     seen: dict[str, int] = {}
@@ -202,7 +202,7 @@ def labelled(known: Traits, pattern: str, items: list[Any]) -> list[tuple[str, A
 
 
 def _keyed(value: Any) -> str:
-    """One part of a natural key: `latestRevision: true` is told by its name."""
+    """Return one part of a natural key: for `latestRevision: true`, its name."""
     if value is True:
         return "latest"
     return "" if value in (None, False) else str(value)
@@ -212,7 +212,7 @@ def _keyed(value: Any) -> str:
 
 
 def same(known: Traits, pattern: str, wanted: Any, live: Any) -> bool:
-    """Whether two values of a path are one to Azure."""
+    """Return whether two values of a path are equivalent in Azure."""
     if wanted in ("", None) and live in ("", None):
         return True
     if isinstance(wanted, bool) or isinstance(live, bool):
@@ -224,7 +224,7 @@ def same(known: Traits, pattern: str, wanted: Any, live: Any) -> bool:
     if pattern == "location":
         return _place(wanted) == _place(live)
     if pattern == "identity.type":
-        return _words(wanted) <= _words(live)  # identities that others gave stay
+        return _words(wanted) <= _words(live)  # identities added by others are kept
     if pattern in known.numbers:
         return bool(_number(wanted) == _number(live))
     if pattern in known.caseless and isinstance(wanted, str) and isinstance(live, str):
@@ -245,7 +245,7 @@ def _words(value: Any) -> set[str]:
 
 
 def _number(value: Any) -> Any:
-    """A count of processors, or an amount with its unit (`1.0Gi`)."""
+    """Normalise a CPU count, or an amount with its unit (`1.0Gi`)."""
     text = str(value)
     digits = text.rstrip("GiM")
     try:
@@ -266,12 +266,12 @@ def compare(
     baseline: Digests | None = None,
     repair: bool = False,
 ) -> Comparison:
-    """Tell what differs, and whose change each difference is.
+    """Compare a resource with its desired body, and attribute each difference.
 
     Args:
-        sent: the leaves of the body that was sent last; None where nothing is known of it.
-        baseline: the leaves that Azure answered after that; None where that is lost, so that nobody is named.
-        repair: what others changed is ours to write, too.
+        sent: digests of the body sent last; None if unknown.
+        baseline: digests of Azure's reply to it; None if lost, so that changes are not attributed.
+        repair: also write back changes made by others.
     """
     known = traits(resource_type)
     ours = {path: (pattern, value) for path, pattern, value in walk(known, wanted) if not known.is_initial(pattern)}
@@ -324,7 +324,7 @@ def between(resource_type: str, before: Mapping[str, Any], after: Mapping[str, A
 
 
 def _gone_objects(known: Traits, changes: list[Change]) -> list[Change]:
-    """The objects that go whole, since what they cannot be without is taken out."""
+    """Return the objects removed as a whole, because a property that defines them is removed."""
     removed = {change.path: change.old for change in changes if change.kind == REMOVE}
     gone = {path[:-1] for path in removed if pattern_of(path) in known.defining}
     outermost = sorted(path for path in gone if not any(path[:size] in gone for size in range(1, len(path))))
@@ -335,13 +335,13 @@ def _gone_objects(known: Traits, changes: list[Change]) -> list[Change]:
 
 
 def _outside(changes: list[Change], wholes: list[Change]) -> list[Change]:
-    """The changes that are not inside one of the objects."""
+    """Return the changes that are not inside one of the objects."""
     gone = {change.path for change in wholes}
     return [change for change in changes if not any(change.path[:size] in gone for size in range(1, len(change.path)))]
 
 
 def _taken_out(known: Traits, path: Path, pattern: str, value: Any) -> list[Change]:
-    """What is to become of what was ours and is no longer wanted."""
+    """Return the changes for a leaf that we set and no longer configure."""
     if pattern not in known.defaults:
         return [Change(path, REMOVE, old=value)]
     default = known.defaults[pattern]
@@ -351,7 +351,7 @@ def _taken_out(known: Traits, path: Path, pattern: str, value: Any) -> list[Chan
 def _initial_changes(
     known: Traits, theirs: Mapping[Path, tuple[str, Any]], said_once: set[Path], baseline: Digests
 ) -> list[Change]:
-    """What was said at creation only and is now another: told, like all that is not stated."""
+    """Return changes of values set only at creation, which are reported like unconfigured ones."""
     return [
         Change(path, CHANGE, new=theirs[path][1])
         for path in said_once
@@ -360,7 +360,7 @@ def _initial_changes(
 
 
 def _grown(known: Traits, pattern: str, wanted: Any, live: Any, resource: Mapping[str, Any]) -> bool:
-    """Whether a service that raises this number by itself did so: the configured one is a minimum."""
+    """Return whether the service itself raised a number, whose configured value is a minimum."""
     switch = known.minimums.get(pattern)
     if switch is None or not isinstance(wanted, int | float) or not isinstance(live, int | float):
         return False
@@ -368,14 +368,14 @@ def _grown(known: Traits, pattern: str, wanted: Any, live: Any, resource: Mappin
 
 
 def _shrinks(known: Traits, pattern: str, wanted: Any, live: Any) -> bool:
-    """Whether a number that only ever grows would be made smaller."""
+    """Return whether a number that can only be increased would be reduced."""
     if pattern not in known.minimums or not isinstance(wanted, int | float) or not isinstance(live, int | float):
         return False
     return wanted < live
 
 
 def at(body: Mapping[str, Any], dotted: str) -> Any:
-    """The value at a dotted path without lists; None where there is none."""
+    """Return the value at a dotted path without lists, or None."""
     value: Any = body
     for key in dotted.split("."):
         value = value.get(key) if isinstance(value, dict) else None
@@ -393,7 +393,7 @@ def _noted(change: Change, note: str) -> Change:
 
 
 def _without_parts(known: Traits, changes: list[Change]) -> list[Change]:
-    """Without the leaves of an item that goes whole; of one that comes, its key stands in the paths of the others."""
+    """Drop the leaves of removed items, and the keys of added ones, which the paths of their leaves contain."""
     gone = {change.path for change in changes if change.kind == REMOVE and change.path[-1].startswith("[")}
     come = {change.path for change in changes if change.kind == ADD and change.path[-1].startswith("[")}
     kept = [change for change in changes if not any(change.path[:size] in gone for size in range(1, len(change.path)))]
@@ -403,7 +403,7 @@ def _without_parts(known: Traits, changes: list[Change]) -> list[Change]:
 
 
 def _is_key(known: Traits, path: Path) -> bool:
-    """Whether a leaf is part of its item's natural key."""
+    """Return whether a leaf is part of its item's natural key."""
     return path[-1] in known.keys.get(pattern_of(path[:-1]).removesuffix("[]"), ())
 
 
@@ -412,7 +412,7 @@ def _is_key(known: Traits, path: Path) -> bool:
 
 @cache
 def shown_path(path: Path) -> str:
-    """A path as people read it: `template.containers[app].env[LOG_LEVEL]`, without the wrapping `properties`."""
+    """Format a path for display: `template.containers[app].env[LOG_LEVEL]`, without the wrapping `properties`."""
     text = ""
     for part in path[1:] if path[0] == "properties" and len(path) > 1 else path:
         text += part if part.startswith("[") else f"[{part}]" if "." in part or "/" in part else f".{part}"
@@ -420,7 +420,7 @@ def shown_path(path: Path) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as people read it, on one line."""
+    """Format a value for display, on one line."""
     if value is None:
         return "nothing"
     if isinstance(value, str) and PENDING in value:
@@ -429,7 +429,7 @@ def shown(value: Any) -> str:
 
 
 def pattern_of(path: Path) -> str:
-    """The path's pattern, as the tables of properties have it."""
+    """Return the pattern of a path, as used in the tables of properties."""
     text = ""
     for part in path:
         if part.startswith("["):
@@ -440,5 +440,5 @@ def pattern_of(path: Path) -> str:
 
 
 def fingerprint(body: Any) -> str:
-    """A SHA-256 over a body; unknown where something in it is."""
+    """Return a SHA-256 over a body; unknown if a part of it is."""
     return content_hash(json.dumps(body, sort_keys=True, ensure_ascii=False)).split('"', 1)[0]

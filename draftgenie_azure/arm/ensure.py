@@ -1,7 +1,7 @@
-"""Brings one resource to what is wanted: looks, compares, writes what is ours to write, waits, records.
+"""Ensure one resource: read, compare, write our changes, wait, record.
 
-What others set and the configuration does not state stays as it is; what they changed of what it states is told, and
-written back only where that is asked for.
+What others set and the configuration does not state is kept; their changes to configured properties are reported, and
+reverted only on request.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from draftgenie_azure.arm.plan import CREATE, REPLACE, RESEND, UNCHANGED, Entry,
 from draftgenie_azure.arm.properties import traits
 from draftgenie_azure.arm.resource import CREATION_ID_TAG, created_at, creation_id
 from draftgenie_azure.arm.shared_wait import SharedWait
-from draftgenie_azure.arm.transport import Spent, is_busy
+from draftgenie_azure.arm.transport import RetryTime, is_busy
 from draftgenie_azure.errors import AzureError, DeployerError, OperationFailedError
 
 TYPE_CHECKING = False
@@ -41,15 +41,15 @@ if TYPE_CHECKING:
 
     Body = dict[str, Any]
 
-_LOOKS_AT_FAILED = 3  # a failed resource is at rest: one that still says it is busy then will not get ready
-_DATED = ("Microsoft.App/containerApps", "Microsoft.App/jobs")  # told by that from a later one of the same name
+_LOOKS_AT_FAILED = 3  # reads of a failed resource that still reports an operation in progress
+_DATED = ("Microsoft.App/containerApps", "Microsoft.App/jobs")  # identified by creation time too
 _SUFFIX = "properties.template.revisionSuffix"
 _SECRETS = "properties.configuration.secrets"
 
 
 @dataclass
 class _Look:
-    """What was found, and what is to be done about it.
+    """The live resource, and the action that it needs.
 
     Attributes:
         wanted: the desired body, the tag with its creation id included.
@@ -102,17 +102,17 @@ class Ensurer:
         self._repair = repair
         self._outcomes = Outcomes(live, operations, records, control)
         self.created: set[str] = set()
-        self.written: dict[str, list[str]] = {}  # step -> keys of the resources that were not as wanted
+        self.written: dict[str, list[str]] = {}  # step -> keys of the resources that were written
         self.changes: dict[str, list[Change]] = {}  # key -> what was written
-        self.kept: dict[str, list[Change]] = {}  # key -> what others changed and nobody wrote back
-        self.seen: dict[str, list[Change]] = {}  # key -> what others changed that the configuration does not state
-        self.ignored: dict[str, list[Change]] = {}  # key -> what Azure did not take
+        self.kept: dict[str, list[Change]] = {}  # key -> changes by others that were not reverted
+        self.seen: dict[str, list[Change]] = {}  # key -> changes by others to unconfigured properties
+        self.ignored: dict[str, list[Change]] = {}  # key -> configured values that Azure did not apply
 
     def ensure(self, resource: Resource, step: str, shared: SharedWait) -> Body:
-        """The live resource, read after the write; in a plan, as it would be.
+        """Return the live resource, read after the write; in a plan, as predicted.
 
         Args:
-            shared: the resources that go side by side with this one.
+            shared: the resources that are ensured concurrently with this one.
 
         Raises:
             AzureError: a write was refused, or its operation failed.
@@ -125,7 +125,7 @@ class Ensurer:
         return self._finish(resource, step, look, shared)
 
     def end(self, resource: Resource, step: str, shared: SharedWait) -> Callable[[], Body]:
-        """Write what is to be written and wait for its end; what is returned then reads the resource.
+        """Write the changes and wait for the operation; return a function that then reads the resource.
 
         Raises:
             AzureError: the write was refused, or its operation failed.
@@ -179,19 +179,19 @@ class Ensurer:
             ]
         elif look.changes:
             look.action = CHANGE
-            self._put_creation_id_back(look)
+            self._restore_creation_id(look)
         return look
 
     @staticmethod
-    def _put_creation_id_back(look: _Look) -> None:
-        """With a write that is due anyway: a tag that somebody removed is no reason to write."""
+    def _restore_creation_id(look: _Look) -> None:
+        """Restore a removed tag along with other changes: its absence alone is no reason to write."""
         path = ("tags", CREATION_ID_TAG)
         for change in [change for change in look.comparison.others if change.path == path]:
             look.comparison.others.remove(change)
             look.changes.append(change)
 
     def _wanted(self, resource: Resource, record: Mapping[str, Any], live: Body | None) -> Body:
-        """The desired body; of a resource with a creation id the one that is known, or a new one for a new resource."""
+        """Return the desired body, with the recorded creation id or, for a new resource, a new one."""
         if not resource.has_creation_id:
             return resource.body
         known = creation_id(live) if live is not None else None
@@ -215,16 +215,16 @@ class Ensurer:
     # ------------------------------------------------------------------------------------------------- looking
 
     def _current(self, resource: Resource, *, again: bool) -> Body | None:
-        """The live resource, at rest; None where there is none, or was none that can stay."""
+        """Return the live resource once idle; None if it does not exist, or had to be deleted."""
         live = self._live.read(resource.id) if again else self._live.current(resource.id, bulk=resource.bulk)
         if live is None and resource.create_only:
             live = self._under_another_name(resource)
-        if self._plan is None:  # a plan waits for nobody
+        if self._plan is None:  # a plan does not wait
             live = self._outcomes.at_rest(resource, live, SharedWait())
         return self._usable(resource, self._in_place(resource, live))
 
     def _in_place(self, resource: Resource, live: Body | None) -> Body | None:
-        """The live resource, unless it is elsewhere and cannot move: then it is deleted."""
+        """Return the live resource, or delete it if its location differs and it cannot be moved."""
         if live is None or resource.replace_on_change is None:
             return live
         there = live["properties"].get(resource.replace_on_change)
@@ -232,20 +232,20 @@ class Ensurer:
         if not there or str(there).lower() == str(wanted).lower():
             return live
         what = resource.replace_on_change.removesuffix("Id")
-        self._logger.warning("%s moves to another %s: it is deleted and made again", resource.key, what)
+        self._logger.warning("%s moves to another %s: it is deleted and created again", resource.key, what)
         self._replaced(resource, f"moves to another {what}")
         return None
 
     def _usable(self, resource: Resource, live: Body | None) -> Body | None:
-        """The live resource, unless Azure failed to make it and takes no change of it: then it is deleted."""
+        """Return the live resource, or delete it if its creation failed and Azure accepts no change of it."""
         if live is None or resource.recreate_if_failed is None or state_of(live) not in BAD_ENDS:
             return live
         name, value = resource.recreate_if_failed
         ours = self._records.resources.get(resource.key, {}).get("created")
         if not ours or live["properties"].get(name) != value:
             return live
-        self._logger.warning("%s: Azure failed to make it; it is deleted and made again", resource.key)
-        self._replaced(resource, "Azure failed to make it")
+        self._logger.warning("%s: Azure failed to create it; it is deleted and created again", resource.key)
+        self._replaced(resource, "Azure failed to create it")
         return None
 
     def _replaced(self, resource: Resource, why: str) -> None:
@@ -259,10 +259,10 @@ class Ensurer:
     def _begin(self, resource: Resource, step: str) -> _Look:
         """Look, compare and send what is to be changed.
 
-        A write that may or may not have been taken is not sent again blindly: what exists decides.
+        A write of unknown outcome is not repeated blindly: the live resource decides.
         """
-        self._operations.take_up(resource.id)
-        spent, attempt = Spent(), 0
+        self._operations.resume(resource.id)
+        spent, attempt = RetryTime(), 0
         while True:
             live = self._current(resource, again=attempt > 0)
             look = self._look(resource, live)
@@ -283,13 +283,13 @@ class Ensurer:
                 attempt += 1
                 pause = self._transport.pause(attempt, error.retry_after)
                 if look.action == RESEND and is_busy(error) and attempt == _LOOKS_AT_FAILED:
-                    raise failed(resource, live, f", and takes no change of it ({error.message})") from error
+                    raise failed(resource, live, f", and accepts no change of it ({error.message})") from error
                 lost = spent.more(error, time.monotonic() - began + pause)
-                if not error.passing or lost > self._patience(error, resource.id):
+                if not error.passing or lost > self._retry_time(error, resource.id):
                     others.explain(error, resource, look.wanted, live, look.comparison)
                     raise
-                self._logger.info("%s; looking again in %.1f s", error.message, pause)
-                self._transport.tell_wait(resource.id, error, attempt, pause)
+                self._logger.info("%s; checking again in %.1f s", error.message, pause)
+                self._transport.report_wait(resource.id, error, attempt, pause)
                 self._control.wait(pause)
                 continue
             if live is None:
@@ -309,17 +309,17 @@ class Ensurer:
         words = {CREATE: "is missing", RESEND: "failed before"}.get(look.action) or "; ".join(map(str, look.changes))
         self._logger.info("%s: %s", resource.key, words)
 
-    def _patience(self, error: AzureError, resource_id: str) -> float:
-        """Seconds to go on: as long as another operation may take, else what one request is given."""
+    def _retry_time(self, error: AzureError, resource_id: str) -> float:
+        """Return the seconds to keep trying: as long as another operation may take, else the retry budget."""
         return self._operations.longest_wait(resource_id) if is_busy(error) else self._transport.budget
 
     def _write(self, resource: Resource, look: _Look) -> Reply:
-        """Send the PUT or PATCH and record where its end can be asked for."""
+        """Send the PUT or PATCH and record the polling URL."""
         method, body = self.request(resource, look)
         return self._operations.send(resource.id, body, method=method, roles=resource.roles, repeatable=False)
 
     def request(self, resource: Resource, look: _Look) -> tuple[str, Body]:
-        """Method and body of a write."""
+        """Return method and body of a write."""
         if look.live is None:
             more = resource.at_creation() if resource.at_creation is not None else {}
             return "PUT", _with(look.wanted, more)
@@ -338,7 +338,7 @@ class Ensurer:
         return method, body
 
     def _carry_secrets(self, resource: Resource, body: Body) -> None:
-        """Other people's secrets by value, which a GET does not show, where the list that they are in travels."""
+        """Add secrets of others, which a GET does not return, if the list containing them is sent."""
         items = diff.at(body, _SECRETS)
         bare = [item for item in items or [] if "keyVaultUrl" not in item and "value" not in item]
         if not bare:
@@ -352,21 +352,21 @@ class Ensurer:
                 item["value"] = values[item["name"]]
 
     def _same_role(self, resource: Resource, error: AzureError) -> Body:
-        """The same assignment under another name, which somebody else gave; Azure's refusal does not say where it is.
+        """Return the same assignment under another name; Azure's refusal does not name it.
 
         Raises:
-            AzureError: the refusal, where no such assignment is to be seen.
+            AzureError: the refusal, if no such assignment is found.
         """
         live = self._twin(resource)
         if live is None:
             raise error
-        self._logger.info("%s is there already, as %s", resource.key, live["name"])
+        self._logger.info("%s already exists, as %s", resource.key, live["name"])
         if live["id"].lower() != resource.id.lower():
             self._records.note(resource.key, created=False, found_as=live["id"])
         return live
 
     def _twin(self, resource: Resource) -> Body | None:
-        """An assignment of the same role to the same principal, whatever its name."""
+        """Return an assignment of the same role to the same principal, whatever its name."""
         wanted = resource.body["properties"]
         collection = resource.id.rsplit("/", 1)[0]
         mine = f"principalId eq '{wanted['principalId']}'"
@@ -376,9 +376,9 @@ class Ensurer:
         return None
 
     def _under_another_name(self, resource: Resource) -> Body | None:
-        """An assignment that somebody else gave under another name: the recorded one; a plan looks for it, too.
+        """Return an equal assignment under another name: the recorded one; a plan also searches for it.
 
-        A run need not look: Azure refuses a second one.
+        A run need not search: Azure refuses a second one.
         """
         record = self._records.resources.get(resource.key, {})
         if record.get("found_as") and record["id"].lower() == resource.id.lower():
@@ -388,7 +388,7 @@ class Ensurer:
         try:
             return self._twin(resource)
         except AzureError as error:
-            self._logger.info("the assignments beside %s could not be asked: %s", resource.key, error.message)
+            self._logger.info("the assignments beside %s could not be listed: %s", resource.key, error.message)
             return None
 
     # ------------------------------------------------------------------------------------------------- waiting
@@ -403,7 +403,7 @@ class Ensurer:
         return self._with_creation_id(resource, live)
 
     def _with_creation_id(self, resource: Resource, live: Body) -> Body:
-        """The live resource with the id that holds where somebody removed its tag."""
+        """Return the live resource with its recorded creation id if the tag was removed."""
         record = self._records.resources.get(resource.key, {})
         if not resource.has_creation_id or creation_id(live) is not None or not record.get("creation_id"):
             return live
@@ -419,7 +419,7 @@ class Ensurer:
             facts["secret_digest"] = resource.secret_digest
         if resource.has_creation_id and creation_id(live) is not None:
             if record.get("creation_id") not in (None, creation_id(live)):
-                facts["created"] = False  # ours was deleted, and another one made under its name
+                facts["created"] = False  # ours was deleted, and another one created under its name
             facts["creation_id"] = creation_id(live)
         if resource.type in _DATED and created_at(live) is not None:
             facts["created_at"] = created_at(live)
@@ -433,10 +433,10 @@ class Ensurer:
 
     @staticmethod
     def _answered(resource: Resource, look: _Look, live: Body, *, is_known: bool) -> dict[Any, Any] | None:
-        """What the baseline is to be; None where it stays as it is.
+        """Return the new baseline; None to keep the current one.
 
-        What is not stated is told once, so it enters; what others changed of what is stated stays out of it, also
-        where something else was written, since it would count as ours.
+        Unconfigured changes are reported once, so they enter it; changes by others to configured properties do not,
+        even if something else was written, since they would count as ours.
         """
         if look.reply is None and is_known and not look.comparison.unmanaged:
             return None
@@ -453,7 +453,7 @@ class Ensurer:
 
     @staticmethod
     def _not_taken(resource: Resource, look: _Look, live: Body) -> list[Change]:
-        """What was sent just now and is not what Azure shows."""
+        """Return changes that were just sent but do not appear in Azure."""
         if look.reply is None or look.action == RESEND:
             return []
         found = diff.compare(resource.type, look.wanted, live)
@@ -461,14 +461,14 @@ class Ensurer:
         return [change for change in found.ours if change.path not in others and change.kind != REMOVE]
 
     def _await(self, resource: Resource, step: str, look: _Look, shared: SharedWait) -> Body:
-        """Wait; where the operation failed for want of a role that is young, send the body once more."""
+        """Wait; if the operation failed because a new role is not effective yet, send the body once more."""
         began = time.monotonic()
         while look.reply is not None:
             try:
                 return self._outcomes.of(resource, look.reply, look.answered, shared)
             except OperationFailedError as error:
                 if resource.tolerate_expiry and "Operation expired" in error.message:
-                    self._logger.warning("%s: its operation expired; the last step tells why", resource.key)
+                    self._logger.warning("%s: its operation expired; the last step reports why", resource.key)
                     return self._outcomes.read_back(resource, shared, judge=False)
                 if not self._operations.role_may_come(error, resource.roles, began):
                     others.explain(error, resource, look.wanted, look.live, look.comparison)
@@ -481,7 +481,7 @@ class Ensurer:
     # ------------------------------------------------------------------------------------------------ planning
 
     def _announce(self, resource: Resource, step: str, plan: Plan) -> Body:
-        """Tell what a run would do, and give the resource as it would be."""
+        """Add the planned changes, and return the predicted resource."""
         live = self._current(resource, again=False)
         look = self._look(resource, live)
         action = REPLACE if look.action == CREATE and plan.is_replaced(resource.key) else look.action
@@ -521,7 +521,7 @@ def unchangeable(key: str, resource_id: str, changes: Sequence[Change]) -> Deplo
 
 
 def who(live: Mapping[str, Any]) -> str:
-    """Who wrote a resource last, and when, as far as it says so itself."""
+    """Return who last wrote a resource, and when, from its system data."""
     data = live.get("systemData") or {}
     name, moment = data.get("lastModifiedBy"), str(data.get("lastModifiedAt") or "")[:16].replace("T", " ")
     return ", ".join(part for part in (str(name or ""), moment) if part)

@@ -1,6 +1,6 @@
-"""Which hosts a cloud and the configuration name. Tokens, secrets and sources go to no other one.
+"""The hosts that the cloud and the configuration allow. Tokens, secrets and sources are sent to no other.
 
-Outputs, operations and copies of the state, and addresses in answers, are data: an address is made from names in the
+Outputs, operations, copies of the state and URLs in replies are data: a URL is built from names in the
 configuration and the cloud's suffixes, or checked against them before anything is sent.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.config.clouds import Endpoints
 
-# Names under which one token service answers. Source: msal 1.39, `authority.py`; the discovery document of
+# Alternative names of token services. Source: msal 1.39, `authority.py`; the discovery document of
 # login.chinacloudapi.cn names the second one.
 _TOKEN_SERVICES = (
     frozenset({"login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"}),
@@ -28,12 +28,12 @@ _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
 
 
 def path_of(address: str, endpoints: Endpoints) -> str:
-    """A path of Azure Resource Manager, with its query, from a path or a whole address of it.
+    """Return a path of Azure Resource Manager, with its query, from a path or a full URL.
 
-    The path alone is handed on, so that no two parsers can read two hosts in one address.
+    Only the path is used further, so that no two parsers can read different hosts from one URL.
 
     Raises:
-        AzureError: it is an address of something else.
+        AzureError: it is the URL of something else.
     """
     if address.startswith("/") and not address.startswith("//") and address.isprintable():
         return address
@@ -48,57 +48,57 @@ def path_of(address: str, endpoints: Endpoints) -> str:
 
 
 def is_arm(address: str, endpoints: Endpoints) -> bool:
-    """Whether an address is one of Azure Resource Manager in this cloud."""
+    """Return whether a URL is one of Azure Resource Manager in this cloud."""
     theirs, ours = _split(address), _split(endpoints.resource_manager)
     return theirs is not None and ours is not None and _origin(theirs) == _origin(ours)
 
 
 def vault_address(name: str, endpoints: Endpoints) -> str:
-    """The address of a vault, with a slash at its end."""
+    """Return the URL of a vault, with a trailing slash."""
     return f"https://{name.lower()}.{endpoints.vault_suffix}/"
 
 
 def registry_host(name: str, endpoints: Endpoints) -> str:
-    """The host of a registry."""
+    """Return the host name of a registry."""
     return f"{name.lower()}.{endpoints.registry_suffix}"
 
 
 def is_registry(host: str, name: str, endpoints: Endpoints) -> bool:
-    """Whether a host is that of the registry, also of one that was made with a domain name label (`name-hash`)."""
+    """Return whether a host is the registry's, including one with a domain name label (`name-hash`)."""
     first, _, rest = host.lower().partition(".")
     label = re.fullmatch(rf"{re.escape(name.lower())}(-[a-z0-9]+)?", first)
     return rest == endpoints.registry_suffix and label is not None
 
 
 def is_database(host: str, name: str, suffixes: tuple[str, ...]) -> bool:
-    """Whether a host is that of a server of this name: below one of the suffixes, where they are known."""
+    """Return whether a host is that of a server of this name, under one of the suffixes if known."""
     first, _, rest = host.lower().partition(".")
     is_below = any(f".{rest}".endswith(f".{suffix}") for suffix in suffixes)
     return first == name.lower() and (is_below or not suffixes)
 
 
 def is_storage(address: str, endpoints: Endpoints) -> bool:
-    """Whether an address is one of a storage account's blobs in this cloud, or of Resource Manager itself."""
+    """Return whether a URL is one of blob storage in this cloud, or of Resource Manager itself."""
     return _is_below(address, endpoints.blob_suffix) or is_arm(address, endpoints)
 
 
 def check_storage(address: str, endpoints: Endpoints, what: str) -> None:
-    """Refuse an address that is not one of the cloud's storage.
+    """Reject a URL that is not one of the cloud's storage.
 
     Raises:
-        AzureError: it is another one; `what` says what is there.
+        AzureError: it is not; `what` describes the content.
     """
     if not is_storage(address, endpoints):
         raise AzureError(f"{what} is at {shown(address)}, not in this cloud's storage", hint=NOT_AZURE)
 
 
 def is_log_stream(address: str, endpoints: Endpoints) -> bool:
-    """Whether an address is one of a region's log streams, or of Resource Manager itself."""
+    """Return whether a URL is one of a region's log streams, or of Resource Manager itself."""
     return any(_is_below(address, suffix) for suffix in endpoints.stream_suffixes) or is_arm(address, endpoints)
 
 
 def is_token_service(host: str, authority: str) -> bool:
-    """Whether a host is that of the cloud's token service, or another name or a region of it."""
+    """Return whether a host is the cloud's token service, an alternative name or a region of it."""
     own = urlsplit(authority if "://" in authority else f"https://{authority}").hostname or ""
     names = next((names for names in _TOKEN_SERVICES if own in names), frozenset({own}))
     host = host.lower()
@@ -106,7 +106,7 @@ def is_token_service(host: str, authority: str) -> bool:
 
 
 def shown(address: str) -> str:
-    """An address for a message: without its query, which may carry a signature."""
+    """Return a URL for a message, without its query, which may contain a signature."""
     return repr(address.split("?", 1)[0][:200])
 
 
@@ -120,13 +120,13 @@ def _origin(parts: SplitResult) -> tuple[str, int]:
 
 
 def _split(address: str) -> SplitResult | None:
-    """The parts of an https address that every parser reads alike; None for any other text."""
+    """Split an https URL that every parser reads alike; None for any other text."""
     if not address.isascii() or not address.isprintable() or re.search(r"[\\\s@]", address.split("?", 1)[0]):
         return None
     try:
         parts = urlsplit(address)
         known = parts.scheme == "https" and (parts.port is None or parts.port > 0)
-    except ValueError:  # no port, or no address
+    except ValueError:  # invalid port or URL
         return None
     host = parts.hostname or ""
     return parts if known and (_HOST.fullmatch(host) or host == "localhost") else None

@@ -1,6 +1,6 @@
-"""Resource ids, API versions and names that follow from the configuration alone.
+"""Resource ids, API versions and names derived from the configuration alone.
 
-A rerun reaches the same resource because nothing here is remembered: every id is computed from the configuration.
+A rerun reaches the same resource because every id is computed from the configuration.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ ROLES = {
 
 
 def resource_type(resource_id: str) -> str:
-    """The type in a resource id: that of its last `/providers/` part, or of the group or subscription."""
+    """Return the type in a resource id: that of its last `/providers/` part, or of the group or subscription."""
     parts = resource_id.strip("/").split("/")
     lowered = [part.lower() for part in parts]
     if "providers" not in lowered:
@@ -61,12 +61,12 @@ def resource_type(resource_id: str) -> str:
 
 
 def api_version(resource_id: str) -> str:
-    """The pinned API version for a resource id. Raises KeyError for a type that is not ours."""
+    """Return the pinned API version for a resource id. Raises KeyError for an unknown type."""
     return API_VERSIONS[resource_type(resource_id)]
 
 
 class Scope:
-    """One resource group of one subscription: where every id begins.
+    """One resource group of one subscription, the prefix of every id.
 
     Args:
         subscription_id: the subscription's GUID.
@@ -78,19 +78,19 @@ class Scope:
         self.group = f"{self.subscription}/resourceGroups/{resource_group}"
 
     def resource(self, type_: str, *names: str) -> str:
-        """The id of a resource in the group, e.g. `resource("Microsoft.App/containerApps", "api")`."""
+        """Return the id of a resource in the group, e.g. `resource("Microsoft.App/containerApps", "api")`."""
         namespace, *kinds = type_.split("/")
         pairs = "/".join(f"{kind}/{name}" for kind, name in zip(kinds, names, strict=True))
         return f"{self.group}/providers/{namespace}/{pairs}"
 
     def role_definition(self, role: str) -> str:
-        """The id of a built-in role by its name."""
+        """Return the id of a built-in role by its name."""
         return f"{self.subscription}/providers/Microsoft.Authorization/roleDefinitions/{ROLES[role]}"
 
     def role_assignment(self, scope: str, principal_id: str, role: str) -> str:
-        """The id of an assignment, its name derived from scope, principal and role.
+        """Return the id of an assignment, whose name is derived from scope, principal and role.
 
-        The principal id and not the identity's name: an identity made again has a new one, and the old name would
+        The principal id, not the identity's name: a recreated identity has a new one, and the old name would
         then be refused (RoleAssignmentUpdateNotPermitted; learn.microsoft.com, RBAC troubleshooting).
         """
         name = uuid.uuid5(uuid.NAMESPACE_URL, f"{scope.lower()}|{principal_id}|{ROLES[role]}")
@@ -98,10 +98,10 @@ class Scope:
 
 
 def last_name(resource_id: str) -> str:
-    """The resource's own name: the last part of its id."""
+    """Return the resource's own name, the last part of its id."""
     return resource_id.rstrip("/").rsplit("/", 1)[-1]
 
 
 def is_top_level(resource_id: str) -> bool:
-    """Whether a resource is in its group's listing: of one provider, with one type and one name."""
+    """Return whether a resource appears in its group's listing: one provider, one type and one name."""
     return len(resource_id.strip("/").split("/")) == 8

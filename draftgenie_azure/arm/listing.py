@@ -1,4 +1,4 @@
-"""Reads live resources: many of a type by one listing, and none where it is known that there is nothing."""
+"""Read live resources: many of a type by one listing, and none that are known not to exist."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     Body = dict[str, Any]
     _Address = tuple[str, tuple[tuple[str, str], ...]]  # path and parameters
-    _Asked = tuple[float, Reply | AzureError]  # when, and what came of it
+    _Asked = tuple[float, Reply | AzureError]  # time and result
 
-# Types whose listing gives whole bodies (recorded for most of them; typed as such in the management libraries).
+# Types whose listing returns full bodies (recorded for most of them; typed as such in the management libraries).
 _LISTED = frozenset(
     {
         "Microsoft.App/containerApps",
@@ -39,41 +39,41 @@ _LISTED = frozenset(
         "Microsoft.OperationalInsights/workspaces",
     }
 )
-# What comes with its parent, so that a new one has it, too.
+# Types that are created with their parent, and so exist in a new one.
 _WITH_THE_PARENT = frozenset({"Microsoft.DBforPostgreSQL/flexibleServers/configurations"})
 
 
 _NEVER = float("-inf")
 _UNSEEN: tuple[float, Body | None] = (_NEVER, None)
-_RECENT = 20.0  # seconds for which what a plan asked counts in the run that follows
-_SEEN_FOR = 60.0  # seconds for which what was read counts; by then somebody else may have changed it
+_RECENT = 20.0  # seconds for which reads of a plan are reused by the following run
+_SEEN_FOR = 60.0  # seconds for which a read is valid; later, others may have changed the resource
 
 
 class LiveResources:
-    """What exists, as far as this run has seen it lately; a write of ours is noted, those of others are not.
+    """A cache of recently read resources, updated by our own writes, not by those of others.
 
     Args:
-        transport: where requests go.
+        transport: sends the requests.
     """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._mutex = threading.Lock()
         self._turns: dict[str, threading.Lock] = {}
-        self._collections: dict[str, tuple[float, dict[str, Body]]] = {}  # when it was asked for, bodies by id
-        self._seen: dict[str, tuple[float, Body | None]] = {}  # when it was asked for, and what was there
-        self._noted: dict[str, tuple[float, Body | None]] = {}  # what is there by our own doing, and since when
-        self._written: dict[str, float] = {}  # when it was last written to: what was asked before says nothing
+        self._collections: dict[str, tuple[float, dict[str, Body]]] = {}  # time of the request, bodies by id
+        self._seen: dict[str, tuple[float, Body | None]] = {}  # time of the request, and the resource
+        self._noted: dict[str, tuple[float, Body | None]] = {}  # time and result of our own writes
+        self._written: dict[str, float] = {}  # time of the last write, which invalidates earlier reads
         self._made: set[str] = set()
         self._recovered: set[str] = set()
-        self._asked: dict[_Address, _Asked] | None = None  # of a plan: every request
-        self._foreseen: dict[_Address, _Asked] = {}  # those of the plan before this run, until they are asked for again
+        self._asked: dict[_Address, _Asked] | None = None  # for a plan: every request
+        self._foreseen: dict[_Address, _Asked] = {}  # requests of the preceding plan, each reused once
 
     def read(self, resource_id: str, *, api_version: str | None = None) -> Body | None:
-        """The live resource, or None where there is none.
+        """Return the live resource, or None if it does not exist.
 
         Raises:
-            AzureError: anything but 200 and 404.
+            AzureError: any status but 200 and 404.
         """
         version = api_version or ids.api_version(resource_id)
         asked = time.monotonic()
@@ -84,7 +84,7 @@ class LiveResources:
         return body
 
     def listing(self, path: str, *, api_version: str, **params: str) -> Iterator[Body]:
-        """Every item of a collection, page by page; nothing where the collection itself is missing."""
+        """Yield every item of a collection, page by page; nothing if the collection does not exist."""
         reply = self._get(path, **{"api-version": api_version, **params})
         while reply.status != 404:
             items = reply.body.get("value", [])
@@ -95,17 +95,17 @@ class LiveResources:
             if not following:
                 return
             if not hosts.is_arm(str(following), self._transport.endpoints):
-                raise AzureError(f"GET {path}: its next page is elsewhere, where our token does not go", hint=NOT_AZURE)
+                raise AzureError(f"GET {path}: its next page is on another host; no token was sent", hint=NOT_AZURE)
             reply = self._get(following)
 
     def _get(self, path: str, **params: str) -> Reply:
-        """The answer to a request; what the plan before this run asked just now is not asked again, the first time."""
+        """Return the reply to a request; a recent reply of the preceding plan is reused once."""
         address = (path.lower(), tuple(sorted(params.items())))
         with self._mutex:
             asked, answer = self._foreseen.pop(address, (_NEVER, None))
         if answer is None or asked < time.monotonic() - _RECENT:
             asked = time.monotonic()
-            tries = None if self._asked is None else 1  # what may pass is the step's to wait for
+            tries = None if self._asked is None else 1  # transient errors are left to the step
             try:
                 answer = self._transport.arm(
                     "GET", path, params=params or None, accept=(404,), expects_object=True, tries=tries
@@ -122,9 +122,9 @@ class LiveResources:
         return answer
 
     def current(self, resource_id: str, *, bulk: bool = False) -> Body | None:
-        """The live resource as this run saw or wrote it; read, or with `bulk` listed, where it was not seen lately.
+        """Return the live resource as this run saw or wrote it; read, or listed with `bulk`, if not seen recently.
 
-        A listing of one resource says no more than a GET, and is longer.
+        A listing of one resource has no more information than a GET, and is longer.
         """
         key = resource_id.lower()
         lately = time.monotonic() - _SEEN_FOR
@@ -133,15 +133,15 @@ class LiveResources:
                 return self._noted[key][1]
             with_parent = ids.resource_type(resource_id) in _WITH_THE_PARENT
             if not with_parent and self._is_in_new(key):
-                return None  # what this run has made has nothing in it that this run did not put there
+                return None  # a resource created by this run contains only what this run put there
             for known in (key, _group_of(key)):
                 asked, body = self._seen.get(known, _UNSEEN)
                 if asked >= lately and (known == key or body is None):
-                    return body  # a group that is not there has nothing in it
+                    return body  # a missing group contains nothing
         return self.fresh(resource_id, lately, alone=not bulk)
 
     def is_in_new(self, resource_id: str) -> bool:
-        """Whether what a resource is in was made by this run, or would be by its plan."""
+        """Return whether a resource's parent was created by this run, or would be by its plan."""
         with self._mutex:
             return self._is_in_new(resource_id.lower())
 
@@ -151,13 +151,13 @@ class LiveResources:
         return any(key.startswith(f"{made}/") for made in self._made)
 
     def recovered(self, resource_id: str) -> None:
-        """Note that a resource came back with what was in it, although this run made the group that it is in."""
+        """Note that a resource was recovered with its content, although this run created its group."""
         self.forget(resource_id)
         with self._mutex:
             self._recovered.add(resource_id.lower())
 
     def since(self, resource_id: str, moment: float, *, alone: bool = False) -> Body | None:
-        """The live resource as it was found at some time after a monotonic time; see `fresh`."""
+        """Return the live resource as read after a monotonic time; see `fresh`."""
         key = resource_id.lower()
         with self._mutex:
             for known in (self._noted, self._seen):
@@ -167,10 +167,10 @@ class LiveResources:
         return self.fresh(resource_id, moment, alone=alone)
 
     def fresh(self, resource_id: str, since: float, *, alone: bool = False) -> Body | None:
-        """The live resource as of a listing that was asked for after a monotonic time: one for all who wait.
+        """Return the live resource from a listing requested after a monotonic time, shared by all waiters.
 
         Args:
-            alone: nobody else waits, so that where there is no such listing yet, the resource alone is read.
+            alone: there is no other waiter: without such a listing, read only the resource.
         """
         key = resource_id.lower()
         collection = resource_id.rsplit("/", 1)[0]
@@ -184,7 +184,7 @@ class LiveResources:
         return self._listed(collection, ids.api_version(resource_id), since).get(key)
 
     def listed(self, path: str, *, api_version: str) -> list[Body]:
-        """Every item of a collection as it was listed lately; listed where it was not."""
+        """Return the items of a collection, listed now if not listed recently."""
         return list(self._listed(path, api_version, time.monotonic() - _SEEN_FOR).values())
 
     def _listed(self, collection: str, api_version: str, since: float) -> dict[str, Body]:
@@ -201,18 +201,18 @@ class LiveResources:
             return found
 
     def know(self, other: LiveResources) -> None:
-        """Begin with what another one has seen, and keep what is asked from here on."""
+        """Start with what another instance has read, and keep the requests from here on."""
         with other._mutex, self._mutex:
             self._asked = {}
             self._seen |= other._seen
             self._collections |= other._collections
 
     def foresee(self, plan: LiveResources, changing: Iterable[str]) -> None:
-        """Take over what was asked for a plan just now.
+        """Reuse the requests made for a plan.
 
         Args:
-            plan: has it.
-            changing: ids of resources that Azure is at work on, which are asked about anew.
+            plan: source of the requests.
+            changing: ids of resources with running operations, which are read again.
         """
         with plan._mutex, self._mutex:
             self._foreseen |= plan._asked or {}
@@ -220,7 +220,7 @@ class LiveResources:
             self.acted(resource_id)
 
     def acted(self, path: str) -> None:
-        """Forget what a plan asked about a resource, what it is in and what is in it: something was done to it."""
+        """Forget a plan's reads of a resource, its parents and its children after an action on it."""
         lowered = path.lower()
         with self._mutex:
             self._foreseen = {
@@ -235,20 +235,20 @@ class LiveResources:
             self._seen[resource_id.lower()] = (time.monotonic(), None)
 
     def forget(self, resource_id: str) -> None:
-        """Read a resource again when it is next asked for."""
+        """Read a resource again on next use."""
         with self._mutex:
             self._noted.pop(resource_id.lower(), None)
         self.written(resource_id)
 
     def written(self, resource_id: str) -> None:
-        """Forget what was read of a resource before it was written."""
+        """Forget reads of a resource made before it was written."""
         self.acted(resource_id)
         with self._mutex:
             self._seen.pop(resource_id.lower(), None)
             self._written[resource_id.lower()] = time.monotonic()
 
     def note(self, resource_id: str, body: Body | None, *, made: bool = False) -> None:
-        """Keep what a resource is now; None where it is gone."""
+        """Store the current state of a resource; None if it was deleted."""
         key = resource_id.lower()
         now = time.monotonic()
         with self._mutex:
@@ -262,5 +262,5 @@ class LiveResources:
 
 
 def _group_of(key: str) -> str:
-    """The id of the resource group that an id is in."""
+    """Return the id of the resource group that contains an id."""
     return "/".join(key.split("/")[:5])

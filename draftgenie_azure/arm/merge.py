@@ -1,4 +1,4 @@
-"""Makes the bodies that change a live resource: others' properties, list items, identities and tags stay in them."""
+"""Build bodies that change a live resource, preserving properties, list items, identities and tags of others."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _ABSENT: Any = object()
 
 
 def merged(resource_type: str, wanted: Mapping[str, Any], live: Mapping[str, Any], changes: Sequence[Change]) -> Any:
-    """The live resource as a body, with the changes in it: what a PUT sends.
+    """Return the body of a PUT: the live resource with the changes applied.
 
-    What only the service sets is left out, and so is null.
+    Values set only by the service, and nulls, are left out.
     """
     return _Merge(resource_type, changes).body(wanted, live)
 
 
 def patch(resource_type: str, wanted: Mapping[str, Any], live: Mapping[str, Any], changes: Sequence[Change]) -> Any:
-    """What a merge-patch sends: objects as far as something in them changes, lists and `sku` whole, null for gone."""
+    """Return a merge patch: changed parts of objects, lists and `sku` as a whole, null for removals."""
     merge = _Merge(resource_type, changes)
     whole = merge.body(wanted, live)
     return _pruned(whole, {change.path for change in changes}, (), "", merge.known)
 
 
 class _Merge:
-    """One merge: which leaves are taken from the desired body, and which live ones go."""
+    """One merge: the leaves taken from the desired body, and the live ones to remove."""
 
     def __init__(self, resource_type: str, changes: Sequence[Change]) -> None:
         self.known: Traits = traits(resource_type)
@@ -43,7 +43,7 @@ class _Merge:
         self.touched: Collection[Path] = frozenset(above)
 
     def body(self, wanted: Mapping[str, Any], live: Mapping[str, Any]) -> Any:
-        """The whole body."""
+        """Return the full body."""
         return self._object(wanted, live, (), "")
 
     def _value(self, wanted: Any, live: Any, path: Path, pattern: str) -> Any:
@@ -91,7 +91,7 @@ class _Merge:
         return {} if value is _ABSENT or value is None else {key: value}
 
     def _rivals(self, pattern: str, item: Mapping[str, Any], path: Path) -> list[str]:
-        """Properties that may not stand beside one that is written now."""
+        """Return properties that are mutually exclusive with one being written."""
         groups = self.known.exclusive.get(pattern, ())
         written = [group for group in groups if any((*path, name) in self.touched and name in item for name in group)]
         return [name for group in groups if written and group not in written for name in group]
@@ -124,7 +124,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _pruned(body: Any, paths: set[Path], path: Path, pattern: str, known: Traits) -> Any:
-    """The part of a body in which something changes."""
+    """Return the part of a body that changes."""
     result: dict[str, Any] = {}
     keys = {change[len(path)] for change in paths if change[: len(path)] == path and len(change) > len(path)}
     for key in sorted(keys):

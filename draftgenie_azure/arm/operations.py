@@ -1,4 +1,4 @@
-"""Sends writes and waits for the operations that they start; where each can be asked for is recorded first."""
+"""Send writes and wait for the operations they start; polling URLs are recorded first."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.resource_records import ResourceRecords
 
-ROLE_IS_YOUNG = 30 * 60  # seconds in which a new role may not be effective yet
-ROLE_WAIT = 600.0  # seconds: what Azure says that it takes at most (learn.microsoft.com, RBAC troubleshooting)
+ROLE_IS_YOUNG = 30 * 60  # seconds for which a new role may not be effective yet
+ROLE_WAIT = 600.0  # seconds; the maximum that Azure documents (learn.microsoft.com, RBAC troubleshooting)
 
-# The end of an operation. Everything else, unknown words included, means that it is still going; environments alone
+# Final states of an operation. Any other, even an unknown one, means that it is still running; only environments
 # can end as UpgradeFailed (azure-mgmt-appcontainers).
 GOOD_ENDS = frozenset({"succeeded", "ready", "running", "stopped", "disabled", "inaccessible"})
 BAD_ENDS = frozenset({"failed", "canceled", "upgradefailed"})
 
-# Longest waits in seconds: three times the longest that was measured or is to be expected of the type.
+# Longest waits in seconds: three times the longest measured or expected for the type.
 _LONGEST_WAIT = {
-    "Microsoft.Resources/resourceGroups": 95 * 60,  # one that is being deleted
+    "Microsoft.Resources/resourceGroups": 95 * 60,  # while being deleted
     "Microsoft.DBforPostgreSQL/flexibleServers": 36 * 60,
     "Microsoft.Cache/redisEnterprise": 90 * 60,
     "Microsoft.Cache/redisEnterprise/databases": 30 * 60,
@@ -45,7 +45,7 @@ _USUAL_WAIT = 15 * 60
 
 
 class Operations:
-    """What is under way in Azure because of this run or an earlier one."""
+    """Operations in Azure started by this run or an earlier one."""
 
     def __init__(
         self,
@@ -72,11 +72,11 @@ class Operations:
         roles: Sequence[str] = (),
         repeatable: bool = True,
     ) -> Reply:
-        """PUT or PATCH a body and record the operation it starts; `wait` waits for it.
+        """PUT or PATCH a body and record the operation it starts; see `wait`.
 
         Args:
-            roles: assignments without which it is refused; waited for while they are young.
-            repeatable: False where the caller looks before it sends again.
+            roles: role assignments that it requires; waited for while they are new.
+            repeatable: False if the caller reads the resource before sending again.
 
         Raises:
             AzureError: the body was refused.
@@ -85,7 +85,7 @@ class Operations:
         began = time.monotonic()
 
         def attempt() -> Reply | None:
-            """The answer; None where a role is not effective yet."""
+            """Return the reply; None if a role is not effective yet."""
             self._control.check()
             try:
                 return self._transport.arm(
@@ -99,10 +99,10 @@ class Operations:
             except AzureError as error:
                 if not self.role_may_come(error, roles, began):
                     raise
-                self._tell_role(resource_id, error)
+                self._report_role(resource_id, error)
                 return None
 
-        self._live.written(resource_id)  # whatever becomes of it
+        self._live.written(resource_id)  # whatever its outcome
         reply = poll(attempt, control=self._control, limit=math.inf, pause=role_pace)
         assert reply is not None  # a refusal is raised in the end
         status, location = reply.headers.get("Azure-AsyncOperation"), reply.headers.get("Location")
@@ -143,14 +143,14 @@ class Operations:
         self._live.note(resource_id, None)
 
     def _await_gone(self, resource_id: str, version: str) -> None:
-        """An address that could not be read, or none at all, says nothing: the resource itself does."""
+        """Wait until a resource is gone, even if its polling URL is missing or unreadable."""
         gone = poll(
             lambda: self._live.read(resource_id, api_version=version) is None or None,
             control=self._control,
             limit=self.longest_wait(resource_id),
         )
         if gone is None:
-            raise AzureError(f"{ids.last_name(resource_id)}: deleted, but still there", hint="Run again later.")
+            raise AzureError(f"{ids.last_name(resource_id)}: deleted, but still exists", hint="Run again later.")
 
     # --- waiting ---
 
@@ -158,11 +158,11 @@ class Operations:
         """Wait for the recorded operation on a resource, if there is one.
 
         Args:
-            reply: what started it; says when to look first.
+            reply: the reply that started it, with the time of the first poll.
 
         Raises:
             OperationFailedError: it failed.
-            AzureError: it took longer than is plausible, or its end could not be asked for.
+            AzureError: it exceeded the maximum wait, or could not be polled.
         """
         operation = self._records.operations.get(resource_id)
         if operation is None:
@@ -170,20 +170,20 @@ class Operations:
         self._await(resource_id, operation["kind"], operation["url"], reply)
         self._records.operation_ended(resource_id)
 
-    def take_up(self, resource_id: str) -> None:
-        """Wait for an operation that an earlier run left behind; whether it failed shows in the resource.
+    def resume(self, resource_id: str) -> None:
+        """Wait for an operation of an earlier run; its outcome is read from the resource.
 
         Raises:
-            AzureError: its end could not be asked for; it stays recorded.
+            AzureError: it could not be polled; it stays recorded.
         """
         operation = self._records.operations.get(resource_id)
         if operation is None:
             return
-        self._logger.info("taking up an operation that an earlier run began on %s", ids.last_name(resource_id))
+        self._logger.info("resuming an operation that an earlier run started on %s", ids.last_name(resource_id))
         try:
             self._await(resource_id, operation["kind"], operation["url"], None)
         except OperationFailedError as error:
-            self._logger.info("that operation ended badly: %s", error.message)
+            self._logger.info("that operation failed: %s", error.message)
         self._live.forget(resource_id)
         self._records.operation_ended(resource_id)
 
@@ -191,11 +191,11 @@ class Operations:
         """Poll until an operation ends.
 
         Raises:
-            OperationFailedError: it ended as failed or canceled, and is recorded no longer.
-            AzureError: it did not end in time, or could not be asked for; it stays recorded.
+            OperationFailedError: it failed or was canceled, and is no longer recorded.
+            AzureError: it did not end in time, or could not be polled; it stays recorded.
         """
         if not hosts.is_arm(url, self._transport.endpoints):
-            return  # the token goes wherever this address points; the resource's own state is asked instead
+            return  # no token is sent to an unknown host; the resource's own state is polled instead
         answer: Reply | None = None
 
         def look() -> bool | None:
@@ -213,7 +213,7 @@ class Operations:
                 look, control=self._control, limit=limit, pause=lambda began: pause_after(began, answer), after=first
             )
         finally:
-            self._live.written(resource_id)  # what was read while it went on says nothing any longer
+            self._live.written(resource_id)  # reads made while it was running are outdated
         if done is None:
             raise AzureError(
                 f"{ids.last_name(resource_id)}: still not done after {limit / 60:.0f} minutes",
@@ -237,22 +237,22 @@ class Operations:
         return status == "succeeded"
 
     def _unreadable(self, resource_id: str, answer: Reply) -> None:
-        """The address has expired, or is not to be read: the resource's own state has to tell."""
+        """Handle an expired or unreadable polling URL: the resource's own state is used instead."""
         if answer.status == 403:
             raise refusal(answer, f"status of {ids.last_name(resource_id)}")
-        self._logger.info("the operation's address is gone; asking %s itself", ids.last_name(resource_id))
+        self._logger.info("the operation's URL has expired; reading %s itself", ids.last_name(resource_id))
 
     @staticmethod
     def longest_wait(resource_id: str) -> float:
-        """Seconds after which nobody waits for a resource any longer."""
+        """Return the maximum seconds to wait for a resource."""
         return float(_LONGEST_WAIT.get(ids.resource_type(resource_id), _USUAL_WAIT))
 
     # --- roles ---
 
     def role_may_come(self, error: AzureError, roles: Sequence[str], began: float) -> bool:
-        """Whether a refusal may be a role that is not effective yet.
+        """Return whether a refusal may be due to a role that is not effective yet.
 
-        An older assignment is no excuse.
+        An older assignment does not count.
         """
         text = error.message.lower()
         of_role = "managed identity" in text or "unauthorized" in text or error.code == "AuthorizationFailed"
@@ -260,7 +260,7 @@ class Operations:
         return about_role and time.monotonic() - began < ROLE_WAIT and (not roles or self.any_young(roles))
 
     def any_young(self, roles: Sequence[str]) -> bool:
-        """Whether any of these role assignments was made within the last 30 minutes."""
+        """Return whether any of these role assignments was created within the last 30 minutes."""
         for role in roles:
             live = self._live.read(role)
             created = (live or {}).get("properties", {}).get("createdOn")
@@ -269,34 +269,34 @@ class Operations:
         return False
 
     def wait_for_role(self, resource_id: str, error: AzureError, began: float) -> None:
-        """Wait a little for a role to take effect, and say so."""
-        self._tell_role(resource_id, error)
+        """Wait briefly for a role to take effect, and report it."""
+        self._report_role(resource_id, error)
         self._control.wait(role_pace(began))
 
-    def _tell_role(self, resource_id: str, error: AzureError) -> None:
+    def _report_role(self, resource_id: str, error: AzureError) -> None:
         self._logger.info("waiting for a new role to take effect: %s", error.message)
         name = ids.last_name(resource_id)
         self._control.tell(f"{name}: a new role is not effective yet; that takes up to 10 minutes")
 
 
 def role_pace(began: float) -> float:
-    """Seconds to the next try of what waits for a role."""
+    """Return the seconds to the next try while waiting for a role."""
     return min(20.0, max(0.5, (time.monotonic() - began) / 2))
 
 
 def pause_after(began: float, answer: Reply | None) -> float:
-    """Seconds to the next poll: what the service asks for, else our own pace."""
+    """Return the seconds to the next poll: as the service asks, else our own pace."""
     return (answer.retry_after if answer is not None else None) or pace(began)
 
 
 def state_of(live: dict[str, Any]) -> str:
-    """The resource's state in lower case: `provisioningState`, or `state` for PostgreSQL; '' where it has none."""
+    """Return the resource's state in lower case: `provisioningState`, or `state` for PostgreSQL; '' if it has none."""
     properties = live.get("properties") or {}
     return str(properties.get("provisioningState") or properties.get("state") or "").lower()
 
 
 def at_rest(live: dict[str, Any], ready_property: str | None = None) -> bool:
-    """Whether nothing is under way: no state at all means done (azure-resource-manager-rpc)."""
+    """Return whether no operation is running: no state at all means done (azure-resource-manager-rpc)."""
     state = state_of(live)
     if state in BAD_ENDS:
         return True
@@ -307,9 +307,9 @@ def at_rest(live: dict[str, Any], ready_property: str | None = None) -> bool:
 
 
 def _moment(created: str, otherwise: float) -> float:
-    """The Unix time of an ISO time, fractions of seven digits and a missing zone included.
+    """Return the Unix time of an ISO time, which may have seven fractional digits and no zone.
 
-    An unreadable one is `otherwise`: taken for young, so that we wait a little too long rather than too short.
+    `otherwise` is returned for an unreadable one: it counts as new, so that we wait too long rather than too short.
     """
     text = created.rstrip("Z").split("+")[0].split(".")[0]
     try:

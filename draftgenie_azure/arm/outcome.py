@@ -1,4 +1,4 @@
-"""What became of a write: waits for its end, and reads the resource as it is then."""
+"""Wait for the outcome of a write, and read the resource afterwards."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     Body = dict[str, Any]
 
-SHOWN_WITHIN = 100.0  # seconds in which a resource that Azure took is to be seen
-# Types whose answer to a PUT is the resource as a GET shows it. An app's is an echo with nulls, a vault's lacks a
-# slash, a diagnostic setting's the categories that were not asked for (recorded traffic).
+SHOWN_WITHIN = 100.0  # seconds within which an accepted resource must become visible
+# Types whose reply to a PUT equals a GET. An app's is an echo with nulls, a vault's lacks a
+# slash, a diagnostic setting's lacks the categories that were not requested (recorded traffic).
 _WHOLE_ANSWERS = frozenset(
     {
         "Microsoft.App/managedEnvironments/storages",
@@ -38,7 +38,7 @@ _WHOLE_ANSWERS = frozenset(
 
 
 class Outcomes:
-    """Follows one write at a time to its end; shared by the threads of a run."""
+    """Follows writes to their end; shared by the threads of a run."""
 
     def __init__(
         self, live: LiveResources, operations: Operations, records: ResourceRecords, control: RunControl
@@ -49,15 +49,15 @@ class Outcomes:
         self._control = control
 
     def of(self, resource: Resource, reply: Reply, answered: float, shared: SharedWait) -> Body:
-        """The resource once its write has ended.
+        """Return the resource once its write has ended.
 
         Args:
-            reply: what the write was answered.
-            answered: when, or when its operation was seen to have ended, by the monotonic clock.
-            shared: who else of the type is waited for.
+            reply: the reply to the write.
+            answered: monotonic time of the reply, or of the end of its operation.
+            shared: the other resources of the type being waited for.
 
         Raises:
-            OperationFailedError: it ended badly.
+            OperationFailedError: it failed.
         """
         running = resource.id in self._records.operations
         if reply.status == 202:
@@ -74,8 +74,8 @@ class Outcomes:
         with shared.waiting():
             live = self.read_back(resource, shared, judge=False, since=answered)
         if running and state_of(live) in BAD_ENDS:
-            self._operations.wait(resource.id)  # which says why
-        # Whoever asked records what the resource is now, and saves then.
+            self._operations.wait(resource.id)  # raises the reason
+        # The caller records the resource, and saves then.
         self._records.operation_ended(resource.id, saves=state_of(live) in BAD_ENDS)
         self._raise_if_failed(resource, live)
         return live
@@ -83,9 +83,9 @@ class Outcomes:
     def read_back(
         self, resource: Resource, shared: SharedWait, *, judge: bool, since: float | None = None
     ) -> Body:
-        """GET after a write, until the resource is there and at rest; `judge`: it must not have failed.
+        """Read the resource after a write until it exists and is idle; with `judge`, it must not have failed.
 
-        `since`: when the write was answered; a listing that was asked for after it tells of it.
+        `since` is the time of the reply to the write; a listing requested later includes it.
 
         PostgreSQL may answer 404 for a while although the operation has succeeded
         (github.com/Azure/azure-rest-api-specs/issues/19546).
@@ -106,7 +106,7 @@ class Outcomes:
         )
         if live is None:
             raise AzureError(
-                f"{resource.key}: Azure took it, but does not show it", hint="Run again in a few minutes."
+                f"{resource.key}: Azure accepted it, but does not show it", hint="Run again in a few minutes."
             )
         if judge:
             self._raise_if_failed(resource, live)
@@ -118,10 +118,10 @@ class Outcomes:
         return self._live.fresh(resource.id, since, alone=shared.is_small)
 
     def at_rest(self, resource: Resource, live: Body | None, shared: SharedWait) -> Body | None:
-        """The resource once nothing is under way on it; None where it is not there, or no longer.
+        """Return the resource once no operation is running; None if it does not exist, or no longer.
 
         Raises:
-            AzureError: that takes longer than is plausible.
+            AzureError: it exceeds the maximum wait.
         """
         if live is None or at_rest(live, resource.ready_property):
             return live
@@ -149,9 +149,9 @@ class Outcomes:
 
 
 def failed(resource: Resource, live: Body | None, more: str) -> AzureError:
-    """The error for a resource that Azure says has failed."""
+    """Return the error for a resource in a failed state."""
     return AzureError(
-        f"{resource.key}: Azure says that it is {state_of(live or {})}{more}",
+        f"{resource.key}: its state in Azure is {state_of(live or {})}{more}",
         hint="Its activity log in the portal may tell why. The next run sends it again. If it stays so: "
         f"az resource delete --ids {resource.id}, which deletes what is in it, too; then run again.",
     )

@@ -1,4 +1,4 @@
-"""What a run would do, told by the same code that does it; and what a resource would be afterwards."""
+"""The plan of a run, filled by the same code that performs it, and predictions of resources after a write."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIGNS = {
 }
 _QUIET = frozenset({UNCHANGED, REUSE})
 
-# What a type's outputs are named after, where that follows from its name: `{name}` and the cloud's suffixes.
+# Outputs that follow from a resource's name: `{name}` and the cloud's suffixes.
 _KNOWN: dict[str, dict[str, str]] = {
     "Microsoft.ContainerRegistry/registries": {"loginServer": "{name}.{registry_suffix}"},
     "Microsoft.KeyVault/vaults": {"vaultUri": "https://{name}.{vault_suffix}/"},
@@ -38,7 +38,7 @@ _KNOWN: dict[str, dict[str, str]] = {
     "Microsoft.Cache/redis": {"hostName": "{name}.redis.cache.windows.net"},
     "Microsoft.Cache/redisEnterprise": {"hostName": "{name}.{location}.redis.azure.net"},
 }
-# What only the service knows.
+# Outputs that only the service knows.
 _PENDING: dict[str, tuple[str, ...]] = {
     "Microsoft.ManagedIdentity/userAssignedIdentities": ("principalId", "clientId"),
     "Microsoft.OperationalInsights/workspaces": ("customerId",),
@@ -52,10 +52,10 @@ class Entry:
     """One resource, image, secret or migration in a plan.
 
     Attributes:
-        changes: what is written, leaf by leaf.
-        kept: what others changed of what the configuration states; not written.
-        seen: what others changed that it does not state; never written.
-        note: more to say.
+        changes: changes to write, leaf by leaf.
+        kept: changes by others to configured properties; not written.
+        seen: changes by others to unconfigured properties; never written.
+        note: further text.
     """
 
     step: str
@@ -68,7 +68,7 @@ class Entry:
     note: str = ""
 
     def document(self) -> dict[str, Any]:
-        """The entry as JSON."""
+        """Return the entry as a JSON document."""
         facts: dict[str, Any] = {"step": self.step, "key": self.key, "id": self.id, "action": self.action}
         for name in ("changes", "kept", "seen"):
             changes: list[Change] = getattr(self, name)
@@ -78,23 +78,23 @@ class Entry:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing happens to it."""
+        """True if nothing is done."""
         return self.action in _QUIET
 
 
 class Plan:
-    """What the steps of a run would do; filled by them."""
+    """The planned actions of a run, added by its steps."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.bodies: dict[str, tuple[str, dict[str, Any]]] = {}  # key -> id and whole body of what would be written
-        self.faults: dict[str, list[str]] = {}  # step -> why it would fail
-        self.step = ""  # the one that tells just now
+        self.bodies: dict[str, tuple[str, dict[str, Any]]] = {}  # key -> id and full body to write
+        self.faults: dict[str, list[str]] = {}  # step -> reasons it would fail
+        self.step = ""  # the step that is currently planning
         self._replaced: dict[str, str] = {}
         self._mutex = threading.Lock()
 
     def add(self, entry: Entry, *, body: dict[str, Any] | None = None) -> None:
-        """Note what would be done; a later step that does the same to it again adds nothing."""
+        """Add an entry; a later step that repeats an action adds nothing."""
         with self._mutex:
             known = next((one for one in self.entries if one.key == entry.key), None)
             if known is not None and entry.is_quiet:
@@ -108,42 +108,42 @@ class Plan:
                 self.bodies[entry.key] = (entry.id, body)
 
     def replaces(self, key: str, why: str) -> None:
-        """Note that a resource is deleted and made again."""
+        """Note that a resource is deleted and created again."""
         with self._mutex:
             self._replaced[key] = why
 
     def is_replaced(self, key: str) -> bool:
-        """Whether a resource is deleted and made again."""
+        """Return whether a resource is deleted and created again."""
         with self._mutex:
             return key in self._replaced
 
     def of(self, step: str) -> list[Entry]:
-        """The entries of a step, by key."""
+        """Return the entries of a step, by key."""
         return sorted((entry for entry in self.entries if entry.step == step), key=lambda entry: entry.key)
 
     def count(self, *actions: str) -> int:
-        """How many entries have one of these actions."""
+        """Return how many entries have one of these actions."""
         return sum(entry.action in actions for entry in self.entries)
 
 
 def plan_id(document: Mapping[str, Any]) -> str:
-    """A SHA-256 over a plan as JSON."""
+    """Return a SHA-256 over a plan as JSON."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def known_after(plan: Plan) -> str:
-    """Stands for a value that only a run of the step that tells just now makes known."""
+    """Return a placeholder for a value known only after the current step has run."""
     return pending(plan.step)
 
 
 def pending(step: str) -> str:
-    """Stands for a value that only a run of the step makes known."""
+    """Return a placeholder for a value known only after a step has run."""
     return f"{PENDING}{step}"
 
 
 def is_pending(value: object) -> bool:
-    """Whether something that only a run makes known is in a value."""
+    """Return whether a value contains such a placeholder."""
     return PENDING in (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
 
 
@@ -155,7 +155,7 @@ def predicted(
     step: str,
     endpoints: Endpoints,
 ) -> dict[str, Any]:
-    """The resource as a GET would show it after the write: ids, hosts and names follow from the configuration."""
+    """Return the resource as a GET would show it after the write: ids and hosts follow from the configuration."""
     if live is not None:
         return _over(live, merged(resource.type, wanted, live, changes))
     after = copy.deepcopy(dict(wanted)) | {"id": resource.id, "name": ids.last_name(resource.id)}
@@ -171,7 +171,7 @@ def predicted(
 
 
 def _over(live: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-    """The live resource with what the body has; what only the service sets stays."""
+    """Return the live resource overlaid with the body; values set only by the service are kept."""
     result = dict(live)
     for key, value in body.items():
         there = live.get(key)

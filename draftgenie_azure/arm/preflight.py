@@ -1,4 +1,4 @@
-"""Asks Resource Manager's `validateResources` whether it would take a body, before anything is written.
+"""Validate bodies with Resource Manager's `validateResources` before anything is written.
 
 Nothing is made by it, no other resource is looked for, and the right to read is enough. Types that have no such check
 are passed over by Azure. One request may hold many bodies of one type, scope and location. Sources:
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 _PATH = "/providers/Microsoft.Resources/validateResources"
 _VERSION = "2020-10-01"  # what azurerm and azapi send
 _MOST_AT_ONCE = 50  # bodies of one request: some 5 KB each, and Resource Manager takes 4 MB
-_UNKNOWN = "[length('foo')]"  # an expression of a template: what it stands for is not judged
+_UNKNOWN = "[length('foo')]"  # a template expression, whose value is not validated
 _NO_ANSWER = (404, 405)
-_NO_SECRETS = frozenset({"properties.createMode"})  # never returned, and yet no secret
-# Codes that say nothing of the body: it is not known yet what it refers to, or an earlier step sees to it.
+_NO_SECRETS = frozenset({"properties.createMode"})  # never returned, yet not secret
+# Codes unrelated to the body: its references do not exist yet, or an earlier step takes care of it.
 _ABOUT_OTHERS = BUSY_CODES | {
     "AuthorizationFailed",
     "ConflictError",
@@ -55,15 +55,15 @@ _ABOUT_OTHERS = BUSY_CODES | {
 
 
 class Question:
-    """One body that is asked about.
+    """One body to validate.
 
     Args:
-        key: the state's name for the resource.
+        key: key of the resource in the state.
         resource_id: its id.
-        body: what would be sent, whole; values that only a run makes known are not judged.
+        body: the full body to send; values known only during a run are not validated.
 
     Attributes:
-        can_be_asked: whether it is known as far as the question needs it.
+        can_be_asked: True if enough of it is known to validate it.
     """
 
     def __init__(self, key: str, resource_id: str, body: Body) -> None:
@@ -75,7 +75,7 @@ class Question:
         self._body = _without_secrets(self.type, {name: _known(value) for name, value in body.items()})
 
     def digest(self, salt: str) -> str:
-        """What the body is, without the id that each plan makes anew for a new resource."""
+        """Return a digest of the body, without the id that each plan generates for a new resource."""
         tags = {name: value for name, value in (self._body.get("tags") or {}).items() if name != CREATION_ID_TAG}
         text = json.dumps([salt, self._id.lower(), {**self._body, "tags": tags}], sort_keys=True, default=str)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
@@ -93,12 +93,12 @@ class Question:
 
 
 class Answer:
-    """What Azure said of one body; `error` is None where it would take it.
+    """Azure's verdict on one body; `error` is None if it is accepted.
 
     Attributes:
-        stops: whether the error is reason enough to write nothing; another one is told.
-        said: whether Azure had a say at all.
-        is_about_others: whether the error says nothing of the body.
+        stops: True if the error must stop the run; others are only reported.
+        said: True if Azure gave a verdict.
+        is_about_others: True if the error is not about the body.
     """
 
     def __init__(self, question: Question, error: AzureError | None = None, *, said: bool = True) -> None:
@@ -132,7 +132,7 @@ def ask(transport: Transport, questions: Sequence[Question], location: str) -> l
         An answer for each; none where Azure refuses one of several, so that each is to be asked about alone.
 
     Raises:
-        AuthenticationError: the token is not accepted.
+        AuthenticationError: the token is rejected.
     """
     type_, scope, where = questions[0].place(location)
     namespace, kind = type_.split("/", 1)
@@ -151,7 +151,7 @@ def ask(transport: Transport, questions: Sequence[Question], location: str) -> l
         )  # fmt: skip
     except AuthenticationError:
         raise
-    except AzureError as failure:  # no answer, or a server's fault
+    except AzureError as failure:  # no reply, or a server error
         return [Answer(question, failure, said=False) for question in questions]
     if reply.status < 400:
         return [Answer(question) for question in questions]
@@ -165,7 +165,7 @@ def _refused(question: Question, reply: Reply) -> Answer:
     found = [error for one in _innermost(reply.body) if (error := _error(question, reply, one)).code]
     error = next((one for one in found if _says_what_to_do(one)), found[0] if found else None)
     if error is None:
-        error = refusal(reply, f"{question.key}: asked beforehand")
+        error = refusal(reply, f"{question.key}: validated before writing")
     return Answer(question, error, said=reply.status == 400)
 
 
@@ -184,7 +184,7 @@ def _says_what_to_do(error: AzureError) -> bool:
 
 
 def _innermost(error: Any) -> Iterator[Body]:
-    """The errors behind `ResourceValidationFailed` and `PreflightValidationCheckFailed`: each on its own."""
+    """The errors behind `ResourceValidationFailed` and `PreflightValidationCheckFailed`: one by one."""
     if not isinstance(error, dict):
         return
     inner = error.get("error", error)
@@ -197,7 +197,7 @@ def _innermost(error: Any) -> Iterator[Body]:
 
 
 def _scope_and_name(resource_id: str) -> tuple[str, str]:
-    """Where a resource is, and its name below that: `parent/child` for what is inside another one."""
+    """Return the scope of a resource, and its name in it: `parent/child` for a nested one."""
     parts = resource_id.strip("/").split("/")
     lowered = [part.lower() for part in parts]
     if "providers" not in lowered:
@@ -207,7 +207,7 @@ def _scope_and_name(resource_id: str) -> tuple[str, str]:
 
 
 def _without_secrets(type_: str, body: Body) -> Body:
-    """The body with an expression for each value that Azure never returns: a question has no secret in it."""
+    """Return the body with an expression for each value that Azure never returns, so that it contains no secret."""
     result = body
     for path in traits(type_).write_only:
         if path in _NO_SECRETS:
@@ -218,7 +218,7 @@ def _without_secrets(type_: str, body: Body) -> Body:
 
 
 def _replaced(value: Any, path: list[str], *, add: bool = False) -> Any:
-    """A copy in which what stands at a path is an expression; with `add` also where a secret has no value in it."""
+    """Return a copy with an expression at a path; with `add` also if a secret is absent there."""
     first, *rest = path
     name = first.removesuffix("[]")
     if not isinstance(value, dict):
@@ -235,7 +235,7 @@ def _replaced(value: Any, path: list[str], *, add: bool = False) -> Any:
 
 
 def _known(value: Any) -> Any:
-    """A value in which an expression stands for what only a run makes known."""
+    """Return a value with expressions for parts known only during a run."""
     if isinstance(value, dict):
         return {name: _known(item) for name, item in value.items()}
     if isinstance(value, list):

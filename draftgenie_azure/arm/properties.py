@@ -1,9 +1,9 @@
-"""What is known of the properties of each resource type: which the service sets, which are fixed, which are one value.
+"""Traits of the properties of each resource type: set by the service, fixed after creation, compared as one value.
 
-Every table is by type and path, never by a property's name alone. A path is dotted; `[]` stands for an item of a list,
+Every table is by type and path, never by a property's name alone. In a dotted path, `[]` is an item of a list,
 `*` for a key of a map. Sources: the published types (github.com/Azure/bicep-types-az), the visibility of properties in
 the management libraries on PyPI (November 2026), `ForceNew` in terraform-provider-azurerm, and recorded traffic of
-Azure/azure-dev and Azure/azure-cli; other sources stand beside the entry.
+Azure/azure-dev and Azure/azure-cli; other sources are given at the entry.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ALL = ("*",)  # of `patch`: PATCH takes every property
+ALL = ("*",)  # for `patch`: PATCH accepts every property
 
 _ENVELOPE = ("id", "name", "type", "etag", "systemData")
 _IDENTITY = (
@@ -26,28 +26,28 @@ _IDENTITY = (
 )
 
 
-@dataclass(frozen=True, eq=False)  # known by identity, so that its answers can be kept
+@dataclass(frozen=True, eq=False)  # hashed by identity, so that results can be cached
 class Traits:
-    """What is known of a resource type's properties.
+    """Traits of a resource type's properties.
 
     Attributes:
         read_only: set by the service; never sent, never compared.
-        volatile: changes by itself, or is another spelling of what another property says; never compared.
+        volatile: changes spontaneously, or duplicates another property; never compared.
         create_only: fixed once the resource exists.
         write_only: accepted, never returned.
-        initial: of our bodies, what is said at creation only and left as it is in Azure from then on.
-        caseless: values that are one in any letter case.
-        numbers: values that are one as numbers (`0.5`, `"0.50"`).
-        minimums: numbers that the service raises by itself where the second property says so.
-        defaults: what a property is where nobody says anything, of those that an update cannot take out: a key that
-            leaves the configuration puts them back.
-        defining: properties that their object cannot be without: taken out, they take all of it along.
-        keys: lists of objects and the properties that tell their items apart.
-        sets: lists of plain values whose order means nothing.
-        exclusive: groups of properties of one object of which only one may be given.
-        together: what a PATCH sends whole.
-        patch: what a PATCH takes, as prefixes of paths; empty where changes go by PUT.
-        repair_by_put: whether what Azure failed to make is sent again by PUT.
+        initial: set by our bodies only at creation, and left as it is in Azure from then on.
+        caseless: values compared case-insensitively.
+        numbers: values compared as numbers (`0.5`, `"0.50"`).
+        minimums: numbers that the service raises itself if the second property allows it.
+        defaults: default values of properties that an update cannot remove: written when a key is removed from the
+            configuration.
+        defining: required properties of an object: removing one removes the object.
+        keys: lists of objects and the properties that identify their items.
+        sets: lists of plain values whose order is irrelevant.
+        exclusive: mutually exclusive properties of one object.
+        together: paths that a PATCH sends as a whole.
+        patch: path prefixes that a PATCH accepts; empty if changes are sent by PUT.
+        repair_by_put: True if a failed creation is repeated by PUT.
     """
 
     read_only: tuple[str, ...] = ()
@@ -69,26 +69,26 @@ class Traits:
 
     @cache  # noqa: B019 - one object a type, for the life of the process
     def is_hidden(self, pattern: str) -> bool:
-        """Whether a path says nothing of what anybody wants: the service sets it, never shows it, or changes it."""
+        """Return whether a path is not comparable: set, changed or never returned by the service."""
         return _under(pattern, self._hidden)
 
     @cache  # noqa: B019 - one object a type, for the life of the process
     def is_fixed(self, pattern: str) -> bool:
-        """Whether a path cannot change after creation."""
+        """Return whether a path cannot change after creation."""
         return _under(pattern, self.create_only)
 
     @cache  # noqa: B019 - one object a type, for the life of the process
     def is_initial(self, pattern: str) -> bool:
-        """Whether a path is said at creation only."""
+        """Return whether a path is set only at creation."""
         return _under(pattern, self.initial)
 
     @cache  # noqa: B019 - one object a type, for the life of the process
     def is_read_only(self, pattern: str) -> bool:
-        """Whether the service sets a path."""
+        """Return whether the service sets a path."""
         return _under(pattern, (*_ENVELOPE, *self.read_only))
 
     def is_patched(self, pattern: str) -> bool:
-        """Whether a PATCH takes a path."""
+        """Return whether a PATCH accepts a path."""
         return self.patch == ALL or _under(pattern, self.patch)
 
     @property
@@ -171,10 +171,10 @@ TRAITS: dict[str, Traits] = {
         volatile=("properties.Ver",),  # the schema version of what it stores
         create_only=("location", "properties.Application_Type"),
         caseless=("kind", "properties.WorkspaceResourceId", "properties.Application_Type"),
-        patch=("tags",),  # its PATCH updates tags alone (REST reference, components/update-tags)
+        patch=("tags",),  # its PATCH updates only tags (REST reference, components/update-tags)
     ),
     "Microsoft.Insights/diagnosticSettings": Traits(
-        volatile=("location",),  # null in the answer to PUT, the region in GET
+        volatile=("location",),  # null in the reply to PUT, the region in GET
         create_only=(),
         caseless=("properties.workspaceId",),
         keys={
@@ -232,7 +232,7 @@ TRAITS: dict[str, Traits] = {
             "properties.highAvailability.state", "properties.replicaCapacity", "properties.replica.capacity",
             "properties.replica.replicationState", "properties.privateEndpointConnections", *_IDENTITY,
         ),
-        # The zone moves by failover; iops and tier follow the size where nobody says otherwise.
+        # The zone moves by failover; iops and tier follow the size unless set explicitly.
         volatile=("properties.availabilityZone", "properties.storage.iops", "properties.storage.tier"),
         create_only=(
             "location", "properties.administratorLogin", "properties.sourceServerResourceId",
@@ -365,7 +365,7 @@ TRAITS: dict[str, Traits] = {
             f"{_INGRESS}.ipSecurityRestrictions[].action", f"{_INGRESS}.customDomains[].bindingType",
             f"{_INGRESS}.customDomains[].certificateId", f"{_PROBES}[].type", f"{_PROBES}[].httpGet.scheme",
         ),
-        # `ingress: null` is how the Azure CLI takes an ingress away (azure-cli, containerapp ingress disable); so Dapr.
+        # `ingress: null` removes an ingress (azure-cli, containerapp ingress disable); likewise Dapr.
         defining=(
             f"{_INGRESS}.external", f"{_INGRESS}.corsPolicy.allowedOrigins", f"{_INGRESS}.stickySessions.affinity",
             "properties.configuration.dapr.enabled",
@@ -413,7 +413,7 @@ TRAITS: dict[str, Traits] = {
     ),
 }
 IDENTITIES = "identity.userAssignedIdentities"
-# Keys of lists and maps that are one in any letter case: resource ids and host names.
+# Case-insensitive keys of lists and maps: resource ids and host names.
 CASELESS_KEYS = frozenset(
     {
         IDENTITIES,
@@ -423,12 +423,12 @@ CASELESS_KEYS = frozenset(
         "properties.geoReplication.linkedDatabases",
     }
 )
-# Objects whose keys are names that people choose.
+# Objects whose keys are user-defined names.
 MAPS = frozenset({IDENTITIES, "tags"})
 _OTHER = Traits()
 
 
 @cache
 def traits(resource_type: str) -> Traits:
-    """What is known of a type; of one that is in no table: nothing but what all have in common."""
+    """Return the traits of a type; for an unknown type those common to all."""
     return TRAITS.get(resource_type, _OTHER)

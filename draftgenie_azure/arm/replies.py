@@ -1,4 +1,4 @@
-"""Takes values out of what Azure answers, or says that it is not what Azure answers."""
+"""Extract values from Azure's replies, or raise an error for replies that are not Azure's."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 def member(body: Any, *path: str, of: str) -> str:
-    """A text inside an answer's body.
+    """Return a string from a reply's body.
 
     Args:
-        body: as it was parsed: an error page, an empty text or null as well.
-        path: keys, from the outside in.
-        of: what was asked for, as the message names it.
+        body: the parsed body, possibly an error page, an empty text or null.
+        path: keys, outermost first.
+        of: description of the request, for the message.
 
     Raises:
-        AzureError: there is no such text; the body is not shown, since it may hold a token.
+        AzureError: there is no such string; the body is not shown, since it may contain a token.
     """
     found = body
     for key in path:

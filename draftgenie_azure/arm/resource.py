@@ -1,4 +1,4 @@
-"""A resource as it is wanted."""
+"""The desired state of a resource."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ class Beside:
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource as it is wanted.
+    """The desired state of a resource.
 
     Attributes:
-        key: the state's name for it, e.g. `container_app/api_gateway`.
+        key: its key in the state, e.g. `container_app/api_gateway`.
         id: its resource id.
-        body: the whole desired body.
-        at_creation: makes what only the PUT that creates it has, besides `body`: what may have to be read first.
-        beside: makes what a write of these changes must carry besides them, from the live resource.
-        has_creation_id: whether it carries the tag that tells a resource from a later one of the same name.
-        create_only: True for what is right if it exists (role assignments).
-        roles: role assignments without which the body is refused; waited for while they are young.
-        tolerate_expiry: True where an operation that ends as expired is somebody else's to judge.
+        body: the full desired body.
+        at_creation: returns additions to `body` for the creating PUT, which may need a request.
+        beside: returns additions that a write of given changes needs, from the live resource.
+        has_creation_id: True if it has the tag that distinguishes a resource from a later one of the same name.
+        create_only: True if its existence suffices (role assignments).
+        roles: role assignments that the body requires; waited for while they are new.
+        tolerate_expiry: True if an expired operation is judged by a later step.
         ready_property: name of a second state that must be `Running`, besides provisioningState.
-        replace_on_change: name of a property that cannot change: with another value the resource is deleted and made
-            again.
-        recreate_if_failed: a property and its value where Azure failed to make the resource and takes no change of
-            it: what this lineage began so is deleted and made again; nothing was ever in it.
-        secret_digest: of what is write-only in `body`; a change of it is a difference. Kept in the state.
-        bulk: whether many of its type are wanted, so that one listing tells of all.
+        replace_on_change: name of a property that cannot change: with another value the resource is deleted and
+            recreated.
+        recreate_if_failed: a property and its value that mark a failed creation which accepts no change: if started by
+            this lineage, the resource is deleted and recreated; it never contained data.
+        secret_digest: digest of write-only values in `body`, kept in the state; a change of it is a difference
+        bulk: True if there are many of its type, so that they are read by one listing.
     """
 
     key: str
@@ -81,12 +81,12 @@ class Resource:
 
 
 def created_at(live: Mapping[str, Any] | None) -> str | None:
-    """When the resource was created, to the second, as far as it says so; Azure writes it with and without a zone."""
+    """Return the creation time to the second, if known; Azure writes it with and without a zone."""
     moment = str(((live or {}).get("systemData") or {}).get("createdAt") or "")
     return moment[:19] or None
 
 
 def creation_id(live: Mapping[str, Any] | None) -> str | None:
-    """The random id of the write that created the resource; None where there is no tag."""
+    """Return the random id of the write that created the resource; None without the tag."""
     value = ((live or {}).get("tags") or {}).get(CREATION_ID_TAG)
     return None if value is None else str(value)

@@ -1,7 +1,7 @@
-"""How everything is sent over HTTP: proxy and certificates from the environment or the cloud; no password file is read.
+"""HTTP sessions: proxy and CA bundle from the environment or the cloud; no password file is read.
 
-`requests` takes a password from `~/.netrc` for any host, in place of the token that a request carries, wherever a
-session trusts the environment and has no authentication of its own (psf/requests#3929).
+`requests` takes a password from `~/.netrc` for any host, in place of a request's token, if a session trusts the
+environment and has no authentication of its own (psf/requests#3929).
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.clouds import Endpoints
 
 CONNECT_TIMEOUT = 20.0
-READ_TIMEOUT = 90.0  # ARM itself gives a provider 60 s and then answers 504 (azure-resource-manager-rpc)
+READ_TIMEOUT = 90.0  # ARM itself allows a provider 60 s and then returns 504 (azure-resource-manager-rpc)
 CONNECTIONS = 32
-METADATA_SERVICE = "169.254.169.254"  # of a virtual machine; on any other machine nobody answers there
+METADATA_SERVICE = "169.254.169.254"  # of a virtual machine; unreachable on any other machine
 METADATA_TIMEOUT = 2.0
 
 
 class _AsItIs(AuthBase):
-    """Leaves the request alone; a session that has this looks for no other authentication."""
+    """Leaves the request unchanged; a session with this searches for no other authentication."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
 
 
 class _Adapter(HTTPAdapter):
-    """A connection for each thread, without Nagle's algorithm, which urllib3 leaves on behind a proxy.
+    """One connection per thread, without Nagle's algorithm, which urllib3 leaves enabled behind a proxy.
 
-    It holds a request's body back until the headers are acknowledged: 40 ms for each write.
+    It delays a request's body until the headers are acknowledged: 40 ms per write.
     """
 
     _OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 
     def __init__(self) -> None:
-        # Whoever sends decides alone whether to send again.
+        # Retries are left to the caller.
         super().__init__(
             pool_maxsize=CONNECTIONS, max_retries=Retry(total=False, redirect=False, raise_on_status=False)
         )
@@ -62,10 +62,10 @@ class CheckedTransport(RequestsTransport):  # type: ignore[misc]  # the SDK leav
     """A session of `requests` for the SDK's pipelines. Redirects are never followed.
 
     Args:
-        endpoints: the cloud; where it has a proxy or certificates of its own, the environment says nothing.
-        may_send: whether a host is one that the cloud or the environment names; any host unless given.
+        endpoints: the cloud, whose own proxy or CA bundle overrides the environment.
+        may_send: returns whether a host belongs to the cloud or the environment; any host by default.
         connect: seconds to wait for a connection.
-        read: seconds to wait for an answer.
+        read: seconds to wait for a reply.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class CheckedTransport(RequestsTransport):  # type: ignore[misc]  # the SDK leav
         """Send a request once.
 
         Raises:
-            ClientAuthenticationError: its host is named by nobody but an answer.
+            ClientAuthenticationError: its host is neither the cloud's nor the environment's.
         """
         host = urlsplit(request.url).hostname or ""
         if self._may_send is not None and not self._may_send(host):

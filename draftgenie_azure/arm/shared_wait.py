@@ -1,4 +1,4 @@
-"""Has many who wait for resources of one type ask once for all."""
+"""Let threads that wait for resources of one type share requests."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MOMENT = 0.5  # seconds that somebody who waits gives those who are still writing
-_FEW = 2  # of so many, each asks for itself: a listing is longer than two answers
+_MOMENT = 0.5  # seconds that a waiting thread allows those still writing
+_FEW = 2  # up to this number, each polls itself: a listing is longer than two replies
 
 
 class SharedWait:
-    """Resources that are brought side by side to what is wanted: some are being written, some waited for.
+    """Resources that are ensured concurrently: some are being written, some waited for.
 
     Attributes:
-        expected: how many are going to wait at once, where that is known.
+        expected: number of resources that will wait at once, if known.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class SharedWait:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Around looking at a resource and writing it."""
+        """Context for reading and writing a resource."""
         with self._changed:
             self._writing += 1
         try:
@@ -40,7 +40,7 @@ class SharedWait:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Around waiting for a resource; begins when nobody writes any longer, or after a moment."""
+        """Context for waiting for a resource; entered when no thread is writing, or after a moment."""
         with self._changed:
             self._waiting += 1
             self._changed.wait_for(lambda: not self._writing, timeout=_MOMENT)
@@ -52,5 +52,5 @@ class SharedWait:
 
     @property
     def is_small(self) -> bool:
-        """Whether so few wait that each had better ask for itself."""
+        """Return whether so few wait that each should poll itself."""
         return max(self._waiting, self.expected) <= _FEW

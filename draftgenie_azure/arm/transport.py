@@ -1,6 +1,6 @@
-"""One HTTPS pipeline for everything that is sent: transport, tokens, request ids and the one retry loop.
+"""The HTTPS pipeline for all requests: transport, tokens, request ids and the retry loop.
 
-The SDK's own resending is left out: it repeats POSTs and whatever carries a Retry-After, has no jitter, and hides the
+The SDK's own retries are not used: they repeat POSTs and anything with a Retry-After, have no jitter, and hide the
 last error behind its time-out (azure-core 1.41, `pipeline/policies/_retry.py`).
 """
 
@@ -53,14 +53,14 @@ if TYPE_CHECKING:
     from draftgenie_azure.run.control import RunControl
 
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
-SHORTEST_PAUSE = 0.5  # a service that asks for less, or for a time that is past, gets our own pace
-LONGEST_PAGE = 500  # characters of an answer that is not valid JSON, which are shown
-LONGEST_LINE = 65_536  # characters of a log's line that are kept together
-LONGEST_ASKED = 86_400.0  # more seconds than anybody waits; it keeps nonsense from overflowing
+SHORTEST_PAUSE = 0.5  # a service that asks for less, or for a past time, gets our own pace
+LONGEST_PAGE = 500  # characters shown of a reply that is not valid JSON
+LONGEST_LINE = 65_536  # maximum characters of a log line
+LONGEST_ASKED = 86_400.0  # cap on requested seconds, against overflow
 
 
 class Reply:
-    """An answer: `status`, `headers` (names without case), `content`, and its meaning: `body`, a value or a text."""
+    """A reply: `status`, `headers` (case-insensitive), `content`, and `body`, the parsed value or a text."""
 
     __slots__ = ("body", "content", "headers", "status")
 
@@ -72,7 +72,7 @@ class Reply:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds that the service asks for, from `Retry-After` as a number or a date; None where it asks nothing."""
+        """The seconds in `Retry-After`, given as a number or a date; None without it."""
         text = self.headers.get("Retry-After")
         if not text:
             return None
@@ -87,12 +87,12 @@ class Reply:
 
     @property
     def date(self) -> float | None:
-        """When the service answered, by its own clock (`Date`), as a Unix time."""
+        """The time of the reply by the service's clock (`Date`), as a Unix time."""
         return _moment(self.headers.get("Date") or "")
 
 
-class _RequestIds(SansIOHTTPPolicy):  # type: ignore[type-arg]  # the base's parameters are of no use here
-    """A fresh client request id for each try, one correlation id for the run, both in the log."""
+class _RequestIds(SansIOHTTPPolicy):  # type: ignore[type-arg]  # the base's type parameters are not needed
+    """Sets a new client request id per try and one correlation id per run, and logs both."""
 
     def __init__(self, correlation_id: str, logger: logging.Logger) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class _RequestIds(SansIOHTTPPolicy):  # type: ignore[type-arg]  # the base's par
 
 
 class Bucket:
-    """Keeps requests under one of ARM's limits: so many at once, refilled at a steady rate.
+    """A token bucket that keeps requests under one of ARM's limits.
 
     Source: learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling.
     """
@@ -125,7 +125,7 @@ class Bucket:
         self._lock = threading.Lock()
 
     def take(self) -> float:
-        """Take one; the seconds to wait before it may be used."""
+        """Take one token; return the seconds to wait before using it."""
         with self._lock:
             now = time.monotonic()
             self._left = min(self._size, self._left + (now - self._seen) * self._rate) - 1
@@ -137,12 +137,12 @@ class Transport:
     """Sends requests to ARM and to the data planes of one cloud.
 
     Args:
-        endpoints: the cloud's addresses, with proxy and CA file where it has its own.
-        sign_in: makes a credential; again where Azure refuses a token, since the SDK's credentials keep theirs.
-        subscription_id: the subscription that the management client works in.
-        control: asked between tries and woken up by a stop.
-        logger: gets one line per request, at debug.
-        budget: seconds that one request is tried again without progress (`advanced.operation_timeout`).
+        endpoints: the cloud's endpoints, with its own proxy and CA bundle if any.
+        sign_in: creates a credential; called again if Azure rejects a token, since the SDK's credentials cache theirs.
+        subscription_id: the subscription of the management client.
+        control: checked between tries and woken up by a stop.
+        logger: logs one line per request, at debug level.
+        budget: seconds to retry one request without progress (`advanced.operation_timeout`).
     """
 
     def __init__(
@@ -159,14 +159,14 @@ class Transport:
         self.versions = Versions()
         self._credential = SharedCredential(sign_in)
         self._buckets = {"GET": Bucket(250, 25), "DELETE": Bucket(200, 10), "write": Bucket(200, 10)}
-        self._buckets["tenant"] = Bucket(200, 10)  # what is about no subscription has a limit of its own
+        self._buckets["tenant"] = Bucket(200, 10)  # requests outside a subscription have a separate limit
         self._opening = threading.Lock()
         self.control = control
         self.logger = logger
         self.budget = budget
         self.correlation_id = str(uuid.uuid4())
-        self._ahead = 0.0  # seconds that Azure's clock is ahead of ours
-        # Both log request bodies' neighbours: urllib3 writes whole URLs with signatures at DEBUG.
+        self._ahead = 0.0  # seconds by which Azure's clock is ahead of ours
+        # Both log too much: at DEBUG, urllib3 writes full URLs with signatures.
         for noisy in ("azure", "urllib3", "msal"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         self._arm = ResourceManagementClient(
@@ -180,10 +180,10 @@ class Transport:
         self._others: dict[str | None, PipelineClient[Any, Any]] = {}
 
     def arm(self, method: str, path: str, **request: Any) -> Reply:
-        """Send to Azure Resource Manager; `path` may be a whole address of it. See `_Call` for the arguments.
+        """Send to Azure Resource Manager; `path` may be a full URL of it. See `_Call` for the arguments.
 
         Raises:
-            AzureError: it is an address of something else, where our token does not go.
+            AzureError: it is the URL of something else, to which no token is sent.
         """
         path = hosts.path_of(path, self.endpoints)
         kind = method if method in self._buckets else "write" if path.startswith("/subscriptions/") else "tenant"
@@ -195,9 +195,9 @@ class Transport:
         return reply
 
     def other(self, method: str, url: str, *, scope: str | None, **request: Any) -> Reply:
-        """Send to a data plane with a token for `scope`, or without any where it is None.
+        """Send to a data plane with a token for `scope`, or without one if it is None.
 
-        Whoever calls this makes the address of names that the configuration gives, or checks it (`arm/hosts.py`).
+        The caller builds the URL from configured names, or checks it (`arm/hosts.py`).
         """
         with self._opening:
             client = self._others.get(scope)
@@ -209,12 +209,12 @@ class Transport:
         return self._send(client.send_request, method, url, **request)
 
     def lines(self, url: str, *, params: Mapping[str, str], headers: dict[str, str]) -> Iterator[str]:
-        """The lines of a stream as they come, without their ends; invalid UTF-8 is replaced.
+        """Yield the lines of a stream as they arrive, without line breaks; invalid UTF-8 is replaced.
 
-        A stream that is silent for the read timeout ends like any other.
+        A stream that is silent for the read timeout ends normally.
 
         Raises:
-            AzureError: the stream is refused, or cannot be reached.
+            AzureError: the stream is refused or unreachable.
         """
         what = f"GET {_shown(url)}"
         client: PipelineClient[Any, Any] = PipelineClient(
@@ -234,14 +234,14 @@ class Transport:
             client.close()
 
     def now(self) -> float:
-        """Azure's time, as far as its answers have told, as a Unix time; a machine's own clock may be wrong."""
+        """Return Azure's time, estimated from its replies, as a Unix time; the local clock may be wrong."""
         return time.time() + self._ahead
 
     def token(self, scope: str) -> str:
-        """A token for `scope`.
+        """Return a token for `scope`.
 
         Raises:
-            AuthenticationError: nobody is signed in, or the sign-in is refused.
+            AuthenticationError: there is no sign-in, or it is refused.
         """
         try:
             return self._credential.get_token(scope).token
@@ -249,7 +249,7 @@ class Transport:
             raise self.no_token(error) from error
 
     def no_token(self, error: SdkError) -> AuthenticationError:
-        """The error that a sign-in stands for which failed, or could not be asked for."""
+        """Return the error for a failed or unreachable sign-in."""
         cause, words = causes.of(error), causes.innermost(error)
         if cause is None:
             hint = "Sign in with 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET."
@@ -270,11 +270,11 @@ class Transport:
         return _Tries(self, _Call(send, method, url, **request)).run()
 
     def sign_in_again(self, authorization: str) -> None:
-        """Have the next request ask for a new token; `authorization` is the header with the one that was refused."""
+        """Make the next request use a new token; `authorization` is the header with the rejected one."""
         self._credential.forget(authorization)
 
-    def tell_wait(self, address: str, failure: AzureError, attempt: int, delay: float) -> None:
-        """Tell people what is waited for; of many tries the second, third, fifth, ninth and so on are told."""
+    def report_wait(self, address: str, failure: AzureError, attempt: int, delay: float) -> None:
+        """Report what is waited for; of many tries the second, third, fifth, ninth and so on."""
         if is_busy(failure):
             self.control.tell(busy(address.rsplit("/", 1)[-1], failure))
         elif attempt & (attempt - 1) == 0:
@@ -283,13 +283,13 @@ class Transport:
             self.control.tell(f"{cause}; try {attempt + 1} {when}")
 
     def log_ids(self, reply: Reply) -> None:
-        """What Azure's support asks for, beside the ids of ours that were logged with the request."""
+        """Log the ids that Azure's support asks for; ours were logged with the request."""
         theirs = reply.headers.get("x-ms-request-id"), reply.headers.get("x-ms-correlation-request-id")
         self.logger.debug("answered %s, by Azure request %s correlation %s", reply.status, *theirs)
 
     @staticmethod
     def pause(attempt: int, asked: float | None = None) -> float:
-        """Seconds before the next try: what the service asks for, else longer and longer, with jitter."""
+        """Return the seconds to the next try: as the service asks, else exponential backoff with jitter."""
         if asked is not None and asked >= SHORTEST_PAUSE:
             return asked + random.uniform(0, 0.1)
         return min(30.0, 0.5 * 2.0 ** min(attempt - 1, 8)) * random.uniform(0.5, 1.0)
@@ -297,16 +297,16 @@ class Transport:
 
 @dataclass(frozen=True)
 class _Call:
-    """A request, and how it is to be treated.
+    """A request, and how to handle it.
 
     Attributes:
-        accept: statuses from 400 up that are an answer, such as 404.
-        expects_object: whether a good answer must be a JSON object; another one came from something in between.
-        repeatable: whether it may be sent again without a look; else only what surely was not done is.
-        conflict_timeout: seconds to wait for another operation on the resource to end; default the budget.
-        tries: at most so many tries; for calls that have a fallback. A new token does not count.
-        bucket: ARM's limit on such requests; each try takes one. ARM does not redirect; other services may.
-        parting: sent once, at once, although the run is to stop: it ends what the run began.
+        accept: statuses from 400 up that are a valid reply, such as 404.
+        expects_object: True if a successful reply must be a JSON object; another one came from an intermediary.
+        repeatable: True if it may be repeated blindly; otherwise only if it certainly was not processed.
+        conflict_timeout: seconds to wait for another operation on the resource; default: the budget.
+        tries: maximum number of tries, for calls with a fallback; not counting one with a new token
+        bucket: name of ARM's limit on such requests; each try takes one
+        parting: send once, even if the run is stopping: it cancels something the run started.
     """
 
     send: Callable[..., HttpResponse]
@@ -327,18 +327,18 @@ class _Call:
 
     @property
     def address(self) -> str:
-        """The address, for people."""
+        """The URL, for messages."""
         return _shown(self.url)
 
     def request(self) -> HttpRequest:
-        """As the SDK sends it."""
+        """Return the SDK's request."""
         return HttpRequest(
             self.method, self.url, params=self.params, json=self.json_body, content=self.content, data=self.form,
             headers=self.headers,
         )  # fmt: skip
 
     def is_answered_by(self, reply: Reply) -> bool:
-        """Tell whether a reply is what was asked for."""
+        """Return whether a reply is valid for this call."""
         if reply.status in self.accept:
             return True
         if reply.status >= (300 if self.bucket is not None else 400):
@@ -347,11 +347,11 @@ class _Call:
 
 
 class _SignInAgain(Exception):
-    """A token is not accepted any more; once, a new one is worth a try."""
+    """A token was rejected; a new one is tried once."""
 
 
 class _Tries:
-    """Sends a request, again and again while what goes wrong may pass."""
+    """Sends a request, retrying transient failures."""
 
     def __init__(self, transport: Transport, call: _Call) -> None:
         self._transport = transport
@@ -359,16 +359,16 @@ class _Tries:
         self._logger = transport.logger
         self._call = call
         self._what = f"{call.method} {call.address}"
-        self._spent = Spent()
+        self._spent = RetryTime()
         self._failed = 0
         self._signed_in_again = False
 
     def run(self) -> Reply:
-        """The reply.
+        """Return the reply.
 
         Raises:
-            AzureError: Azure refused, or went on failing until the budget ended: then with its last real error.
-            AuthenticationError: no token, or a token that is not accepted.
+            AzureError: Azure refused, or kept failing until the budget was used up: then its last real error.
+            AuthenticationError: there is no token, or it is rejected.
         """
         confidential.remember(self._call.address, self._call.json_body)
         confidential.remember(self._call.address, self._call.form)
@@ -386,7 +386,7 @@ class _Tries:
                 continue
             except ClientAuthenticationError as error:
                 raise self._transport.no_token(error) from error
-            except SdkError as error:  # no connection, or one that broke before the answer's end
+            except SdkError as error:  # no connection, or one that broke before the end of the reply
                 failure = no_answer(error, self._what)
                 again = failure.passing and (self._call.repeatable or _never_sent(error))
             self._wait(failure, again=again, seconds=time.monotonic() - began)
@@ -413,10 +413,10 @@ class _Tries:
         return reply
 
     def _wait(self, failure: AzureError, *, again: bool, seconds: float) -> None:
-        """Wait for the next try.
+        """Wait before the next try.
 
         Raises:
-            AzureError: the failure, where there is none.
+            AzureError: the failure, if there is no further try.
         """
         call = self._call
         self._failed += 1
@@ -428,36 +428,36 @@ class _Tries:
         else:
             limit = min(budget, failure.retry_seconds)
         if again and failure.retry_after and delay > limit:
-            come_back_later(failure, delay)
+            add_retry_time(failure, delay)
         if not again or call.parting or lost > limit or (call.tries is not None and self._failed >= call.tries):
             raise failure
         self._logger.info("%s; trying again in %.1f s", failure.message, delay)
-        self._transport.tell_wait(call.address, failure, self._failed, delay)
+        self._transport.report_wait(call.address, failure, self._failed, delay)
         _rewind(call.content)
         self._control.wait(delay)
 
 
-class Spent:
-    """Seconds spent on retries: for another operation, and for failures; each has its own budget."""
+class RetryTime:
+    """Seconds spent on retries, separately for conflicts with another operation and for failures."""
 
     def __init__(self) -> None:
         self._seconds = {True: 0.0, False: 0.0}
 
     def more(self, failure: AzureError, seconds: float) -> float:
-        """Count seconds lost to a failure; all that were lost to its kind."""
+        """Add seconds lost to a failure; return the total for its kind."""
         self._seconds[is_busy(failure)] += seconds
         return self._seconds[is_busy(failure)]
 
 
 def is_busy(failure: AzureError) -> bool:
-    """Tell whether another operation holds the resource, so it is waited for; two writes to a vault at once, too."""
+    """Return whether another operation blocks the resource, including concurrent writes to a vault."""
     return failure.code in BUSY_CODES or (
         failure.code == "ConflictError" and "deleted state" not in failure.message
     )
 
 
 def _may_pass(reply: Reply, failure: AzureError, repeatable: bool) -> bool:
-    """Tell whether a refused request may be sent again: it was surely not done, or doing it twice does no harm."""
+    """Return whether a failed request may be repeated: it was certainly not processed, or is idempotent."""
     return is_busy(failure) or reply.status == 429 or (repeatable and failure.passing)
 
 
@@ -467,7 +467,7 @@ def _rewind(content: object) -> None:
 
 
 def _moment(text: str) -> float | None:
-    """The Unix time of an HTTP date; None where it is none."""
+    """Return the Unix time of an HTTP date, or None."""
     try:
         return email.utils.parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
@@ -475,7 +475,7 @@ def _moment(text: str) -> float | None:
 
 
 def _lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The lines in pieces of a text; a line of over 64 KB comes in several, so that none fills the memory."""
+    """Yield the lines in chunks of text; a line of over 64 KB is split, to bound memory."""
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     rest = ""
     for chunk in chunks:
@@ -489,13 +489,13 @@ def _lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def _reply(response: HttpResponse) -> Reply:
-    # Not `text()`: it trusts the charset that the answer claims. JSON is UTF-8 (RFC 8259), here and there with a mark.
+    # Not `text()`: it trusts the reply's charset. JSON is UTF-8 (RFC 8259), sometimes with a byte order mark.
     content = response.read()
     return Reply(response.status_code, response.headers, _parsed(content.decode("utf-8-sig", "replace")), content)
 
 
 def _parsed(text: str) -> Any:
-    """The value of JSON; else, of an error page or of text that only begins like JSON, the text."""
+    """Return the parsed JSON; otherwise (an error page, or text that only resembles JSON) the text."""
     if text[:1] not in ("{", "[", '"'):
         return text
     try:
@@ -524,15 +524,15 @@ def refusal(reply: Reply, what: str) -> AzureError:
 
 
 def busy(name: str, error: AzureError) -> str:
-    """For people: what is waited for where another operation holds a resource."""
-    return f"{name}: another operation is in progress ({error.code}); it is waited for"
+    """Return the message shown while another operation blocks a resource."""
+    return f"{name}: another operation is in progress ({error.code}); waiting for it"
 
 
 def error_parts(body: Any) -> tuple[str, str]:
-    """Code and message of an error body: the innermost code that says something, every message once.
+    """Return code and message of an error body: the innermost meaningful code, every message once.
 
-    Services answer `{"error": {…}}`, `{"code", "message"}`, `{"Code", "Message"}` or text; some put the JSON of what
-    another one answered in their message.
+    Services return `{"error": {…}}`, `{"code", "message"}`, `{"Code", "Message"}` or text; some embed another service's
+    JSON in their message.
     """
     if isinstance(body, str):
         return "", " ".join(MASK.text(body).split())[:LONGEST_PAGE]  # masked first: half a secret is not found
@@ -557,7 +557,7 @@ def error_parts(body: Any) -> tuple[str, str]:
 
 
 def no_answer(error: SdkError, what: str) -> AzureError:
-    """The error that a request without an answer stands for; `what` says what was tried."""
+    """Return the error for a request without a reply; `what` describes the request."""
     cause, host = causes.of(error), causes.host(error)
     where = f"no answer from {host}" if host else "no answer"
     if cause is None:
@@ -568,8 +568,8 @@ def no_answer(error: SdkError, what: str) -> AzureError:
     return failure
 
 
-def come_back_later(failure: AzureError, seconds: float) -> None:
-    """Say when to run again, where Azure asks for more time than a run may spend on one request."""
+def add_retry_time(failure: AzureError, seconds: float) -> None:
+    """Add when to run again, if Azure asks for more time than a run spends on one request."""
     when = time.strftime("%H:%M on %Y-%m-%d (UTC)", time.gmtime(time.time() + seconds))
     failure.message += f"; Azure asks to wait for {seconds / 60:.0f} minutes"
     failure.args = (failure.message,)
@@ -577,9 +577,9 @@ def come_back_later(failure: AzureError, seconds: float) -> None:
 
 
 def _never_sent(error: SdkError) -> bool:
-    """Tell whether a request surely did not reach anybody: there was no connection at all.
+    """Return whether a request certainly reached no server: there was no connection at all.
 
-    The SDK's ServiceRequestError does not say so: behind a proxy it stands for a lost reply, too.
+    The SDK's ServiceRequestError does not imply it: behind a proxy it can also mean a lost reply.
     """
     cause: object = error.inner_exception
     for _ in range(8):
@@ -587,11 +587,11 @@ def _never_sent(error: SdkError) -> bool:
             return True
         if isinstance(cause, requests.RequestException):
             cause = cause.args[0] if cause.args else None
-        else:  # urllib3 keeps what happened in `reason`, or behind a proxy in `original_error`
+        else:  # urllib3 has the cause in `reason`, or behind a proxy in `original_error`
             cause = getattr(cause, "reason", None) or getattr(cause, "original_error", None)
     return False
 
 
 def _shown(url: str) -> str:
-    """The address without its query, which may carry a signature."""
+    """Return the URL without its query, which may contain a signature."""
     return url.split("?", 1)[0]

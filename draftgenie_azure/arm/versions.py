@@ -1,6 +1,6 @@
-"""API versions of a cloud that serves a type only in an older one than is pinned.
+"""Fallback API versions for clouds that do not support the pinned ones yet.
 
-A pin is one of `ids.API_VERSIONS`. Types of one namespace with one pin go together. The versions to fall back on are
+A pin is one of `ids.API_VERSIONS`. Types of one namespace with one pin are switched together. Fallback versions are
 those that released clients send for these types, newest first, with bodies like ours:
 
 - Microsoft.App: the Azure CLI 2.91 (2025-07-01), terraform-provider-azurerm 4 (2025-01-01).
@@ -9,7 +9,7 @@ those that released clients send for these types, newest first, with bodies like
 - Microsoft.OperationalInsights: azure-mgmt-loganalytics 14.0 (2025-07-01), the Azure CLI 2.91 (2025-02-01), azurerm 4
   (2022-10-01).
 
-Where no list stands, older versions know no body like ours: the builds' `credentials.sourceRegistry.identity`, the
+Without a list, older versions do not support our bodies: the builds' `credentials.sourceRegistry.identity`, the
 network access of Managed Redis, the log categories of diagnostic settings.
 """
 
@@ -34,37 +34,37 @@ FALLBACKS: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 
 class Versions:
-    """The versions that a run sends instead of the pinned ones."""
+    """The versions that a run uses instead of the pinned ones."""
 
     def __init__(self) -> None:
         self._chosen: dict[tuple[str, str], str] = {}
 
     def choose(self, namespace: str, pinned: str, version: str) -> None:
-        """Send another version than is pinned from now on, or the pinned one again."""
+        """Use another version than the pinned one from now on, or the pinned one again."""
         self._chosen[namespace.lower(), pinned] = version
 
     def remember(self, recorded: object) -> None:
-        """Take over what an earlier run chose, as far as it is one of those that are proved."""
+        """Restore the choice of an earlier run, as far as it is a known version."""
         for text, version in recorded.items() if isinstance(recorded, dict) else ():
             namespace, _, pinned = str(text).partition("@")
             if version in FALLBACKS.get((namespace, pinned), ()):
                 self.choose(namespace, pinned, str(version))
 
     def sent(self, path: str, pinned: str) -> str:
-        """The version to send to a path for the pinned one."""
+        """Return the version to use for a path in place of the pinned one."""
         lowered = f"{path.split('?', 1)[0].lower()}/"
         _, found, rest = lowered.rpartition("/providers/")
         return self._chosen.get((rest.split("/", 1)[0], pinned), pinned) if found else pinned
 
     def params(self, path: str, params: Mapping[str, str] | None) -> Mapping[str, str] | None:
-        """The parameters of a request, with the version to send."""
+        """Return the parameters of a request with the version to use."""
         if params is None or "api-version" not in params or not self._chosen:
             return params
         return {**params, "api-version": self.sent(path, params["api-version"])}
 
 
 def served(provider: Mapping[str, Any], type_: str) -> Mapping[str, Any] | None:
-    """What a provider says of a type, or of the one that it is inside of; None where it does not say."""
+    """Return a provider's entry for a type, or for its parent type, or None."""
     kinds = {
         str(item.get("resourceType", "")).lower(): item
         for item in provider.get("resourceTypes") or ()
@@ -79,7 +79,7 @@ def served(provider: Mapping[str, Any], type_: str) -> Mapping[str, Any] | None:
 
 
 def usable(provider: Mapping[str, Any], types: Sequence[str], pinned: str) -> str | None:
-    """The newest version known here in which all these types are served; None where there is none."""
+    """Return the newest known version that supports all these types, or None."""
     namespace = types[0].split("/", 1)[0]
     offers = [offered(provider, type_) for type_ in types]
     known = (pinned, *FALLBACKS.get((namespace, pinned), ()))
@@ -87,13 +87,13 @@ def usable(provider: Mapping[str, Any], types: Sequence[str], pinned: str) -> st
 
 
 def offered(provider: Mapping[str, Any], type_: str) -> list[str]:
-    """The versions in which a type is served, newest first; empty where the provider does not say."""
+    """Return the versions that support a type, newest first; empty if the provider does not list them."""
     versions = (served(provider, type_) or {}).get("apiVersions")
     return sorted(map(str, versions), reverse=True) if isinstance(versions, list) else []
 
 
 def groups(types: Iterable[str]) -> dict[tuple[str, str], list[str]]:
-    """The types by namespace and pinned version."""
+    """Return the types by namespace and pinned version."""
     found: dict[tuple[str, str], list[str]] = {}
     for type_ in types:
         found.setdefault((type_.split("/", 1)[0], ids.API_VERSIONS[type_]), []).append(type_)

@@ -1,8 +1,8 @@
-"""Match many patterns at once, in time linear in their length times that of a path, whatever the patterns are.
+"""Match many patterns at once, in time proportional to their length times that of the path.
 
-Python's regular expressions try one way after another, which takes exponential time for `*a*a*a*b`; Docker's, those of
-Go, do not. All positions that the patterns may be at are followed side by side, and what follows from such a set and
-one character is computed once, as re2 does.
+Python's regular expressions backtrack, which takes exponential time for `*a*a*a*b`; Go's, which Docker uses, do not.
+All possible positions in the patterns are tracked at once, and the transition of such a set on a character is
+cached, as in re2.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     #   one: a character   many: any number of them   at: an assertion   directories: nothing, or all up to a slash
     Unit = tuple[str, str]
 
-_MOST_STATES = 2000  # remembered at a time
+_MOST_STATES = 2000  # cached at a time
 _ANY = "."  # no line end, as in Go and Python alike
 
 
 class _State:
-    """A set of positions, and what kind of character came before."""
+    """A set of positions and the kind of the preceding character."""
 
     __slots__ = ("accepts", "before", "following", "positions")
 
@@ -34,13 +34,13 @@ class _State:
 
 
 class Automaton:
-    """Patterns as lists of units.
+    """An automaton over patterns given as lists of units.
 
     Args:
-        patterns: the units of each.
+        patterns: the units of each pattern.
 
     Raises:
-        re.error: the expression of a unit is malformed.
+        re.error: the expression of a unit is invalid.
     """
 
     def __init__(self, patterns: Iterable[Sequence[Unit]]) -> None:
@@ -56,7 +56,7 @@ class Automaton:
         self._start = start
 
     def matches(self, path: str) -> bool:
-        """Tell whether a pattern matches a whole path."""
+        """Return whether a pattern matches a whole path."""
         state = self._state(self._start, "")
         for character in path:
             following = state.following.get(character)
@@ -64,7 +64,7 @@ class Automaton:
         return self._accepts(state)
 
     def matches_above(self, path: str) -> bool:
-        """Tell whether a pattern matches a path or a directory above it."""
+        """Return whether a pattern matches a path or a directory above it."""
         state = self._state(self._start, "")
         for character in path:
             if character == "/" and self._accepts(state):
@@ -74,7 +74,7 @@ class Automaton:
         return self._accepts(state)
 
     def _add(self, kind: str, expression: str) -> None:
-        if kind == "directories":  # a place where it may end at once, and one which it leaves by a slash only
+        if kind == "directories":  # one position that may end at once, one that is left only by a slash
             self._kinds += ["enter", "inside"]
             self._tests += [_test(_ANY)] * 2
         else:
@@ -91,7 +91,7 @@ class Automaton:
         return state
 
     def _step(self, state: _State, character: str) -> _State:
-        """The state after one more character."""
+        """Return the state after one more character."""
         positions = 0
         for index in self._reached(state, character):
             kind = self._kinds[index]
@@ -112,7 +112,7 @@ class Automaton:
         return state.accepts
 
     def _reached(self, state: _State, after: str) -> list[int]:
-        """The positions of a state and those that are reached from them without a character."""
+        """Return the positions of a state and those reachable without consuming a character."""
         todo = state.positions
         seen = 0
         reached = []
@@ -144,6 +144,6 @@ def _is_word(character: str) -> bool:
 
 
 def _holds(test: Callable[[str], object], before: str, after: str) -> bool:
-    """Tell whether an assertion holds between two characters; nothing is before the first and after the last one."""
+    """Return whether an assertion holds between two characters, which are empty at the ends of the path."""
     text = before + after
     return any(match.start() == len(before) for match in test.__self__.finditer(text))  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
-"""What in a Dockerfile only BuildKit can build, and Docker's builder of before it cannot.
+"""Find what in a Dockerfile requires BuildKit, because the classic builder cannot build it.
 
-Sources: github.com/moby/moby, `builder/dockerfile/dispatchers.go` (what the classic builder refuses), and the reference
+Sources: github.com/moby/moby, `builder/dockerfile/dispatchers.go` (what the classic builder rejects), and the reference
 of the Dockerfile format, docs.docker.com/reference/dockerfile (which options and variables came with BuildKit).
 """
 
@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-# Options that the classic builder knows; of all others it says that they require BuildKit, or that they are unknown.
+# Options that the classic builder accepts; it rejects all others as unknown or as requiring BuildKit.
 _CLASSIC_OPTIONS = {
     "ADD": frozenset({"chown"}),
     "COPY": frozenset({"chown", "from"}),
@@ -31,11 +31,11 @@ _CLASSIC_OPTIONS = {
     "HEALTHCHECK": frozenset({"interval", "retries", "start-period", "timeout"}),
     "RUN": frozenset(),
 }
-# Those that it can read, and refuses where it comes to build; the others end it at once, wherever they stand.
+# Options that it parses and rejects only when it builds the stage; others fail at once, wherever they are.
 _READ_OPTIONS = {"ADD": ("chmod",), "COPY": ("chmod",), "RUN": ("mount", "network", "security")}
-# Variables that BuildKit alone sets by itself.
+# Variables that only BuildKit predefines.
 _AUTOMATIC = frozenset(side + part for side in ("BUILD", "TARGET") for part in ("PLATFORM", "OS", "ARCH", "VARIANT"))
-# Instructions in which the builder, not a shell, puts in the values of variables.
+# Instructions in which the builder, not a shell, expands variables.
 _EXPANDED = frozenset(
     {"ADD", "ARG", "COPY", "ENV", "EXPOSE", "FROM", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
 )
@@ -45,11 +45,11 @@ _GIT = re.compile(r"git@|(?:https?|ssh|git)://\S+\.git(?:#\S*)?$|git://")
 
 
 class Need:
-    """Something that needs BuildKit.
+    """A construct that needs BuildKit.
 
     Attributes:
-        line: where it stands, from 1.
-        what: in the words of a Dockerfile, such as `RUN --mount`.
+        line: its line, counted from 1.
+        what: the construct as written, such as `RUN --mount`.
     """
 
     __slots__ = ("line", "what")
@@ -63,15 +63,15 @@ class Need:
 
 
 def needs(text: str, *, target: str | None = None, arguments: Collection[str] = ()) -> list[Need]:
-    """Everything in a Dockerfile for which BuildKit is needed, in the order of its lines.
+    """Return everything in a Dockerfile that needs BuildKit, in the order of its lines.
 
-    What stands behind the wanted stage is not built by either builder; only what the classic builder cannot even read
-    counts there. `# syntax=` with Docker's own syntax never counts: the classic builder takes it for a comment.
+    Neither builder builds what follows the target stage; there, only what the classic builder cannot parse counts.
+    `# syntax=` with Docker's own syntax never counts: the classic builder takes it for a comment.
 
     Args:
         text: the Dockerfile.
-        target: the stage that is wanted; the last by default.
-        arguments: names of the build arguments that are given.
+        target: the target stage; the last by default.
+        arguments: names of the build arguments that are passed.
     """
     syntax, line = directives(text).get("syntax", ("", 0))
     if syntax and not OFFICIAL_SYNTAX.match(syntax):
@@ -83,12 +83,12 @@ def needs(text: str, *, target: str | None = None, arguments: Collection[str] = 
             is_built = not stages.past(instruction)
             found += (Need(instruction.line, what) for what, reads in _of(instruction, stages) if is_built or not reads)
     except Undecidable:
-        pass  # a fault of the Dockerfile, of which either builder says more than could be said here
+        pass  # an invalid Dockerfile: either builder reports it better than we could
     return found
 
 
 class _Stages:
-    """Where in a Dockerfile its reader is, and which variables have a value of their own there."""
+    """The current stage while reading a Dockerfile, and the variables declared in it."""
 
     def __init__(self, target: str | None, arguments: Collection[str]) -> None:
         self._target = (target or "").lower()
@@ -100,7 +100,7 @@ class _Stages:
         self._local: set[str] = set()
 
     def past(self, instruction: Instruction) -> bool:
-        """Take notice of an instruction; whether it is in a stage behind the wanted one."""
+        """Track an instruction; return whether it is in a stage after the target."""
         if instruction.word != "FROM" or self._behind:
             return self._behind
         if self._in_target:
@@ -115,20 +115,20 @@ class _Stages:
 
     @property
     def in_stage(self) -> bool:
-        """Tell whether the first stage has begun."""
+        """Return whether the first stage has begun."""
         return self._count > 0
 
     def declare(self, name: str) -> None:
-        """A variable gets a value: before the first stage for the lines of FROM, else in its stage."""
+        """Declare a variable: before the first stage for the FROM lines, else in its stage."""
         (self._local if self.in_stage else self._global).add(name)
 
     def is_missing(self, name: str) -> bool:
-        """Tell whether a variable has a value only with BuildKit."""
+        """Return whether a variable has a value only with BuildKit."""
         return name in _AUTOMATIC and name not in self._global | self._local
 
 
 def _of(instruction: Instruction, stages: _Stages) -> Iterator[tuple[str, bool]]:
-    """What in an instruction needs BuildKit, and whether the classic builder can at least read it."""
+    """Yield what in an instruction needs BuildKit, and whether the classic builder can at least parse it."""
     word, rest = instruction.word, instruction.rest
     while word == "ONBUILD":
         word, rest = cut(rest)

@@ -1,9 +1,9 @@
-"""What a Dockerfile ships, listed and hashed.
+"""The build context of a Dockerfile: listed and hashed.
 
-The context is what the Dockerfile's `COPY`, `ADD` and bind mounts can reach (`dockerfile.py`) of what the ignore file
-leaves (`dockerignore.py`), always with the Dockerfile and the ignore file themselves. Links are shipped as links and
-never followed; named pipes, sockets and devices are not shipped and never opened. An empty directory is
-`file:<path>/`, with the hash of nothing.
+A context is what the Dockerfile's `COPY`, `ADD` and bind mounts can reach (`dockerfile.py`) minus what the ignore file
+excludes (`dockerignore.py`), always with the Dockerfile and the ignore file themselves. Links are shipped as links and
+never followed; named pipes, sockets and devices are neither shipped nor opened. An empty directory is
+`file:<path>/` with the hash of the empty string.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """What one Dockerfile ships.
+    """The build context of one Dockerfile.
 
-    Nothing is read before it is asked for, and each thing once; `unread` is one that read nothing yet.
+    Everything is read lazily and once; `unread` returns a fresh context.
 
     Args:
-        root: the folder that the Dockerfile's paths count from.
-        dockerfile: absolute, or relative to `root`; it may lie outside of it.
-        target: the stage that is wanted; the last by default.
+        root: the directory that the Dockerfile's paths are relative to.
+        dockerfile: absolute, or relative to `root`; it may be outside of it.
+        target: the target stage; the last by default.
         exclude: absolute paths that are not shipped: the deployment's own files.
         every_stage: see `dockerfile.reachable`.
         tree: shared with other contexts of the same root; `Tree.context` passes it.
@@ -60,19 +60,19 @@ class Context:
 
     @property
     def dockerfile_in_pack(self) -> str:
-        """The Dockerfile's path in the pack: where it lies, or a name of its own if that is not below the root.
+        """The Dockerfile's path in the archive: its own, or a generated name if it is not below the root.
 
         Raises:
-            BuildError: it is to be packed under another name and cannot be read.
+            BuildError: it must be packed under another name and cannot be read.
         """
         inside = relative(self.dockerfile, self.root)
-        if self._lies_inside(inside):
+        if self._is_inside_tree(inside):
             return inside
         return ".dockerfile-" + hashlib.sha256(self._dockerfile_bytes()).hexdigest()[:16]
 
     @property
     def dockerfile_text(self) -> str:
-        """The Dockerfile's text.
+        """Return the Dockerfile's text.
 
         Raises:
             BuildError: it cannot be read.
@@ -81,7 +81,7 @@ class Context:
 
     @property
     def reach(self) -> dockerfiles.Reach:
-        """What the Dockerfile reaches; `everything` also where a source goes through a link.
+        """Return what the Dockerfile reaches; `everything` also if a source goes through a link.
 
         Raises:
             BuildError: the Dockerfile cannot be read.
@@ -93,7 +93,7 @@ class Context:
         return self._reach
 
     def files(self) -> list[Entry]:
-        """All that is shipped, sorted bytewise by path; the Dockerfile and ignore file only if they are shipped, too.
+        """Return all entries shipped, sorted bytewise by path; the Dockerfile and ignore file only if also copied.
 
         Returns:
             Entries, with the executable bit read.
@@ -111,10 +111,10 @@ class Context:
         return entries
 
     def dependencies(self) -> dict[str, str]:
-        """What the image depends on: `file:`, `mode:` and `link:` names with SHA-256 in lower-case hex.
+        """Return the image's dependencies: `file:`, `mode:` and `link:` names with SHA-256 in lower-case hex.
 
         Raises:
-            BuildError: a file cannot be read, or does not stop changing.
+            BuildError: a file cannot be read, or keeps changing.
         """
         if self._dependencies is not None:
             return dict(self._dependencies)
@@ -133,24 +133,24 @@ class Context:
         return dict(result)
 
     def unread(self) -> Context:
-        """The same context, with nothing of it read yet."""
+        """Return the same context with nothing read yet."""
         return Context(
             self.root, self.dockerfile, target=self.target, exclude=self.exclude, every_stage=self.every_stage
         )
 
     @property
     def ignore_file(self) -> str:
-        """The ignore file, relative to the root; the one that would be read where there is none."""
+        """The ignore file, relative to the root; the default one if there is none."""
         path, _ = self._ignore_file()
         return relative(path, self.root) if path else ".dockerignore"
 
     @property
     def ignore_lines(self) -> tuple[str, ...]:
-        """The patterns of the ignore file."""
+        """Return the patterns of the ignore file."""
         return self._ignore_file()[1]
 
-    def _lies_inside(self, inside: str) -> bool:
-        """Tell whether a file is at this place of the tree itself: below the root, and not by way of a link."""
+    def _is_inside_tree(self, inside: str) -> bool:
+        """Return whether a file is inside the tree itself: below the root, and not through a link."""
         if inside.startswith("../") or os.path.isabs(inside):
             return False
         path = self.root
@@ -167,12 +167,12 @@ class Context:
         if data is None:
             raise BuildError(
                 f"there is no Dockerfile {name} in {self.root}",
-                hint="Look at `dockerfile` of the service, and at `docker.build_context`.",
+                hint="Check `dockerfile` of the service and `docker.build_context`.",
             )
         return data
 
     def _refuse_way_out(self, path: str, name: str) -> None:
-        """What lies in the tree by its name must not be a file of elsewhere, which would be uploaded."""
+        """Reject a path inside the tree that leads to a file outside, which would be uploaded."""
         if not name.startswith("../") and leads_out(path, self.root):
             raise BuildError(
                 f"{escape(name)} is a symbolic link that leads out of {self.root}",
@@ -180,7 +180,7 @@ class Context:
             )
 
     def _ignore_file(self) -> tuple[str, tuple[str, ...]]:
-        """The ignore file's absolute path, empty where there is none, and its patterns."""
+        """Return the ignore file's absolute path (empty if there is none) and its patterns."""
         if self._ignore is None:
             self._ignore = ("", ())
             for path in (self.dockerfile + ".dockerignore", os.path.join(self.root, ".dockerignore")):
@@ -192,13 +192,13 @@ class Context:
         return self._ignore
 
     def extras(self) -> list[tuple[str, str, bytes]]:
-        """Dockerfile and ignore file: name for the hash, path in the pack, content."""
+        """Return Dockerfile and ignore file as (name for the hash, path in the archive, content)."""
         in_pack = self.dockerfile_in_pack
         extras = [(relative(self.dockerfile, self.root), in_pack, self._dockerfile_bytes())]
         path, _ = self._ignore_file()
         if path:
             inside = relative(path, self.root)
-            if path != os.path.join(self.root, ".dockerignore") and not self._lies_inside(inside):
+            if path != os.path.join(self.root, ".dockerignore") and not self._is_inside_tree(inside):
                 extras.append((inside, in_pack + ".dockerignore", self.tree.text(path, inside) or b""))
             else:
                 extras.append((inside, inside, self.tree.text(path, inside) or b""))
@@ -209,7 +209,7 @@ class Context:
             reach = self.reach
             found: list[Entry] = []
             if not self._walk(found, reach, self._ignore_file()[1]):
-                # A source goes through a link. BuildKit follows it within the context; we take all instead.
+                # A source goes through a link. BuildKit follows it within the context; we ship everything instead.
                 self._reach = dockerfiles.Reach(None, why="a source goes through a symbolic link")
                 found = []
                 self._walk(found, self._reach, self._ignore_file()[1])
@@ -218,10 +218,10 @@ class Context:
         return self._listed
 
     def _walk(self, found: list[Entry], reach: dockerfiles.Reach, lines: tuple[str, ...]) -> bool:
-        """Collect what is shipped; False where a source goes through a link."""
+        """Collect what is shipped; return False if a source goes through a link."""
         excluded = places(self.exclude, self.root)
         directories = [""]
-        bare = []  # directories that are shipped for themselves: neither ignored nor reached only in parts
+        bare = []  # directories shipped as such: neither ignored nor reached only in part
         while directories:
             for path, kind, ignored in self.tree.kept(directories.pop(), lines):
                 if path in excluded:
@@ -238,7 +238,7 @@ class Context:
         occupied: set[str] = set()
         for entry in found:
             _occupy(entry.path, occupied)
-        for path in reversed(bare):  # a directory was found before those below it
+        for path in reversed(bare):  # parents were found before their children
             if path not in occupied:
                 found.append(Entry(path, "directory"))
                 _occupy(path, occupied)
@@ -246,7 +246,7 @@ class Context:
 
 
 class Tree(Listing):
-    """A folder with the contexts that are taken from it."""
+    """A directory and the build contexts taken from it."""
 
     def __init__(self, root: str) -> None:
         super().__init__(root)
@@ -255,7 +255,7 @@ class Tree(Listing):
     def context(
         self, dockerfile: str, *, target: str | None = None, exclude: Sequence[str] = (), every_stage: bool = False
     ) -> Context:
-        """A `Context` of this tree; the arguments are those of `Context`."""
+        """Return a `Context` of this tree; the arguments are those of `Context`."""
         key = (dockerfile, target, tuple(exclude), every_stage)
         if key not in self._contexts:
             self._contexts[key] = Context(

@@ -1,7 +1,7 @@
-"""Which paths of its build context a Dockerfile can reach.
+"""Determine which paths of its build context a Dockerfile can reach.
 
-Reads as much of the instructions (`instructions.py`) as that question needs. What cannot be decided for certain makes
-the answer "everything": then more is hashed and shipped than needed, and nothing is missed.
+Reads only as much of the instructions (`instructions.py`) as that question needs. What cannot be decided makes
+the result "everything": more is hashed and shipped than needed, and nothing is missed.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.build_context.automaton import Unit
 
-_SHELL = frozenset("$\"'`\\")  # what only a shell's eye can read
+_SHELL = frozenset("$\"'`\\")  # characters that only a shell can interpret
 
 
 class Reach:
-    """What a Dockerfile reaches: everything, or what its sources match.
+    """What a Dockerfile reaches: everything, or the paths that its sources match.
 
     Args:
         sources: patterns of paths relative to the context, without leading slash; wildcards as in Go's
-            `filepath.Match`. None stands for everything.
-        trees: patterns as in an ignore file (`COPY --parents`), which know `**`.
-        why: what made it everything, in words; empty where it is not.
+            `filepath.Match`. None means everything.
+        trees: patterns as in an ignore file (`COPY --parents`), which support `**`.
+        why: the reason for everything; empty otherwise.
     """
 
     def __init__(self, sources: Sequence[str] | None, trees: Sequence[str] = (), *, why: str = "") -> None:
@@ -47,7 +47,7 @@ class Reach:
         self._trees = [(Matcher([tree]), literal_start(tree)) for tree in sorted(set(trees))]
 
     def covers(self, path: str) -> bool:
-        """Tell whether `path`, or a directory above it, is what a source matches."""
+        """Return whether a source matches `path` or a directory above it."""
         if self.everything:
             return True
         for source in self._paths:
@@ -58,13 +58,13 @@ class Reach:
         return any(matcher.ignored(path) for matcher, _ in self._trees)
 
     def enters(self, directory: str) -> bool:
-        """Tell whether anything below `directory` may be covered, so that it must be read."""
+        """Return whether anything below `directory` may be covered, so that it must be read."""
         return self.passes(directory) or self.covers(directory)
 
     def passes(self, path: str) -> bool:
-        """Tell whether a source names, or may name, `path` itself or something below it by way of it.
+        """Return whether a source may name `path` itself or something below it through it.
 
-        A symbolic link there is followed by `COPY`; one that only lies in a copied directory is not.
+        `COPY` follows a symbolic link there, but not one inside a copied directory.
         """
         if self.everything:
             return False
@@ -85,8 +85,8 @@ class _Stage:
     """One build stage: its name, the stages it builds on, and what its instructions reach.
 
     Attributes:
-        named: line and path of each source that is no pattern.
-        line: of the instruction that is being read; 0 where it runs in another build.
+        named: line and path of each source that is not a pattern.
+        line: line of the current instruction; 0 if it runs in another build.
     """
 
     __slots__ = ("line", "name", "named", "needs", "sources", "trees", "undecided")
@@ -102,9 +102,9 @@ class _Stage:
 
 
 def named_sources(text: str, *, target: str | None = None, every_stage: bool = False) -> list[tuple[int, str]]:
-    """Line and path of what `COPY`, `ADD` and bind mounts name in so many words; the build fails without it.
+    """Return line and path of what `COPY`, `ADD` and bind mounts name literally; without it the build fails.
 
-    The arguments are those of `reachable`. What cannot be read for certain is left out.
+    The arguments are those of `reachable`. What cannot be parsed with certainty is left out.
     """
     try:
         stages = _read(text)
@@ -116,16 +116,16 @@ def named_sources(text: str, *, target: str | None = None, every_stage: bool = F
 
 
 def reachable(text: str, *, target: str | None = None, every_stage: bool = False) -> Reach:
-    """What the `COPY`, `ADD` and bind mounts of a Dockerfile can take out of its context.
+    """Return what the `COPY`, `ADD` and bind mounts of a Dockerfile can take from its context.
 
     Args:
         text: the Dockerfile.
-        target: the stage that is wanted; the last by default.
-        every_stage: whether all stages before the wanted one count, as they do for Docker's builder of before BuildKit
-            (the one behind Azure Container Registry's quick builds), which builds them all.
+        target: the target stage; the last by default.
+        every_stage: count all stages before the target, since the classic builder (used by Azure Container
+            Registry's quick builds) builds them all.
 
     Returns:
-        The paths, or everything where they cannot be decided.
+        The paths, or everything if they cannot be determined.
     """
     try:
         stages = _read(text)
@@ -162,7 +162,7 @@ def _stage_index(stages: Sequence[_Stage], name: str) -> int | None:
 
 
 def _needed(stages: list[_Stage], wanted: int) -> list[_Stage]:
-    """The wanted stage and those that it builds on; all up to it where a variable hides one."""
+    """Return the target stage and those it builds on; all up to it if a variable hides one."""
     found: set[int] = set()
     todo = [wanted]
     while todo:
@@ -174,7 +174,7 @@ def _needed(stages: list[_Stage], wanted: int) -> list[_Stage]:
             if not _SHELL.isdisjoint(name):
                 return stages[: wanted + 1]
             earlier = _stage_index(stages[:index], name)
-            if earlier is not None:  # else an image
+            if earlier is not None:  # otherwise an image
                 todo.append(earlier)
     return [stages[index] for index in sorted(found)]
 
@@ -201,7 +201,7 @@ def _from(rest: str) -> _Stage:
         return stage
     image = words[0]
     plain = re.sub(r"\$\{[^}]*\}|\$\w+", "", image)
-    if not any(mark in plain for mark in ":/@"):  # else an image, whatever its variables are
+    if not any(mark in plain for mark in ":/@"):  # otherwise an image, whatever its variables expand to
         stage.needs.append(image)
     if "onbuild" in image.lower():
         stage.undecided = f"the base image {image} may copy by ONBUILD"
@@ -209,8 +209,8 @@ def _from(rest: str) -> _Stage:
 
 
 def _collect(stage: _Stage, word: str, rest: str, heredocs: list[str]) -> None:
-    """Add to a stage what one of its instructions reaches."""
-    if word == "ONBUILD":  # counted where it stands: it runs in the stages built on this one
+    """Add what one instruction reaches to its stage."""
+    if word == "ONBUILD":  # counted here although it runs in the stages built on this one
         word, rest = cut(rest)
         stage.line = 0
         _collect(stage, word.upper(), rest, heredocs)
@@ -262,13 +262,13 @@ def _add(stage: _Stage, source: str, *, parents: bool) -> None:
         stage.named.append((stage.line, path))
     stage.sources.append(path)
     if "**" in path or (parents and literal_start(path) != path):
-        if path.startswith("!") or path != path.strip():  # an ignore file's line would say something else
+        if path.startswith("!") or path != path.strip():  # as a line of an ignore file it would mean something else
             raise Undecidable(f"the source {source} is malformed")
         stage.trees.append(path)
 
 
 def _units(pattern: str) -> list[Unit]:
-    """What Go's `filepath.Match` makes of a well-formed pattern, character by character."""
+    """Translate a well-formed pattern as Go's `filepath.Match` reads it, character by character."""
     units: list[Unit] = []
     index = 0
     while index < len(pattern):

@@ -1,9 +1,9 @@
-"""Which paths a `.dockerignore` keeps out of a build context.
+"""Determine which paths a `.dockerignore` excludes from a build context.
 
 Follows the semantics of github.com/moby/patternmatcher (Copyright The Moby Authors, licensed under the Apache License,
 Version 2.0, http://www.apache.org/licenses/LICENSE-2.0), in its two stages: the reader of lines (`ignorefile.ReadAll`)
-and the matcher (`PatternMatcher.MatchesOrParentMatches`). The stages stay apart because it shows: through both, `/ a`
-is `a`, and `/!a` is an exception.
+and the matcher (`PatternMatcher.MatchesOrParentMatches`). They are kept separate because it matters: through both,
+`/ a` is `a`, and `/!a` is an exception.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.build_context.automaton import Unit
 
-# What Go's `unicode.IsSpace` calls space; `str.strip()` alone takes away four control characters more.
+# The characters of Go's `unicode.IsSpace`; plain `str.strip()` removes four more control characters.
 SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _SPECIAL = frozenset("*?[]\\")
-# What follows a backslash is handed to the regular expression as it is, so `\d` is a digit, as in moby. Go's `\z` is
+# A character after a backslash is passed to the regular expression as is, so `\d` is a digit, as in moby. Go's `\z` is
 # Python's `\Z`; other letters and digits are an error in Go.
 _ASSERTIONS = frozenset(("\\A", "\\b", "\\B", "\\Z"))
 _ESCAPED = {letter: "\\" + letter for letter in "abBdDfnrsStvwWA"} | {"z": "\\Z"}
 
 
 def clean(path: str) -> str:
-    """Go's `filepath.Clean`: the shortest equal path, `.` for the empty one."""
+    """Return the shortest equivalent path, `.` for the empty one, as Go's `filepath.Clean`."""
     path = posixpath.normpath(path)
-    return path[1:] if path.startswith("//") else path  # POSIX lets two leading slashes stand, Go does not
+    return path[1:] if path.startswith("//") else path  # POSIX keeps two leading slashes, Go does not
 
 
 def read_ignore_file(data: bytes) -> list[str]:
-    """The patterns of an ignore file, cleaned, in their order.
+    """Return the patterns of an ignore file, cleaned, in order.
 
     Args:
         data: the file's bytes; bytes that are not UTF-8 are kept as `os.fsdecode` keeps them in file names.
@@ -63,13 +63,13 @@ def read_ignore_file(data: bytes) -> list[str]:
 
 
 class Matcher:
-    """Tells which paths a list of patterns ignores; the last pattern that fits a path or one of its parents decides.
+    """Match paths against a list of patterns; the last one that matches a path or one of its parents decides.
 
     Args:
         lines: patterns, as `read_ignore_file` returns them.
 
     Raises:
-        BuildError: a pattern is malformed, or is `!` alone; Docker refuses it, too.
+        BuildError: a pattern is malformed, or just `!`; Docker rejects it too.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
@@ -93,7 +93,7 @@ class Matcher:
             run.compile()
 
     def ignored(self, path: str) -> bool:
-        """Tell whether `path` stays out of the context.
+        """Return whether `path` is excluded from the context.
 
         Args:
             path: relative to the context's root, with slashes.
@@ -104,30 +104,30 @@ class Matcher:
         return self.ignored_in(path, state)
 
     def can_skip_directory(self, path: str) -> bool:
-        """Tell whether a directory and all that is below it is ignored, so that it need not be read.
+        """Return whether a directory and everything below it is ignored, so that it need not be read.
 
         Args:
             path: of a directory, relative to the context's root, with slashes.
         """
-        # What ignores the directory ignores all below it; only an exception that newly matches there can undo that.
+        # A pattern that ignores a directory ignores all below it, unless an exception matches there.
         return self.ignored(path) and not any(_may_match_below(pattern, path) for pattern in self._exceptions)
 
     @property
     def top(self) -> tuple[bool, ...]:
-        """The state of the root, for `below` and `ignored_in`, which spare a walk the look at a path's parents."""
+        """Return the state of the root for `below` and `ignored_in`, so that a walk need not check parents."""
         return (False,) * len(self._runs)
 
     def below(self, directory: str, state: tuple[bool, ...]) -> tuple[bool, ...]:
-        """The state for what is in a directory: which runs of patterns match it or a parent of it.
+        """Return the state inside a directory: which runs of patterns match it or one of its parents.
 
         Args:
             directory: relative to the context's root, with slashes.
-            state: of the directory above it.
+            state: state of its parent directory.
         """
         return tuple(hit or run.matches(directory) for hit, run in zip(state, self._runs, strict=True))
 
     def ignored_in(self, path: str, state: tuple[bool, ...]) -> bool:
-        """As `ignored`, where the state of the directory that `path` is in is known."""
+        """Like `ignored`, given the state of the directory that contains `path`."""
         ignored = False
         for hit, run in zip(state, self._runs, strict=True):
             if run.exception is ignored and (hit or run.matches(path)):
@@ -136,10 +136,10 @@ class Matcher:
 
 
 class _Run:
-    """Patterns in a row that all ignore, or all except: their order among themselves means nothing.
+    """Consecutive patterns that all ignore, or all except, so that their order is irrelevant.
 
-    As in moby, a pattern without special characters is compared as a whole, `x**` as a beginning and `**x` as an end;
-    every other one means what moby's regular expression for it does.
+    As in moby, a pattern without special characters is compared as a whole, `x**` as a prefix and `**x` as a suffix;
+    any other one is translated as moby does.
     """
 
     __slots__ = ("_automaton", "_beginnings", "_ends", "_patterns", "_whole", "exception")
@@ -186,14 +186,14 @@ def _may_match_below(pattern: str, directory: str) -> bool:
         return False
     if "**" in pattern or "[" in pattern or "\\" in pattern:
         return True
-    # Neither `*` nor `?` takes a slash, so the first parts of the pattern must match those of the directory.
+    # Neither `*` nor `?` matches a slash, so the first parts of the pattern must match those of the directory.
     parts = pattern.split("/")
     depth = below.count("/")
     return len(parts) > depth and Automaton([_units("/".join(parts[:depth]))]).matches(directory)
 
 
 def parents(path: str) -> list[str]:
-    """The directories above a relative path, outermost first."""
+    """Return the directories above a relative path, outermost first."""
     result = []
     end = path.find("/")
     while end != -1:
@@ -203,7 +203,7 @@ def parents(path: str) -> list[str]:
 
 
 def literal_start(pattern: str) -> str:
-    """A pattern up to its first character that does not stand for itself."""
+    """Return the literal prefix of a pattern."""
     for index, character in enumerate(pattern):
         if character in "*?[\\":
             return pattern[:index]
@@ -211,7 +211,7 @@ def literal_start(pattern: str) -> str:
 
 
 def well_formed(pattern: str) -> bool:
-    """Tell whether Go's `filepath.Match` accepts a pattern: no open or empty bracket, half range or last backslash."""
+    """Return whether `filepath.Match` accepts a pattern: no open or empty bracket, half range or final backslash."""
     index, end = 0, len(pattern)
 
     def member() -> bool:  # one character of a range
@@ -245,10 +245,10 @@ def well_formed(pattern: str) -> bool:
 
 
 def _units(pattern: str) -> list[Unit]:
-    """moby's translation to a regular expression, brackets and what stands in them included, unit by unit."""
+    """Translate a pattern to regular expressions as moby does, brackets included, unit by unit."""
     units: list[Unit] = []
     index, end = 0, len(pattern)
-    bracket: str | None = None  # what is open, so far
+    bracket: str | None = None  # the open bracket expression so far
     while index < end:
         character = pattern[index]
         index += 1
@@ -261,7 +261,7 @@ def _units(pattern: str) -> list[Unit]:
             else:
                 units.append(("many", ".") if index == end else ("directories", ""))
         elif character in "*?":
-            # A star in brackets closes them: moby translates it all the same.
+            # moby translates a star even in brackets, which closes them.
             expression = "[^/]" if bracket is None else bracket + "\\[^/]"
             units.append(("many" if character == "*" else "one", expression))
             bracket = None

@@ -1,4 +1,4 @@
-"""Find what is wrong with a build context before anything is built, and what in it is seldom meant to be shipped."""
+"""Check a build context before anything is built: missing sources, and files that are rarely meant to be shipped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.build_context.context import Context
 
-_READ = 65_536  # bytes of a file that are looked at
+_READ = 65_536  # bytes of a file that are examined
 _MODULES, _ENVIRONMENT, _BYTE_CODE = "packages", "a virtual environment", "byte code and caches"
 _FOLDERS = {
     "node_modules": _MODULES, "bower_components": _MODULES, "venv": _ENVIRONMENT, ".venv": _ENVIRONMENT,
@@ -27,7 +27,7 @@ _FOLDERS = {
     ".gnupg": "credentials", ".terraform": "packages",
 }  # fmt: skip
 _SAMPLE = re.compile(r"(?:example|sample|template|dist|defaults?|schema)", re.IGNORECASE)
-_BY_NAME = (  # what a file of this name usually holds; its line for the ignore file
+_BY_NAME = (  # what a file of this name usually contains; its line for the ignore file
     (re.compile(r"\.env(?:rc)?(?:\..+)?|.+\.env", re.IGNORECASE), "environment variables"),
     (re.compile(r"id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?"), "a private key"),
     (re.compile(r".+\.(?:key|p12|pfx|jks|keystore|ppk|kdbx|agekey)", re.IGNORECASE), "a private key"),
@@ -37,7 +37,7 @@ _BY_NAME = (  # what a file of this name usually holds; its line for the ignore 
     (re.compile(r".+\.tfstate(?:\..+)?|.+\.tfvars(?:\.json)?"), "secrets"),
     (re.compile(r"kubeconfig(?:\..+)?|.+\.publishsettings|.+\.ovpn", re.IGNORECASE), "credentials"),
 )
-_BY_CONTENT = (  # files of this name hold a secret only where they have such a text
+_BY_CONTENT = (  # files of this name contain a secret only if such a text is in them
     (re.compile(r"\.npmrc"), re.compile(rb"_authToken|_password|_auth\s*="), "a token"),
     (re.compile(r"\.yarnrc(?:\.yml)?"), re.compile(rb"npmAuthToken|_authToken"), "a token"),
     (re.compile(r"\.pypirc"), re.compile(rb"password"), "a token"),
@@ -88,12 +88,12 @@ def _why(context: Context, source: str) -> str:
     if above & places(context.exclude, context.root):
         return f"{name} belongs to the deployment itself and is never shipped"
     if os.path.isdir(os.path.join(context.root, source)):
-        return f"nothing of {name} is shipped; look at {context.ignore_file}"
+        return f"nothing of {name} is shipped; check {context.ignore_file}"
     return f"{name} is left out by {context.ignore_file}"
 
 
 def unwanted(context: Context) -> dict[str, tuple[str, int, str]]:
-    """What is shipped and seldom meant to be: line for the ignore file -> what it is, how many files, the first one."""
+    """Return what is rarely meant to be shipped: ignore file line -> (kind, number of files, first path)."""
     excepted = {part for line in context.ignore_lines if line.startswith("!") for part in line[1:].split("/")}
     found: dict[str, tuple[str, int, str]] = {}
     for entry in context.files():
@@ -106,7 +106,7 @@ def unwanted(context: Context) -> dict[str, tuple[str, int, str]]:
 
 
 def _suspect(context: Context, path: str, kind: str) -> tuple[str, str] | None:
-    """The line for the ignore file and what it is; None for what may well be meant to be shipped."""
+    """Return the ignore file line and the kind of a suspect file, or None."""
     *folders, name = path.split("/")
     for folder in folders if kind != "directory" else (*folders, name):
         if folder in _FOLDERS:

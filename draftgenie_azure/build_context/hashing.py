@@ -1,4 +1,4 @@
-"""Hashes of what a build context ships: of files that hold still, of the dependencies on them, and of the whole."""
+"""Hash the contents of a build context: stable files, the dependencies on them, and the whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.build_context.listing import Entry
 
-BLOCK = 65536  # larger buffers are mapped and unmapped for each file, which costs more than it saves
+BLOCK = 65536  # larger buffers are mapped and unmapped per file, which costs more than it saves
 _ATTEMPTS = 5
 _EXECUTABLE = hashlib.sha256(b"x").hexdigest()
 _PLAIN = hashlib.sha256(b"-").hexdigest()
@@ -24,23 +24,23 @@ _OPEN = (
     os.O_RDONLY
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
-    | getattr(os, "O_NONBLOCK", 0)  # what became a pipe since it was listed must not make us wait
+    | getattr(os, "O_NONBLOCK", 0)  # a file that became a pipe since it was listed must not block
 )
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 def is_executable(mode: int) -> bool:
-    """Tell whether its owner may execute a file; on Windows every file is so, as Docker ships it."""
+    """Return whether the owner may execute a file; always true on Windows, as Docker ships it."""
     return os.name == "nt" or bool(mode & stat.S_IXUSR)
 
 
 def stamp_of(status: os.stat_result) -> int:
-    """What is another number after a change. Windows' ctime is the time of birth; elsewhere nobody can set it back."""
+    """Return a number that changes with the file. ctime cannot be set back, but is the creation time on Windows."""
     return status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns
 
 
 def stamp(absolute: str) -> int | None:
-    """The stamp of what lies there, or None where nothing does."""
+    """Return the stamp of a path, or None if it does not exist."""
     try:
         return stamp_of(os.stat(absolute, follow_symlinks=False))
     except OSError:
@@ -48,19 +48,19 @@ def stamp(absolute: str) -> int | None:
 
 
 def unreadable(name: str, error: OSError) -> BuildError:
-    """The error for something that cannot be read."""
+    """Return the error for an unreadable path."""
     return BuildError(f"cannot read {escape(name)}: {error.strerror or error}")
 
 
 def note_file(result: dict[str, str], path: str, digest: str, executable: bool) -> None:
-    """Write down the dependencies on a file: its content and its executable bit."""
+    """Record the dependencies on a file: its content and its executable bit."""
     name = escape(path)
     result["file:" + name] = digest
     result["mode:" + name] = _EXECUTABLE if executable else _PLAIN
 
 
 def note_other(result: dict[str, str], entry: Entry) -> None:
-    """Write down the dependency on a link or an empty directory."""
+    """Record the dependency on a link or an empty directory."""
     if entry.kind == "link":
         result["link:" + escape(entry.path)] = hashlib.sha256(as_bytes(entry.target)).hexdigest()
     else:
@@ -68,7 +68,7 @@ def note_other(result: dict[str, str], entry: Entry) -> None:
 
 
 def open_file(absolute: str, name: str, *, follow: bool = False) -> tuple[int, os.stat_result]:
-    """Open a regular file without waiting, and without following a link that took its place."""
+    """Open a regular file without blocking, and without following a link that replaced it."""
     try:
         descriptor = os.open(absolute, _OPEN if follow else _OPEN | _NOFOLLOW)
     except OSError as error:
@@ -83,12 +83,12 @@ def open_file(absolute: str, name: str, *, follow: bool = False) -> tuple[int, o
 def hash_file(
     absolute: str, name: str, *, follow: bool = False, keep: list[bytes] | None = None
 ) -> tuple[str, os.stat_result]:
-    """SHA-256 and status of a file that holds still while it is read.
+    """Return SHA-256 and status of a file that does not change while it is read.
 
     Args:
         name: for messages.
-        follow: whether a link is followed.
-        keep: filled with the content.
+        follow: follow a link.
+        keep: list that receives the content.
     """
     for _ in range(_ATTEMPTS):
         descriptor, before = open_file(absolute, name, follow=follow)
@@ -99,7 +99,7 @@ def hash_file(
             if keep is not None:
                 keep[:] = [block]
             count = len(block)
-            while block and count < size:  # the size spares every small file a last, empty read
+            while block and count < size:  # knowing the size saves a final empty read per small file
                 block = os.read(descriptor, BLOCK)
                 digest.update(block)
                 count += len(block)
@@ -114,7 +114,7 @@ def hash_file(
             return digest.hexdigest(), before
     raise BuildError(
         f"cannot read {escape(name)}: it changes while it is read",
-        hint="Wait until whatever writes it is done, or put it into .dockerignore.",
+        hint="Wait until it is no longer being written, or add it to .dockerignore.",
     )
 
 
@@ -125,14 +125,14 @@ def content_tag(
     platform: str,
     build_arguments: Mapping[str, str],
 ) -> str:
-    """The tag of an image, which is the same exactly if what it is built from is.
+    """Return the tag of an image, which is equal exactly if all inputs of the build are.
 
     Args:
         context_sha256: `PackResult.sha256`.
-        dockerfile: the Dockerfile's path in the pack.
-        target: the wanted stage, or None.
+        dockerfile: the Dockerfile's path in the archive.
+        target: the target stage, or None.
         platform: such as `linux/amd64`.
-        build_arguments: names and values; for secret ones the caller gives their hash as value.
+        build_arguments: names and values; for secret ones the caller passes a hash as the value.
 
     Returns:
         32 characters, lower-case hex.
@@ -140,6 +140,6 @@ def content_tag(
     parts = [context_sha256, dockerfile, "" if target is None else "=" + target, platform]
     for name in sorted(build_arguments):
         parts += [name, build_arguments[name]]
-    # Each part with its length, so that no two lists of parts read the same.
+    # Each part is prefixed with its length, so that different lists never encode equally.
     data = b"".join(b"%d:%s" % (len(part), part) for part in map(as_bytes, parts))
     return hashlib.sha256(data).hexdigest()[:32]

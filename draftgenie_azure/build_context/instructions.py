@@ -1,6 +1,6 @@
-"""The instructions of a Dockerfile, as BuildKit reads them.
+"""Parse the instructions of a Dockerfile as BuildKit does.
 
-docs.docker.com/reference/dockerfile, and for the fine print github.com/moby/buildkit, `frontend/dockerfile/parser`.
+Sources: docs.docker.com/reference/dockerfile, and for details github.com/moby/buildkit, `frontend/dockerfile/parser`.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|[^\s"'])+""")
 
 
 class Undecidable(Exception):
-    """The Dockerfile does not say for certain what it means."""
+    """The meaning of the Dockerfile cannot be determined."""
 
 
 class Instruction:
-    """One instruction.
+    """One instruction of a Dockerfile.
 
     Attributes:
-        line: where it begins, from 1.
-        word: its name, in capitals.
-        rest: what follows on its logical line.
-        heredocs: the words in it that begin a here-document.
+        line: line of its start, counted from 1.
+        word: its name, in upper case.
+        rest: the remainder of its logical line.
+        heredocs: the delimiters of its here-documents.
     """
 
     __slots__ = ("heredocs", "line", "rest", "word")
@@ -65,10 +65,10 @@ class Instruction:
 
 
 def read(text: str) -> Iterator[Instruction]:
-    """Every instruction, in order.
+    """Yield every instruction, in order.
 
     Raises:
-        Undecidable: from there on it cannot be told what is an instruction.
+        Undecidable: what follows cannot be parsed into instructions.
     """
     lines = text.removeprefix("\ufeff").split("\n")
     known, _ = _directives(lines)
@@ -79,13 +79,13 @@ def read(text: str) -> Iterator[Instruction]:
 
 
 def directives(text: str) -> dict[str, tuple[str, int]]:
-    """The parser directives at the top: name in lower case -> value, and the line from 1."""
+    """Return the parser directives at the top: lower-case name -> value and line, counted from 1."""
     known, places = _directives(text.removeprefix("\ufeff").split("\n"))
     return {name: (value, places[name]) for name, value in known.items()}
 
 
 def _directives(lines: list[str]) -> tuple[dict[str, str], dict[str, int]]:
-    """The parser directives at the top, and the lines that they stand on."""
+    """Return the parser directives at the top, and their lines."""
     found: dict[str, str] = {}
     places: dict[str, int] = {}
     for index, line in enumerate(lines):
@@ -100,7 +100,7 @@ def _directives(lines: list[str]) -> tuple[dict[str, str], dict[str, int]]:
 
 
 def _instructions(lines: list[str], escape: str) -> Iterator[Instruction]:
-    # An escape after another one ends no line, as in BuildKit; the builder before it saw that differently.
+    # As in BuildKit, a doubled escape does not continue a line; the classic builder differs.
     continued = re.compile(rf"(?:^|[^{re.escape(escape)}]){re.escape(escape)}[ \t]*$")
     source = enumerate(lines, start=1)
     for number, line in source:
@@ -115,7 +115,7 @@ def _instructions(lines: list[str], escape: str) -> Iterator[Instruction]:
 
 
 def _logical_line(text: str, source: Iterator[tuple[int, str]], continued: re.Pattern[str]) -> str:
-    """A line with those that continue it; empty lines and comments among them do not end it."""
+    """Return a line joined with its continuations; empty lines and comments in between do not end it."""
     parts = []
     while continued.search(text):
         parts.append(text.rstrip(" \t")[:-1])
@@ -129,7 +129,7 @@ def _logical_line(text: str, source: Iterator[tuple[int, str]], continued: re.Pa
 
 
 def _heredocs(word: str, rest: str, source: Iterator[tuple[int, str]]) -> list[str]:
-    """The words that begin here-documents, whose lines are passed over."""
+    """Return the delimiters of here-documents, after skipping their lines."""
     found = []
     if "<<" in rest and _may_have_heredoc(word, rest):
         for candidate in _WORD.findall(rest):
@@ -141,7 +141,7 @@ def _heredocs(word: str, rest: str, source: Iterator[tuple[int, str]]) -> list[s
 
 
 def cut(text: str) -> tuple[str, str]:
-    """The first word, and what follows it."""
+    """Split a text into its first word and the rest."""
     words = BLANKS.split(text.strip(), maxsplit=1)
     return words[0], words[1] if len(words) == 2 else ""
 
@@ -162,7 +162,7 @@ def _skip_heredoc(source: Iterator[tuple[int, str]], end: str, *, chomp: bool) -
 
 
 def json_words(rest: str) -> list[str] | None:
-    """The words of the JSON form, or None where it is not one."""
+    """Return the words of the JSON form, or None if it is not one."""
     if not rest.startswith("["):
         return None
     try:
@@ -173,7 +173,7 @@ def json_words(rest: str) -> list[str] | None:
 
 
 def flags(rest: str) -> tuple[list[tuple[str, str]], str]:
-    """The flags at the beginning, as names and values, and what follows them."""
+    """Split off the leading flags: (name, value) pairs, and the rest."""
     found = []
     while rest.startswith("--"):
         flag, rest = cut(rest)

@@ -1,4 +1,4 @@
-"""What lies in the folder that build contexts are taken from: listed and hashed once.
+"""List and hash the directory that build contexts are taken from, once.
 
 Links are never followed; named pipes, sockets and devices are not listed and never opened.
 """
@@ -52,18 +52,18 @@ class Entry:
 
 
 def unnamed(lines: Iterable[str]) -> frozenset[str]:
-    """Those of `UNLESS_NAMED` that no exception of an ignore file names."""
+    """Return those of `UNLESS_NAMED` that no exception in an ignore file names."""
     named = {part for line in lines if line.startswith("!") for part in line[1:].split("/")}
     return frozenset(UNLESS_NAMED) - named
 
 
 class Listing:
-    """A folder that build contexts are taken from, listed and hashed once however many contexts share it.
+    """A directory listed and hashed once, however many build contexts share it.
 
-    It remembers what it saw: make one for each run, or ask `is_current` before. Not for several threads at once.
+    Results are cached: create one per run, or check `is_current` first. Not thread-safe.
 
     Args:
-        root: the folder.
+        root: the directory.
     """
 
     def __init__(self, root: str) -> None:
@@ -76,23 +76,23 @@ class Listing:
         self._targets: dict[str, str] = {}
         self._texts: dict[str, bytes | None] = {}
         self._stamps: dict[str, int | None] = {}
-        self._settled = 0  # so many of them were looked at once more
+        self._settled = 0  # number of them that were checked again
         self._began = time.time_ns()
 
     def is_current(self) -> bool:
-        """Tell whether what it remembers is surely what is there.
+        """Return whether the cached results are certain to be current.
 
-        As git does, what changed shortly before it was seen is not trusted: a second change may have the same stamp.
+        As in git, a change shortly before it was read is not trusted: a second one may have the same stamp.
         """
         newest = max((stamp for stamp in self._stamps.values() if stamp is not None), default=0)
         self._settled = 0
         return newest < self._began - _RACY and self.changed() is None
 
     def changed(self) -> str | None:
-        """The first thing, by its name on this machine, that changed while others were listed or hashed here.
+        """Return the first path that changed while others were listed or hashed, or None.
 
-        Each file is seen at a moment of its own. Only if none of them moved since are they what was there at once: a
-        `git checkout` in the middle of hashing would else show half of one commit and half of another.
+        Each file is read at a different moment. Only if none changed since do they form one snapshot: a
+        `git checkout` during hashing would otherwise yield half of one commit and half of another.
         """
         if self._settled < len(self._stamps):
             for absolute, seen in self._stamps.items():
@@ -102,13 +102,13 @@ class Listing:
         return None
 
     def absolute(self, path: str) -> str:
-        """Where `path`, relative to the root and with slashes, is on this machine."""
+        """Return the local absolute path of `path`, which is relative to the root with slashes."""
         if UTF_8:
             return self._prefix + path  # os.path.join costs half a millisecond for 700 files
         return self._prefix + os.fsdecode(path.encode("utf-8", "surrogateescape"))
 
     def listing(self, directory: str) -> list[tuple[str, str]]:
-        """Path and kind of what a directory holds and Docker can ship.
+        """Return path and kind of the entries of a directory that Docker can ship.
 
         Args:
             directory: relative to the root, with slashes; empty for the root itself.
@@ -140,12 +140,12 @@ class Listing:
         return found
 
     def kept(self, directory: str, lines: tuple[str, ...]) -> list[tuple[str, str, bool]]:
-        """Path, kind and "ignored" of what an ignore file leaves in a directory.
+        """Return path, kind and "ignored" of the entries of a directory that an ignore file leaves.
 
-        An ignored directory is in it, marked, if something below it may be kept.
+        An ignored directory is included, marked as ignored, if something below it may be kept.
 
         Args:
-            directory: relative to the root, with slashes; empty for the root itself. Those above it come first.
+            directory: relative to the root, with slashes; empty for the root itself. Parents must be listed first.
             lines: the ignore file's patterns.
         """
         cache = self._kept.setdefault(lines, {})
@@ -168,21 +168,21 @@ class Listing:
         return found
 
     def _matcher(self, lines: tuple[str, ...]) -> tuple[Matcher, dict[str, tuple[bool, ...]]]:
-        """The matcher of an ignore file's patterns, and its state in the directories that were listed."""
+        """Return the matcher of an ignore file's patterns, and its state per listed directory."""
         if lines not in self._matchers:
-            # What an exception names is left out but for the exceptions, so they say how much of it is shipped.
+            # A directory that only exceptions name is otherwise ignored, so the exceptions decide what of it ships.
             matcher = Matcher([*(f"**/{name}" for name in UNLESS_NAMED if name not in unnamed(lines)), *lines])
             self._matchers[lines] = matcher, {"": matcher.top}
         return self._matchers[lines]
 
     def digests(self, paths: Iterable[str]) -> dict[str, tuple[str, bool]]:
-        """SHA-256 and executable bit of files; each is read once, whoever asks.
+        """Return SHA-256 and executable bit of files by path; each file is read once.
 
         Args:
             paths: relative to the root, with slashes.
 
         Raises:
-            BuildError: a file cannot be read, or does not stop changing.
+            BuildError: a file cannot be read, or keeps changing.
         """
         missing = [path for path in paths if path not in self._files]
         if len(missing) < _MANY:
@@ -213,7 +213,7 @@ class Listing:
         helper = threading.Thread(target=work, args=(paths[1::2],), daemon=True)
         try:
             helper.start()
-        except RuntimeError:  # the system allows no further thread
+        except RuntimeError:  # the system refuses another thread
             work(paths[1::2])
         work(paths[::2])
         if helper.ident is not None:
@@ -222,7 +222,7 @@ class Listing:
             raise failures[0]
 
     def target(self, path: str) -> str:
-        """The text of a link."""
+        """Return the target of a link."""
         text = self._targets.get(path)
         if text is None:
             try:
@@ -234,7 +234,7 @@ class Listing:
         return text
 
     def text(self, absolute: str, name: str) -> bytes | None:
-        """The bytes of a Dockerfile or ignore file, through links; None where there is none."""
+        """Return the bytes of a Dockerfile or ignore file, following links; None if it does not exist."""
         if absolute not in self._texts:
             parts: list[bytes] = []
             try:

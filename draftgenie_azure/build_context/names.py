@@ -1,4 +1,4 @@
-"""How paths of a build context are written, whatever machine and locale they come from.
+"""Spell paths of a build context independently of machine and locale.
 
 Names in hashes are paths with three things escaped, so that every name is one line of valid UTF-8 and no two files
 share one: a backslash is `\\\\`, and a control character or a byte that is not UTF-8 is `\\x` and two hexadecimal
@@ -14,18 +14,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Names of files are bytes, taken for UTF-8 whatever the locale says, so that every machine hashes and packs the same.
+# File names are bytes, read as UTF-8 regardless of the locale, so that every machine hashes and packs alike.
 UTF_8 = sys.getfilesystemencoding() == "utf-8"
 
 
 def escape(path: str) -> str:
-    """A path as it stands in names of dependencies; the module's docstring tells how it is written.
+    """Return a path as used in names of dependencies; see the module's docstring for the escapes.
 
     Args:
         path: UTF-8, other bytes escaped as Python does.
 
     Returns:
-        One line that can be encoded as UTF-8; another one for every other path.
+        One line of valid UTF-8, unique for each path.
     """
     if "\\" not in path and path.isprintable():
         return path
@@ -38,7 +38,7 @@ def escape(path: str) -> str:
             parts.append(f"\\x{code:02x}")
         elif 0xDC80 <= code <= 0xDCFF:
             parts.append(f"\\x{code - 0xDC00:02x}")
-        elif 0xD800 <= code <= 0xDFFF:  # Windows lets half a pair stand in a name
+        elif 0xD800 <= code <= 0xDFFF:  # Windows allows an unpaired surrogate in a name
             parts.append(f"\\u{code:04x}")
         else:
             parts.append(character)
@@ -46,17 +46,17 @@ def escape(path: str) -> str:
 
 
 def as_utf_8(name: str) -> str:
-    """A name that this system spells, as UTF-8 spells it."""
+    """Return a name in the system's encoding as UTF-8."""
     return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def as_bytes(text: str) -> bytes:
-    """The bytes of a name."""
+    """Return the bytes of a name."""
     return os.fsencode(text) if UTF_8 else text.encode("utf-8", "surrogateescape")
 
 
 def relative(absolute: str, root: str) -> str:
-    """A path relative to the root, with slashes; on Windows one on another drive is its bare name outside."""
+    """Return a path relative to the root, with slashes; on Windows a bare name for one on another drive."""
     try:
         return os.path.relpath(absolute, root).replace(os.sep, "/")
     except ValueError:  # Windows: on another drive
@@ -64,7 +64,7 @@ def relative(absolute: str, root: str) -> str:
 
 
 def places(paths: Iterable[str], root: str) -> set[str]:
-    """Where absolute paths are in the tree, as they are given and with the links above them resolved."""
+    """Return absolute paths relative to the tree, both as given and with links in their parents resolved."""
     found = set()
     for path in paths:
         absolute = os.path.abspath(path)
@@ -74,7 +74,7 @@ def places(paths: Iterable[str], root: str) -> set[str]:
 
 
 def _has_link(root: str, parts: Iterable[str]) -> bool:
-    """Tell whether one of the parts of a path below a folder is, or may be, a symbolic link."""
+    """Return whether a part of a path below a directory is, or may be, a symbolic link."""
     path = root
     for part in parts:
         path = os.path.join(path, part)
@@ -84,10 +84,10 @@ def _has_link(root: str, parts: Iterable[str]) -> bool:
 
 
 def leads_out(path: str, root: str) -> bool:
-    """Tell whether a path below a folder is, by way of a symbolic link, a file outside of it."""
+    """Return whether a path below a directory leads, through a symbolic link, to a file outside of it."""
     inside = path.removeprefix(os.path.join(root, ""))
     if inside != path and os.name != "nt" and not _has_link(root, inside.split(os.sep)):
-        return False  # which is cheaper to see than both real paths; Windows has junctions, which are no links
+        return False  # cheaper than resolving both paths; on Windows junctions are not reported as links
     real, real_root = os.path.realpath(path), os.path.realpath(root)
     try:
         return os.path.commonpath((real, real_root)) != real_root

@@ -1,4 +1,4 @@
-"""A build context as tar.gz: in constant memory, and the same bytes for the same content."""
+"""Pack a build context as tar.gz in constant memory, with equal bytes for equal content."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from draftgenie_azure.build_context.context import Context
 
     class Writer(Protocol):
-        """Where a pack goes: anything with a `write` for bytes."""
+        """The destination of an archive: anything with a `write` for bytes."""
 
         def write(self, data: bytes, /) -> object:
-            """Take the bytes."""
+            """Write the bytes."""
 
 
-# Deflate; no flags, no time, no hint of how hard it was tried, and an unknown system (RFC 1952).
+# Deflate; no flags, time or compression hint, unknown operating system (RFC 1952).
 _GZIP_HEADER = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255))
 
 
 class PackResult:
-    """What was packed.
+    """The result of packing a context.
 
     Attributes:
-        sha256: of the tar before compression, in lower-case hex, so that it does not depend on the zlib at hand.
+        sha256: hash of the tar before compression, in lower-case hex, and so independent of the zlib version.
         size: bytes written, compressed.
-        dependencies: as `Context.dependencies()`, but of the bytes that went into the pack.
-        sizes: of the files, by path.
+        dependencies: like `Context.dependencies()`, but of the bytes that were packed.
+        sizes: sizes of the files, by path.
     """
 
     __slots__ = ("dependencies", "sha256", "size", "sizes")
@@ -49,16 +49,16 @@ class PackResult:
 
 
 def pack(context: Context, destination: str | os.PathLike[str] | Writer) -> PackResult:
-    """Write a context as tar.gz, in constant memory and the same for the same content.
+    """Write a context as tar.gz.
 
-    All is listed and read again, so that the result can be compared with what was hashed before.
+    Everything is listed and read again, so that the result can be compared with what was hashed before.
 
     Args:
-        context: what is packed.
+        context: the context to pack.
         destination: a path, or an object with `write`.
 
     Returns:
-        Hash, size, and the dependencies of the very bytes that were packed.
+        Hash, size, and the dependencies of the bytes that were packed.
 
     Raises:
         BuildError: something cannot be read, or changed while it was packed.
@@ -69,7 +69,7 @@ def pack(context: Context, destination: str | os.PathLike[str] | Writer) -> Pack
     return _pack(context.unread(), destination)
 
 class _Archive:
-    """A tar.gz that is written piece by piece: of its members only the sizes are kept; no time, owner or names."""
+    """A tar.gz written as a stream; members have no time, owner or user names."""
 
     def __init__(self, destination: Writer) -> None:
         self._destination = destination
@@ -79,7 +79,7 @@ class _Archive:
         self._length = 0
         self.size = 0
         self.sizes: dict[str, int] = {}
-        self._out(_GZIP_HEADER)  # zlib's own would name the system
+        self._out(_GZIP_HEADER)  # zlib's own would name the operating system
 
     def header(self, path: str, kind: str, *, size: int = 0, mode: int = 0o644, target: str = "") -> None:
         member = tarfile.TarInfo(path)
@@ -89,7 +89,7 @@ class _Archive:
         member.mode = mode
         member.linkname = target
         member.type = {"file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "directory": tarfile.DIRTYPE}[kind]
-        # PAX, for names that are long, not ASCII, or not even UTF-8.
+        # PAX format, for names that are long, not ASCII, or not UTF-8.
         self.write(member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
 
     def write(self, data: bytes) -> None:
@@ -143,7 +143,7 @@ def _pack(context: Context, destination: Writer) -> PackResult:
 
 
 def _pack_file(archive: _Archive, absolute: str, name: str) -> tuple[str, bool]:
-    """Pack a file; what was packed is hashed, and a file that does not hold still is an error."""
+    """Pack and hash a file; one that changes meanwhile is an error."""
     descriptor, before = open_file(absolute, name)
     digest = hashlib.sha256()
     count = 0
@@ -165,7 +165,7 @@ def _pack_file(archive: _Archive, absolute: str, name: str) -> tuple[str, bool]:
     if count != before.st_size or after.st_size != count or after.st_mtime_ns != before.st_mtime_ns:
         raise BuildError(
             f"cannot pack {escape(name)}: it changed while it was packed",
-            hint="Wait until whatever writes it is done, and run again.",
+            hint="Wait until it is no longer being written, then run again.",
         )
     archive.pad(count)
     return digest.hexdigest(), executable

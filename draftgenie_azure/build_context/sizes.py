@@ -1,4 +1,4 @@
-"""What makes a build context large, and the lines of an ignore file that leave it out."""
+"""Find what makes a build context large, and the ignore file lines that exclude it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _SPECIAL = re.compile(r"[\\*?\[\]]")
 
 
 def heaviest(sizes: Mapping[str, int], count: int = 10) -> list[tuple[str, int]]:
-    """The largest paths, each with its bytes: directories end with a slash, and none lies in another one.
+    """Return the largest paths with their bytes: directories end with a slash, and none is inside another.
 
-    A directory is named for itself, unless more than half of it is one of the things in it.
+    A directory is listed itself unless a single entry makes up more than half of it.
 
     Args:
-        sizes: of all files, by path with slashes.
-        count: how many at most.
+        sizes: sizes of all files, by path with slashes.
+        count: the maximum number of paths.
     """
     inside = _directories(sizes)
     found: list[tuple[str, int]] = []
@@ -36,7 +36,7 @@ def heaviest(sizes: Mapping[str, int], count: int = 10) -> list[tuple[str, int]]
 
 
 def _directories(sizes: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """What is directly in each directory, with the bytes in it; the root is the empty name."""
+    """Return the direct entries of each directory with their bytes; the root is the empty name."""
     inside: dict[str, dict[str, int]] = {"": {}}
     for path, size in sizes.items():
         child = path
@@ -50,11 +50,11 @@ def _directories(sizes: Mapping[str, int]) -> dict[str, dict[str, int]]:
 
 
 def ignore_line(path: str) -> str:
-    """The line of an ignore file that leaves out this path of the context, and nothing else outside of it."""
+    """Return the ignore file line that excludes exactly this path of the context."""
     line = _SPECIAL.sub(r"\\\g<0>", path)
-    if line.startswith("!"):  # the slash before it goes, and it would be an exception
+    if line.startswith("!"):  # the leading slash is dropped, and it would be an exception
         line = "\\" + line
-    kept = line.strip(SPACE)  # blanks at either end would go as well
+    kept = line.strip(SPACE)  # whitespace at either end would be dropped too
     before, _, after = line.partition(kept)
     return f"/{_in_brackets(before)}{kept}{_in_brackets(after)}"
 

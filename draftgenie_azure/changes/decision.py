@@ -1,4 +1,4 @@
-"""Decides for each step whether it runs, and why; reads configuration, files and state, changes nothing."""
+"""Decide for each step whether it runs, and why; reads configuration, files and state, and changes nothing."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ if TYPE_CHECKING:
     from draftgenie_azure.steps import Step
 
     class Records(Protocol):
-        """What is asked of the state."""
+        """The part of the state that decisions read."""
 
         state: dict[str, Any]
         state_file: str
 
         def record(self, step_name: str) -> dict[str, Any]:
-            """What is known of a step; empty where it never ran."""
+            """Return the record of a step; empty if it never ran."""
 
         def last_success(self, step_name: str) -> dict[str, Any] | None:
-            """The record of the last time that a step completed."""
+            """Return the record of a step's last completed run."""
 
 
-# Folders and modules that decide whether a configuration is valid: a change of theirs makes it be looked at again.
+# Directories and modules that decide whether a configuration is valid; it is validated again when they change.
 VALIDATORS = ("config", "config/validated", "constants.py", "errors.py", "nearest.py")
 
 
 class Decision:
-    """Tell whether a step runs, and every reason for it.
+    """The decision on one step, with every reason for it.
 
     Attributes:
         verdict: `run`, `may run` (only because of a step before it), `skip` or `disabled`.
-        changes: each dependency that changed, appeared or vanished, by name; for whoever looks closer.
+        changes: each dependency that changed, appeared or vanished, by name.
     """
 
     __slots__ = ("changes", "dependencies", "reasons", "verdict")
@@ -66,20 +66,20 @@ class Decision:
 
     @property
     def runs(self) -> bool:
-        """Tell whether the step is to run."""
+        """True if the step is to run."""
         return self.verdict == "run"
 
 
 class Decider:
-    """Decides for each step whether it runs; reads the configuration, the files and the state, changes nothing.
+    """Decide for each step whether it runs, from the configuration, the files and the state.
 
     Args:
         steps: the table of steps, in order.
         raw: the configuration as read.
-        state: the state's records.
-        force_steps: steps that run whatever their hash says: names, or a mapping of name to bool.
-        force_all: every step does.
-        log_file: where the run logs to; in no build context, as the configuration and the state are not.
+        state: the records of the state.
+        force_steps: steps that run regardless of their hash: names, or a mapping of name to bool.
+        force_all: run every step.
+        log_file: the run's log file; like the configuration and the state, never part of a build context.
 
     Attributes:
         live_reasons: step -> what a look at its recorded resources gave, in words; whoever looks fills it in.
@@ -124,7 +124,7 @@ class Decider:
         )  # fmt: skip
 
     def _known_secrets(self) -> dict[str, str]:
-        """The recorded `secret:` lines, where no secret changed since all of them were recorded."""
+        """Return the recorded `secret:` lines if no secret changed since all of them were recorded."""
         if self.secrets_digest is None or self.secrets_digest != self.state.state.get("secrets_digest"):
             return {}
         known = {}
@@ -134,10 +134,10 @@ class Decider:
         return known
 
     def decide(self, step: Step, outputs: Mapping[str, Mapping[str, Any]]) -> Decision:
-        """The decision for one step; the first rule that fits decides, the reasons of all that fit are given.
+        """Return the decision for one step: the first matching rule decides, the reasons of all are listed.
 
         Args:
-            outputs: of the steps it needs, as far as they are known.
+            outputs: outputs of the steps it needs, as far as they are known.
 
         Raises:
             DeployerError: a file that the step depends on cannot be read.
@@ -162,19 +162,19 @@ class Decider:
         return Decision("skip", [f"up to date since {(success or {}).get('timestamp')}"], dependencies)
 
     def _unusable(self, name: str, success: Mapping[str, Any]) -> list[str]:
-        """Why what a step published cannot be read by the steps after it: edited, or of another version."""
+        """Return why later steps cannot use a step's recorded outputs: edited, or of another version."""
         fault = self.unusable(name, success)
         return [f"its recorded {fault}"] if fault else []
 
     def unusable(self, name: str, success: Mapping[str, Any]) -> str | None:
-        """What is wrong with the recorded outputs of a step; None where nothing is."""
+        """Return the fault of a step's recorded outputs, or None."""
         return published.fault(name, success.get("outputs"), self.raw.get, self.hasher.built())
 
     def handed_on(self, name: str) -> dict[str, Any]:
-        """What a step that does not run published when it last ran; nothing where it never did.
+        """Return the recorded outputs of a step that does not run; empty if it never ran.
 
         Raises:
-            DeployerError: the steps after it cannot read that.
+            DeployerError: later steps cannot use them.
         """
         success = self.state.last_success(name)
         if success is None:
@@ -189,16 +189,16 @@ class Decider:
         return outputs
 
     def _is_idle(self, step: Step, reasons: Sequence[str]) -> bool:
-        """Tell whether a step has nothing to do, so that other outputs of the steps before it are no reason to run."""
+        """Return whether a step has nothing to do, so that changed outputs of earlier steps are no reason to run."""
         idle = step.variables == "migrations" and not self.raw.get("migrations")
         return idle and all(reason.startswith("outputs of ") for reason in reasons)
 
     def _differences(
         self, step: Step, success: Mapping[str, Any], dependencies: Mapping[str, str]
     ) -> tuple[list[str], list[str]]:
-        """Reasons and lines of what changed since the last success; empty only where the hash is the recorded one."""
+        """Return reasons and lines of what changed since the last success; empty only if the hash is unchanged."""
         recorded = success.get("hash_format")
-        if recorded != HASH_FORMAT:  # its lines mean something else, so comparing them would say nothing
+        if recorded != HASH_FORMAT:  # its lines have another meaning and cannot be compared
             return [f"hash format {recorded} → {HASH_FORMAT}"], []
         if step_hash(dependencies) == success.get("dependency_hash"):
             return [], []
@@ -211,9 +211,9 @@ class Decider:
         return comparison.reasons() or ["the recorded hash is not that of its lines"], comparison.lines()
 
     def is_source_unchanged(self, step: Step, outputs: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Whether nothing but this command changed since a step's last success, and nobody asked for the step by name.
+        """Return whether only this command changed since a step's last success, and the step is not forced by name.
 
-        Lines of another format cannot be compared: that is a change of this command, too.
+        Lines of another format cannot be compared: that is a change of this command too.
         """
         success = self.state.last_success(step.name)
         if success is None or step.name in self.force_steps or self.live_reasons.get(step.name):
@@ -225,31 +225,31 @@ class Decider:
         return all(name.startswith("tool:") for name in changed)
 
     def add_reason(self, step: str, reason: str) -> None:
-        """Have a step run for what was found at its resources."""
+        """Make a step run because of a finding about its resources."""
         reasons = self.live_reasons.setdefault(step, [])
         if reason not in reasons:
             reasons.append(reason)
 
     def add_reasons(self, found: Mapping[str, Sequence[str]]) -> None:
-        """Have steps run, each for several reasons."""
+        """Make steps run, each for several reasons."""
         for step, reasons in found.items():
             for reason in reasons:
                 self.add_reason(step, reason)
 
     def take_over_unrestricted(self) -> None:
-        """Adoption is a reason to run the steps whose resources were left open."""
+        """Make the steps whose resources have unrestricted access run on adoption."""
         for key, record in self.state.state["resources"].items():
             if record.get("left_open"):
                 self.add_reason(record["step"], f"{key} is taken over")
 
     def forced_reasons(self, name: str) -> list[str]:
-        """Why a step is forced; a forced run that was interrupted goes on as forced."""
+        """Return why a step is forced; an interrupted forced run resumes as forced."""
         if self.force_all:
             return ["forced (all)"]
         return ["forced"] if name in self.force_steps or name in self.state.state.get("forced", ()) else []
 
     def forced(self) -> list[str]:
-        """The steps that are forced and not switched off: what the state remembers until they complete."""
+        """Return the steps that are forced and not disabled; the state keeps them until they complete."""
         return [step.name for step in self.steps if self.forced_reasons(step.name) and not self._disabled(step.name)]
 
     def _unfinished(self, name: str) -> list[str]:
@@ -269,7 +269,7 @@ class Decider:
         return key is not None and is_on(self.raw, f"deployment.{key}")
 
     def switched_off_too_early(self) -> list[Fault]:
-        """A fault for each step that is switched off, has something to do and never did it."""
+        """Return a fault for each disabled step that has work to do and never ran."""
         wanted = {
             "build_and_push_images": ("deployment.skip_build", bool(self.hasher.built()), "no image was built yet"),
             "run_migrations": ("deployment.skip_migrations", bool(self.raw.get("migrations")), "none has run yet"),
@@ -282,7 +282,7 @@ class Decider:
         return found
 
     def begin_run(self) -> None:
-        """Write into the state what a run goes by; whoever calls saves it."""
+        """Record in the state what a run is based on; the caller saves it."""
         document = self.state.state
         if document.get("secrets_digest") != self.secrets_digest:
             document["secrets_digest"] = None  # until every step has recorded its lines with the new secrets
@@ -292,7 +292,7 @@ class Decider:
         own_files.record(self.raw, document, self.log_file)
 
     def end_run(self) -> bool:
-        """Write into the state what a run that completed every step knows; whether that is something new."""
+        """Record in the state what a complete run established; return whether anything changed."""
         document = self.state.state
         if document.get("secrets_digest") == self.secrets_digest or not self._secrets_are_recorded():
             return False
@@ -300,10 +300,10 @@ class Decider:
         return True
 
     def _secrets_are_recorded(self) -> bool:
-        """Tell whether every recorded `secret:` line is that of the secrets as they are now.
+        """Return whether every recorded `secret:` line belongs to the current secrets.
 
-        A step that is switched off, or was not reached, still has the lines of secrets that were; with them the
-        state's digest of the secrets would vouch for what is no longer true.
+        A step that is disabled, or was not reached, still has the lines of earlier secrets; with them the
+        state's digest of the secrets would confirm what is no longer true.
         """
         fresh = Hasher(self.raw, self.state.state["salt"])
         secrets = {name_of(key): fresh.hash(key, value) for key, value in secret_values(self.raw).items()}
@@ -315,9 +315,9 @@ class Decider:
         return True
 
     def plan(self) -> dict[str, Decision]:
-        """What a run would do, from what is recorded: by step, in order.
+        """Return what a run would do according to the state: decisions by step, in order.
 
-        A step that would be skipped but for a step before it, which runs and may publish other outputs, may run.
+        A step that would be skipped may run if an earlier step runs and may publish other outputs.
         """
         outputs: dict[str, Mapping[str, Any]] = {}
         decisions: dict[str, Decision] = {}
@@ -340,14 +340,14 @@ def _wanted(force_steps: Mapping[str, bool] | Iterable[str] | None) -> frozenset
 
 
 def is_on(raw: RawConfig, key: str) -> bool:
-    """Tell whether a truth value is set, in any spelling that validation takes."""
+    """Return whether a flag is set, in any spelling that validation accepts."""
     return str(raw.get(key)).lower() == "true"
 
 
 def as_packed(dependencies: Mapping[str, str], packed: Mapping[str, str]) -> dict[str, str]:
-    """The dependencies of a step that built images, with the files as they were when they were packed.
+    """Return the dependencies of a step that built images, with the files as they were when packed.
 
-    An edit between the decision and the packing that is taken back afterwards would else count as deployed.
+    Otherwise an edit between decision and packing that is reverted afterwards would count as deployed.
     """
     if not packed:
         return dict(dependencies)
@@ -359,7 +359,7 @@ def _begin_secrets_digest(raw: RawConfig, salt: str) -> Callable[[], str | None]
     """Begin one slow hash over all secrets of the configuration, beside the reading of files.
 
     Returns:
-        A function that waits for it; its result is None where there are no secrets.
+        A function that waits for the hash; it returns None if there are no secrets.
     """
     secrets = secret_values(raw)
     if not secrets:
@@ -379,17 +379,17 @@ def _begin_secrets_digest(raw: RawConfig, salt: str) -> Callable[[], str | None]
 
 
 def validity_digest(raw: RawConfig, secrets_digest: str | None) -> str:
-    """What a configuration was when it was found valid: its values, the interpreter and the modules that validate.
+    """Return a digest of what a validation depends on: values, interpreter, and the validating modules.
 
-    Which values came out of the environment is part of it: an empty one is text, while null is none at all.
+    It includes which values came from the environment: an empty one is text, while null is absent.
     """
     return _validity(raw, raw.from_environment, str(secrets_digest))
 
 
 def values_digest(raw: RawConfig) -> str:
-    """The same without secrets, which not every run is given.
+    """Return the same digest without secrets, which not every run has.
 
-    Where it is as recorded and no step has a reason to run, no secret that is given is another one either.
+    If it is as recorded and no step has a reason to run, no given secret has changed either.
     """
     plain = [key for key in raw.from_environment if not is_secret_key(".".join(map(str, key)))]
     return _validity(raw, plain, "")
@@ -409,7 +409,7 @@ def _validity(raw: RawConfig, from_environment: Iterable[Key], secrets: str) -> 
 
 
 def validators() -> list[str]:
-    """Paths of the modules that decide whether a configuration is valid."""
+    """Return the paths of the modules that decide whether a configuration is valid."""
     found = []
     for name in VALIDATORS:
         path = os.path.join(TOOL_ROOT, "draftgenie_azure", name)

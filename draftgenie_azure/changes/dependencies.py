@@ -1,7 +1,7 @@
-"""What a step depends on, as names with a SHA-256 each, and the hash over them.
+"""The dependencies of a step, as names with a SHA-256 each, and the hash over them.
 
-Everything here works on the values as read from the files, so that a run in which nothing changed needs no validation
-library and no SDK. The names are part of what is hashed: two values that change places are seen.
+Everything here works on the values as read from the files, so that a run without changes needs no validation library
+and no SDK. The names are part of what is hashed, so that swapped values are detected.
 
     file:<path>         content of a file of the application, relative to the build context
     mode:<path>         `x` or `-`: whether its owner may execute it
@@ -41,25 +41,25 @@ if TYPE_CHECKING:
 TOOL_ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 _SHARE = ("type", "account_name", "account_key", "share_name")
 _ATTEMPTS = 3
-# In the name or value of a variable that was not declared as a secret, but may be one.
+# Patterns in the name or value of a variable that suggest an undeclared secret.
 _MAY_BE_SECRET = re.compile(r"pass|pwd|secret|token|key|credential|connection|dsn|auth|://[^/]*@", re.IGNORECASE)
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
-_TREES: dict[str, Tree] = {}  # by root: a run decides up to three times, within a moment
-_SCRYPTS: dict[tuple[str, bytes], str] = {}  # by salt and secret: a run decides twice, and each costs 10 ms
+_TREES: dict[str, Tree] = {}  # by root: a run decides up to three times in quick succession
+_SCRYPTS: dict[tuple[str, bytes], str] = {}  # by salt and secret: a run decides twice, and each hash costs 10 ms
 
 
 class Hasher:
-    """Hashes the dependencies of steps; each file and value once, however many steps share it.
+    """Hash the dependencies of steps; each file and value once, however many steps share it.
 
     Args:
         raw: the configuration as read.
         salt: the state's salt, in hex.
-        exclude: absolute paths of the command's own files, which are in no build context.
+        exclude: absolute paths of the command's own files, which are never part of a build context.
 
     Attributes:
-        known_secrets: `secret:` lines that are still true, since no secret changed; none unless they are set.
-        recorded: step -> its recorded lines; those of secrets that are not given are kept. None unless they are set.
-        not_given: names of the lines of secrets that are in the configuration without a value.
+        known_secrets: `secret:` lines that are still valid because no secret changed; set by the caller.
+        recorded: step -> its recorded lines; those of secrets that are not given are reused. Set by the caller.
+        not_given: names of the lines of secrets without a value in the configuration.
     """
 
     def __init__(self, raw: RawConfig, salt: str, *, exclude: tuple[str, ...] = ()) -> None:
@@ -75,7 +75,7 @@ class Hasher:
         self._shipped: dict[str, str] | None = None
 
     def read_ahead(self, steps: Iterable[Step]) -> None:
-        """Hash the files that steps depend on; what is wrong with one is told when its step is decided."""
+        """Hash the files that steps depend on; errors are raised when their step is decided."""
         try:
             for step in steps:
                 for path in step.tools:
@@ -89,7 +89,7 @@ class Hasher:
         """Every dependency of a step, by name.
 
         Args:
-            outputs: of the steps that it needs, by step; those that are not known yet are left out.
+            outputs: outputs of the steps it needs, by step; unknown ones are omitted.
 
         Raises:
             DeployerError: a file that it depends on cannot be read.
@@ -109,7 +109,7 @@ class Hasher:
         return lines
 
     def plain_values(self, step: Step) -> dict[str, Any]:
-        """The values behind the `config:` lines of a step, as far as they may be recorded and shown."""
+        """Return the values behind a step's `config:` lines that may be recorded and shown."""
         hidden = {".".join(map(str, key)) for key in self.raw.from_environment}
         return {
             name_of(key).removeprefix("config:"): value
@@ -118,7 +118,7 @@ class Hasher:
         }
 
     def whole_services(self, step: Step) -> frozenset[str]:
-        """The services that a step depends on as a whole."""
+        """Return the services that a step depends on as a whole."""
         if step.images:
             return frozenset(self.built())
         if step.services is not None:
@@ -126,11 +126,11 @@ class Hasher:
         return frozenset(self.services(None)) if step.variables == "all" else frozenset()
 
     def images(self) -> dict[str, frozenset[str]]:
-        """Service -> names of the lines on what its image ships."""
+        """Return service -> names of the lines for the content of its image."""
         return {service: frozenset(self.context(service).dependencies()) for service in self.built()}
 
     def services(self, kind: str | None) -> list[str]:
-        """Keys of the services of a kind; of all where it is None."""
+        """Return the keys of the services of a kind; of all if it is None."""
         services = self._section("services")
         return [
             key
@@ -139,11 +139,11 @@ class Hasher:
         ]
 
     def built(self) -> list[str]:
-        """Keys of the services that are built from a Dockerfile."""
+        """Return the keys of the services that are built from a Dockerfile."""
         return [key for key in self.services(APPLICATION) if not self._section("services", key).get("image")]
 
     def context(self, service: str) -> Context:
-        """The build context of a service's image."""
+        """Return the build context of a service's image."""
         if service not in self._contexts:
             root = self.raw.file(str(self.raw.get("docker.build_context") or "."))
             self._tree = self._tree or _tree_of(root)
@@ -154,7 +154,7 @@ class Hasher:
                 str(dockerfile or "Dockerfile"),
                 target=str(target) if target else None,
                 exclude=self._exclude,
-                every_stage=True,  # the registry's builder makes the stages that are not needed, too (Azure/acr#721)
+                every_stage=True,  # the registry's builder also builds stages that are not needed (Azure/acr#721)
             )
         return self._contexts[service]
 
@@ -185,7 +185,7 @@ class Hasher:
             yield from self._variables(step.variables)
 
     def _leaves(self, key: str) -> Iterator[tuple[str, Any]]:
-        """The values at and below a key, or null. What is null or empty is as good as absent, but for a secret."""
+        """Yield the values at and below a key, or null. Null and empty count as absent, except for a secret."""
         found = False
         for name, value in leaves(key, self.raw.get(key)):
             if value != {} and (value is not None or key == "secrets"):
@@ -195,7 +195,7 @@ class Hasher:
             yield key, None
 
     def _owners(self) -> list[_Owner]:
-        """All that has variables: the services, then the migrations, by position."""
+        """Return everything that has variables: the services, then the migrations by position."""
         owners = [_Owner(("services", key), key, self._section("services", key)) for key in self.services(None)]
         migrations = self.raw.get("migrations")
         for index, item in enumerate(migrations if isinstance(migrations, list) else ()):
@@ -204,7 +204,7 @@ class Hasher:
         return owners
 
     def _databases(self) -> Iterator[tuple[str, Any]]:
-        """Who needs a database in the server, and which: its own name unless it says."""
+        """Yield each service that needs a database, and its name; the service's own by default."""
         if self.raw.get("postgresql") is None:
             return
         for owner in self._owners():
@@ -215,7 +215,7 @@ class Hasher:
                     yield f"{owner.dotted}.service", owner.values.get("service")
 
     def _variables(self, which: str) -> Iterator[tuple[str, Any]]:
-        """Variables with what their placeholders stand for, as far as `Step.variables` says."""
+        """Yield variables with the values behind their placeholders, as far as `Step.variables` includes them."""
         owners = self._owners()
         migrated = {owner.service for owner in owners if owner.is_migration}
         for owner in owners:
@@ -229,7 +229,7 @@ class Hasher:
             if which == "all":
                 yield f"{owner.dotted}.name", owner.values.get("name")
             if owner.is_migration:
-                # What it inherits is made again where its database is another one.
+                # Inherited values are resolved again if its database differs.
                 for key, value in owner.values.items():
                     wanted = key in ("service", "database") or which == "migrations"
                     if wanted and value is not None and key not in ("environment", "secrets"):
@@ -240,11 +240,11 @@ class Hasher:
                 if which == "secret" and not secret:
                     continue
                 yield f"{owner.dotted}.{section}.{name}", value
-                if which == "secret" or not secret:  # else what is sent is the secret's name, which says no value
+                if which == "secret" or not secret:  # otherwise only the secret's name is sent, which reveals no value
                     yield from self._behind(owner, names)
 
     def _behind(self, owner: _Owner, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        """What names stand for in the variables of a service or migration."""
+        """Yield the values behind names in the variables of a service or migration."""
         for name in sorted(names):
             if name in references.DATABASE_NAMES:
                 yield f"{owner.dotted}.database", owner.values.get("database")
@@ -252,7 +252,7 @@ class Hasher:
                 yield key, self.raw.get(key)
 
     def _own_variables(self, owner: _Owner) -> Iterator[tuple[str, str, Any]]:
-        """Section, name and value of variables. Null is none at all, but for a `${NAME}` that is empty."""
+        """Yield section, name and value of variables. Null means absent, except for an empty `${NAME}`."""
         for section in ("environment", "secrets"):
             variables = owner.values.get(section)
             for name, value in variables.items() if isinstance(variables, dict) else ():
@@ -262,14 +262,14 @@ class Hasher:
                     yield section, name, ""
 
     def hash(self, key: str, value: Any) -> str:
-        """The hash of a value, slow and salted where it may be a secret."""
+        """Return the hash of a value, slow and salted if it may be a secret."""
         if not is_secret_key(key) or value is None:
             return sha256(canonical(value))
         known = self.known_secrets.get(name_of(key))
         return known if known is not None else self.scrypt(canonical(value))
 
     def scrypt(self, data: bytes) -> str:
-        """The slow, salted hash of a secret, in hex."""
+        """Return the slow, salted hash of a secret, in hex."""
         key = (self._salt, data)
         if key not in _SCRYPTS:
             _SCRYPTS[key] = slow_digest(data, self._salt)
@@ -293,7 +293,7 @@ class Hasher:
         return self._tools[path]
 
     def _files(self, step: Step) -> dict[str, str]:
-        """What all images are built from, seen at one moment: what changes meanwhile is hashed again."""
+        """Return the inputs of all images as one snapshot: files that change meanwhile are hashed again."""
         if self._shipped is not None:
             return self._shipped
         for _ in range(_ATTEMPTS):
@@ -313,12 +313,12 @@ class Hasher:
             self._contexts.clear()
         raise BuildError(
             f"{step.name}: {changed} changes while it is hashed",
-            hint="Wait until whatever writes it is done, or put it into .dockerignore.",
+            hint="Wait until it is no longer being written, or add it to .dockerignore.",
         )
 
 
 def _tree_of(root: str) -> Tree:
-    """A tree of that folder; the one that this process has, where nothing in it moved since."""
+    """Return the tree of a directory; the cached one if nothing in it changed."""
     tree = _TREES.get(root)
     if tree is None or not tree.is_current():
         tree = _TREES[root] = Tree(root)
@@ -326,11 +326,11 @@ def _tree_of(root: str) -> Tree:
 
 
 class _Owner:
-    """A service or a migration, with the variables that it has of its own.
+    """A service or a migration, with its own variables.
 
     Attributes:
         key: its place in the configuration.
-        service: the service's key; of a migration the one that it belongs to.
+        service: the service's key; for a migration, that of its service.
         values: as read.
     """
 
@@ -345,17 +345,17 @@ class _Owner:
 
 
 def name_of(key: str) -> str:
-    """The name of the dependency on a value: one line for every key, and no two keys share one."""
+    """Return the name of the dependency on a value: one line, unique for each key."""
     if "\\" in key or not key.isprintable():
         key = escape(key)
     return f"secret:{key}" if is_secret_key(key) else f"config:{key}"
 
 
 def is_plain(key: str, value: Any, hidden: Collection[str]) -> bool:
-    """Tell whether a value may be recorded and shown: no secret, nothing of the environment, nothing that may hold one.
+    """Return whether a value may be recorded and shown: not a secret or a value that may contain one, nor from outside.
 
     Args:
-        hidden: keys of the values that the environment gave, at least in part.
+        hidden: keys of values that come, at least in part, from the environment.
     """
     if is_secret_key(key) or any(
         key == other or other.startswith(f"{key}.") or key.startswith(f"{other}.") for other in hidden
@@ -369,23 +369,23 @@ def is_plain(key: str, value: Any, hidden: Collection[str]) -> bool:
 
 
 def kind_of(service: Mapping[str, Any]) -> str:
-    """Infrastructure where there is an image, else application, unless the service says."""
+    """Return the kind of a service: as configured, else infrastructure with an image, application without."""
     return str(service.get("kind") or (INFRASTRUCTURE if service.get("image") else APPLICATION))
 
 
 def step_hash(dependencies: Mapping[str, str]) -> str:
-    """The hash over all dependencies of a step."""
+    """Return the hash over all dependencies of a step."""
     lines = sorted(f"{name}={value}".encode("utf-8", "surrogateescape") for name, value in dependencies.items())
     return sha256(b"\n".join(lines))
 
 
 def canonical(value: Any) -> bytes:
-    """A value as JSON with sorted keys, no spaces, UTF-8."""
+    """Return a value as JSON with sorted keys, no spaces, UTF-8."""
     return _json(value).encode("utf-8", "surrogateescape")
 
 
 def leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The values below a key, by dotted key; lists whole, an absent key as itself with None."""
+    """Yield the values below a key by dotted key; lists as a whole, an absent key with None."""
     if isinstance(value, dict) and value:
         for name, below in value.items():
             yield from leaves(f"{key}.{name}", below)
@@ -394,7 +394,7 @@ def leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def secret_values(raw: RawConfig) -> dict[str, Any]:
-    """Every value of the configuration that may be a secret, by dotted key."""
+    """Return every value of the configuration that may be a secret, by dotted key."""
     found: dict[str, Any] = {}
     for section, value in raw.values.items():
         if isinstance(value, list):

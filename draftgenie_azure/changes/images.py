@@ -1,4 +1,4 @@
-"""Look at what the images are built from before a run writes anything: what cannot be built, what is seldom meant."""
+"""Check the build contexts of the images before a run writes anything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def faults(hasher: Hasher) -> list[Fault]:
-    """Sources that Dockerfiles name and that are not shipped, each once, with file and line."""
+    """Return a fault, with file and line, for each source named in a Dockerfile but not shipped."""
     found: dict[tuple[str, int | None, str], Fault] = {}
     for service in hasher.built():
         context = _as_built(hasher, service)
@@ -27,7 +27,7 @@ def faults(hasher: Hasher) -> list[Fault]:
 
 
 def notices(hasher: Hasher) -> Iterator[str]:
-    """What images ship and should not, with the lines for their ignore files."""
+    """Yield warnings about files that images should not ship, with lines for their ignore files."""
     services: dict[tuple[str, str], tuple[list[str], str, int, str]] = {}
     for service in hasher.built():
         context = hasher.context(service)
@@ -39,12 +39,12 @@ def notices(hasher: Hasher) -> Iterator[str]:
         yield (
             f"{'the image of' if len(users) == 1 else 'the images of'} {', '.join(users)} would ship {thing}, which "
             f"usually {'is' if what != 'packages' else 'are'} {what}; to leave it out, add `{line}` to {ignore_file} "
-            f"(`!{line}` there says that it is meant)"
+            f"(`!{line}` there confirms that it is intended)"
         )
 
 
 def _as_built(hasher: Hasher, service: str) -> Context:
-    """The context with the stages that its builder makes: BuildKit leaves out what the wanted stage does not need."""
+    """Return the context with the stages that its builder builds: BuildKit skips those the target does not need."""
     context = hasher.context(service)
     if not _by_buildkit(hasher, context):
         return context
@@ -64,7 +64,7 @@ def _by_buildkit(hasher: Hasher, context: Context) -> bool:
 
 
 def changed(hasher: Hasher, before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
-    """The services whose image would be another one, by the recorded lines of the step that builds and by those now."""
+    """Return the services whose image would change, from the build step's recorded and current lines."""
     different = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     services = hasher.built()
     found: set[str] = set()

@@ -1,6 +1,6 @@
-"""Find the files of any deployment of this command beside a configuration: they are in no build context.
+"""Find the files of any deployment next to a configuration, which are excluded from build contexts.
 
-One deployment's state in another one's image would change with each run, and so have each build the other again.
+One deployment's state in another one's image would change with each run, so that both would rebuild forever.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SECTIONS = frozenset(
 )  # fmt: skip
 # Patterns are compiled by `re` when they are first used: few files need any of them.
 _TOP_KEY = rb"(?m)^([A-Za-z0-9_-]+)[ \t]*:"
-# Keys that no other program's file has beside nothing but our sections: `services:` alone may be Compose's.
+# Keys that identify our files: `services:` alone may belong to Compose.
 _OUR_KEY = (
     rb"(?m)(?:^[ \t]+|[{,][ \t]*)(?:resource_group|project_name|environment_name|server_name|log_workspace|"
     rb"app_insights|min_replicas|max_replicas|cpu|ingress|state_file|state_storage|state_blob_\w+|soft_delete_retention_days|purge_protection|"
@@ -44,23 +44,23 @@ _LOG_LINE = (
 
 
 def own_files(raw: RawConfig, state: Mapping[str, Any], state_file: str, log_file: str | None) -> tuple[str, ...]:
-    """Return the absolute paths of the files of this deployment and of others beside its configuration.
+    """Return the absolute paths of the files of this deployment and of others next to its configuration.
 
     Args:
-        state: the document of this deployment.
-        state_file: where it is.
-        log_file: where this run logs to.
+        state: state document of this deployment.
+        state_file: path of the state.
+        log_file: log file of this run.
     """
     mine = [*raw.paths, raw.env_file, os.path.realpath(state_file), log_file and os.path.abspath(log_file)]
     mine += [raw.report, *_recorded(state, raw.directory)]
     context = raw.file(str(raw.get("docker.build_context") or "."))
-    if _lies_in(raw.directory, context):
+    if _is_within(raw.directory, context):
         mine += _beside(raw.directory)
     return tuple(dict.fromkeys(filter(None, mine)))
 
 
 def record(raw: RawConfig, state: dict[str, Any], log_file: str | None) -> None:
-    """Have a state document remember the files of this run, so that other deployments know them, too."""
+    """Record the files of this run in a state document, so that other deployments know them too."""
     written = (raw.report, log_file and os.path.abspath(log_file))
     paths = [path for path in (*raw.paths, raw.env_file, *written) if path]
     near = {os.path.relpath(path, raw.directory).replace(os.sep, "/") for path in paths if os.path.isabs(path)}
@@ -76,7 +76,7 @@ def _recorded(state: Mapping[str, Any], directory: str) -> Iterator[str]:
             yield os.path.normpath(os.path.join(directory, name))
 
 
-def _lies_in(directory: str, context: str) -> bool:
+def _is_within(directory: str, context: str) -> bool:
     try:
         return os.path.commonpath((os.path.realpath(directory), os.path.realpath(context))) == os.path.realpath(context)
     except ValueError:  # another drive
@@ -84,7 +84,7 @@ def _lies_in(directory: str, context: str) -> bool:
 
 
 def _beside(directory: str) -> Iterator[str]:
-    """Find what in a folder is ours by its content, and what the states there recorded."""
+    """Yield the files of a directory that are ours by content, and those that states there record."""
     try:
         with os.scandir(directory) as entries:
             files = [entry.path for entry in entries if entry.is_file(follow_symlinks=False)]

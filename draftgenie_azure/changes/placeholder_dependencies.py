@@ -1,7 +1,7 @@
-"""Which configuration values stand behind the `{{ names }}` of a value, as far as they are no outputs of steps.
+"""Map the `{{ names }}` in a value to configuration keys, as far as they are not outputs of steps.
 
 A value with `{{ services.qdrant.url }}` depends on that service's name, port and ingress. Works on values as read, so
-that a run in which nothing changed can ask without validation; `vault_secrets` is what finally puts them in.
+that a run without changes needs no validation; `vault_secrets` performs the actual substitution.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Names that stand for a database which the service or migration may choose by its key `database`.
+# Names whose value depends on the key `database` of the service or migration.
 DATABASE_NAMES = frozenset({"postgresql.database", "postgresql.url", "postgresql.asyncpg_url"})
 _ADDRESS = ("name", "image", "port", "exposed_port", "ingress", "transport", "allow_insecure")
 _BROKER = (
@@ -23,7 +23,7 @@ _BROKER = (
 
 
 def names(value: Any) -> set[str]:
-    """The names that stand in a value; none in a malformed one, which validation refuses."""
+    """Return the names used in a value; none in a malformed one, which validation rejects."""
     try:
         return placeholders.names(str(value))
     except ValueError:
@@ -31,7 +31,7 @@ def names(value: Any) -> set[str]:
 
 
 def keys(name: str) -> tuple[str, ...]:
-    """The keys of the configuration that decide what a name stands for; none where it is what a step publishes."""
+    """Return the configuration keys that determine a name's value; none if a step publishes it."""
     section, _, rest = name.partition(".")
     if section == "networking":
         return ("networking.cors_origin" if rest == "cors_origins_json" else name,)

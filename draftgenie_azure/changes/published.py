@@ -1,7 +1,7 @@
-"""What each step publishes, by shape: recorded outputs that are not so are a reason to run the step again.
+"""The shape of each step's outputs: recorded outputs that do not match are a reason to run the step again.
 
-A state is edited, restored, or written by another version; a later step must find what it reads. Whether a recorded
-host is one of this deployment's is looked at before anything is sent (`provision/survey.py`).
+A state may be edited, restored, or written by another version; a later step must find what it reads. Whether a recorded
+host belongs to this deployment is checked before anything is sent (`provision/survey.py`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def fault(step: str, outputs: object, sections: Callable[[str], object], images: list[str]) -> str | None:
-    """The first output that is missing or not what its step publishes, in words; None where all are.
+    """Return a message about the first output that is missing or malformed, or None.
 
     Args:
-        sections: the section of the configuration with a name.
-        images: services that are built.
+        sections: returns the section of the configuration with a name.
+        images: services built from a Dockerfile.
     """
     if not isinstance(outputs, dict):
         return "outputs are not a mapping"
@@ -50,7 +50,7 @@ def _object(value: object, name: str, shape: Mapping[str, Check]) -> Fault:
 
 def _text(value: object, name: str) -> Fault:
     is_text = isinstance(value, str) and value != "" and value.isprintable()
-    return None if is_text else f"{name} is missing or not a text"
+    return None if is_text else f"{name} is missing or not text"
 
 
 def _id(value: object, name: str) -> Fault:
@@ -75,11 +75,11 @@ def _port(value: object, name: str) -> Fault:
 
 def _texts(value: object, name: str) -> Fault:
     is_list = isinstance(value, list) and not any(_text(item, name) for item in value)
-    return None if is_list else f"{name} is missing or not a list of texts"
+    return None if is_list else f"{name} is missing or not a list of strings"
 
 
 def _stored(value: object, name: str) -> Fault:
-    """Secrets by name, with address and version."""
+    """Check the stored secrets: by name, with address and version."""
     if not isinstance(value, dict):
         return f"{name} is missing or not a mapping"
     shape = {"uri": _text, "version": _text}
@@ -88,7 +88,7 @@ def _stored(value: object, name: str) -> Fault:
 
 def _checks(value: object, name: str) -> Fault:
     is_fine = isinstance(value, dict) and not any(_text(item, name) for item in value.values())
-    return None if is_fine else f"{name} is missing or not a mapping of texts"
+    return None if is_fine else f"{name} is missing or not a mapping of strings"
 
 
 _IMAGE: Mapping[str, Check] = {"reference": _text, "tag": _text}
@@ -96,7 +96,7 @@ _POSTGRESQL: Mapping[str, Check] = {
     "id": _id, "host": _host, "port": _port, "login": _text, "password_version": _text,
 }  # fmt: skip
 _REDIS: Mapping[str, Check] = {"id": _id, "host": _host, "port": _port, "keys_of": _id}
-# Step -> the keys that later steps read; and the section of the configuration without which it publishes nothing.
+# Step -> the keys that later steps read; and the configuration section without which it publishes nothing.
 _SHAPES: Mapping[str, tuple[Mapping[str, Check], str | None]] = {
     "check_prerequisites": ({"tenant_id": _text, "subscription_id": _text}, None),
     "create_resource_group": ({"group_id": _id, "identity_id": _id, "principal_id": _text, "client_id": _text}, None),

@@ -1,4 +1,4 @@
-"""Reasons to run a step, in terms of services, images and values instead of hashes.
+"""Explain why a step runs, in terms of services, images and values instead of hashes.
 
     service web_front is new
     image of rag_service: 3 files changed
@@ -21,13 +21,13 @@ FILES = ("file", "mode", "link")
 
 
 class Comparison:
-    """The dependencies of a step as recorded and as they are now.
+    """Compares a step's recorded dependencies with the current ones.
 
     Args:
         before: lines and plain values (`config:` keys) of the last success.
         after: lines and plain values now.
-        owners: services that the step depends on as a whole, and for a step that builds images, those that are built.
-        images: service -> names of the lines on what its image ships, now.
+        owners: services that the step depends on as a whole; for the build step, those it builds.
+        images: service -> names of the current lines for the content of its image.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class Comparison:
         self._images = images
 
     def lines(self) -> list[str]:
-        """Each dependency that changed, appeared or vanished; a value that is null is absent."""
+        """Return each dependency that changed, appeared or vanished; null counts as absent."""
         return [f"{name} {self._verb(name)}" for name in self._changed()]
 
     def reasons(self) -> list[str]:
-        """The same in terms of things."""
+        """Return the same in terms of services, images and values."""
         changed = self._changed()
         services = {service: verb for service in _services(changed) if (verb := self._fate(service))}
         reasons = [f"service {service} {verb}" for service, verb in sorted(services.items())]
@@ -70,7 +70,7 @@ class Comparison:
         return "is new" if old in (None, NULL) else "changed"
 
     def _fate(self, service: str) -> str | None:
-        """`is new` or `is gone` for a service as a whole."""
+        """Return `is new` or `is gone` for a service as a whole, else None."""
         sides = (self._before, self._after)
         was, there = (any(_service_of(key) == service for key in _keys(lines)) for lines in sides)
         if there and not was and service in self._owners:
@@ -92,7 +92,7 @@ class Comparison:
 
     @staticmethod
     def _shown(lines: Mapping[str, str], values: Mapping[str, Any], name: str, key: str) -> str | None:
-        """A value as text; None where it is not known or too long."""
+        """Return a value as text; None if it is unknown or too long."""
         if lines.get(name) in (None, NULL):
             return "unset"
         if key not in values:
@@ -102,7 +102,7 @@ class Comparison:
         return text if len(text) <= LONGEST_SHOWN and text.isprintable() else None
 
     def _image_reasons(self, files: list[str], services: Mapping[str, str]) -> Iterator[str]:
-        """One reason per image whose files changed."""
+        """Yield one reason per image whose files changed."""
         images = self._images()
         touched: dict[str, dict[str, str]] = {}
         for name in files:
@@ -120,7 +120,7 @@ class Comparison:
 
 
 def builders(name: str, images: Mapping[str, frozenset[str]]) -> list[str]:
-    """The services whose image ships a file; for one that vanished, those that ship what was nearest to it."""
+    """Return the services whose image ships a file; for a deleted file, those that ship its nearest neighbour."""
     found = [service for service, names in images.items() if name in names]
     if found:
         return found
@@ -139,7 +139,7 @@ def builders(name: str, images: Mapping[str, frozenset[str]]) -> list[str]:
 
 
 def _keys(lines: Mapping[str, str]) -> Iterator[str]:
-    """Keys of the configuration in the names of dependencies."""
+    """Yield the configuration keys in names of dependencies."""
     for name in lines:
         kind, _, key = name.partition(":")
         if kind in ("config", "secret"):
@@ -151,6 +151,6 @@ def _services(names: list[str]) -> set[str]:
 
 
 def _service_of(key: str) -> str | None:
-    """The service that a key of the configuration belongs to."""
+    """Return the service that a configuration key belongs to."""
     parts = key.split(".")
     return parts[1] if parts[0] == "services" and len(parts) > 2 else None

@@ -1,6 +1,6 @@
 """The command line: flags, events and their views.
 
-The modules below are imported when first used: a run in which nothing changed needs none of them.
+The modules below are imported lazily: a run without changes needs none of them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from draftgenie_azure.lazy import modules_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from draftgenie_azure.cli import (  # noqa: F401 - tells the type checker what `__getattr__` finds
+    from draftgenie_azure.cli import (  # noqa: F401 - for the type checker; found by `__getattr__`
         ci_views,
         columns,
         completion,

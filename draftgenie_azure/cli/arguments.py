@@ -1,4 +1,4 @@
-"""The command line: flags, their values, and what is wrong with them."""
+"""The command line: flags, their values, and errors in them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 
 class _Parser(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse the arguments; of one that is not known, name the flag that is most like it."""
+        """Parse the arguments; for an unknown one, suggest the nearest flag."""
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
             self.error(_unknown(unknown, self._option_string_actions))
@@ -42,17 +42,17 @@ class _Parser(argparse.ArgumentParser):
         return parsed
 
     def format_help(self) -> str:
-        """Return the page of `--help`, by the size of the terminal, which no other command needs to know."""
+        """Return the page of `--help`, fitted to the terminal; only this command queries its size."""
         self.formatter_class = cli.help_page.HelpPage
         return super().format_help()
 
     def error(self, message: str) -> Any:
-        """Bad usage is a failure like any other."""
+        """Raise a usage error, handled like any other failure."""
         raise UsageError(message, hint=f"{self.prog} --help lists the flags.")
 
 
 class _Completion(argparse.Action):
-    """Prints a completion script and ends, as --help does."""
+    """Prints a completion script and exits, like --help."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, flag: Any = None) -> None:
         print(cli.completion.script(parser, values))  # noqa: T201 - a script for a shell, to be taken as it is
@@ -72,11 +72,11 @@ def _unknown(arguments: list[str], flags: Iterable[str]) -> str:
 
 
 def _contradiction(args: argparse.Namespace) -> str | None:
-    """What is wrong with the flags together: two that ask for different things, or one without that it belongs to."""
+    """Return the error in a combination of flags: two conflicting commands, or a flag without the one it modifies."""
 
     def given(name: str) -> bool:
         value = getattr(args, name)
-        return value is not None and value is not False  # `--history` alone is a 0
+        return value is not None and value is not False  # `--history` alone is 0
 
     def flag(name: str) -> str:
         return f"--{name.replace('_', '-')}"
@@ -93,7 +93,7 @@ def _contradiction(args: argparse.Namespace) -> str | None:
 
 
 def _value(text: str) -> str:
-    """A value that says what to do: an empty one, as of a variable that is not set, is no request for anything else."""
+    """Reject an empty value, as from an unset shell variable, instead of running something else."""
     if not text.strip():
         raise argparse.ArgumentTypeError("expected a value, got an empty one")
     return text
@@ -116,13 +116,13 @@ def _run_or_off(text: str) -> int | str:
 
 
 def is_of_life(args: argparse.Namespace) -> bool:
-    """Whether the flags ask for one of the commands in `cli/life.py`."""
+    """Return whether the flags request one of the commands in `cli/life.py`."""
     asked = (args.destroy, args.prune, args.forget, args.logs, args.rotate_secret, args.rollback)
     return args.history is not None or any(asked)
 
 
 def kind_of_run(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what the history calls the deployment that the flags ask for."""
+    """Return the kind of run that the history records for the flags."""
     if args.rollback and args.rollback != "off":
         return {"kind": "rollback", "of": args.rollback}
     return {"kind": "rotate" if args.rotate_secret else "deploy"}
@@ -136,14 +136,14 @@ def _seconds(text: str) -> float:
 
 
 def _report(path: str) -> str:
-    """A path that a report may be written to: never over something else."""
+    """Check a path for a report, which must not overwrite another kind of file."""
     if not path.lower().endswith((".html", ".md", ".json")):
         raise argparse.ArgumentTypeError(f"expected a file name that ends in .html, .md or .json, got {path!r}")
     directory = os.path.dirname(path) or "."
     if not os.path.isdir(directory):
         raise argparse.ArgumentTypeError(f"{path!r} cannot be written: there is no directory {directory!r}")
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):  # reading a pipe would wait for ever
+        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):  # reading a pipe would block
             raise argparse.ArgumentTypeError(f"{path!r} cannot be written: it is not a file")
         with open(path, "rb") as file:
             is_ours = REPORT_MARK.encode() in file.read(300)
@@ -152,7 +152,7 @@ def _report(path: str) -> str:
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{path!r} cannot be written: {error.strerror}") from None
     if not is_ours:
-        raise argparse.ArgumentTypeError(f"{path!r} is not a report of this command; it was not written to")
+        raise argparse.ArgumentTypeError(f"{path!r} is not a report of this command; it was left unchanged")
     return path
 
 
@@ -164,7 +164,7 @@ def _step(name: str) -> str:
 
 
 def build_parser(description: str | None) -> argparse.ArgumentParser:
-    """The flags, in groups."""
+    """Return the parser, with flags in groups."""
     parser = _Parser(
         prog=COMMAND,
         usage="%(prog)s [--config PATH]... [flag]...",
@@ -184,21 +184,21 @@ def _configuration(add: Callable[..., Any]) -> None:
 
 
 def _deployment(add: Callable[..., Any]) -> None:
-    dry = "say what would run and why, and which properties would change; write nothing anywhere"
+    dry = "show what would run and why, and which properties would change; write nothing"
     add("--dry-run", action="store_true", help=dry)
     detailed = "with --dry-run: exit 2 when something would run, or with --refresh when something drifted"
     add("--detailed-exitcode", action="store_true", help=detailed)
-    expected = "run only if the plan, made again under the lock, is the one that was reviewed"
+    expected = "run only if the plan, recomputed under the lock, is the reviewed one"
     add("--expect-plan", type=_value, metavar="ID", help=expected)
-    looked = "look at every resource before deciding, and repair what differs; default deployment.refresh"
+    looked = "read every resource before deciding, and repair drift; default deployment.refresh"
     add("--refresh", action="store_true", default=None, help=looked)
-    add("--no-refresh", dest="refresh", action="store_false", help="do not, whatever deployment.refresh says")
-    forced = "run STEP whatever changed; repeatable"
+    add("--no-refresh", dest="refresh", action="store_false", help="do not, regardless of deployment.refresh")
+    forced = "run STEP regardless of changes; repeatable"
     add("--force-step", action="append", type=_step, default=[], metavar="STEP", help=forced)
     add("--force-all", action="store_true", help="run every step")
     add("--adopt", action="store_true", help="take over a group that another state manages, and restrict access")
     add("--parallelism", type=_count, metavar="N", help="steps and resources in flight; 1 runs the steps in order")
-    waited = "wait so long for another run's lock (30, 90s, 10m, 1h); default 0: refused at once"
+    waited = "time to wait for another run's lock (30, 90s, 10m, 1h); default 0: fail at once"
     add("--lock-timeout", type=_seconds, default=0.0, metavar="DURATION", help=waited)
     add("--auto-approve", action="store_true", help="never ask")
     add("--resume", action="store_true", help="accepted for older callers: a run always resumes")
@@ -208,13 +208,13 @@ def _inspection(add: Callable[..., Any]) -> None:
     add("--status", action="store_true", help="show the recorded state")
     add("--history", nargs="?", type=_run, const=0, metavar="RUN", help="show the runs so far, or one of them")
     add("--logs", type=_value, metavar="SERVICE", help="show the log of a service's running replicas")
-    add("--follow", action="store_true", help="with --logs: go on until Ctrl-C")
+    add("--follow", action="store_true", help="with --logs: continue until Ctrl-C")
 
 
 def _life(add: Callable[..., Any]) -> None:
-    back = "deploy the images of an earlier run again; `off` ends that; asks"
+    back = "deploy the images of an earlier run again; `off` ends that; asks first"
     add("--rollback", type=_run_or_off, metavar="RUN", help=back)
-    newer = "with --rollback: although migrations ran since"
+    newer = "with --rollback: even if migrations ran since"
     add("--accept-newer-schema", action="store_true", help=newer)
     add("--rotate-secret", type=_value, metavar="NAME", help="give a generated secret a new value, and deploy it; asks")
     add("--prune", action="store_true", help="delete what left the configuration; asks")
@@ -225,21 +225,21 @@ def _life(add: Callable[..., Any]) -> None:
 
 
 def _state(add: Callable[..., Any]) -> None:
-    add("--reset-state", action="store_true", help="put a dated copy of the state aside, clear it and exit")
-    restored = "put an earlier copy of the state, or an emergency state file, back"
+    add("--reset-state", action="store_true", help="keep a dated copy of the state, clear it and exit")
+    restored = "restore an earlier copy of the state, or an emergency state file"
     add("--restore-state", type=_value, metavar="FILE", help=restored)
     add("--move-state", choices=("local", "blob"), help="move the state to the other storage")
-    add("--force-unlock", action="store_true", help="break another run's lock on a state in a blob; asks")
+    add("--force-unlock", action="store_true", help="break another run's lock on a state in a blob; asks first")
 
 
 def _output(add: Callable[..., Any]) -> None:
-    output = "lines for people, or one JSON event a line"
+    output = "readable lines, or one JSON event per line"
     add("--output", choices=("auto", "plain", "json"), default="auto", help=output)
     add("--report", type=_report, metavar="PATH", help="also write what happened as .html, .md or .json")
     add("--log-file", metavar="PATH", help="write every request and decision to PATH")
     add("--no-color", action="store_true", help="no colours, as with NO_COLOR")
     add("--verbose", action="store_true", help="log to the terminal too")
-    completed = "print the script that makes a shell complete this command, and exit"
+    completed = "print a completion script for the shell, and exit"
     add("--completion", action=_Completion, choices=("bash", "zsh", "fish"), help=completed)
 
 

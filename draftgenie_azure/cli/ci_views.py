@@ -1,7 +1,7 @@
-"""Lines for people in the logs of GitHub Actions and Azure Pipelines: issues with file and line, groups, outputs.
+"""Views for the logs of GitHub Actions and Azure Pipelines: issues with file and line, groups, outputs.
 
-No secret is registered with the system (`::add-mask::`, `task.setsecret`): that would print it, and whatever reads the
-output besides the system would have it. Nothing that is printed holds one.
+No secret is registered with the CI system (`::add-mask::`, `task.setsecret`): that would print it, for anything else
+that reads the output. Printed text is masked already.
 
 Sources: docs.github.com, "Workflow commands for GitHub Actions"; learn.microsoft.com, "Logging commands".
 """
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.cli.events import Event
 
-MOST_ISSUES = 10  # of a kind that GitHub shows of one step; further ones are lines like any other
-OUTPUTS = ("result", "exit_code", "urls", "images", "plan_id")  # of the last event, for the jobs that follow
+MOST_ISSUES = 10  # per kind that GitHub shows for one step; further ones are plain lines
+OUTPUTS = ("result", "exit_code", "urls", "images", "plan_id")  # of the last event, for later jobs
 
 
 class _CiLines(Lines):
-    """What both systems have in common."""
+    """The common base of both systems' views."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__()
@@ -56,10 +56,10 @@ class _CiLines(Lines):
         return self._issue("error", place_and_text(fault), file=fault.get("file"), line=fault.get("line"))
 
     def _details(self, event: Event) -> list[str]:
-        return []  # a group of its own follows
+        return []  # shown in a separate group
 
     def _issue(self, level: str, text: str, *, file: str | None = None, line: int | None = None) -> list[str]:
-        """An issue that the system shows apart, as far as it shows that many."""
+        """Return an issue for the system, up to its limit, else a plain line."""
         self._issues[level] += 1
         if self._issues[level] > MOST_ISSUES:
             return behind(f"{level}: ", text)
@@ -126,7 +126,7 @@ class AzurePipelines(_CiLines):
 
 
 def _append(path: str | None, text: str) -> bool:
-    """Add to a file of the system's; a deployment does not fail because its runner's disk is full."""
+    """Append to a file of the system; a full disk of the runner does not fail the deployment."""
     if not path or not text:
         return False
     try:
@@ -139,7 +139,7 @@ def _append(path: str | None, text: str) -> bool:
 
 
 def _text(value: object) -> str:
-    """A value on one line, in which no system finds a command."""
+    """Return a value on one line, without CI commands."""
     if isinstance(value, str):
         return printable.escaped(value)
     return printable.json_line(json.dumps(value, sort_keys=True))

@@ -1,4 +1,4 @@
-"""Text in the columns of a terminal: how wide it is, and where its lines end. No word and no address is broken."""
+"""Text in terminal columns: its width, and wrapping without breaking words or URLs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PAINT = re.compile(r"\x1b\[[0-9;]*m")  # colours of ours; those of other people's texts are escaped
+_PAINT = re.compile(r"\x1b\[[0-9;]*m")  # our own colours; those in external text are escaped
 _WORD = re.compile(r"\s*\S+")
 _NO_WIDTH = ("Mn", "Me", "Cf")
 
 
 def width_of(text: str) -> int:
-    """The columns that a text takes: two for wide characters, none for combining ones and for colours."""
+    """Return the columns of a text: two for wide characters, none for combining ones and colours."""
     text = _PAINT.sub("", text)
     if text.isascii():
         return len(text)
@@ -29,7 +29,7 @@ def _width(character: str) -> int:
 
 
 def fitted(text: str, columns: int, *, more: str = "…") -> str:
-    """As many whole words of a text as fit, with a sign where there are more; nothing where not even that fits."""
+    """Return as many whole words as fit, with a sign if there are more; empty if not even that fits."""
     if width_of(text) <= columns:
         return text
     shown = ""
@@ -41,9 +41,9 @@ def fitted(text: str, columns: int, *, more: str = "…") -> str:
 
 
 def wrapped(line: str, columns: int) -> Iterator[str]:
-    """The lines of a text, broken between words; what follows the first is indented.
+    """Yield the lines of a text, wrapped between words; continuation lines are indented.
 
-    A word that is longer than a line is left whole: the terminal shows it on several, and a copy of it is one.
+    A word longer than a line is kept whole, so that copying it from the terminal yields one word.
     """
     if width_of(line) <= columns:
         yield line

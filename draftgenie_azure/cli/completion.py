@@ -12,22 +12,22 @@ from draftgenie_azure.steps import STEP_NAMES
 if TYPE_CHECKING:
     import argparse
 
-_PATHS = ("PATH", "FILE")  # metavars of flags that take a file
+_PATHS = ("PATH", "FILE")  # metavars of file arguments
 
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """Return the script that makes a shell complete the command, under both of its names.
+    """Return the completion script of a shell for both names of the command.
 
     Args:
-        parser: the flags; its copies of their values are changed.
+        parser: the parser of the flags, which is modified.
         shell: `bash`, `zsh` or `fish`.
     """
-    for action in parser._actions:  # shtab reads them there, too
+    for action in parser._actions:  # shtab reads them there too
         if action.metavar == "STEP":
             action.choices = STEP_NAMES
         elif action.metavar in _PATHS:
-            action.complete = shtab.FILE  # type: ignore[attr-defined]  # where shtab looks for it
-    if shell == "zsh":  # one file of zsh's serves several names, and may define one function only
+            action.complete = shtab.FILE  # type: ignore[attr-defined]  # read by shtab
+    if shell == "zsh":  # a file for zsh serves several names, but may define only one function
         text = shtab.complete(parser, shell=shell)
         both = f"{COMMAND} {INSTALLED_COMMAND}"
         return text.replace(f"#compdef {COMMAND}", f"#compdef {both}").replace(f"-N {COMMAND}", f"-N {both}").strip()

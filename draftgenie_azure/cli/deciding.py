@@ -1,4 +1,4 @@
-"""Decide what a command would run, before anything asks Azure."""
+"""Decide what a command would run, before Azure is queried."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 def decide(
     args: argparse.Namespace, raw: RawConfig, state: StateStore
 ) -> tuple[Decider, Config | None, dict[str, Decision]]:
-    """Decide by what is recorded; the configuration is validated unless it was found valid as it is now.
+    """Decide by the records; the configuration is validated unless already found valid unchanged.
 
     Raises:
-        ConfigError: the configuration is not valid.
-        StateError: the state is that of another target.
+        ConfigError: the configuration is invalid.
+        StateError: the state belongs to another target.
     """
     decider = new_decider(args, raw, state)
     config: Config | None = None
@@ -39,7 +39,7 @@ def decide(
 
 
 def new_decider(args: argparse.Namespace, raw: RawConfig, state: StateStore) -> Decider:
-    """Return what decides by the state as it is now."""
+    """Return the decider for the current state."""
     decider = Decider(STEPS, raw, state, force_steps=args.force_step, force_all=args.force_all, log_file=args.log_file)
     if args.adopt:
         decider.take_over_unrestricted()

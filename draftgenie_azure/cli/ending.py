@@ -1,4 +1,4 @@
-"""How a run ends: its summary, its entry in the history and its exit code."""
+"""The end of a run: its summary, history entry and exit code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.state.store import StateStore
 
     class Deployer(Protocol):
-        """What is asked of the deployer of a run."""
+        """The part of the deployer that is used here."""
 
         config: Config
         logger: logging.Logger
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
             """The loaded state, whose lock is held."""
 
         def deploy(self, control: RunControl | None = None) -> bool:
-            """Run what must run."""
+            """Run the steps that must run."""
 
 
 def nothing_to_do(plan: Mapping[str, Decision], state: StateStore, reporter: Reporter, began: float) -> int:
-    """Report a run in which nothing changed; Azure was not asked."""
+    """Report a run without changes; Azure was not queried."""
     Interrupts.decide(SUCCESS)
     cli.target.tell(reporter, state.state["target"], {}, state.where)
     for name, decision in plan.items():
@@ -56,14 +56,14 @@ def nothing_to_do(plan: Mapping[str, Decision], state: StateStore, reporter: Rep
 
 
 def carry_out(deployer: Deployer, plan: Mapping[str, Decision], args: argparse.Namespace, began: float) -> int:
-    """Run the steps, report the summary and keep the history, whatever happens.
+    """Run the steps, and always report the summary and record the history.
 
     Returns:
         The exit code.
     """
     state, reporter, config = deployer.state, deployer.reporter, deployer.config
     Interrupts.control = control = run.control.RunControl(args.parallelism or config.deployment.parallelism)
-    code = FAILURE  # as a fault of the program has it, which is raised when the summary has been told
+    code = FAILURE  # for a bug, which is raised after the summary
     record = state_package.history.RunRecord(state, **kind_of_run(args))
     scale = config.azure.emulator.scale if config.is_emulator else 1.0
     try:

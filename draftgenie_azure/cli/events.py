@@ -1,6 +1,6 @@
-"""The one stream of events that a command makes; lines for people, JSON and what CI systems show are views over it.
+"""The stream of events of a command; readable lines, JSON and CI output are views of it.
 
-Each event is an object of JSON with `version`, `type`, `time` and `run`; docs/events.schema.json describes them. The
+Each event is an object of JSON with `version`, `type`, `time` and `run`; docs/events.schema.json is their schema. The
 last one has the type `end`, with the result. `event` says what an event is about: it is the type, and in the last event
 what the command was asked for (`summary`, `plan`, `status`).
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Event = dict[str, Any]
 
     class View(Protocol):
-        """Shows events; passes over types that it does not know. `lost` says why a result could not be written."""
+        """Shows events, ignoring unknown types. `lost` is the error if a result could not be written."""
 
         lost: OSError | None
 
@@ -39,10 +39,10 @@ _COUNTED = {"step_done": "ran", "step_failed": "failed", "step_skip": "skipped",
 
 
 class Reporter:
-    """Makes the events and hands each to the views; nothing in them is secret from here on.
+    """Creates events, masked, and passes them to the views.
 
     Args:
-        views: what shows them.
+        views: the views that show them.
 
     Attributes:
         notes: the messages of the level `note` so far, each once; the last event and the summary repeat them.
@@ -60,11 +60,11 @@ class Reporter:
         self._lock = RLock()
 
     def order(self, names: Sequence[str]) -> None:
-        """Set the order of the steps, from which their numbers follow."""
+        """Set the order of the steps, which gives their numbers."""
         self._number = {name: number for number, name in enumerate(names, 1)}
 
     def step(self, name: str, what: str, text: str, **facts: Any) -> None:
-        """Something happened to a step: `run`, `waits`, `done`, `skip`, `failed`, `disabled`, `may run`, `stopped`."""
+        """Report the progress of a step: `run`, `waits`, `done`, `skip`, `failed`, `disabled`, `may run`, `stopped`."""
         place = {"number": self._number.get(name, 0), "of": len(self._number)}
         kind = f"step_{what.replace(' ', '_')}"
         counted = what.replace(" ", "_") if facts.get("planned") else _COUNTED.get(kind)
@@ -73,7 +73,7 @@ class Reporter:
         self._emit(kind, step=name, message=text, **place, **facts)
 
     def planned(self, name: str, what: str, reasons: Sequence[str], changes: Sequence[str] = ()) -> None:
-        """What would happen to a step: a result, as an event of a step to which it happens."""
+        """Report the planned outcome of a step, as an event of that step."""
         facts = {"reasons": list(reasons), "changes": list(changes)}
         self.step(name, what, shortened(reasons), planned=True, **facts)
 
@@ -82,13 +82,13 @@ class Reporter:
         self._emit("expected", steps=steps, width=width)
 
     def message(self, text: str, *, level: str = "info") -> None:
-        """Something to know."""
+        """Report a message."""
         if level == "note" and text not in self.notes:
             self.notes.append(text)
         self._emit("message", level=level, message=text)
 
     def target(self, text: str, **facts: Any) -> None:
-        """What the command is about to work on; told once."""
+        """Report the target of the command, once."""
         if not self._named:
             self._named = True
             self._emit("target", message=text, **facts)
@@ -98,9 +98,9 @@ class Reporter:
         self._emit("log", source=source, line=line)
 
     def error(self, error: DeployerError, *, log: str | None) -> None:
-        """What failed, why, what to do next, and where the log is, of each failure that was raised together.
+        """Report each failure raised together: what failed, why, what to do next, and the log's path.
 
-        Each fault of usage or configuration is an event before it.
+        Each fault of usage or configuration is reported before it.
         """
         with self._lock:
             for part in error.parts:
@@ -115,11 +115,11 @@ class Reporter:
         self._emit("error", message=error.message, hint=error.hint, log=log, **facts)
 
     def result(self, lines: Sequence[str], document: Mapping[str, Any]) -> None:
-        """What the command was asked for: lines for people, and the same for programs. Shown with the end."""
+        """Set the command's result, as lines and as a document; shown at the end."""
         self._result = {**document, "lines": list(lines)}
 
     def end(self, code: int) -> None:
-        """The last event: how the command ended."""
+        """Report the end of the command, the last event."""
         facts: Event = {"event": "end", "lines": [], "seconds": round(time.monotonic() - self._began, 3)}
         facts |= self._result
         if self.notes:
@@ -129,11 +129,11 @@ class Reporter:
 
     @property
     def lost(self) -> OSError | None:
-        """Why a result could not be written, if it could not."""
+        """The error if a result could not be written, else None."""
         return next((view.lost for view in self._views if view.lost is not None), None)
 
     def _emit(self, kind: str, **facts: Any) -> None:
-        with self._lock:  # times are in the order of the events
+        with self._lock:  # keeps times in the order of the events
             event = {"event": kind, **facts, "version": VERSION, "type": kind, "time": _now(), "run": self.run}
             event = MASK.document(event)
             for view in self._views:
@@ -141,7 +141,7 @@ class Reporter:
 
 
 def replay(lines: Iterable[str], views: Sequence[View]) -> None:
-    """Show events that were recorded, as `--output json` writes them."""
+    """Show recorded events, as written by `--output json`."""
     for line in lines:
         event = json.loads(line)
         for view in views:
@@ -149,7 +149,7 @@ def replay(lines: Iterable[str], views: Sequence[View]) -> None:
 
 
 def shortened(reasons: Sequence[str]) -> str:
-    """The first few reasons, and how many more there are."""
+    """Return the first few reasons, and the number of further ones."""
     shown = ", ".join(reasons[:SHOWN_REASONS])
     more = len(reasons) - SHOWN_REASONS
     return f"{shown} and {more} more" if more > 0 else shown

@@ -1,4 +1,4 @@
-"""What is left of a run, from its events alone: which steps run, what they wait for, how long it still takes."""
+"""The remainder of a run, from its events alone: running steps, what they wait for, the time left."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from draftgenie_azure.cli.events import Event
 
-_LATE = 0.9  # share of the cases that have ended by then
+_LATE = 0.9  # quantile after which a step counts as late
 _ENDED = ("step_done", "step_skip", "step_disabled", "step_failed", "step_stopped", "step_fault", "step_blocked")
-_WHAT = {  # what somebody waits for, where no name of a resource is known
+_WHAT = {  # what a step waits for, if no resource name is known
     "check_prerequisites": "the checks",
     "create_monitoring": "Log Analytics",
     "create_container_registry": "the registry",
@@ -33,13 +33,13 @@ _NEEDS = {step.name: frozenset(step.needs) for step in STEPS}
 
 
 class Running:
-    """A step that runs.
+    """A running step.
 
     Attributes:
         number: its place in the order.
         began: seconds since the epoch.
-        waits: what it said last that it waits for.
-        operations: names of what Azure is at work on.
+        waits: what it last reported to wait for.
+        operations: names of its operations in Azure.
     """
 
     __slots__ = ("began", "number", "operations", "waits")
@@ -65,7 +65,7 @@ class Forecast:
         self.of = len(event["steps"])
         self._width = int(event["width"])
         self._spreads: dict[str, Spread] = {}
-        self._pending: dict[str, bool] = {}  # name -> whether it is sure to run
+        self._pending: dict[str, bool] = {}  # name -> whether it is certain to run
         self._fraction = 0.0
         for name, facts in event["steps"].items():
             if name in _NEEDS and facts["verdict"] in ("run", "may_run"):
@@ -73,7 +73,7 @@ class Forecast:
             self._spreads[name] = Spread(facts["low"], facts["usual"], facts["high"])
 
     def take(self, event: Event) -> None:
-        """Note what an event says about a step."""
+        """Update the steps from an event."""
         name, kind = event.get("step"), event["type"]
         if name is None or name not in self._spreads:
             return
@@ -93,34 +93,34 @@ class Forecast:
     def _take_wait(self, step: Running, event: Event) -> None:
         if event.get("operations"):
             step.operations = list(event["operations"])
-        elif "seconds" not in event:  # else a heartbeat, whose clock is drawn here anyway
+        elif "seconds" not in event:  # otherwise a heartbeat, whose time is shown here anyway
             step.waits = str(event["message"])
 
     def _drop_dependants(self, name: str) -> None:
-        """What needs a step that failed does not run."""
+        """Remove the dependants of a failed step, which do not run."""
         for other in [other for other in self._pending if name in _NEEDS[other]]:
             if self._pending.pop(other, None) is not None:
                 self._drop_dependants(other)
 
     def waits_for(self, name: str) -> str:
-        """What a running step waits for, for people."""
+        """Return what a running step waits for, for display."""
         step = self.running[name]
         return ", ".join(step.operations) or step.waits
 
     def usual(self, name: str) -> str:
-        """How long a step usually takes, for people."""
+        """Return the usual duration of a step, for display."""
         spread = self._spreads[name]
         return in_words(spread.low, spread.high)
 
     def is_late(self, name: str, now: float) -> bool:
-        """Tell whether a running step takes longer than such steps usually do."""
+        """Return whether a running step takes longer than usual."""
         return self._spreads[name].share(now - self.running[name].began) >= _LATE
 
     def left(self, now: float, share: float = USUAL) -> tuple[float, str | None]:
-        """Seconds that are left of the run, and the running step on which it depends; None where nothing is left.
+        """Return the seconds left of the run, and the running step on the critical path, or None.
 
         Args:
-            share: of the cases in which it takes no longer; steps that may run count in the longer ones only.
+            share: quantile of the estimate; steps that may run count only in higher ones.
         """
         seconds = {
             name: self._spreads[name].left(max(0.0, now - step.began), share) for name, step in self.running.items()
@@ -131,14 +131,14 @@ class Forecast:
         return simulate(_NEEDS, seconds, self.running, self._width)
 
     def fraction(self, now: float) -> float:
-        """The share of the run that is over, by time; it never shrinks, and is below 1 while anything is left."""
+        """Return the elapsed fraction of the run; it never decreases, and is below 1 until the end."""
         passed, (left, _) = max(0.0, now - self.began), self.left(now)
         share = passed / (passed + left) if left else 1.0
         self._fraction = max(self._fraction, min(share, 0.99) if left else share)
         return self._fraction
 
     def in_words(self, now: float) -> str:
-        """`6–11 min left, waiting for PostgreSQL`; with a word about what takes longer than usual."""
+        """`6–11 min left, waiting for PostgreSQL`; with a note on what takes longer than usual."""
         high, name = self.left(now, HIGH)
         if not high:
             return ""
@@ -152,6 +152,6 @@ class Forecast:
 
 
 def moment(event: Event) -> float:
-    """The time of an event, in seconds since the epoch."""
+    """Return the time of an event, in seconds since the epoch."""
     whole, _, part = str(event["time"]).rstrip("Z").partition(".")
     return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{part or 0}")

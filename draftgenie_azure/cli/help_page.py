@@ -1,4 +1,4 @@
-"""What `--help` prints, in lines as long as the terminal is wide. No word is broken."""
+"""Format the page of `--help` to the width of the terminal, without breaking words."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _LEAST, _MOST = 24, 200  # columns; longer lines are hard to read
-_ALIGNED = 32  # columns before the texts of the flags, where there is room
-_COMMENT = re.compile(r" {2,}")  # between an example and what it does
+_ALIGNED = 32  # column of the flags' texts, if there is room
+_COMMENT = re.compile(r" {2,}")  # separates an example from its explanation
 
 
 class HelpPage(argparse.HelpFormatter):
-    """Lays out the flags, and the examples of the description line by line.
+    """Formats the flags, and the examples of the description line by line.
 
-    Without a terminal, the page is 80 columns wide, or as many as COLUMNS says, which wins on a terminal, too.
+    Without a terminal, the page is 80 columns wide, or as many as COLUMNS says, which also applies on a terminal.
     """
 
     def __init__(self, prog: str) -> None:
@@ -39,14 +39,14 @@ class HelpPage(argparse.HelpFormatter):
 
 
 def _filled(text: str, width: int, indent: str = "") -> list[str]:
-    """The lines of a paragraph; flags and names with hyphens are words."""
+    """Wrap a paragraph; flags and names with hyphens count as words."""
     return textwrap.wrap(
         text, width, break_long_words=False, break_on_hyphens=False, initial_indent=indent, subsequent_indent=indent
     )
 
 
 def _block(block: str, width: int) -> Iterable[str]:
-    """The lines of a paragraph, or of examples, which are indented."""
+    """Format a paragraph, or examples, which are indented."""
     if not block.startswith(" "):
         return _filled(block, width)
     examples = block.split("\n")
@@ -56,7 +56,7 @@ def _block(block: str, width: int) -> Iterable[str]:
 
 
 def _example(line: str, width: int) -> Iterator[str]:
-    """An example, and below it what it does."""
+    """Yield an example, and its explanation below it."""
     command, *comment = _COMMENT.split(line.strip(), maxsplit=1)
     yield from _filled(command, width, "  ")
     for text in comment:

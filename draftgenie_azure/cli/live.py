@@ -1,4 +1,4 @@
-"""The last lines of a terminal while a run goes on: what runs, since when, what it waits for, and what is left."""
+"""The live lines at the bottom of a terminal during a run: running steps, times, waits, and the time left."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _IN_ASCII = str.maketrans({"–": "-", "…": "~", "•": "*", "━": "#", "─"
 
 
 class Live:
-    """Draws a few lines below everything else, and again whenever they change.
+    """Draws a few lines at the bottom, and redraws them when they change.
 
-    One lock is around all that is written meanwhile: lines above are printed while these are taken away.
+    One lock guards all output meanwhile: the live lines are erased while lines above are printed.
 
     Args:
         event: of the type `expected`.
-        stream: of the terminal.
-        color: whether to paint.
+        stream: stream of the terminal.
+        color: use colours.
         clock: seconds since the epoch.
     """
 
@@ -59,7 +59,7 @@ class Live:
         self._wake = threading.Event()
         self._is_over = self._is_foreign = False
         self._drawn: list[list[Part]] = []
-        self._estimate: tuple[float, int, list[Part]] = (0.0, 0, [])  # when, for how many columns, what
+        self._estimate: tuple[float, int, list[Part]] = (0.0, 0, [])  # time, columns and parts of the last estimate
         self._widths: list[int] = []
         self._handlers = self._take_over_log()
         if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGCONT"):
@@ -67,31 +67,31 @@ class Live:
         self._thread = threading.Thread(target=self._redraw_until_over, daemon=True)
         try:
             self._thread.start()
-        except RuntimeError:  # no further thread is allowed: drawn at each event then
+        except RuntimeError:  # no further thread is allowed: drawn only at events
             self._is_over = True
 
     @property
     def folded(self) -> str:
-        """How many steps had nothing to do; empty where all had."""
+        """Return how many steps were up to date; empty if none."""
         skipped = self._forecast.skipped
         return f"{skipped} of {self._forecast.of} up to date" if skipped else ""
 
     def take(self, event: Event) -> None:
-        """Note an event, and show what it changes."""
+        """Process an event, and show its effect."""
         with self._lock:
             self._forecast.take(event)
             self._estimate = (0.0, 0, [])
         self._wake.set()
 
     def refresh(self) -> None:
-        """Make the estimate again and draw, without waiting."""
+        """Recompute the estimate and draw at once."""
         with self._lock:
             self._estimate = (0.0, 0, [])
             self._erase()
             self._draw()
 
     def stop(self) -> None:
-        """Take the lines away for good."""
+        """Remove the lines permanently."""
         with self._lock:
             self._is_over = True
             self._erase()
@@ -100,7 +100,7 @@ class Live:
         self._wake.set()
 
     def _take_over_log(self) -> list[tuple[logging.StreamHandler[Any], Any]]:
-        """Have what is logged to the terminal stand above the lines; the handlers, and where they wrote before."""
+        """Redirect terminal log handlers above the lines; return them with their previous streams."""
         found = []
         for handler in (*logging.getLogger("draftgenie").handlers, *logging.getLogger().handlers):
             if isinstance(handler, logging.StreamHandler) and handler.stream is self._stream:
@@ -110,7 +110,7 @@ class Live:
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
-        """Take the lines away while something is printed above them."""
+        """Hide the lines while something is printed above them."""
         with self._lock:
             self._erase()
             yield
@@ -136,9 +136,9 @@ class Live:
         self._drawn, self._widths, self._is_foreign = [], [], False
 
     def _erasing(self) -> str:
-        """What moves the cursor to the first of the lines and clears the screen from there.
+        """Return the sequence that moves to the first of the lines and clears the screen from there.
 
-        A terminal that became narrower has broken the lines that are longer now.
+        A terminal that became narrower has wrapped longer lines.
         """
         width = self._size()[0]
         rows = sum(max(1, -(-drawn // width)) for drawn in self._widths)
@@ -155,7 +155,7 @@ class Live:
         self._write(before + "".join(f"{self._painted(line)}\n" for line in lines))
 
     def _write(self, text: str) -> None:
-        """Text as it is; a terminal that is gone is nobody's concern."""
+        """Write text unchanged; ignore a closed terminal."""
         print_text(self._stream, text, end="")
 
     def _size(self) -> tuple[int, int]:
@@ -163,7 +163,7 @@ class Live:
             size = os.get_terminal_size(self._stream.fileno())
         except OSError:
             return 80, 24
-        return max(size.columns or 80, 20), max(size.lines or 24, 4)  # a terminal may not say
+        return max(size.columns or 80, 20), max(size.lines or 24, 4)  # a terminal may report 0
 
     def _painted(self, line: list[Part]) -> str:
         with self._console.capture() as captured:
@@ -173,8 +173,8 @@ class Live:
     # --- what stands there ---
 
     def _lines(self, now: float, width: int, height: int) -> list[list[Part]]:
-        """The lines, each of them shorter than the screen is wide."""
-        width -= 1  # a full last column makes some terminals begin a new line
+        """Return the lines, each shorter than the screen width."""
+        width -= 1  # a full last column makes some terminals wrap
         forecast = self._forecast
         lines: list[list[Part]] = [[(self.folded, "dim")]] if self.folded else []
         running = sorted(forecast.running, key=lambda name: forecast.running[name].began)  # the longest first
@@ -204,7 +204,7 @@ class Live:
         return [*parts, (columns.fitted(text, left), "yellow" if late else "")]
 
     def _bar(self, now: float, width: int) -> list[Part]:
-        """The estimate of the whole; a simulation at every tick would cost more than drawing."""
+        """Return the overall estimate, cached because a simulation costs more than drawing."""
         made, of, bar = self._estimate
         if of != width or not 0 <= now - made < OLD:
             bar = self._new_bar(now, width)
@@ -226,7 +226,7 @@ class Live:
 
 
 class _Above:
-    """A stream whose texts stand above the lines."""
+    """A stream that prints above the lines."""
 
     def __init__(self, live: Live, stream: Any) -> None:
         self._live = live
@@ -238,12 +238,12 @@ class _Above:
             self._stream.write(text)
 
     def flush(self) -> None:
-        """Have it shown."""
+        """Flush the stream."""
         self._stream.flush()
 
 
 def clock(seconds: float) -> str:
-    """Seconds as a clock shows them: `0:05`, `12:34`, `1:02:03`."""
+    """Format seconds as a clock: `0:05`, `12:34`, `1:02:03`."""
     whole = max(0, int(seconds))
     minutes = f"{whole // 60 % 60:02}" if whole >= 3600 else f"{whole // 60}"
     return (f"{whole // 3600}:" if whole >= 3600 else "") + f"{minutes}:{whole % 60:02}"

@@ -1,4 +1,4 @@
-"""Which view a command's events go to."""
+"""Select the view for a command's events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def open_reporter(
     output: str, environ: Mapping[str, str], *, color: bool = False, report: str | None = None
 ) -> Reporter:
-    """A reporter for `--output`: JSON, or lines for people in the way of the CI system that the command runs on."""
+    """Return the reporter for `--output`: JSON, or lines in the format of the current CI system or terminal."""
     view: View
     if output == "json":
         view = JsonLines()
@@ -39,7 +39,7 @@ def open_reporter(
 
 
 def is_coloured(no_color: bool, environ: Mapping[str, str]) -> bool:
-    """Tell whether lines for people have colours: on a terminal that knows them, or wherever FORCE_COLOR asks for them.
+    """Return whether lines are coloured: on a terminal that supports it, or if FORCE_COLOR is set.
 
     Sources: no-color.org, force-color.org.
     """
@@ -49,12 +49,12 @@ def is_coloured(no_color: bool, environ: Mapping[str, str]) -> bool:
 
 
 def _is_for_a_person(environ: Mapping[str, str]) -> bool:
-    """Tell whether standard error is a terminal on which lines can be drawn again."""
+    """Return whether standard error is a terminal on which lines can be redrawn."""
     is_dumb = environ.get("TERM", "dumb" if os.name == "posix" else "") == "dumb"
     return sys.stderr.isatty() and not is_dumb and not environ.get("CI")
 
 
 def wanted_output(arguments: Sequence[str]) -> str:
-    """What a command line that cannot be parsed asks for, as far as it can be told: `json` or `plain`."""
+    """Return the output format that an unparsable command line requests: `json` or `plain`."""
     wants_json = "--output=json" in arguments or ("--output", "json") in pairwise(arguments)
     return "json" if wants_json else "plain"

@@ -1,4 +1,4 @@
-"""What a dry run ends with: the decision about each step, what would be done, and the exit code that follows."""
+"""The result of a dry run: the decision on each step, the planned actions, and the exit code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def show_plan(
     """Report a plan.
 
     Args:
-        planned: what the steps told; None where none of them had anything to tell.
+        planned: the plan of the steps; None if there is none.
 
     Returns:
         The exit code.
@@ -39,7 +39,7 @@ def show_plan(
     }
     lines: list[str] = []
     if planned is None:
-        lines.append("Azure was not asked: nothing changed by what is recorded. --refresh asks it.")
+        lines.append("Azure was not queried: nothing changed according to the state. --refresh queries it.")
     else:
         document |= planned.document()
         lines = planning.view.lines(planned)

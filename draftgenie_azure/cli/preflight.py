@@ -1,4 +1,4 @@
-"""What is checked and told before a run or its plan asks Azure anything."""
+"""Checks and notices before a run or its plan queries Azure."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def check(
     state: StateStore,
     reporter: Reporter,
 ) -> None:
-    """Find what would only fail after the databases are made, and name what images should not ship.
+    """Check for faults that would otherwise appear only after minutes, and warn about files in images.
 
-    Where the earlier script deployed, what is taken over from it, what differs and what is missing is told as well.
+    After a deployment by the earlier script, also report what is taken over, differs and is missing.
 
     Raises:
-        ConfigError: with every fault.
+        ConfigError: lists every fault.
     """
     if state.earlier or (not state.found and state_package.earlier.is_configuration(decider.raw)):
         cli.take_over.check(args, decider.raw, state, reporter)
@@ -44,14 +44,14 @@ def check(
 
 
 def tell_notices(config: Config, reporter: Reporter) -> None:
-    """Name what is allowed in the configuration and yet worth saying, and the keys that have no effect."""
+    """Report warnings about the configuration, and keys without effect."""
     ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
     for text in (*config.notices, *ignored):
         reporter.message(text, level="note")
 
 
 def check_expected(expected: str | None, found: Planned) -> None:
-    """Refuse to run anything else than what was reviewed.
+    """Refuse to run anything but the reviewed plan.
 
     Raises:
         DeployerError: the plan is another one.

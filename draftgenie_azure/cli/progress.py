@@ -1,4 +1,4 @@
-"""Tells how the steps of a run go: what they wait for, and how long they have been running."""
+"""Report the progress of steps: what they wait for, and how long they have been running."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from draftgenie_azure.cli.events import Reporter
     from draftgenie_azure.state.store import StateStore
 
-_OUR_OWN = 0.5  # seconds that a step takes without waiting for Azure
-_UNFINISHED = ("never ran", "interrupted", "failed last time")  # beginnings of reasons
-FEW_SECONDS = 10.0  # nobody needs to be told that a step is still running before
+_OUR_OWN = 0.5  # seconds of a step without waiting for Azure
+_UNFINISHED = ("never ran", "interrupted", "failed last time")  # prefixes of reasons
+FEW_SECONDS = 10.0  # a step is not reported as still running before
 
 
 class Progress:
-    """The steps of one run.
+    """The progress of one run's steps.
 
     Args:
-        reporter: told of what happens.
+        reporter: receives the events.
         state: the loaded state.
     """
 
@@ -40,13 +40,13 @@ class Progress:
     def expected(
         self, decisions: Mapping[str, Decision], past: Iterable[Mapping[str, Any]], *, width: int, scale: float
     ) -> None:
-        """Tell what will run, and how long each of it takes: by earlier runs of the same kind, else as a rule.
+        """Report what will run, and its expected duration: by earlier runs of the same kind, else the usual one.
 
         Args:
             decisions: by step, in order.
             past: entries of the history.
             width: how many steps run at once.
-            scale: of Azure's durations; 1 but on the emulator.
+            scale: factor of Azure's durations; 1 except on the emulator.
         """
         seen = _seen(past)
         steps = {}
@@ -60,26 +60,26 @@ class Progress:
         self._reporter.expected(steps, width)
 
     def begin(self, name: str, decision: Decision) -> None:
-        """A step begins."""
+        """Report the start of a step."""
         self._began[name] = time.monotonic()
         facts = {"reasons": decision.reasons, "changes": decision.changes}
         self._reporter.step(name, "run", shortened(decision.reasons), **facts)
 
     def seconds(self, name: str) -> float:
-        """Seconds since a step began."""
+        """Return the seconds since a step began."""
         return round(time.monotonic() - self._began[name], 1)
 
     def done(self, name: str, seconds: float, *, written: list[str]) -> None:
-        """A step completed; `written` names the resources that it wrote."""
+        """Report a completed step; `written` names the resources it wrote."""
         words = f"{duration(seconds)}: {shortened(written)}" if written else duration(seconds)
         self._reporter.step(name, "done", words, seconds=seconds, written=written)
 
     def waits(self, text: str) -> None:
-        """Tell what the step waits for in whose thread this is called."""
+        """Report what the current thread's step waits for."""
         self._reporter.step(run.schedule.name_of_thread(), "waits", text)
 
     def still_running(self, name: str) -> None:
-        """Tell how long a step has been running, what Azure is at work on, and how long it takes as a rule."""
+        """Report how long a step has been running, its operations in Azure, and its usual duration."""
         seconds = time.monotonic() - self._began.get(name, time.monotonic())
         if seconds < FEW_SECONDS:
             return
@@ -88,19 +88,19 @@ class Progress:
         self._reporter.step(name, "waits", text, seconds=round(seconds, 1), operations=names)
 
     def durations(self) -> dict[str, float]:
-        """Seconds that each step took last time, or usually takes."""
+        """Return the seconds that each step took last time, or usually takes."""
         recorded = {name: (self._state.last_success(name) or {}).get("duration_seconds") for name in STEP_NAMES}
         return {name: seconds or USUAL_SECONDS[name] for name, seconds in recorded.items()}
 
 
 def _kind(reasons: Sequence[str]) -> str:
-    """The kind of work of a step: to create what is not there takes longer than to change it."""
+    """Return the kind of a step's work: creating takes longer than changing."""
     made = any(reason.startswith(_UNFINISHED) or reason.endswith(" is gone") for reason in reasons)
     return "create" if made else "change"
 
 
 def _seen(past: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[float]]:
-    """Seconds that the steps of earlier runs took, by name and kind, the last run last."""
+    """Return the durations of steps in earlier runs by name and kind, oldest first."""
     seen: dict[tuple[str, str], list[float]] = {}
     for entry in past:
         steps = entry.get("steps")

@@ -1,4 +1,4 @@
-"""Questions on a terminal. Elsewhere the answer is no, unless `--auto-approve` was given or a yes loses nothing."""
+"""Confirmation on a terminal. Without one the answer is no, unless `--auto-approve` is given or a yes is harmless."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from draftgenie_azure.errors import DeployerError
 
 
 def answered_yes(question: str) -> bool:
-    """Ask on a terminal; elsewhere the answer is no.
+    """Ask on a terminal; without one the answer is no.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C, or another signal that ends a run: while a run goes on these only ask it to stop, and
-            reading a line would go on.
+        KeyboardInterrupt: Ctrl-C, or another signal that ends a run; during a run they only request a stop, and
+            reading a line would continue.
     """
     if not sys.stdin.isatty():
         return False
@@ -30,7 +30,7 @@ def answered_yes(question: str) -> bool:
 
 
 def confirm(question: str, *, auto_approve: bool) -> None:
-    """Ask for a yes.
+    """Ask for confirmation.
 
     Raises:
         DeployerError: the answer was no, or there is no terminal to ask on.

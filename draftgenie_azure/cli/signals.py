@@ -1,6 +1,6 @@
-"""What Ctrl-C, SIGTERM and SIGHUP do: an orderly stop the first time, an immediate end the second time.
+"""Handle Ctrl-C, SIGTERM and SIGHUP: an orderly stop the first time, an immediate exit the second time.
 
-Taken over before anything else is imported, so this module imports next to nothing.
+Installed before anything else is imported, so this module imports almost nothing.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.run.control import RunControl
 
-SAME_REQUEST = 0.5  # seconds; `timeout` sends its signal to the command and then to the group that the command is in
+SAME_REQUEST = 0.5  # seconds; `timeout` signals the command and then its process group
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def end_at_once() -> None:
-    """Have a signal end the process at once, for as long as there is nothing to stop in order."""
+    """Make signals end the process at once while there is nothing to stop in order."""
     _take_over(lambda number, frame: os._exit(INTERRUPTED))
 
 
 def _take_over(handler: Callable[[int, object], None]) -> None:
-    """Handle the signals; a hang-up that somebody (`nohup`) had ignored stays so.
+    """Handle the signals; a hang-up ignored by `nohup` stays ignored.
 
-    SIGINT is another matter: a shell without job control ignores it for whatever it starts in the background.
+    Not so SIGINT: a shell without job control ignores it for its background processes.
     """
     for number in _SIGNALS:
         if number in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(number) is not signal.SIG_IGN:
@@ -37,10 +37,10 @@ def _take_over(handler: Callable[[int, object], None]) -> None:
 
 
 class Interrupts:
-    """Turns the first signal into an orderly stop; one that comes later ends the process at once.
+    """Turns the first signal into an orderly stop; a later one ends the process at once.
 
     Attributes:
-        control: of the run that is to be stopped; without one, the first signal is a KeyboardInterrupt.
+        control: control of the run to stop; without one, the first signal raises KeyboardInterrupt.
     """
 
     control: RunControl | None = None
@@ -49,13 +49,13 @@ class Interrupts:
 
     @classmethod
     def install(cls) -> None:
-        """Take over the signals."""
+        """Install the handlers."""
         cls.control = cls._code = cls._first = None
         _take_over(cls._handle)
 
     @classmethod
     def decide(cls, code: int) -> None:
-        """Nothing is left to be stopped: the first signal changes nothing any more, a later one ends with `code`."""
+        """Note that nothing is left to stop: the first signal has no effect, a later one exits with `code`."""
         cls._code = code
 
     @classmethod

@@ -1,6 +1,6 @@
-"""What the command does with a state besides deploying: show it, clear it, put a copy back, move it, unlock it.
+"""Commands on the state: show, reset, restore, move and unlock it.
 
-Each function returns the exit code; `open_state` makes the command's own StateManager.
+Each function returns the exit code; `open_state` creates the command's StateManager.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def chosen(args: argparse.Namespace) -> Callable[..., int] | None:
-    """The command of these that the flags ask for; `--status` is asked for before a configuration is read."""
+    """Return the command that the flags request; `--status` is handled before a configuration is read."""
     if args.force_unlock:
         return unlock
     if args.move_state:
@@ -41,16 +41,16 @@ def chosen(args: argparse.Namespace) -> Callable[..., int] | None:
 
 
 def show_status(args: argparse.Namespace, reporter: Reporter, open_state: OpenState) -> int:
-    """Show the recorded state; a faulty configuration does not stand in the way."""
+    """Show the recorded state, even with a faulty configuration."""
     try:
         config: RawConfig | dict[str, Any] = configuration.read(args.config, os.environ, args.env_file)
     except ConfigError as error:
-        reporter.message(f"{error.message}\n(the state is looked for where it is by default)", level="warning")
+        reporter.message(f"{error.message}\n(using the default location of the state)", level="warning")
         directory = configuration.RawConfig(args.config).directory
         config = {"advanced": {"state_file": os.path.join(directory, STATE_FILE)}}
     state = open_state(config)
     for path in state.earlier:
-        reporter.message(f"{path} is the state of the earlier script; the next run puts it aside", level="note")
+        reporter.message(f"{path} is the state of the earlier script; the next run renames it", level="note")
     if not state.found:
         reporter.result(["Nothing is deployed yet."], {"event": "status", "steps": {}})
         return SUCCESS
@@ -60,7 +60,7 @@ def show_status(args: argparse.Namespace, reporter: Reporter, open_state: OpenSt
 
 
 def reset(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> int:
-    """Put a copy of the state aside, whatever it is, and begin again; never asks."""
+    """Replace the state by an empty one, keeping a copy; never asks."""
     state = open_state(raw, tolerant=True)
     with locked(state, args, reporter):
         if state.fault is not None:
@@ -68,23 +68,23 @@ def reset(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_sta
         aside = state.reset(offline_target(raw))
     tell_notices(state, reporter)
     reporter.result(
-        [f"The state is cleared. The old one is {aside}." if aside else "There was no state; a new one is begun."],
+        [f"The state is cleared. The old one is {aside}." if aside else "There was no state; a new one is created."],
         {"event": "reset", "aside": aside, "state": state.where},
     )
     return SUCCESS
 
 
 def restore(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> int:
-    """Put a copy of an earlier state, or an emergency state file, in the place of the state."""
+    """Restore a copy of an earlier state, or an emergency state file."""
     state = open_state(raw, tolerant=True)
     document = state_package.replacing.read_copy(state, args.restore_state)
     if args.dry_run:
-        reporter.message(f"would put {args.restore_state} (serial {document['serial']}) back as {state.where}")
+        reporter.message(f"would restore {args.restore_state} (serial {document['serial']}) as {state.where}")
         return SUCCESS
     with locked(state, args, reporter):
         aside = state_package.replacing.restore(state, document, adopt=args.adopt, agreed=cli.questions.answered_yes)
-    lines = [f"The state {state.where} is that of {args.restore_state} again; its serial is {state.state['serial']}."]
-    lines += [f"What was there is now {aside}."] if aside else []
+    lines = [f"The state {state.where} was restored from {args.restore_state}; its serial is {state.state['serial']}."]
+    lines += [f"The previous one is now {aside}."] if aside else []
     facts = {"event": "restore", "state": state.where, "serial": state.state["serial"], "aside": aside}
     reporter.result(lines, facts)
     return SUCCESS
@@ -96,7 +96,7 @@ def move(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_stat
     here = open_state(raw, storage="blob" if args.move_state == "local" else "local")
     if not here.found:
         if there.found:
-            reporter.result([f"The state is in {there.where} already."], {"event": "move", "state": there.where})
+            reporter.result([f"The state is already in {there.where}."], {"event": "move", "state": there.where})
             return SUCCESS
         raise StateError(f"there is no state to move in {here.where}")
     if args.dry_run:
@@ -105,13 +105,13 @@ def move(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_stat
     with locked(here, args, reporter), locked(there, args, reporter, first=state_document.dump(here.state)):
         aside = state_package.replacing.move(here, there)
     hint = f"From now on: advanced.state_storage: {args.move_state}, or AZURE_STATE_STORAGE={args.move_state}"
-    lines = [f"The state is in {there.where} now; what was in {here.where} is {aside}.", hint]
+    lines = [f"The state is in {there.where} now; the one in {here.where} is now {aside}.", hint]
     reporter.result(lines, {"event": "move", "state": there.where, "aside": aside})
     return SUCCESS
 
 
 def unlock(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> int:
-    """Break another run's lock, after a yes."""
+    """Break another run's lock, after confirmation."""
     state = open_state(raw, tolerant=True)
     holder = state.holder()
     if holder is None:
@@ -122,7 +122,7 @@ def unlock(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_st
         reporter.message(f"would ask: {question}")
         return SUCCESS
     if state.is_breakable and not (args.auto_approve or cli.questions.answered_yes(question)):
-        raise StateError(f"{question} No.", hint="Without a terminal to ask on, --auto-approve says yes.")
+        raise StateError(f"{question} No.", hint="Without a terminal, confirm with --auto-approve.")
     state.break_lock()
     reporter.result([f"The lock of {holder} is broken."], {"event": "unlock", "holder": str(holder)})
     return SUCCESS
@@ -131,11 +131,11 @@ def unlock(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_st
 def locked(
     state: StateStore, args: argparse.Namespace, reporter: Reporter, *, first: bytes | None = None
 ) -> Locked:
-    """The lock on the state, which is loaded again under it."""
+    """Context that holds the lock on the state, reloaded under it."""
     return state.locked(timeout=args.lock_timeout, tell=reporter.message, first=first)
 
 
 def tell_notices(state: StateStore, reporter: Reporter) -> None:
-    """Tell what was done to states that were found."""
+    """Report what was done to states that were found."""
     for text in state.notices:
         reporter.message(text, level="warning")

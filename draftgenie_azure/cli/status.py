@@ -1,4 +1,4 @@
-"""The page that `--status` shows: what is deployed, who is working on it, and what is left over."""
+"""The page of `--status`: what is deployed, who is working on it, and leftovers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _DEPLOYING = ("deploy_infrastructure_services", "deploy_application_services")
 def page(
     state: Mapping[str, Any], steps: Sequence[str], where: str, holder: str | None
 ) -> tuple[list[str], dict[str, Any]]:
-    """Return the page as lines, and the same as a document for scripts.
+    """Return the page as lines, and as a document for programs.
 
     Args:
         state: the state document.
         steps: names of all steps, in order.
-        where: the place of the state, for people.
-        holder: who holds the lock; None where nobody does.
+        where: location of the state, for display.
+        holder: holder of the lock, or None.
     """
     document = {
         "event": "status",
@@ -94,7 +94,7 @@ def _since(timestamp: str | None) -> str:
 
 
 def _step(state: Mapping[str, Any], name: str, locked: bool) -> dict[str, Any]:
-    """What is known of a step. It is running only while somebody holds the lock; else that run was interrupted."""
+    """Return the record of a step. It is running only while the lock is held; otherwise the run was interrupted."""
     record = state["steps"].get(name, {})
     success = record if record.get("status") == "completed" else record.get("last_completed") or {}
     status = record.get("status", "never ran")
@@ -109,7 +109,7 @@ def _step(state: Mapping[str, Any], name: str, locked: bool) -> dict[str, Any]:
 
 
 def services(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Url and image of each service, as far as the state says."""
+    """Return URL and image of each service, as far as recorded."""
     images = _outputs(state, "build_and_push_images")
     found = {}
     for step in _DEPLOYING:

@@ -18,7 +18,7 @@ _COLOURS = {"done": "#2da44e", "failed": "#cf222e", "skip": "#8c959f", "stopped"
 
 
 class StepSummary:
-    """Takes events and makes a page of them."""
+    """Builds a Markdown page from events."""
 
     def __init__(self) -> None:
         self._steps: dict[str, tuple[str, Event]] = {}
@@ -28,7 +28,7 @@ class StepSummary:
         self._end: Event = {}
 
     def take(self, event: Event) -> None:
-        """Note what the page shows of an event."""
+        """Add an event."""
         kind = str(event["type"])
         if kind.startswith("step_") and kind != "step_waits":
             self._steps[str(event["step"])] = (kind.removeprefix("step_").replace("_", " "), event)
@@ -42,7 +42,7 @@ class StepSummary:
             self._end = event
 
     def markdown(self) -> str:
-        """The page; nothing where there is nothing but a state command's answer."""
+        """Return the page; empty if there is only the result of a state command."""
         if not self._steps and not self._failures:
             return ""
         blocks = [f"## DraftGenie: {self._end.get('result', 'unknown')}", *self._told()]
@@ -67,7 +67,7 @@ class StepSummary:
         return name, f"{_SIGNS.get(what, '')} {what}", str(event.get("seconds", "")), why
 
     def _graph(self) -> str:
-        """The steps that were told of, by what needs what."""
+        """Return the graph of the reported steps and their needs."""
         known = [step for step in STEPS if step.name in self._steps]
         lines = ["```mermaid", "flowchart LR"]
         for step in known:
@@ -79,7 +79,7 @@ class StepSummary:
 
 
 def nearest(needs: tuple[str, ...]) -> list[str]:
-    """The needs that no other need stands for: an arrow to each of the others says nothing new."""
+    """Return the needs that are not implied by another need, whose arrows would be redundant."""
     by_name = {step.name: step for step in STEPS}
     return [need for need in needs if not any(need in by_name[other].needs for other in needs if other != need)]
 
@@ -95,7 +95,7 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def cell(text: object) -> str:
-    """Text that is no Markdown and no HTML, on one line."""
+    """Escape text for Markdown and HTML, on one line."""
     shown = printable.escaped(" ".join(str(text).splitlines()))
     if len(shown) > LONGEST_CELL:
         shown = f"{shown[:LONGEST_CELL]}..."

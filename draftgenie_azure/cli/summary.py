@@ -1,4 +1,4 @@
-"""The summary that every run ends with."""
+"""The summary at the end of every run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Summary:
-    """The summary of one run, by the state that it left: for people and as a document.
+    """The summary of one run, from the state after it, as lines and as a document.
 
     Args:
         state: the state document.
@@ -36,7 +36,7 @@ class Summary:
     ) -> None:
         self._state = state
         self._records: dict[str, Any] = state["steps"]
-        self._resources = dict(state["resources"])  # a copy: threads that an interrupted run has given up still write
+        self._resources = dict(state["resources"])  # a copy: abandoned threads of an interrupted run may still write
         self._ran = ran
         self._seconds = seconds
         self._asked = asked
@@ -58,7 +58,7 @@ class Summary:
         return {key: url for key, url in found.items() if url.startswith("https")}
 
     def _outputs(self, step: str) -> dict[str, Any]:
-        """What a step published when it last completed."""
+        """Return the outputs of a step's last completed run."""
         record = self._records.get(step, {})
         outputs: dict[str, Any] = record.get("outputs") or (record.get("last_completed") or {}).get("outputs") or {}
         return outputs
@@ -76,13 +76,13 @@ class Summary:
         lines += [f"  warning {text}" for text in self._warnings]
         lines += [f"  note    {text}" for text in self._notes]
         if not self._asked:
-            lines.append("  Up to date according to the state; Azure was not asked. --refresh asks it.")
+            lines.append("  Up to date according to the state; Azure was not queried. --refresh queries it.")
         elif self._failed or self._stopped:
             lines.append("  Run the same command again: it continues where this run ended.")
         return lines
 
     def document(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the summary as a document."""
         images = self._outputs("build_and_push_images").items()
         return {
             "event": "summary",
@@ -102,5 +102,5 @@ class Summary:
 
 
 def _why(reasons: list[str]) -> str:
-    """The reasons of a step, as the end of a line; that it never ran was said when it began."""
+    """Return the reasons of a step as the end of a line, except "never ran", reported at its start."""
     return "" if reasons == ["never ran"] else f": {shortened(reasons)}"

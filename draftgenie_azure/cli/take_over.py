@@ -1,4 +1,4 @@
-"""What is told, before anything is written, to somebody who comes from the earlier script."""
+"""The report for a migration from the earlier script, before anything is written."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from draftgenie_azure.state.store import StateStore
 
 _RESTRICTED = (
-    "  left as it is, with a warning, until --adopt: the vault's access policies, the registry's admin user, a "
+    "  kept, with a warning, until --adopt: the vault's access policies, the registry's admin user, a "
     "firewall that is open to all addresses"
 )
 _HINT = (
-    "What is missing is on standard output. Save it (add --dry-run > variables.yaml), and give it after the "
+    "What is missing is on standard output. Save it (add --dry-run > variables.yaml), and pass it after the "
     "configuration: --config variables.yaml"
 )
 
 
 def check(args: argparse.Namespace, raw: RawConfig, state: StateStore, reporter: Reporter) -> None:
-    """Tell what the earlier script left in its state and in Azure, and what the configuration lacks.
+    """Report what the earlier script left in its state and in Azure, and what the configuration lacks.
 
-    The text that is missing is the result: standard output has it alone, as a file that can be given as a later one.
+    The missing text is the result, alone on standard output, usable as a later configuration file.
 
     Raises:
-        ConfigError: something must be put right first; how, is the hint.
+        ConfigError: something must be fixed first; the hint says how.
     """
     documents = state.earlier_documents()
     findings = earlier.find(documents, raw)
@@ -54,14 +54,14 @@ def check(args: argparse.Namespace, raw: RawConfig, state: StateStore, reporter:
 
 
 def _in_azure(args: argparse.Namespace, raw: RawConfig, state: StateStore) -> list[str]:
-    """What a listing of the group shows; a line that says so where nobody is signed in."""
+    """Return the findings in the resource group, or a line that says so without a sign-in."""
     config = configuration.validate(raw)
     control = Interrupts.control = RunControl(args.parallelism or config.deployment.parallelism)
     records = ResourceRecords(state.state, lambda: None)
     try:
         session = open_session(config, run_log.quiet_log(), records=records, control=control, mode=Mode(read_only=True))
     except (AuthenticationError, NoEmulatorError) as error:
-        return [_RESTRICTED, f"  what is in Azure was not looked at: {error.message}"]
+        return [_RESTRICTED, f"  Azure was not queried: {error.message}"]
     try:
         return list(inventory.lines(session))
     finally:
@@ -69,12 +69,12 @@ def _in_azure(args: argparse.Namespace, raw: RawConfig, state: StateStore) -> li
 
 
 def _without_variables(raw: RawConfig) -> Iterator[Fault]:
-    """Services that would get no variable: the earlier script passed them by itself."""
+    """Yield services without variables, which the earlier script set in code."""
     for key in draftgenie.without_variables(raw):
         file, line = raw.place(("services", key))
         words = "add the text for it" if key in draftgenie.VARIABLES else "add what it reads"
         yield Fault(
-            "this service would get no variable, since the earlier script passed them by itself; "
+            "this service would get no variables, since the earlier script set them in code; "
             f"{words} (services.{key}.environment and services.{key}.secrets)",
             key=f"services.{key}",
             file=file,

@@ -1,4 +1,4 @@
-"""The target of a run: named before anything else happens, and asked about where this state has not seen it yet."""
+"""The target of a run: shown before anything else, and confirmed on the first deployment of a state."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from draftgenie_azure.session import Session
     from draftgenie_azure.state.store import StateStore
 
-NAME = "subscription_name"  # in the state's target: for people, never compared
+NAME = "subscription_name"  # key in the state's target, for display, never compared
 
 
 def tell(reporter: Reporter, before: Mapping[str, Any], target: Mapping[str, Any], where: str) -> None:
-    """Name the target, once a command.
+    """Report the target, once per command.
 
     Args:
-        before: the state's target, which knows what the configuration leaves open.
-        target: what is known of it now.
-        where: the place of the state.
+        before: the recorded target, with values that the configuration leaves open.
+        target: the current target, as far as known.
+        where: location of the state.
     """
     known = {**before, **{name: value for name, value in target.items() if value}}
     number, name = known.get("subscription_id"), known.get(NAME)
@@ -41,17 +41,17 @@ def tell(reporter: Reporter, before: Mapping[str, Any], target: Mapping[str, Any
 
 
 def needs_yes(before: Mapping[str, Any], *, auto_approve: bool) -> bool:
-    """Whether a deployment is to be asked about: the first one of this state, where somebody is there to answer."""
+    """Return whether to ask before deploying: on a state's first deployment, with a terminal."""
     return not before and not auto_approve and sys.stdin.isatty()
 
 
 def tell_live(reporter: Reporter, state: StateStore, session: Session) -> None:
-    """Name the target as it was found after the sign-in."""
+    """Report the target as found after the sign-in."""
     tell(reporter, state.state["target"], recorded(session), state.where)
 
 
 def recorded(session: Session) -> dict[str, Any]:
-    """What the state remembers of the target."""
+    """Return the target as recorded in the state."""
     return session.target | {NAME: str(session.subscription.get("displayName") or "")}
 
 
@@ -59,7 +59,7 @@ def ask(reporter: Reporter, planned: Planned, target: Mapping[str, Any], *, take
     """Ask, with the plan above the question.
 
     Args:
-        takes_over: whether the earlier script deployed there, and the plan restricts access as --adopt does.
+        takes_over: True if the earlier script deployed there, and the plan restricts access as --adopt does.
 
     Raises:
         DeployerError: the answer was no.
@@ -72,5 +72,5 @@ def ask(reporter: Reporter, planned: Planned, target: Mapping[str, Any], *, take
     place = f"resource group {target.get('resource_group')} of {target.get('cloud')}"
     first = "This state has deployed nothing yet."
     if takes_over:
-        first = "The earlier script deployed there. Take over what it made, and restrict access as --adopt does."
+        first = "The earlier script deployed there. Adopt its resources, and restrict access as --adopt does."
     confirm(f"{first} Deploy to the {place}?", auto_approve=False)

@@ -1,6 +1,6 @@
-"""Lines for people on a terminal: broken between words, and below them, while a run goes on, what runs right now.
+"""Output on a terminal: lines wrapped between words, and below them, during a run, a live display.
 
-The display itself is imported when a run begins: a command in which nothing changed needs none.
+The display is imported when a run begins: a command without changes needs none.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _STYLES = {"done": "2", "failed": "1;31"}  # of whole lines
 
 
 class Terminal(Lines):
-    """The view of a person at a terminal.
+    """The view for a terminal.
 
     Args:
-        color: whether to paint.
+        color: use colours.
         clock: seconds since the epoch.
     """
 
@@ -64,7 +64,7 @@ class Terminal(Lines):
             super().show(target)
 
     def draw(self) -> None:
-        """Draw what runs right now, without waiting for the next event."""
+        """Draw the live display without waiting for the next event."""
         if self._live is not None:
             self._live.refresh()
 
@@ -104,7 +104,7 @@ class Terminal(Lines):
 
 
 def _width_of(stream: Any) -> int:
-    """The columns of a terminal; lines are not broken for one that does not say."""
+    """Return the columns of a terminal; lines are not wrapped if unknown."""
     return os.get_terminal_size(stream.fileno()).columns or 10_000
 
 
@@ -114,6 +114,6 @@ def _is_nothing(event: Event) -> bool:
 
 
 def _nothing(event: Event) -> list[str]:
-    """One line; and what a person should not forget."""
+    """Return one line, and the notes that matter."""
     text = "Up to date according to the state; Azure was not queried (--refresh queries it)."
     return [text, *(line for line in event["lines"] if line.startswith(_WORTH_SAYING))]

@@ -1,4 +1,4 @@
-"""Views over the events of a command: lines for people, or one JSON object a line."""
+"""Views of a command's events: readable lines, or one JSON object per line."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _COLOURS = {
 
 
 def print_text(stream: Any, text: str, *, end: str = "\n") -> OSError | None:
-    """One text, whole; a deployment goes on when nobody listens any longer (a closed terminal, `| head`).
+    """Print a text; a deployment continues if the reader is gone (a closed terminal, `| head`).
 
     Returns:
-        Why it is lost: the disk under the stream is full. A reader that has seen enough loses nothing.
+        The error if the text is lost, as on a full disk; None if only the reader is gone.
     """
     encoding = stream.encoding or "utf-8"
     try:
@@ -60,16 +60,16 @@ def show_traceback(kind: type[BaseException], error: BaseException, trace: Trace
 
 
 class Lines:
-    """Lines for people: progress on standard error, results on standard output.
+    """Readable lines: progress on standard error, results on standard output.
 
-    An event may hold text of other people (names, Azure's messages, what containers printed): control characters are
-    shown escaped, and each line after the first of a text has a margin.
+    Events may contain external text (names, Azure's messages, container output): control characters are escaped, and
+    each line of a text after the first has a margin.
 
     Args:
-        color: whether to paint.
+        color: use colours.
 
     Attributes:
-        lost: why a result could not be written.
+        lost: the error if a result could not be written.
     """
 
     def __init__(self, *, color: bool = False) -> None:
@@ -105,7 +105,7 @@ class Lines:
     def _error(self, event: Event) -> list[str]:
         message = str(event["message"])
         faults, self._faults = [fault for fault in self._faults if place_and_text(fault) != message], []
-        # Of a configuration the message has the faults once more, which stand below it in lines of ours.
+        # A configuration error's message repeats the faults, which are shown separately below it.
         shown = self._headline(message.split("\n", 1)[0] if faults else message)
         for fault in faults:
             shown += self._fault(fault)
@@ -123,7 +123,7 @@ class Lines:
         return behind("  ", place_and_text(fault))
 
     def _details(self, event: Event) -> list[str]:
-        """What a container, build or job printed."""
+        """Return the output of a container, build or job."""
         return [printable.with_margin(line) for line in printable.lines(event["details"])]
 
     def _print(self, stream: Any, lines: Sequence[str]) -> None:
@@ -137,7 +137,7 @@ class Lines:
 
 
 def place_and_text(event: Event) -> str:
-    """A fault for people: file and line, key, what is wrong."""
+    """Format a fault: file and line, key, message."""
     place = f"{event['file']}:{event['line']}" if event.get("line") is not None else event.get("file")
     if not place:
         return str(event["message"] if not event.get("key") else f"argument {event['key']}: {event['message']}")
@@ -145,7 +145,7 @@ def place_and_text(event: Event) -> str:
 
 
 def behind(prefix: str, text: str) -> list[str]:
-    """The lines of a text, the first of them behind words of ours."""
+    """Return the lines of a text, the first one with a prefix."""
     first, *rest = printable.lines(text)
     return [prefix + first, *rest]
 
@@ -161,8 +161,8 @@ class JsonLines:
 
 
 def under_way(state: Mapping[str, Any], step: str | None = None) -> list[str]:
-    """What Azure is at work on by the state, of one step or of all: resources, builds, executions of jobs."""
-    # Copies: threads that an interrupted run has given up may still write.
+    """Return the recorded operations in Azure, of one step or all: resources, builds, executions of jobs."""
+    # Copies: abandoned threads of an interrupted run may still write.
     owners = {record["id"]: record["step"] for record in list(state["resources"].values())}
     found = []
     for operation in sorted(state["operations"]):
@@ -176,6 +176,6 @@ def under_way(state: Mapping[str, Any], step: str | None = None) -> list[str]:
 
 
 def still_running(seconds: float, usual: float | None, names: Sequence[str]) -> str:
-    """How long a step has been running, how long it takes as a rule, and what Azure is at work on."""
+    """Format a step's running time, its usual duration, and its operations in Azure."""
     text = duration(seconds) + (f" of usually {duration(usual)}" if usual else "")
     return f"{text}: {', '.join(names)}" if names else text

@@ -1,4 +1,4 @@
-"""From `config.yaml` to a configuration. What most runs do not need is imported when first used."""
+"""Read and validate `config.yaml`. Modules that most runs do not need are imported on first use."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from draftgenie_azure.lazy import modules_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from draftgenie_azure.config import env_file  # noqa: F401 - tells the type checker what is found below
+    from draftgenie_azure.config import env_file  # noqa: F401 - for the type checker; imported lazily below
 
 __getattr__ = modules_of(__name__)

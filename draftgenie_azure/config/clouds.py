@@ -1,6 +1,6 @@
 """The endpoints of each Azure cloud.
 
-Source: azure-cli-core 2.91.0 `cloud.py`. The emulator answers under the public cloud's names.
+Source: azure-cli-core 2.91.0 `cloud.py`. The emulator uses the public cloud's host names.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ NAMES = ("emulator", "AzureCloud", "AzureUSGovernment", "AzureChinaCloud")
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where a cloud's services are.
+    """The service endpoints of one cloud.
 
     Attributes:
-        name: as `azure.cloud` gives it: `emulator`, `AzureCloud`, …
-        resource_manager: base address of Azure Resource Manager, without a slash at the end.
-        scope: the scope of its tokens; `audience` is the same.
-        authority: base address of the token service.
-        vault_suffix: host of a vault without its name: `vault.azure.net`. The other suffixes likewise.
-        vault_scope: the scope of tokens for the vaults' own interface.
-        storage_suffix: `core.windows.net`; a blob account is at `<account>.blob.<storage_suffix>`.
-        redis_suffixes: hosts of Redis without its name (and region), as far as they are known.
-        stream_suffixes: hosts of regions' log streams without the region.
-        ca_file: absolute path of certificates to trust, or None.
-        proxy: address of an HTTP proxy, or None.
+        name: the value of `azure.cloud`: `emulator`, `AzureCloud`, …
+        resource_manager: base URL of Azure Resource Manager, without a trailing slash.
+        scope: OAuth scope of its tokens; `audience` is an alias.
+        authority: base URL of the token service.
+        vault_suffix: host name of a vault without the vault's name (`vault.azure.net`); likewise the other suffixes.
+        vault_scope: OAuth scope for the data plane of Key Vault.
+        storage_suffix: `core.windows.net`; the blob endpoint is `<account>.blob.<storage_suffix>`.
+        redis_suffixes: host names of Redis without its name (and region), where known.
+        stream_suffixes: host names of the log streams without the region.
+        ca_file: absolute path of a CA bundle to trust, or None.
+        proxy: URL of an HTTP proxy, or None.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Endpoints:
 
     @property
     def audience(self) -> str:
-        """The scope of tokens for Azure Resource Manager; another name of `scope`."""
+        """Alias of `scope`: the OAuth scope for Azure Resource Manager."""
         return self.scope
 
     @property
     def blob_suffix(self) -> str:
-        """`blob.core.windows.net` in the public cloud."""
+        """The suffix of blob endpoints: `blob.core.windows.net` in the public cloud."""
         return f"blob.{self.storage_suffix}"
 
 
@@ -103,11 +103,11 @@ CLOUDS = {
 
 
 def endpoints_of(cloud: str | Mapping[str, Any], directory: str) -> Endpoints:
-    """The endpoints that `azure.cloud` means.
+    """Return the endpoints for a value of `azure.cloud`.
 
     Args:
-        cloud: the name of a cloud, or a mapping that need not be complete: what it lacks is as in the public cloud.
-        directory: what the path of a CA file counts from.
+        cloud: the name of a cloud, or a mapping of endpoints; missing ones default to the public cloud's.
+        directory: base directory of a relative CA file path.
     """
     if isinstance(cloud, str):
         return CLOUDS.get(cloud, _PUBLIC)

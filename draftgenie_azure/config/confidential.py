@@ -1,4 +1,4 @@
-"""Tells the mask what of a configuration is secret, and what is not although a secret may be called the same."""
+"""Register the secrets of a configuration with the mask, and exempt values that only share a secret's name."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _NAMING = (
     "postgresql.server_name", "postgresql.admin_user", "postgresql.databases.", "redis.name",
     "container_apps.environment_name",
 )  # fmt: skip
-# Where anything may be put, a token as well: what a variable brings there is not shown.
+# Free-form places that may hold a token: what a variable supplies here is masked.
 _FREE = (".args.", ".command.", ".environment.", ".metadata.")
-_LONG = 8  # characters; a shorter value there is a level, a number or a name
+_LONG = 8  # characters; a shorter value there is taken for a level, a number or a name
 _SECTIONS_OF_NAMES = ("services", "secrets")
 
 
-def tell_mask(values: Mapping[str, Any], variables: Mapping[str, str | None]) -> None:
-    """Have the mask know the secrets of a file, and the variables that they were made from."""
+def register_secrets(values: Mapping[str, Any], variables: Mapping[str, str | None]) -> None:
+    """Register the secrets of a configuration, and the variables that they came from, with the mask."""
     names: list[str] = []
     given: list[str] = []
     free: list[str] = []
@@ -46,14 +46,14 @@ def tell_mask(values: Mapping[str, Any], variables: Mapping[str, str | None]) ->
             MASK.add(text)
     for value in filter(None, variables.values()):
         MASK.add_parts(value)
-        escaped = escape(value)  # as it is where placeholders are read
+        escaped = escape(value)  # as stored where placeholders are parsed
         texts = (*given, *free) if len(value) >= _LONG else given
         if any(value in text or escaped in text for text in texts):
             MASK.add(value)
 
 
 def _literal(text: str) -> str | None:
-    """What a text stands for that refers to nothing; None where it is a template, which is no secret itself."""
+    """Return the literal value of a text without placeholders, or None for a template, which is not itself a secret."""
     try:
         template = parse(text)
     except ValueError:
@@ -62,7 +62,7 @@ def _literal(text: str) -> str | None:
 
 
 def _leaves(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Every text and number of a configuration, with its dotted key."""
+    """Yield each text and number of a configuration with its dotted key."""
     if isinstance(value, dict):
         for name, below in value.items():
             yield from _leaves(f"{key}.{name}" if key else str(name), below)

@@ -1,6 +1,6 @@
-"""What DraftGenie's services read from their environment: the text that a configuration without variables lacks.
+"""The environment variables that DraftGenie's services read, as YAML to add to a configuration that has none.
 
-The earlier script passed variables by itself, so its configurations have none. These are those of `config.yaml`.
+The earlier script set these variables in code, so its configurations lack them. They match the shipped `config.yaml`.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ _GENERATED = ("jwt_secret", "rabbitmq_password")
 
 
 def without_variables(raw: RawConfig) -> list[str]:
-    """Keys of the services that are built and get no variable at all, and of a broker without its user."""
+    """Return the keys of built services without any variable, and of a broker without its user."""
     services = raw.get("services")
     return [
         key
@@ -165,7 +165,7 @@ def without_variables(raw: RawConfig) -> list[str]:
 
 
 def missing(raw: RawConfig) -> str:
-    """A configuration file with what another one lacks, to be pasted into it or given as a later one; may be empty."""
+    """Return YAML with the missing parts, to be merged or passed as a later file; empty if nothing is missing."""
     found: dict[str, Any] = {}
     services = {key: _usable(raw, VARIABLES[key]) for key in without_variables(raw) if key in VARIABLES}
     if services:
@@ -179,7 +179,7 @@ def missing(raw: RawConfig) -> str:
 
 
 def _usable(raw: RawConfig, block: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """A service's variables without those that name what the configuration does not have."""
+    """Return a service's variables, leaving out those that refer to sections the configuration lacks."""
     return {
         section: {name: value for name, value in variables.items() if _is_known(raw, str(value))}
         for section, variables in block.items()
@@ -198,7 +198,7 @@ def _is_known(raw: RawConfig, value: str) -> bool:
 
 
 def _missing_secrets(raw: RawConfig, services: Mapping[str, Any]) -> dict[str, str]:
-    """Secrets that these variables name and the configuration does not: each from the environment, or generated."""
+    """Return definitions of the secrets that these variables use and the configuration lacks, by key."""
     given = raw.get("secrets")
     text = str(services)
     wanted = {name for section, name in _NAME.findall(text) if section == "secrets"}

@@ -1,8 +1,8 @@
 """Read a file of environment variables (`--env-file`).
 
-One `NAME=value` a line, `export` before it allowed; empty lines and lines that begin with `#` are left out. A value in
-single quotes is taken as it is; in double quotes `\\n`, `\\t`, `\\"`, `\\\\` and `\\$` are escapes. Quoted values may
-span lines. One without quotes ends at the line's end or before ` #`, and blanks around it are dropped. Nothing is
+One `NAME=value` per line, optionally preceded by `export`; empty lines and lines that start with `#` are ignored. A
+value in single quotes is literal; in double quotes `\\n`, `\\t`, `\\"`, `\\\\` and `\\$` are escapes. Quoted values may
+span lines. An unquoted value ends at the end of the line or before ` #` and is stripped. Nothing is
 expanded.
 """
 
@@ -21,10 +21,10 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$"}
 
 
 def read(path: str) -> dict[str, str]:
-    """Return the variables of a file.
+    """Return the variables of a file by name.
 
     Raises:
-        ConfigError: with every fault, by file and line; none shows a value.
+        ConfigError: lists every fault by file and line, without showing values.
     """
     text = sources.decode(path, sources.read_source(path)).replace("\r\n", "\n")
     variables: dict[str, str] = {}
@@ -52,7 +52,7 @@ def read(path: str) -> dict[str, str]:
 
 
 def _assignment(text: str, position: int, end: int) -> tuple[str, str | None, int]:
-    """The name, the value and where the next line begins; with a fault, its words in place of the name."""
+    """Parse one assignment: its name, value and the next line's offset; on a fault the message and None instead."""
     match = _LINE.match(text, position, end)
     if match is None:
         return "expected NAME=value", None, end + 1

@@ -1,4 +1,4 @@
-"""What kind of value a key of the configuration has: a secret, one that the vault keeps, text with placeholders."""
+"""Classify keys of the configuration: secrets, values kept in the vault, text with placeholders."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from functools import cache
 Key = tuple["str | int", ...]
 
 
-@cache  # asked of each value by several
+@cache  # queried for each value by several callers
 def is_secret_key(dotted: str) -> bool:
-    """Tell whether a secret may stand at a dotted key, so that its value is neither shown nor hashed without a salt.
+    """Return whether a dotted key may hold a secret, so that its value is not shown and is hashed with a salt only.
 
-    They are `secrets.*`, `services.*.secrets.*`, `migrations.*.secrets.*`, `postgresql.admin_password`,
+    These are `secrets.*`, `services.*.secrets.*`, `migrations.*.secrets.*`, `postgresql.admin_password`,
     `mongodb.connection_url`, `services.*.volume.account_key` and `services.*.build_args.*.value`.
     """
     parts = dotted.split(".")
@@ -25,7 +25,7 @@ def is_secret_key(dotted: str) -> bool:
 
 
 def is_vault_key(parts: list[str] | Key) -> bool:
-    """Tell whether a value goes to the vault, so that one which the environment does not give may be there already."""
+    """Return whether a value is stored in the vault, so that the vault may have it if the environment does not."""
     if tuple(parts) in (("postgresql", "admin_password"), ("mongodb", "connection_url")):
         return True
     if not parts or parts[0] == "secrets":
@@ -34,5 +34,5 @@ def is_vault_key(parts: list[str] | Key) -> bool:
 
 
 def is_template_key(key: Key) -> bool:
-    """Tell whether `{{ name }}` in a value is a placeholder."""
+    """Return whether `{{ name }}` in a value is a placeholder."""
     return len(key) == 4 and key[0] in ("services", "migrations") and key[2] in ("environment", "secrets")

@@ -1,8 +1,8 @@
-"""`{{ name }}` in a configuration value: what the deployment knows, put in when it is known.
+"""Parse and render `{{ name }}` placeholders in configuration values.
 
-`{{ a.b }}` stands for a value, `{{ a.b | urlencode }}` for that value percent-encoded, so that it can stand anywhere in
-a URL. There is nothing else: no logic, no other filter. `{{{{` stands for the characters `{{`; `}}` needs no escape.
-Of three braces the first is text: `{{{ a.b }}}` is the value in single braces.
+`{{ a.b }}` is replaced by a value, `{{ a.b | urlencode }}` by that value percent-encoded, so that it is safe in any
+part of a URL. There is no logic and no other filter. `{{{{` is an escape for the characters `{{`; `}}` needs no escape.
+Of three opening braces the first is text: `{{{ a.b }}}` is the value in single braces.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 
 
 class Name:
-    """One placeholder: the name, and whether its value is percent-encoded."""
+    """One placeholder: its name, and whether the value is percent-encoded."""
 
     __slots__ = ("name", "urlencode")
 
@@ -41,7 +41,7 @@ class Name:
 
 
 class Template:
-    """A parsed text: literal parts and names in turn. `str()` gives a text that parses to the same parts."""
+    """A parsed text: alternating literal parts and names. `str()` returns a text that parses to the same parts."""
 
     __slots__ = ("parts",)
 
@@ -56,21 +56,21 @@ class Template:
 
     @property
     def names(self) -> set[str]:
-        """The names that stand in it."""
+        """The set of names that the template uses."""
         return {part.name for part in self.parts if isinstance(part, Name)}
 
     @property
     def sole(self) -> str | None:
-        """The name, where the text is nothing but one unfiltered placeholder."""
+        """The name if the text is exactly one placeholder without a filter, else None."""
         if len(self.parts) == 1 and isinstance(part := self.parts[0], Name) and not part.urlencode:
             return part.name
         return None
 
     def expand(self, replace: Callable[[str], Template | None]) -> Template:
-        """Put templates in place of names; None leaves a name as it is.
+        """Return the template with names replaced by templates; a name for which `replace` returns None is kept.
 
         Raises:
-            ValueError: a name with `| urlencode` stands for a text that has an encoded part already.
+            ValueError: `| urlencode` is applied to a text with an encoded part.
         """
         parts: list[str | Name] = []
         for part in self.parts:
@@ -84,7 +84,7 @@ class Template:
                 elif isinstance(piece, str):
                     parts.append(urlencode(piece))
                 elif piece.urlencode:
-                    raise ValueError(f"`{part.name}` is encoded already: leave out `| urlencode`")
+                    raise ValueError(f"`{part.name}` is already encoded: remove `| urlencode`")
                 else:
                     parts.append(Name(piece.name, True))
         return Template(tuple(parts))
@@ -100,11 +100,11 @@ class Template:
 
 
 def parse(text: str) -> Template:
-    """Parse a text.
+    """Parse a text into a template.
 
     Raises:
         ValueError: a placeholder is not closed, or is neither `{{ a.b }}` nor `{{ a.b | urlencode }}`. The message
-            shows nothing of the text, which may hold a secret.
+            does not quote the text, which may hold a secret.
     """
     parts: list[str | Name] = []
     end = 0
@@ -120,19 +120,19 @@ def parse(text: str) -> Template:
         if inside is None:
             raise ValueError("a placeholder must be `{{ section.name }}` or `{{ section.name | urlencode }}`")
         if inside[2] not in (None, "urlencode"):
-            raise ValueError(f"there is no filter `{inside[2]}`; the only one is `urlencode`")
+            raise ValueError(f"unknown filter `{inside[2]}`; the only one is `urlencode`")
         parts.append(Name(inside[1], inside[2] is not None))
     parts.append(text[end:])
     return Template(tuple(parts))
 
 
 def names(text: str) -> set[str]:
-    """The names that stand in a text. Raises ValueError as `parse` does."""
+    """Return the names used in a text. Raises ValueError as `parse` does."""
     return parse(text).names if "{{" in text else set()
 
 
 def render(text: str, values: Mapping[str, str]) -> str:
-    """Put values in place of the placeholders of a text.
+    """Return a text with its placeholders replaced by values.
 
     Raises:
         ValueError: as `parse` does.
@@ -151,7 +151,7 @@ def render(text: str, values: Mapping[str, str]) -> str:
 
 
 def escape(text: str) -> str:
-    """Write a text so that `parse` takes all of it literally."""
+    """Escape a text so that `parse` takes all of it literally."""
     return text.replace("{{", "{{{{")
 
 
@@ -160,7 +160,7 @@ def urlencode(value: str) -> str:
     return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in value.encode())
 
 
-# Names whose value is a secret, so that a text in which one stands goes to the vault.
+# Names whose value is a secret: a text that uses one is stored in the vault.
 SECRET_NAMES = frozenset(
     {
         *("postgresql.password", "postgresql.url", "postgresql.asyncpg_url"),
@@ -171,5 +171,5 @@ SECRET_NAMES = frozenset(
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell whether the value of a name is a secret."""
+    """Return whether the value of a name is a secret."""
     return name in SECRET_NAMES or name.startswith("secrets.")

@@ -1,6 +1,6 @@
-"""From `config.yaml` to a validated configuration, with all faults at once.
+"""Read `config.yaml` and validate it, collecting all faults.
 
-`read` is cheap and is all that a run needs in which nothing changed; `validate` imports pydantic.
+`read` is cheap and all that a run without changes needs; `validate` imports pydantic.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import os
 
 from draftgenie_azure import config
 from draftgenie_azure.config import sources
-from draftgenie_azure.config.confidential import tell_mask
+from draftgenie_azure.config.confidential import register_secrets
 from draftgenie_azure.config.keys import Key
-from draftgenie_azure.config.raw_config import RawConfig as RawConfig  # who reads gets one
+from draftgenie_azure.config.raw_config import RawConfig as RawConfig  # re-exported: `read` returns one
 from draftgenie_azure.errors import ConfigError, Fault
 
 TYPE_CHECKING = False
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 
 def read(paths: Sequence[str], environ: Mapping[str, str], env_file: str | None = None) -> RawConfig:
-    """Read the files and lay each over those before it: mappings key by key, everything else whole.
+    """Read the files, later ones overriding earlier ones: mappings key by key, everything else as a whole.
 
     Args:
-        paths: one or more files; `-` is standard input. Each is read once.
-        environ: where `${NAME}` is looked up.
-        env_file: a file of further variables; those of `environ` win.
+        paths: one or more files; `-` is standard input. Each is read exactly once.
+        environ: source of `${NAME}`.
+        env_file: a file of further variables; `environ` takes precedence.
 
     Raises:
-        ConfigError: with the faults of all files.
+        ConfigError: lists the faults of all files.
     """
     paths = [os.fspath(path) for path in paths]
     if not paths:
         raise ConfigError([Fault("no configuration file was given")])
     if [*paths, env_file].count(sources.STDIN) > 1:
-        raise ConfigError([Fault("standard input can be read once only", file=sources.STDIN)])
-    from draftgenie_azure.config.yaml_reader import read_document  # without PyYAML the command starts, and says so
+        raise ConfigError([Fault("standard input can be read only once", file=sources.STDIN)])
+    from draftgenie_azure.config.yaml_reader import read_document  # the command must start without PyYAML, to say so
 
     raw = RawConfig(paths)
     faults: list[Fault] = []
@@ -51,7 +51,7 @@ def read(paths: Sequence[str], environ: Mapping[str, str], env_file: str | None 
         except ConfigError as error:
             faults.extend(error.faults)
             continue
-        tell_mask(document.values, document.variables)
+        register_secrets(document.values, document.variables)
         raw.variables.update(document.variables)
         places = {key: (path, line) for key, line in document.lines.items()}
         _forget(raw, _overlay(raw.values, document.values, ()))
@@ -65,11 +65,11 @@ def read(paths: Sequence[str], environ: Mapping[str, str], env_file: str | None 
 
 
 def validate(raw: RawConfig) -> Config:
-    """Check everything and fill in the defaults.
+    """Validate the configuration and fill in the defaults.
 
     Raises:
-        ConfigError: with every fault: unknown keys, values, names that Azure would refuse, references to what is not
-            there, placeholders. No fault shows a secret, or a value from the environment.
+        ConfigError: lists every fault: unknown keys, invalid values, names that Azure refuses, unknown references,
+            bad placeholders. No fault shows a secret, or a value from the environment.
     """
     from draftgenie_azure.config.validated.rules import build
 
@@ -77,11 +77,11 @@ def validate(raw: RawConfig) -> Config:
 
 
 def load(paths: Sequence[str], environ: Mapping[str, str] | None = None) -> Config:
-    """Read and validate.
+    """Read and validate a configuration.
 
     Args:
-        paths: one or more files, later ones over earlier ones.
-        environ: where `${NAME}` is looked up; the process's own environment unless given.
+        paths: one or more files, later ones override earlier ones.
+        environ: source of `${NAME}`; defaults to the environment of the process.
 
     Raises:
         ConfigError: as `read` and `validate` do.
@@ -90,7 +90,7 @@ def load(paths: Sequence[str], environ: Mapping[str, str] | None = None) -> Conf
 
 
 def _overlay(base: dict[str, Any], over: dict[str, Any], key: Key) -> list[Key]:
-    """Lay `over` on `base`; return the keys that were replaced whole."""
+    """Merge `over` into `base`; return the keys that were replaced as a whole."""
     replaced: list[Key] = []
     for name, value in over.items():
         place = (*key, name)
@@ -105,7 +105,7 @@ def _overlay(base: dict[str, Any], over: dict[str, Any], key: Key) -> list[Key]:
 
 
 def _forget(raw: RawConfig, keys: list[Key]) -> None:
-    """Drop what is known of the places of values that a later file replaced."""
+    """Drop the recorded locations of values that a later file replaced."""
     gone = set(keys)
     if not gone:
         return

@@ -18,15 +18,15 @@ class RawConfig:
 
     Attributes:
         values: the root mapping.
-        paths: the files, absolute, in the order given; standard input is `-`.
-        directory: the directory of the first file, absolute; the working directory where that is standard input or a
-            pipe. State, context and relative paths count from it.
-        variables: every `${NAME}` that was asked for, with its value, or None where it was not set.
-        in_vault: names of the vault's secrets that the state records; empty until they are known.
-        env_file: the file of further variables, absolute; None where none was given.
-        report: where this run writes its report, absolute; None where it writes none.
-        from_environment: path of each value in which a `${NAME}` stood -> the names; such a value is never shown.
-        warnings: what a person should know although it is no fault.
+        paths: the files, absolute, in the given order; `-` is standard input.
+        directory: absolute directory of the first file, or the working directory if that is standard input or a
+            pipe. State, build context and relative paths are resolved against it.
+        variables: each `${NAME}` that was looked up -> its value, or None if it was not set.
+        in_vault: names of the vault's secrets recorded in the state; empty until the state is read.
+        env_file: the file of further variables, absolute, or None.
+        report: absolute path of this run's report, or None.
+        from_environment: path of each value that contained a `${NAME}` -> the names; such a value is never shown.
+        warnings: messages for the user that are not faults.
     """
 
     __slots__ = (
@@ -47,11 +47,11 @@ class RawConfig:
         self._places: dict[Key, tuple[str, int]] = {(): (paths[0], 1)}
 
     def get(self, dotted_key: str) -> Any:
-        """The value at `section.key`, or None where there is none. Keys may hold dots themselves (`tags.a.b`)."""
+        """Return the value at `section.key`, or None. Keys may contain dots themselves (`tags.a.b`)."""
         return _walk(self.values, dotted_key.split("."))
 
     def at(self, key: Key) -> Any:
-        """The value at a path of keys and list positions, or None."""
+        """Return the value at a path of keys and list positions, or None."""
         value: Any = self.values
         for part in key:
             try:
@@ -61,24 +61,24 @@ class RawConfig:
         return value
 
     def file(self, path: str) -> str:
-        """The absolute path that a value of the configuration means: `~` is the home directory."""
+        """Resolve a path of the configuration to an absolute one; `~` is the home directory."""
         return os.path.normpath(os.path.join(self.directory, os.path.expanduser(path)))
 
     def place(self, key: Key) -> tuple[str, int]:
-        """The file, as it was given, and the line of a key, or of the nearest key above it that is there."""
+        """Return the file, as it was named, and the line of a key or of its nearest existing parent."""
         while key not in self._places:
             key = key[:-1]
         return self._places[key]
 
     def not_given(self) -> Iterator[Key]:
-        """The keys of secrets that are there without a value: the vault may have one."""
+        """Yield the keys of secrets without a value, which the vault may have."""
         for key, value in _vault_values(self.values):
             taken_out = value is None and key[0] != "secrets" and key not in self.from_environment
             if value in ("", None) and not taken_out:
                 yield key
 
     def hides(self, key: Key) -> bool:
-        """Tell whether the value at the key, or one below it, must not be shown."""
+        """Return whether the value at the key, or one below it, must not be shown."""
         count = len(key)
         return is_secret_key(".".join(map(str, key))) or any(
             place[:count] == key or key[: len(place)] == place for place in self.from_environment
@@ -98,7 +98,7 @@ def _walk(value: Any, parts: list[str]) -> Any:
 
 
 def _vault_values(values: Mapping[str, Any]) -> Iterator[tuple[Key, Any]]:
-    """What goes to the vault, by key."""
+    """Yield the key and value of everything that is stored in the vault."""
     secrets = values.get("secrets")
     for name, value in secrets.items() if isinstance(secrets, dict) else ():
         yield ("secrets", name), value

@@ -11,12 +11,12 @@ from draftgenie_azure.errors import ConfigError, Fault
 
 STDIN = "-"
 SIZE_LIMIT = 1_000_000
-WRITER_LIMIT = 5_000  # milliseconds until somebody must have opened a named pipe for writing
+WRITER_LIMIT = 5_000  # milliseconds to wait until a named pipe is opened for writing
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]+)")
 
 
 def is_stream(path: str) -> bool:
-    """Tell whether a path is standard input or a pipe, whose directory says nothing about the configuration."""
+    """Return whether a path is standard input or a pipe, whose directory is unrelated to the configuration."""
     if path == STDIN or _descriptor(path) is not None:
         return True
     try:
@@ -26,15 +26,15 @@ def is_stream(path: str) -> bool:
 
 
 def fault(path: str, message: str, line: int | None = None) -> ConfigError:
-    """An error with one fault in a file."""
+    """Return an error with one fault in a file."""
     return ConfigError([Fault(message, file=path, line=line)])
 
 
 def read_source(path: str) -> bytes:
-    """Read a whole file, pipe or standard input, once.
+    """Read all of a file, pipe or standard input, once.
 
     Raises:
-        ConfigError: it cannot be read, is a directory or device, is too large, or is a pipe that nobody writes to.
+        ConfigError: it is unreadable, a directory, a device, too large, or a pipe without a writer.
     """
     descriptor = _open(path)
     try:
@@ -56,7 +56,7 @@ def read_source(path: str) -> bytes:
 
 
 def too_large(path: str) -> ConfigError:
-    """The error for a file beyond the limit."""
+    """Return the error for a file over the size limit."""
     return fault(path, f"is larger than {SIZE_LIMIT:,} bytes; this is not a configuration file")
 
 
@@ -64,7 +64,7 @@ def decode(path: str, data: bytes) -> str:
     """Decode a text file.
 
     Raises:
-        ConfigError: it is too large, not UTF-8, or has a zero byte.
+        ConfigError: it is too large, is not UTF-8, or contains a NUL byte.
     """
     if len(data) > SIZE_LIMIT:
         raise too_large(path)
@@ -73,12 +73,12 @@ def decode(path: str, data: bytes) -> str:
     except UnicodeDecodeError as error:
         raise fault(path, "is not UTF-8 text", data.count(b"\n", 0, error.start) + 1) from None
     if "\0" in text:
-        raise fault(path, "holds a zero byte: not a text file", text.count("\n", 0, text.index("\0")) + 1)
+        raise fault(path, "contains a NUL byte: not a text file", text.count("\n", 0, text.index("\0")) + 1)
     return text
 
 
 def _descriptor(path: str) -> int | None:
-    """The number of the open descriptor that a path stands for."""
+    """Return the open file descriptor that a path such as `/dev/fd/3` names, or None."""
     if path in (STDIN, "/dev/stdin"):
         return 0
     match = _DESCRIPTOR.fullmatch(path)
@@ -89,11 +89,11 @@ def _open(path: str) -> int:
     try:
         number = _descriptor(path)
         if number is not None:
-            return os.dup(number)  # opened again by its name, an empty pipe would look like one without a writer yet
-        # Not blocking: opening a named pipe that nobody writes to would wait for ever.
+            return os.dup(number)  # reopened by name, an empty pipe is indistinguishable from one without a writer
+        # Non-blocking: opening a named pipe without a writer would wait forever.
         return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
-        raise fault(path, "there is no such file") from None
+        raise fault(path, "no such file") from None
     except (OSError, ValueError) as error:
         if path == STDIN:
             raise fault(path, "standard input is closed") from None
@@ -106,7 +106,7 @@ def _await_writer(path: str, descriptor: int) -> None:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     if not poll.poll(WRITER_LIMIT):
-        raise fault(path, "is a pipe that nobody writes to")
+        raise fault(path, "is a pipe without a writer")
     os.set_blocking(descriptor, True)
 
 

@@ -1,7 +1,7 @@
 """The nodes of a YAML file, read within limits.
 
-They are made from libyaml's events and not by PyYAML's composer, which recurses as deep as a file is nested, and does
-not tell a plain `5` from `!!str 5`.
+They are built from libyaml's events instead of by PyYAML's composer, which recurses as deep as a file is nested and
+does not distinguish a plain `5` from `!!str 5`.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _RESOLVER: Any = yaml.resolver.Resolver()
 
 
 class Node:
-    """A value as it is written.
+    """A value as written in the file.
 
     Attributes:
         kind: SCALAR, LIST or MAPPING.
-        tag: as written, or else as the text of a plain scalar has it.
-        line: where it begins, counted from 1.
-        text: of a scalar.
-        is_plain: a scalar without quotes and without `!!str`.
-        children: items of a list; keys and values of a mapping in turn.
+        tag: as written, else resolved from the text of a plain scalar.
+        line: line of its start, counted from 1.
+        text: text of a scalar.
+        is_plain: True for a scalar without quotes and without `!!str`.
+        children: items of a list; alternating keys and values of a mapping.
     """
 
     __slots__ = ("children", "is_plain", "kind", "line", "tag", "text")
@@ -54,15 +54,15 @@ class Node:
         self.children: list[Node] = []
 
     def pairs(self) -> Iterator[tuple[Node, Node]]:
-        """The entries of a mapping."""
+        """Yield the entries of a mapping."""
         return zip(self.children[::2], self.children[1::2], strict=True)
 
 
 def read(path: str, source: str) -> tuple[Node | None, int]:
-    """The root of a file, None where there is none, and how many nodes are written in it.
+    """Return the root node of a file (None if it is empty) and its number of nodes.
 
     Raises:
-        ConfigError: it is not YAML, too large or too deep, holds several documents, or has tags beyond the core schema.
+        ConfigError: it is not YAML, too large or too deep, has several documents, or tags beyond the core schema.
     """
     reader = _Reader(path)
     try:
@@ -75,18 +75,18 @@ def read(path: str, source: str) -> tuple[Node | None, int]:
 
 
 def resolved(text: str) -> str:
-    """The tag that a plain scalar has by its text."""
+    """Return the tag that a plain scalar resolves to."""
     return str(_RESOLVER.resolve(yaml.ScalarNode, text, (True, False)))
 
 
 def short_tag(tag: str) -> str:
-    """A tag for people."""
+    """Return the short form of a tag, for messages."""
     tag = "!!" + tag[len(CORE_TAG) :] if tag.startswith(CORE_TAG) else tag
     return tag if len(tag) <= 40 else tag[:37] + "…"
 
 
 class _Reader:
-    """Puts events together."""
+    """Assembles nodes from events."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -104,14 +104,14 @@ class _Reader:
             self._documents += 1
             if self._documents > 1:
                 line = event.start_mark.line + 1
-                raise fault(self._path, "holds more than one document (`---`); pass several files instead", line)
+                raise fault(self._path, "contains more than one document (`---`); pass several files instead", line)
         elif kind is not None:
             self._add(kind, event, event.start_mark.line + 1)
 
     def _add(self, kind: str, event: Any, line: int) -> None:
         self.count += 1
         if self.count > NODE_LIMIT:
-            raise fault(self._path, f"holds more than {NODE_LIMIT:,} values", line)
+            raise fault(self._path, f"contains more than {NODE_LIMIT:,} values", line)
         node = self._known(event.anchor, line) if kind == ALIAS else self._new(kind, event, line)
         if self._open:
             self._open[-1].children.append(node)
@@ -124,7 +124,7 @@ class _Reader:
 
     def _known(self, anchor: str, line: int) -> Node:
         if anchor not in self._anchors:
-            words = f"`*{anchor}` is not an anchor of this file; anchors do not reach other files"
+            words = f"`*{anchor}` is not an anchor of this file; anchors do not apply across files"
             raise fault(self._path, words, line)
         return self._anchors[anchor]
 
@@ -140,6 +140,6 @@ class _Reader:
             node = Node(kind, tag or _OWN_TAGS[kind], line)
         if event.anchor is not None:
             if event.anchor in self._anchors:
-                raise fault(self._path, f"the anchor `&{event.anchor}` is given twice; keep one", line)
+                raise fault(self._path, f"the anchor `&{event.anchor}` is defined twice; keep one", line)
             self._anchors[event.anchor] = node
         return node

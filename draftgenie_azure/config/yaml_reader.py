@@ -1,17 +1,17 @@
-"""Read one YAML file into plain values and the line that each stands on.
+"""Read one YAML file into plain values with their line numbers.
 
-Values are built by a reader of our own, because its constructors lose what people need to find a
-fault (lines, duplicate keys) and expand what can hurt (aliases, merge keys). What is decided here:
+Values are built by our own reader, because PyYAML's constructors lose what is needed to locate a fault (lines,
+duplicate keys) and expand constructs that can be abused (aliases, merge keys). Decisions made here:
 
-- Keys are always text, as they are written. A key given twice is a fault that names both lines.
+- Keys are always text, as written. A duplicate key is a fault that names both lines.
 - Plain scalars follow YAML 1.2 where 1.1 and 1.2 differ and the meaning is clear: `1:30`, dates and `1e3` are text.
-  Where a reader of the file could take it for either (`yes`, `on`, `012`, `0x1f`, `1_000`), it is a fault that asks for
-  quotes, or for `true` and `false`.
-- A number whose spelling a number would lose (`16.10`, `+5`, more than 18 digits) stays text; what wants a number takes
-  such a text too.
+    If a reader could take it for either (`yes`, `on`, `012`, `0x1f`, `1_000`), it is a fault that asks for
+    quotes, or for `true` and `false`.
+- A number whose spelling would be lost in conversion (`16.10`, `+5`, more than 18 digits) stays text, which is accepted
+  where a number is expected.
 - `${NAME}` and `${NAME:-default}` are replaced in values, never in keys, and plain scalars are resolved afterwards, so
-  that `port: ${PORT}` is a number. `$${` stands for `${`. A variable that is not set is a fault unless a default
-  stands beside it; as in a shell, `:-` also serves a variable that is set and empty.
+  that `port: ${PORT}` is a number. `$${` is an escape for `${`. A variable that is not set is a fault unless a default
+  is given; as in a shell, `:-` also applies to a variable that is set but empty.
 - Anchors, aliases and merge keys (`<<`) work, within a budget. Tags beyond the core schema and directives are refused.
 """
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.keys import Key
     from draftgenie_azure.config.yaml_nodes import Node
 
-ALIAS_LIMIT = 20_000  # values that stand in the result because an alias or a merge key repeats them
+ALIAS_LIMIT = 20_000  # values in the result that repeat others by an alias or merge key
 _INT = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _OLD_INT = re.compile(r"[-+]?(?:0x[0-9a-fA-F_]+|0b[01_]+|[0-9][0-9_]*)")
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
@@ -44,13 +44,13 @@ _INSIDE_ITSELF = "an alias refers to a value that contains it"
 
 
 class Document:
-    """The values of one file, and where they stand.
+    """The values of one file, and their locations.
 
     Attributes:
         values: the root mapping, made of dict, list, str, int, float, bool and None.
-        lines: path of keys and list positions -> line, counted from 1. Of a mapping's entry, the line of its key.
-        from_environment: path of each value in which a `${NAME}` stood -> the names, in their order.
-        variables: every variable that was asked for, with its value, or None where it was not set.
+        lines: path of keys and list positions -> line, counted from 1. For an entry of a mapping, the line of its key.
+        from_environment: path of each value that contained a `${NAME}` -> the names, in order.
+        variables: each variable that was looked up -> its value, or None if it was not set.
     """
 
     __slots__ = ("from_environment", "lines", "values", "variables")
@@ -63,22 +63,22 @@ class Document:
 
 
 def read_document(path: str, environ: Mapping[str, str], text: bytes | None = None) -> Document:
-    """Read a file, or the bytes of one.
+    """Parse a file, or the bytes of one.
 
     Args:
-        path: the file; also what faults call it.
-        environ: where `${NAME}` is looked up.
-        text: the file's bytes, where the caller has them already.
+        path: the file, also used to name it in faults.
+        environ: source of `${NAME}`.
+        text: the file's bytes, if the caller has already read them.
 
     Raises:
-        ConfigError: with every fault that could be found: unreadable, too large, not YAML, not a mapping, …
+        ConfigError: lists every fault found: unreadable, too large, not YAML, not a mapping, …
     """
     if text is None:
         text = sources.read_source(path)
     source = _decode(path, text)
     root, count = yaml_nodes.read(path, source)
     if root is None or (root.is_plain and root.text == ""):
-        return Document()  # as an overlay in which everything is commented out
+        return Document()  # such as an overlay with everything commented out
     if root.kind != MAPPING:
         raise _error(path, _no_mapping(root), root.line)
     builder = _Builder(path, environ, count + ALIAS_LIMIT)
@@ -98,7 +98,7 @@ def _no_mapping(root: Node) -> str:
 def _decode(path: str, data: bytes) -> str:
     source = sources.decode(path, data)
     if source.startswith("%") or "\n%" in source:
-        # libyaml compares each %TAG with all before it: thousands of them take seconds.
+        # libyaml compares each %TAG with all previous ones: thousands of them take seconds.
         start = 0 if source.startswith("%") else source.index("\n%") + 1
         line = source.count("\n", 0, start) + 1
         raise _error(path, "directives (`%…` at the start of a line) are not supported", line)
@@ -106,7 +106,7 @@ def _decode(path: str, data: bytes) -> str:
 
 
 class _Builder:
-    """Turns nodes into values, counting each use of a shared one."""
+    """Builds values from nodes, counting each use of a shared one."""
 
     def __init__(self, path: str, environ: Mapping[str, str], budget: int) -> None:
         self.path = path
@@ -163,7 +163,7 @@ class _Builder:
         return values
 
     def pairs(self, node: Node, key: Key) -> dict[str, tuple[Node, Node]]:
-        """The entries of a mapping with those of its merge keys, which yield to its own."""
+        """Return the entries of a mapping, including those of its merge keys, which its own override."""
         if (known := self.flat.get(id(node))) is not None:
             return known
         self.open.add(id(node))
@@ -178,7 +178,7 @@ class _Builder:
         return pairs
 
     def own_pairs(self, node: Node, key: Key) -> tuple[dict[str, tuple[Node, Node]], list[Node]]:
-        """The entries that are written in a mapping, and what its merge key brings."""
+        """Return the entries written in a mapping, and the nodes that its merge key refers to."""
         own: dict[str, tuple[Node, Node]] = {}
         merged: list[Node] = []
         merge_line = 0
@@ -203,7 +203,7 @@ class _Builder:
         return own, merged
 
     def merged_pairs(self, source: Node, key: Key) -> dict[str, tuple[Node, Node]]:
-        """The entries of one mapping that a merge key brings."""
+        """Return the entries of a mapping that a merge key refers to."""
         if source.kind != MAPPING:
             self.fault("`<<` takes a mapping or a list of mappings", key, source)
             return {}
@@ -234,12 +234,12 @@ class _Builder:
         return value
 
     def substitute(self, text: str, node: Node, key: Key) -> str | None:
-        """A text with the variables put in; None, and a fault, where that cannot be.
+        """Substitute the variables in a text; report a fault and return None if that fails.
 
-        What a variable brings is text: where placeholders are read, its braces are escaped. A value that the vault may
-        have already is empty where a variable is not set.
+        The value of a variable is literal text: where placeholders are parsed, its braces are escaped. If a variable is
+        not set, a value that the vault may have already becomes empty.
         """
-        pieces: list[tuple[str, bool]] = []  # with whether it came from the environment
+        pieces: list[tuple[str, bool]] = []  # text, and whether it came from the environment
         end = 0
         missing = False
         for match in _VARIABLE.finditer(text):
@@ -268,7 +268,7 @@ class _Builder:
         return self.joined(pieces, node, key) if is_template_key(key) else "".join(piece for piece, _ in pieces)
 
     def look_up(self, reference: str, key: Key) -> tuple[str | None, str]:
-        """The value of `NAME` or `NAME:-default`, or None where there is none; and the name."""
+        """Return the value of `NAME` or `NAME:-default` (None if there is none) and the name."""
         name, separator, default = reference.partition(":-")
         value = self.environ.get(name)
         self.document.variables[name] = value
@@ -281,7 +281,7 @@ class _Builder:
         before, foreign = "", False
         for piece, from_environment in pieces:
             if piece and before.endswith("{") and piece.startswith("{") and (foreign or from_environment):
-                message = "a brace in the file and one from the environment would make a placeholder; part them"
+                message = "a brace in the file and one from the environment would form a placeholder; separate them"
                 self.fault(message, key, node)
                 return None
             if piece:
@@ -291,22 +291,22 @@ class _Builder:
 
 
 def _bad_reference(match: re.Match[str]) -> str | None:
-    """What is wrong with one `${…}`."""
+    """Return the fault of one `${…}`, or None."""
     name, _, default = match[1].partition(":-")
     if not match[0].endswith("}") or not _NAME.fullmatch(name) or "${" in default:
-        return "`${…}` must be `${NAME}` or `${NAME:-default}`, without another one inside"
+        return "`${…}` must be `${NAME}` or `${NAME:-default}`, without nesting"
     if "{" in default:
-        return f"the default of `${{{name}:-…}}` ends at its first `}}` and cannot hold a brace; set {name} instead"
+        return f"the default of `${{{name}:-…}}` ends at its first `}}` and cannot contain a brace; set {name} instead"
     return None
 
 
 def _hidden(kind: str) -> str:
-    wanted = {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(kind, "a plain value")
+    wanted = {"bool": "true or false", "int": "an integer", "float": "a number"}.get(kind, "a plain value")
     return f"the value is not {wanted} as it is written; put quotes around it if it is text"
 
 
 def _resolve(kind: str, text: str) -> tuple[Any, str | None]:
-    """A scalar's value, and what is wrong with it."""
+    """Return a scalar's value, and its fault or None."""
     if kind == "null":
         if text in ("", "~", "null", "Null", "NULL"):
             return None, None
@@ -321,11 +321,11 @@ def _resolve(kind: str, text: str) -> tuple[Any, str | None]:
             return (int(text) if len(text) <= 18 and str(int(text)) == text else text), None
         if _OLD_INT.fullmatch(text):
             return None, f"`{text[:20]}` is ambiguous: write a plain number, or put quotes around it"
-        return (text, None) if text[:1] in "+-0123456789" and text else (None, "is tagged as a number but is none")
+        return (text, None) if text[:1] in "+-0123456789" and text else (None, "is tagged as a number but is not")
     if kind == "float":
         try:
             number = float(text)
         except ValueError:
-            return (text, None) if text[:1] in "+-.0123456789" and text else (None, "is tagged as a number but is none")
+            return (text, None) if text[:1] in "+-.0123456789" and text else (None, "is tagged as a number but is not")
         return (number if repr(number) == text else text), None
     return text, None

@@ -1,4 +1,4 @@
-"""Say in a person's words what is wrong with a YAML file: libyaml's own words seldom name the cause."""
+"""Explain YAML errors: libyaml's own messages rarely name the cause."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import yaml
 
-# Characters that look like a space, or like nothing, and that YAML takes for letters.
+# Characters that look like a space or are invisible, and that YAML treats as letters.
 _NAMES = {
     "\xa0": "a no-break space", "\u202f": "a narrow no-break space", "\u3000": "an ideographic space",
     "\u200b": "a zero-width space", "\u200c": "a zero-width non-joiner", "\u200d": "a zero-width joiner",
@@ -17,13 +17,13 @@ _NAMES = {
 }  # fmt: skip
 # Patterns are compiled by `re` when they are first used: most files need none of them.
 _ANY = f"[{''.join(_NAMES)}]"
-# Where a plain value has one that was meant as YAML's space: at either end, after its first `-`, after a colon.
+# Positions in a plain value where one was meant as a space: at either end, after a leading `-`, after a colon.
 _MISREAD = f"^-?{_ANY}|{_ANY}$|:{_ANY}"
-_LINE_ENDS = "\r\n|[\r\n\x85\u2028\u2029]"  # those of YAML 1.1, by which libyaml counts
+_LINE_ENDS = "\r\n|[\r\n\x85\u2028\u2029]"  # the line breaks of YAML 1.1, which libyaml counts
 
 
 def invisible(text: str, *, key: bool = False) -> str | None:
-    """Name the invisible character that a key, or a plain value, was not meant to have; None where there is none."""
+    """Return the name of a stray invisible character in a key or a plain value, or None."""
     if text.isascii():
         return None
     match = re.search(_ANY if key else _MISREAD, text)
@@ -31,7 +31,7 @@ def invisible(text: str, *, key: bool = False) -> str | None:
 
 
 def explain(error: yaml.YAMLError, source: str) -> tuple[str, int | None]:
-    """Return what is wrong, and the line.
+    """Return the message and the line.
 
     Args:
         error: as PyYAML raised it.

@@ -1,6 +1,6 @@
-"""What a run would do: made by the steps themselves, and shown to people; imported when first used.
+"""Plans: produced by the steps themselves and displayed to the user; imported lazily.
 
-A dry run in which nothing changed needs none of it.
+A dry run without changes needs none of it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from draftgenie_azure.lazy import modules_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from draftgenie_azure.planning import (  # noqa: F401 - tells the type checker what is found below
+    from draftgenie_azure.planning import (  # noqa: F401 - for the type checker; imported below
         asking,
         making,
         surroundings,

@@ -1,7 +1,7 @@
-"""Azure is asked first: the whole bodies of what a run would write, before it writes the first of them.
+"""Have Azure validate the full bodies of a run's writes before the first one is sent.
 
-What is refused by a policy, or with a code whose remedy is known, stops the run; what else Azure says is told. Where it
-cannot be asked, nothing is stopped.
+Rejections by a policy, or with a code whose remedy is known, stop the run; others are reported. If Azure cannot
+validate, nothing is stopped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Given = Callable[[Decision, Mapping[str, Outputs]], Outputs]
 
     class Opened(Protocol):
-        """The way to Azure, as far as it is needed here."""
+        """The part of the session that is needed here."""
 
         config: Any
         control: Any
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _BUILDS = "build_and_push_images"
 _WRITES_NOTHING = "verify_deployment"
-# Record -> the key of the configuration that it is made from.
+# Record key -> the configuration key that it comes from.
 _KEYS = {
     "resource_group": "azure.resource_group", "identity": "azure.identity_name", "log_analytics": "monitoring",
     "app_insights": "monitoring", "diagnostic_setting": "monitoring", "postgresql_server": "postgresql",
@@ -76,18 +76,18 @@ def ask_first(
     planner: Callable[[Any], Steps],
     foreseen: Planned | None,
 ) -> Sequence[AzureError]:
-    """Ask Azure about what a run is about to write, and tell what it says.
+    """Have Azure validate what a run is about to write, and report its verdicts.
 
     Args:
-        planner: makes whoever has the steps' bodies, of a session for planning.
-        foreseen: a plan of this run, where one was made.
+        planner: creates the object with the steps' bodies from a session for planning.
+        foreseen: a plan of this run, if there is one.
 
     Returns:
-        What is worth stopping for.
+        The errors that must stop the run.
     """
     try:
         planned = foreseen or foresee(steps, decider, session, planner)
-    except Exception:  # the program is at fault: the step that meets it again records it, and what failed before
+    except Exception:  # a bug: the step that meets it again records it, and earlier failures
         session.logger.debug("what would be written could not be foreseen", exc_info=True)
         return ()
     answers = planned.answers or ask(session, planned.plan)
@@ -97,20 +97,20 @@ def ask_first(
 
 
 def foresee(steps: Sequence[Step], decider: Decider, session: Opened, deployer: Callable[[Any], Steps]) -> Planned:
-    """What the rest of a run would write, by what exists now; what is read for it is not read again by the run.
+    """Predict what the rest of a run would write; the run reuses the reads.
 
-    Images are not packed for it: of what is built, the digest is not known.
+    Images are not packed: the digests of images to build stay unknown.
 
     Args:
-        session: of the run.
-        deployer: makes whoever has the steps' bodies, of a session for planning.
+        session: the run's session.
+        deployer: creates the object with the steps' bodies from a session for planning.
     """
     with session.records.mutex:
         plan, records = Plan(), memory_of(session.records.document)
     arm = session.arm.for_planning(plan, records)
     quiet = {"arm": arm, "records": records, "on_warning": lambda text: None}
     planner = deployer(dataclasses.replace(session, **quiet))  # type: ignore[type-var]  # a dataclass, by its protocol
-    first = steps[0].name  # has just run, or is up to date
+    first = steps[0].name  # has just run or is up to date
     given: dict[str, Given] = {
         first: partial(_published, decider, first), _BUILDS: partial(_images, decider), _WRITES_NOTHING: _nothing,
     }  # fmt: skip
@@ -123,7 +123,7 @@ def ask(session: Opened, plan: Plan) -> Answers:
     """Ask Azure about every body of a plan; about none that was asked about before.
 
     Raises:
-        AuthenticationError: the token is not accepted.
+        AuthenticationError: the token is rejected.
     """
     answers, memory = Answers(), session.records.asked
     salt = str(session.records.document.get("salt", ""))
@@ -142,10 +142,10 @@ def ask(session: Opened, plan: Plan) -> Answers:
 
 
 def judge(session: Opened, planned: Planned) -> list[str]:
-    """Ask about a plan, and have the steps fail in it that Azure would refuse.
+    """Validate a plan, and mark the steps as failing that Azure would refuse.
 
     Returns:
-        What else is worth saying.
+        Other findings to report.
     """
     answers = planned.answers = ask(session, planned.plan)
     for step, errors in answers.refused.items():
@@ -166,7 +166,7 @@ def _nothing(decision: Decision, outputs: Mapping[str, Outputs]) -> Outputs:
 
 
 def _images(decider: Decider, decision: Decision, outputs: Mapping[str, Outputs]) -> Outputs:
-    """The images after a run: those whose content is as it was, and digests that nobody knows yet of the others."""
+    """Return the images after a run: unchanged ones, and the others with unknown digests."""
     success = decider.state.last_success(_BUILDS) or {}
     known = success.get("outputs", {})
     changed = images.changed(decider.hasher, success.get("dependencies", {}), decision.dependencies)
@@ -182,7 +182,7 @@ def _images(decider: Decider, decision: Decision, outputs: Mapping[str, Outputs]
 
 
 def _named(answer: Answer) -> AzureError:
-    """The refusal, with the key of the configuration that it is about."""
+    """Return the error with the configuration key that it is about."""
     error = answer.error
     assert error is not None
     error.message = f"{_key_of(answer.question.key)}: {error.message}"
@@ -194,17 +194,17 @@ def _tell(answer: Answer, answers: Answers) -> None:
     error = answer.error
     assert error is not None
     if answer.is_about_others:
-        return  # an earlier step sees to it, or the write itself tells
+        return  # an earlier step takes care of it, or the write itself fails
     if answer.said:
         answers.told.append(f"{_key_of(answer.question.key)}: {error.message}")
     else:
-        text = f"Azure could not be asked beforehand whether it takes what would be written: {error.message}"
-        if not any(told.startswith("Azure could not be asked") for told in answers.told):
+        text = f"Azure could not validate the planned changes: {error.message}"
+        if not any(told.startswith("Azure could not validate") for told in answers.told):
             answers.told.append(text)
 
 
 def _key_of(record: str) -> str:
-    """The key of the configuration that a record belongs to."""
+    """Return the configuration key that a record belongs to."""
     kind, _, name = record.partition("/")
     if kind in ("container_app", "storage"):
         return f"services.{name}"

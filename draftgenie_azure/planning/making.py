@@ -1,6 +1,6 @@
-"""What a run would do: the steps themselves, against a client for Azure that writes nothing.
+"""Make a plan by running the steps against a client for Azure that writes nothing.
 
-The same code decides what is announced and what is done; outputs are predicted as far as they follow from the
+The same code decides what is planned and what is done; outputs are predicted as far as they follow from the
 configuration and from what exists.
 """
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     Outputs = dict[str, Any]
 
     class Steps(Protocol):
-        """Whoever has the steps' bodies, connected for reading."""
+        """The object that has the steps' bodies, connected for reading."""
 
         outputs: dict[str, Outputs]
 
         def step_body(self, name: str) -> Callable[[], Outputs]:
-            """What a step does, whatever has been decided about it."""
+            """Return the body of a step, without the decision whether it runs."""
 
 
 _QUIET = ("skip", "disabled")
 
 
 class Planned:
-    """A plan, with the decision about each step.
+    """A plan, with the decision on each step.
 
     Attributes:
         plan: what would be done, resource by resource.
@@ -59,16 +59,16 @@ class Planned:
 
     @property
     def pending(self) -> bool:
-        """Whether something would run."""
+        """True if something would run."""
         return any(decision.verdict in ("run", "fault") for decision in self.decisions.values())
 
     @property
     def drifted(self) -> bool:
-        """Whether others changed something."""
+        """True if others changed something."""
         return any(entry.kept or entry.seen or _by_others(entry) for entry in self.plan.entries) or bool(self.unknown)
 
     def kept(self) -> Iterator[str]:
-        """What others changed on resources of steps that do not run: nobody else tells of it."""
+        """Yield changes by others to resources of steps that do not run, which are reported nowhere else."""
         for entry in self.plan.entries:
             if self.decisions[entry.step].verdict in _QUIET:
                 yield from (f"{entry.key}, changed by others and kept: {change}" for change in entry.kept)
@@ -80,7 +80,7 @@ class Planned:
         return plan_id({"steps": self._steps(), "changes": self._changes()})
 
     def document(self) -> dict[str, Any]:
-        """The plan as JSON."""
+        """Return the plan as a JSON document."""
         drift = [
             {"key": entry.key, "id": entry.id, **change.document()}
             for entry in self.plan.entries
@@ -124,7 +124,7 @@ def make_plan(
     refresh: bool = False,
     given: Mapping[str, Callable[[Decision, Mapping[str, Outputs]], Outputs]] | None = None,
 ) -> Planned:
-    """Decide each step, and have those that run tell what they would do.
+    """Decide each step, and let those that run add what they would do.
 
     Args:
         refresh: have every step look at its resources; one that would write is a step that runs.
@@ -167,17 +167,17 @@ def make_plan(
 
 
 def new_plan() -> Plan:
-    """A plan for the steps to fill."""
+    """Return an empty plan for the steps to fill."""
     return Plan()
 
 
 def by_what_is_recorded(decisions: Mapping[str, Decision]) -> Planned:
-    """The plan where Azure cannot be asked: the steps and their reasons."""
+    """Return the plan if Azure cannot be queried: the steps and their reasons."""
     return Planned(Plan(), decisions, asked=False)
 
 
 def told(step: Step, deployer: Steps, plan: Plan, records: ResourceRecords) -> Outputs:
-    """Have one step tell what it would do; its predicted outputs."""
+    """Let one step add what it would do; return its predicted outputs."""
     plan.step = step.name
     orphans = {key for key, record in records.resources.items() if record.get("orphaned")}
     records.begin_step(step.name)
@@ -192,7 +192,7 @@ def told(step: Step, deployer: Steps, plan: Plan, records: ResourceRecords) -> O
 def _weighed(
     step: Step, decision: Decision, decisions: Mapping[str, Decision], outputs: Mapping[str, Outputs]
 ) -> Decision:
-    """The decision, knowing which outputs only a run makes known, and which steps would fail."""
+    """Adjust a decision for outputs known only during a run, and for steps that would fail."""
     failed = [need for need in step.needs if decisions[need].verdict in ("fault", "blocked")]
     if failed and decision.verdict not in _QUIET:
         reasons = [f"{failed[0]} would fail", *decision.reasons]
@@ -204,12 +204,12 @@ def _weighed(
 
 
 def _lacks_inputs(step: Step, decision: Decision, outputs: Mapping[str, Outputs]) -> bool:
-    """Whether a step cannot tell what it would do: one that it needs would fail, and never published anything."""
+    """Return whether a step cannot be planned: one it needs would fail and never published outputs."""
     return decision.verdict == "blocked" and not all(outputs.get(need) for need in step.needs)
 
 
 def _differences(entries: Sequence[Entry]) -> list[str]:
-    """Why a step runs that looked at its resources."""
+    """Return the reasons for a step to run that come from reading its resources."""
     reasons: list[str] = []
     for entry in entries:
         if not entry.is_quiet:
@@ -219,5 +219,5 @@ def _differences(entries: Sequence[Entry]) -> list[str]:
 
 
 def memory_of(document: Mapping[str, Any]) -> ResourceRecords:
-    """Records of a copy of the state, which nobody saves."""
+    """Return records of a copy of the state, which are never saved."""
     return ResourceRecords(copy.deepcopy(dict(document)), lambda: None)

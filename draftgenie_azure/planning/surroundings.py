@@ -1,4 +1,4 @@
-"""What is looked at in Azure before the first step: whose the group is, and what is no longer as recorded."""
+"""Checks in Azure before the first step: the owner of the group, and deviations from the records."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def look_around(session: Session, decider: Decider, *, adopt: bool) -> None:
-    """Each finding is a reason to run the step whose resource it is about.
+    """Add each finding as a reason to run the step of its resource.
 
     Raises:
-        StateError: the group is another deployment's, or something that holds data would be left behind.
-        AzureError: Azure refused to be asked.
+        StateError: the group is another deployment's, or a resource with data would be abandoned.
+        AzureError: Azure refused a request.
     """
     survey.check_left_behind(session, lambda step: decider.force_all or step in decider.force_steps)
     if adopt:
@@ -26,6 +26,6 @@ def look_around(session: Session, decider: Decider, *, adopt: bool) -> None:
     recorded = {step.name: (decider.state.last_success(step.name) or {}).get("outputs", {}) for step in decider.steps}
     for step, reason in (*survey.find_gone(session), *survey.find_foreign(session, recorded)):
         decider.add_reason(step, reason)
-    if not decider.live_reasons.get("create_key_vault"):  # the secrets of a vault that is gone are gone with it
+    if not decider.live_reasons.get("create_key_vault"):  # the secrets of a deleted vault are gone too
         for step, reason in survey.find_changed_secrets(session):
             decider.add_reason(step, reason)

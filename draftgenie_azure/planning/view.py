@@ -1,4 +1,4 @@
-"""A plan for people: one line a resource, one line a leaf, within 80 columns."""
+"""Render a plan as text: one line per resource and per leaf, within 80 columns."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _WORDS = {
 
 
 def lines(planned: Planned) -> list[str]:
-    """What would be done, in the order of the run; then what others changed, and the counts."""
+    """Return the planned actions in the order of the run, then changes by others, and the counts."""
     shown: list[str] = []
     for step in planned.decisions:
         for entry in planned.plan.of(step):
             shown += _entry(entry)
-    shown += [line for text in planned.unknown or () for line in _wrapped(f"  ? {text}", "not declared by anybody")]
+    shown += [line for text in planned.unknown or () for line in _wrapped(f"  ? {text}", "not declared")]
     shown += [line for step, texts in planned.plan.faults.items() for line in _wrapped(f"  ! {step}", " ".join(texts))]
     if planned.asked:
         shown += _wrapped("", _counts(planned))
@@ -73,11 +73,11 @@ def _entry(entry: Entry) -> Iterator[str]:
     for change in entry.kept:
         yield from _wrapped("      ", f"{change}  kept: changed by others")
     for change in entry.seen:
-        yield from _wrapped("      ", f"{change}  not stated here, changed by others")
+        yield from _wrapped("      ", f"{change}  not configured, changed by others")
 
 
 def _wrapped(start: str, text: str) -> list[str]:
-    """Lines of at most 80 columns; what belongs to one leaf is indented below it."""
+    """Wrap a text to lines of at most 80 columns, with continuation lines indented."""
     begin = f"{start}: " if start.strip() else start
     deeper = " " * (len(start) - len(start.lstrip()) + 4)
     return textwrap.wrap(

@@ -1,4 +1,4 @@
-"""What each step does, one module a subject; imported when first used, since these modules bring the Azure SDK."""
+"""The work of each step, one module per subject; imported lazily, since these modules import the Azure SDK."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from draftgenie_azure.lazy import modules_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from draftgenie_azure.provision import (  # noqa: F401 - tells the type checker what `__getattr__` finds
+    from draftgenie_azure.provision import (  # noqa: F401 - for the type checker; found by `__getattr__`
         access,
         addresses,
         apps,

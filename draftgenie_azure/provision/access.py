@@ -1,4 +1,4 @@
-"""Who may reach a resource: roles that are given, and open access of resources that somebody else created."""
+"""Access to resources: role assignments, and unrestricted access of resources created by others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def assign_role(session: Session, step: str, key: str, scope_id: str, role: str, principal_id: str) -> str:
-    """Assign a role to the apps' identity; returns the assignment's id."""
+    """Assign a role to the apps' identity; return the assignment's id."""
     role_id = session.scope.role_assignment(scope_id, principal_id, role)
     body = role_assignment(session.scope.role_definition(role), principal_id, "ServicePrincipal")
     session.arm.ensure([Resource(key, role_id, body, create_only=True)], step=step)
@@ -23,15 +23,15 @@ def assign_role(session: Session, step: str, key: str, scope_id: str, role: str,
 def keep_unrestricted(
     session: Session, key: str, resource_id: str, body: dict[str, Any], name: str, unrestricted: bool
 ) -> str | None:
-    """Keep unrestricted access of a resource that somebody else created: restricting it may lock its users out.
+    """Keep unrestricted access of a resource created by others: restricting it may lock its users out.
 
     Args:
-        body: changed to say what the live resource says.
+        body: updated to match the live resource.
         name: the property that restricts access.
-        unrestricted: its value where access is unrestricted.
+        unrestricted: its value for unrestricted access.
 
     Returns:
-        What is unrestricted, in words; None where nothing is.
+        A description of the unrestricted access, or None.
     """
     record = session.records.resources.get(key, {})
     if record.get("created") or session.adopt:
@@ -42,4 +42,4 @@ def keep_unrestricted(
     body["properties"][name] = unrestricted
     if name == "enableRbacAuthorization":
         body["properties"]["accessPolicies"] = live["properties"].get("accessPolicies", [])
-    return f"{name} is {unrestricted} on a resource that this deployment did not create (--adopt closes it)"
+    return f"{name} is {unrestricted} on a resource that this deployment did not create (--adopt restricts it)"

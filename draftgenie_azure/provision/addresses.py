@@ -1,4 +1,4 @@
-"""Ids and hosts of the configured resources, made of the configuration's names: never read from what was recorded."""
+"""Ids and hosts of the configured resources, derived from the configuration and never from recorded values."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ _REDIS_CLUSTER, _OLDER_REDIS = "Microsoft.Cache/redisEnterprise", "Microsoft.Cac
 
 
 def identity(session: Session) -> str:
-    """The resource id of the identity that the apps run as."""
+    """Return the resource id of the apps' identity."""
     name = session.config.azure.identity_name
     return session.scope.resource("Microsoft.ManagedIdentity/userAssignedIdentities", name)
 
 
 def workspace(session: Session) -> str:
-    """The resource id of the Log Analytics workspace."""
+    """Return the resource id of the Log Analytics workspace."""
     assert session.config.monitoring is not None
     name = session.config.monitoring.log_workspace
     return session.scope.resource("Microsoft.OperationalInsights/workspaces", name)
 
 
 def app_insights(session: Session) -> str:
-    """The resource id of Application Insights."""
+    """Return the resource id of Application Insights."""
     assert session.config.monitoring is not None
     return session.scope.resource("Microsoft.Insights/components", session.config.monitoring.app_insights)
 
 
 def environment(session: Session) -> str:
-    """The resource id of the Container Apps environment."""
+    """Return the resource id of the Container Apps environment."""
     assert session.config.container_apps is not None
     name = session.config.container_apps.environment_name
     return session.scope.resource("Microsoft.App/managedEnvironments", name)
 
 
 def live_domain(session: Session) -> str | None:
-    """The default domain of the environment as it is now; None where there is no environment."""
+    """Return the current default domain of the environment; None if there is none."""
     live = session.arm.current(environment(session))
     return None if live is None else str(live["properties"].get("defaultDomain"))
 
 
 def redis_keys(session: Session) -> str:
-    """The id of the resource whose keys open Redis."""
+    """Return the id of the resource whose keys give access to Redis."""
     redis = session.config.redis
     assert redis is not None
     if redis.managed:
@@ -57,7 +57,7 @@ def redis_keys(session: Session) -> str:
 
 
 def vault(session: Session) -> tuple[str, str]:
-    """The resource id of the vault, and the address of its secrets, with a slash at the end."""
+    """Return the resource id of the vault, and its URL with a trailing slash."""
     assert session.config.key_vault is not None
     name = session.config.key_vault.name
     vault_id = session.scope.resource("Microsoft.KeyVault/vaults", name)
@@ -65,13 +65,13 @@ def vault(session: Session) -> tuple[str, str]:
 
 
 def registry(session: Session) -> str:
-    """The resource id of the registry."""
+    """Return the resource id of the registry."""
     assert session.config.container_registry is not None
     return session.scope.resource("Microsoft.ContainerRegistry/registries", session.config.container_registry.name)
 
 
 def configured(session: Session) -> set[str]:
-    """Ids, in lower case, of what the configuration names; without jobs, roles and settings, which are made again."""
+    """Return the lower-case ids of configured resources, except jobs, roles and settings, which are recreated."""
     config, scope = session.config, session.scope
     found = {scope.group, identity(session)}
     found |= {scope.resource("Microsoft.App/containerApps", service.name) for service in config.services.values()}
@@ -93,25 +93,25 @@ def configured(session: Session) -> set[str]:
 
 
 def login_server(session: Session, recorded: Mapping[str, Any]) -> str:
-    """The host of the registry: made of its name, or where another one was published, the live one.
+    """Return the registry's host: derived from its name, or the live one if another one was recorded.
 
     Raises:
-        AzureError: what Azure says is not a host of this registry.
+        AzureError: the live host is not one of this registry.
     """
     assert session.config.container_registry is not None
     host = hosts.registry_host(session.config.container_registry.name, session.transport.endpoints)
     published = str(recorded.get("login_server"))
     if published.lower() == host:
         return published
-    live = session.arm.current(registry(session)) or {}  # one that was made with a domain name label
+    live = session.arm.current(registry(session)) or {}  # a registry with a domain name label
     return checked_login_server(session, (live.get("properties") or {}).get("loginServer"))
 
 
 def checked_login_server(session: Session, host: object) -> str:
-    """What Azure says is the registry's host.
+    """Return the registry's host as reported by Azure.
 
     Raises:
-        AzureError: it is not one.
+        AzureError: it is not a host of this registry.
     """
     assert session.config.container_registry is not None
     name = session.config.container_registry.name

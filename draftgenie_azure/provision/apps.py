@@ -1,4 +1,4 @@
-"""Container apps: deployed in two steps, given their variables in a third; each sends the same whole body."""
+"""Container apps: deployed by two steps, with variables set by a third; each sends the same full body."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def deploy(session: Session, inputs: Mapping[str, Outputs], step: str, kind: str) -> Outputs:
     """Ensure the apps of all services of a kind.
 
-    None waits to be ready: its tables may be missing until the migrations have run.
+    It does not wait for readiness: tables may be missing until the migrations have run.
     """
     services = {key: service for key, service in session.config.services.items() if service.kind == kind}
     wanted = [_app(session, inputs, key) for key in services]
@@ -40,14 +40,14 @@ def deploy(session: Session, inputs: Mapping[str, Outputs], step: str, kind: str
 
 
 def configure(session: Session, inputs: Mapping[str, Outputs], step: str) -> Outputs:
-    """Ensure the same bodies again, variables and secrets included: a first deployment finds nothing left to send."""
+    """Ensure the same bodies again, including variables and secrets; in a first deployment nothing is left to send."""
     wanted = {key: _app(session, inputs, key) for key in session.config.services}
     session.arm.ensure(list(wanted.values()), step=step)
     return {key: fingerprint(app.body) for key, app in wanted.items()}
 
 
 def _app(session: Session, inputs: Mapping[str, Outputs], key: str) -> Resource:
-    """The whole app of a service."""
+    """Return the app of a service."""
     service = session.config.services[key]
     variables = session.config.variables(key)
     body = bodies.container_app(
@@ -73,9 +73,9 @@ def _app(session: Session, inputs: Mapping[str, Outputs], key: str) -> Resource:
 
 
 def setting(session: Session, inputs: Mapping[str, Outputs]) -> bodies.Setting:
-    """What every app and job of this deployment shares."""
+    """Return what all apps and jobs of this deployment share."""
     environment_id, identity_id = addresses.environment(session), addresses.identity(session)
-    # Not by `get`: whoever reads what was not declared is told so.
+    # Not by `get`: reading an undeclared output is an error.
     is_declared = "create_container_registry" in inputs
     published = inputs["create_container_registry"] if is_declared else {}
     return bodies.Setting(
@@ -87,10 +87,10 @@ def setting(session: Session, inputs: Mapping[str, Outputs]) -> bodies.Setting:
 
 
 def image(session: Session, inputs: Mapping[str, Outputs], key: str, service: Service) -> str:
-    """The image of a service: a public one by its name, a built one by digest.
+    """Return the image of a service: a public one by name, a built one by digest.
 
     Raises:
-        DeployerError: none was built, or what is recorded is not in the deployment's registry.
+        DeployerError: none was built, or the recorded one is not in the deployment's registry.
     """
     if service.image is not None:
         return service.image
@@ -113,27 +113,27 @@ def values(inputs: Mapping[str, Outputs]) -> dict[str, str]:
 
 
 def roles(session: Session) -> tuple[str, ...]:
-    """Ids of the role assignments without which apps are refused, as far as they are recorded."""
+    """Return the recorded ids of the role assignments that apps require."""
     records = session.records.resources
     wanted = ["role/pull-images"]
-    if not records.get("key_vault", {}).get("left_open"):  # else no role on the vault is worth waiting for
+    if not records.get("key_vault", {}).get("left_open"):  # otherwise roles have no effect on the vault
         wanted.append("role/read-secrets")
     return tuple(records[key]["id"] for key in wanted if key in records)
 
 
 def shape(body: dict[str, Any]) -> Any:
-    """Image, size, scale and ingress of an app's body: what the two deploying steps are responsible for."""
+    """Return image, size, scale and ingress of an app's body, which the two deploying steps are responsible for."""
     template, configuration = body["properties"]["template"], body["properties"]["configuration"]
     container = template["containers"][0]
     parts = {key: container.get(key) for key in ("image", "resources", "probes", "command", "args", "volumeMounts")}
-    # What few services have leaves the hash of the others as it is.
+    # Optional features leave the hash of services without them unchanged.
     parts |= {key: template[key] for key in ("terminationGracePeriodSeconds",) if key in template}
     parts |= {key: configuration[key] for key in ("dapr",) if key in configuration}
     return [parts, template["scale"], configuration.get("ingress")]
 
 
 def _secrets_version(inputs: Mapping[str, Outputs], used: list[str]) -> str | None:
-    """A hash over the versions of the secrets that a service uses; it changes the template when one changes."""
+    """Return a hash over the versions of a service's secrets; it changes the template when one changes."""
     if not used:
         return None
     secrets = inputs["store_secrets"]["secrets"]
@@ -141,7 +141,7 @@ def _secrets_version(inputs: Mapping[str, Outputs], used: list[str]) -> str | No
 
 
 def _url(service: Service, default_domain: str | None) -> str | None:
-    """Where a service is reached: from outside, or within its environment; None for one without ingress."""
+    """Return the URL of a service, external or within its environment; None without ingress."""
     if service.ingress == "none":
         return None
     if service.transport == "tcp":
@@ -152,5 +152,5 @@ def _url(service: Service, default_domain: str | None) -> str | None:
 
 
 def _vault_uri(session: Session) -> str | None:
-    """The address of the vault that apps read their secrets from."""
+    """Return the URL of the vault that apps read their secrets from."""
     return None if session.config.key_vault is None else addresses.vault(session)[1]

@@ -1,4 +1,4 @@
-"""The log of a build in the registry, read as it grows."""
+"""The log of a build in the registry, read while it is written."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.session import Session
 
-LOG_LINES = 30  # of a failed build, shown to the user
+LOG_LINES = 30  # lines of a failed build's log shown to the user
 # Docker's classic builder, and BuildKit with plain progress.
 _PROGRESS = re.compile(r"Step \d+/\d+ : .*|#\d+ \[(?!internal\]).*\d+/\d+\] .*")
 
 
 def is_progress(line: str) -> bool:
-    """Whether a line of a build's output tells which step of the Dockerfile begins."""
+    """Return whether a line of a build's output announces a step of the Dockerfile."""
     return _PROGRESS.fullmatch(line) is not None
 
 
@@ -29,8 +29,8 @@ class BuildLog:
     """The log of one run of the registry.
 
     Args:
-        run: the run's address under Resource Manager.
-        tell: gets each whole line, once.
+        run: path of the run under Resource Manager.
+        tell: called once per complete line.
     """
 
     def __init__(self, session: Session, run: str, api_version: str, tell: Callable[[str], None]) -> None:
@@ -40,23 +40,23 @@ class BuildLog:
         self._version = api_version
         self._tell = tell
         self._address = ""
-        self._read = 0  # bytes, up to the end of a line
+        self._read = 0  # bytes read, up to the end of a line
         self._last: list[str] = []
 
     def follow(self) -> None:
-        """Read and tell what was written since; a log that cannot be read now is no failure of the build."""
+        """Read and report new lines; an unreadable log does not fail the build."""
         try:
             self._read_on()
         except AzureError:
-            self._address = ""  # its signature is good for an hour or so
+            self._address = ""  # its signature expires after about an hour
 
     def finish(self) -> None:
-        """Tell the rest, where any of it was told."""
+        """Report the remaining lines, if any were reported before."""
         if self._read:
             self.follow()
 
     def end(self) -> str:
-        """The last lines, or why they cannot be shown."""
+        """Return the last lines, or why they cannot be shown."""
         try:
             self._read_on(whole=True)
         except AzureError as error:
@@ -74,7 +74,7 @@ class BuildLog:
             self._address,
             scope=None,
             headers={"Range": f"bytes={self._read}-"} if self._read else {},
-            accept=(404, 416),  # nothing was written yet, or nothing since
+            accept=(404, 416),  # nothing written yet, or nothing new
             tries=3 if whole else 1,
         )
         if reply.status in (404, 416):

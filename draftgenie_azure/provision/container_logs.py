@@ -1,6 +1,6 @@
-"""What containers printed: the log streams of replicas, read with a token that the app or job hands out.
+"""Container output: the log streams of replicas, read with a token issued by the app or job.
 
-The way of the Azure CLI (azure-cli 2.91, `containerapp/custom.py`): POST `getAuthtoken`, then GET the stream.
+As in the Azure CLI (azure-cli 2.91, `containerapp/custom.py`): POST `getAuthtoken`, then GET the stream.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ _APPS = ids.API_VERSIONS["Microsoft.App/containerApps"]
 
 
 def last_lines(text: object, count: int) -> str:
-    """The end of a log; masked before it is cut, since nothing finds half a secret."""
+    """Return the end of a log, masked before it is cut, since half a secret would not be found."""
     lines = [line for line in MASK.text(str(text)).splitlines() if line.strip()]
     return "\n".join(line if len(line) <= LONGEST else f"{line[:LONGEST]}..." for line in lines[-count:])
 
 
 def command(resource_id: str, kind: str, *options: str) -> str:
-    """The command that shows the log of an app (`kind` empty) or job."""
+    """Return the command that shows the log of an app (`kind` empty) or job."""
     group, name = resource_id.split("/")[4], ids.last_name(resource_id)
     return shlex.join(["az", "containerapp", *kind.split(), "logs", "show", "-g", group, "-n", name, *options])
 
 
 def stream(session: Session, owner_id: str, address: str) -> str:
-    """The last lines of a log stream, or a line that says why they cannot be had.
+    """Return the last lines of a log stream, or a line with the reason they are unavailable.
 
     Args:
         owner_id: the app or job.
-        address: the stream's address, as a replica's container gives it.
+        address: the stream's URL, from a replica's container.
     """
     transport = session.transport
     if not hosts.is_log_stream(address, transport.endpoints):
@@ -64,7 +64,7 @@ def stream(session: Session, owner_id: str, address: str) -> str:
 
 
 def job_log(session: Session, job_id: str, execution: str) -> tuple[list[str], str]:
-    """How each container of an execution ended, in Azure's words, and the last lines of what they printed."""
+    """Return how each container of an execution ended, in Azure's words, and the last lines of its output."""
     try:
         replicas = list(session.arm.listing(f"{job_id}/executions/{execution}/replicas", api_version=_APPS))
     except AzureError as error:

@@ -13,7 +13,7 @@ from draftgenie_azure.arm.plan import CHANGE, DELETE, START, Entry, known_after
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.provision.bodies import databases as bodies
 from draftgenie_azure.provision.server_parameters import ServerParameters
-from draftgenie_azure.run.schedule import side_by_side
+from draftgenie_azure.run.schedule import run_concurrently
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,20 +28,20 @@ PASSWORD = "postgresql-admin-password"
 SERVER_TYPE = "Microsoft.DBforPostgreSQL/flexibleServers"
 CLUSTER_TYPE = "Microsoft.Cache/redisEnterprise"
 OLDER_TYPE = "Microsoft.Cache/redis"
-SSL_PORT = 6380  # of the older product
+SSL_PORT = 6380  # port of the older product
 _SUBNET = "delegatedSubnetResourceId"
 
 
 def create(session: Session, vault: Vault | None) -> dict[str, Any]:
-    """Ensure what the configuration names of PostgreSQL and Redis; see `Databases.ensure`."""
+    """Ensure the configured PostgreSQL and Redis; see `Databases.ensure`."""
     return Databases(session, vault).ensure()
 
 
 class Databases:
-    """What keeps the application's data.
+    """The application's databases.
 
-    The password is made once and is in the vault before the server exists. The state remembers the vault's version
-    that the server is known to have; only where that is not the current one, the vault's value is sent to the server.
+    The password is generated once and stored in the vault before the server is created. The state records the vault
+    version known to be the server's; only if it is not the current one, the vault's value is sent to the server.
     """
 
     def __init__(self, session: Session, vault: Vault | None) -> None:
@@ -52,11 +52,11 @@ class Databases:
         self._records = session.records
 
     def ensure(self) -> dict[str, Any]:
-        """Have server and Redis as wanted; what takes long goes side by side.
+        """Ensure PostgreSQL and Redis concurrently.
 
         Returns:
-            `{"postgresql": {…}, "redis": {…}}`, each only where it is configured: hosts, ports, login, the password's
-            version in the vault, incarnations.
+            `{"postgresql": {…}, "redis": {…}}`, each only if configured: hosts, ports, login, the password's
+            version in the vault, creation ids.
         """
         branches: dict[str, Callable[[], dict[str, Any]]] = {}
         if self._config.postgresql is not None:
@@ -64,7 +64,7 @@ class Databases:
             branches["postgresql"] = partial(self._postgresql, self._vault)
         if self._config.redis is not None:
             branches["redis"] = self._redis
-        results = side_by_side(list(branches.values()), width=self._session.control.parallelism)
+        results = run_concurrently(list(branches.values()), width=self._session.control.parallelism)
         return dict(zip(branches, results, strict=True))
 
     # --- PostgreSQL ---
@@ -91,17 +91,17 @@ class Databases:
         }
 
     def _password_version(self, vault: Vault) -> str:
-        """Have the password in the vault; its version there."""
+        """Ensure the password in the vault; return its version."""
         assert self._config.postgresql is not None
         given = self._config.postgresql.admin_password
         return vault.ensure_given(PASSWORD, given) if given else vault.ensure_generated(PASSWORD, rotates=False)
 
     def _server(self, vault: Vault) -> Resource:
-        """The server as wanted; what is said at creation alone, its password with it, is made when it is needed."""
+        """Return the desired server; values for its creation, including the password, are computed when needed."""
         postgresql = self._config.postgresql
         assert postgresql is not None
         server_id = self._session.scope.resource(SERVER_TYPE, postgresql.server_name)
-        self._arm.take_up(server_id)
+        self._arm.resume(server_id)
         live = self._started(server_id, self._arm.current(server_id))
         body = bodies.postgresql_changes(self._config)
         body["location"] = self._config.location("postgres_server")
@@ -117,44 +117,44 @@ class Databases:
         )
 
     def _password(self, vault: Vault) -> str:
-        """The password that a server is made with; a plan does not read it."""
+        """Return the password for creating a server; a plan does not read it."""
         return vault.value(PASSWORD) if self._arm.plan is None else known_after(self._arm.plan)
 
     def _started(self, server_id: str, live: dict[str, Any] | None) -> dict[str, Any] | None:
-        """The server, started where somebody stopped it: a stopped one takes no change."""
+        """Start a stopped server, which accepts no changes; return the live server."""
         if live is None or str(live.get("properties", {}).get("state", "")).lower() != "stopped":
             return live
         name = ids.last_name(server_id)
         if self._arm.plan is not None:
             self._arm.plan.add(Entry(STEP, f"postgresql_server/{name}", server_id, START, note="it is stopped"))
             return live
-        self._session.warn(f"the server {name} was stopped; it is started, since a stopped one takes no change")
+        self._session.warn(f"the server {name} was stopped; it is started, since a stopped one accepts no changes")
         self._arm.start(server_id)
         return self._arm.current(server_id)
 
     def _check_changes(self, live: dict[str, Any]) -> None:
-        """Refuse what Azure would refuse after minutes."""
+        """Reject changes that Azure would refuse only after minutes."""
         postgresql = self._config.postgresql
         assert postgresql is not None
         properties = live.get("properties", {})
         version = str(properties.get("version", postgresql.version))
         if int(postgresql.version) < int(version):
             raise DeployerError(
-                f"the server {postgresql.server_name} has version {version}; it cannot go back to {postgresql.version}",
+                f"the server {postgresql.server_name} has version {version} and cannot be downgraded",
                 hint=f"Set postgresql.version to {version}.",
             )
         self._check_network(live)
         login = str(properties.get("administratorLogin", postgresql.login))
         if login != postgresql.login:
             self._session.warn(
-                f"the server's login is {login} and stays so; postgresql.admin_user says {postgresql.login}"
+                f"the server's login remains {login}; postgresql.admin_user is {postgresql.login}"
             )
 
     def _check_network(self, live: dict[str, Any]) -> None:
-        """Refuse another network than the server was made in: Azure cannot move it.
+        """Reject another network than the server was created in: Azure cannot move it.
 
-        A private server of somebody else may stay as it is without a key; of one that this deployment made, the key
-        was taken out. A zone without its key was set by somebody: Azure takes another one at any time.
+        A private server created by others may keep its network without the key; for one of this deployment, the key was
+        removed. A zone without its key was set by others: Azure allows changing it at any time.
         """
         wanted = bodies.network(self._config)
         there = live.get("properties", {}).get("network") or {}
@@ -169,9 +169,9 @@ class Databases:
             raise unchangeable("postgresql_server", server_id, changes)
 
     def _agree_on_password(self, vault: Vault, version: str) -> None:
-        """Server and vault agree when this returns.
+        """Ensure that the server has the vault's password.
 
-        Only doubt sends anything: another version than recorded, or none recorded because a run was interrupted.
+        It is sent only in doubt: another version than recorded, or none recorded because a run was interrupted.
         """
         record = self._records.resources["postgresql_server"]
         if record.get("password_version") == version:
@@ -181,19 +181,19 @@ class Databases:
                 change = Change(("properties", "administratorLoginPassword"), SECRET)
                 self._arm.plan.add(Entry(STEP, "postgresql_server/password", record["id"], CHANGE, changes=[change]))
             return
-        # A server that this run made has this run's password; one whose creation was begun by another run, or whose
-        # answer was lost, may have an older one.
+        # A server created by this run has this run's password; one whose creation was started by another run, or whose
+        # reply was lost, may have an older one.
         if not self._arm.created("postgresql_server"):
-            self._session.logger.info("the server's password may not be the vault's: sending it once more")
+            self._session.logger.info("the server's password may not be the vault's: sending it again")
             body = {"properties": {"administratorLoginPassword": vault.value(PASSWORD)}}
             self._arm.send(record["id"], body, method="PATCH")
             self._arm.wait(record["id"])
         self._records.note("postgresql_server", password_version=version)
 
     def _rotate_password(self, vault: Vault, server_id: str) -> str:
-        """Give the server a new password, and the vault after it; returns the version there.
+        """Set a new password on the server, then in the vault; return its version there.
 
-        Wherever this is interrupted, the staged value is in the vault, so the next run sends the same one again.
+        The staged value is in the vault, so that after an interruption the next run sends the same one again.
         """
         body = {"properties": {"administratorLoginPassword": vault.stage(PASSWORD)}}
         self._arm.send(server_id, body, method="PATCH")
@@ -205,7 +205,7 @@ class Databases:
         return version
 
     def _children(self, server_id: str, *, is_private: bool) -> None:
-        """A server does one thing at a time, so its children come one after another; a private one has no firewall."""
+        """Ensure the children one by one, as a server runs one operation at a time; a private one has no firewall."""
         assert self._config.postgresql is not None
         ServerParameters(self._session, STEP, server_id).ensure()
         children = []
@@ -220,9 +220,9 @@ class Databases:
             self._close_to_the_world(server_id)
 
     def _close_to_the_world(self, server_id: str) -> None:
-        """A rule of somebody else that admits every address: deleted with --adopt, else left, with a warning.
+        """Handle a rule of others that admits every address: delete it with --adopt, else keep it with a warning.
 
-        The record says that it is left, so that every summary does, and a later --adopt runs this step again.
+        The record notes that it is kept, so that every summary shows it, and a later --adopt runs this step again.
         """
         left: list[str] = []
         version = ids.API_VERSIONS["Microsoft.DBforPostgreSQL/flexibleServers/firewallRules"]
@@ -237,7 +237,7 @@ class Databases:
                 self._arm.delete(str(rule["id"]))
             else:
                 left.append(str(rule["name"]))
-        words = f"the firewall rule {', '.join(left)} admits every address; it is left so (--adopt closes it)"
+        words = f"the firewall rule {', '.join(left)} admits every address; it is kept (--adopt deletes it)"
         self._records.note("postgresql_server", left_open=words if left else None)
 
     # --- Redis ---

@@ -1,7 +1,7 @@
-"""The command `docker`, as far as images are built and pushed with it.
+"""Build and push images with the command `docker`.
 
-Each run gives it a configuration directory of its own: that of the user, and the sign-in to the registry, which so is
-kept nowhere else and goes with the directory. Sources: docs.docker.com/reference/cli/docker/buildx/build,
+Each run uses its own configuration directory: the user's configuration plus the sign-in to the registry, which is
+stored nowhere else and deleted with the directory. Sources: docs.docker.com/reference/cli/docker/buildx/build,
 github.com/docker/cli, `cli/config/configfile`.
 """
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.session import Session
 
-ANSWER_TIMEOUT = 30.0  # seconds in which docker tells its version, or signs in
-_GRACE = 10.0  # seconds that an interrupted build has for its own cleaning up
-_LOOK_UP = 0.1  # seconds after which a stop is looked for
+ANSWER_TIMEOUT = 30.0  # seconds for docker to report its version, or to sign in
+_GRACE = 10.0  # seconds that an interrupted build has to clean up
+_LOOK_UP = 0.1  # seconds between checks for a stop
 
 
 def docker_command(session: Session, tell: Callable[[str, str], None] = lambda key, line: None) -> DockerCommand:
-    """The command `docker`, reaching the cloud as everything else does."""
+    """Return the command `docker`, configured to reach the cloud like all other requests."""
     endpoints = session.transport.endpoints
     environment: dict[str, str] = {}
     if endpoints.proxy:
@@ -46,12 +46,12 @@ def docker_command(session: Session, tell: Callable[[str, str], None] = lambda k
 
 
 class DockerCommand:
-    """Runs `docker`; children end with the run.
+    """Runs `docker`; child processes end with the run.
 
     Args:
-        control: says when to stop.
-        tell: gets every line that a build writes, with the service's key before it.
-        environment: variables beside those of this process, such as a proxy.
+        control: signals when to stop.
+        tell: called with the service's key and each line of a build's output.
+        environment: variables in addition to those of this process, such as a proxy.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class DockerCommand:
         self._environment = {**os.environ, **(environment or {})}
 
     def problems(self) -> Iterator[str]:
-        """What is missing for a build, each with what to do."""
+        """Yield what is missing for a build, with remedies."""
         otherwise = "or set docker.builder to acr, which builds in the registry"
         if shutil.which("docker", path=self._environment.get("PATH")) is None:
-            yield f"docker.builder is docker, and there is no command docker on PATH: install Docker, {otherwise}"
+            yield f"docker.builder is docker, and there is no docker command on PATH: install Docker, {otherwise}"
             return
         for arguments, what, advice in (
             (["buildx", "version"], "docker has no buildx", "install the plugin docker-buildx"),
-            (["version", "--format", "{{.Server.Version}}"], "the Docker daemon does not answer", "start Docker"),
+            (["version", "--format", "{{.Server.Version}}"], "the Docker daemon does not respond", "start Docker"),
         ):
             failure = self._ask(arguments)
             if failure is not None:
@@ -77,12 +77,12 @@ class DockerCommand:
 
     @contextmanager
     def signed_in(self, server: str, user: str, password: str) -> Iterator[DockerCommand]:
-        """The command signed in to a registry, for as long as the context lasts.
+        """Context in which the command is signed in to a registry.
 
         Raises:
-            BuildError: docker refuses.
+            BuildError: docker refuses the sign-in.
         """
-        directory = tempfile.mkdtemp(prefix="draftgenie-docker-")  # for this user alone
+        directory = tempfile.mkdtemp(prefix="draftgenie-docker-")  # accessible only to this user
         try:
             environment = {**self._environment, **_configure(directory, server, self._environment)}
             command = DockerCommand(self._control, self._tell, environment)
@@ -120,7 +120,7 @@ class DockerCommand:
 
         Raises:
             BuildError: it failed; the end of its output is in the message.
-            StopRequested: the run is to stop; the build was ended.
+            StopRequested: a stop was requested; the build was stopped.
         """
         with tempfile.TemporaryDirectory(prefix="draftgenie-build-") as directory:
             told = os.path.join(directory, "metadata.json")
@@ -137,7 +137,7 @@ class DockerCommand:
             return _digest(told, key)
 
     def _ask(self, arguments: list[str], answer: str = "") -> str | None:
-        """Run a short command; what went wrong, or None."""
+        """Run a short command; return an error message or None."""
         try:
             done = subprocess.run(
                 ["docker", *arguments],
@@ -151,20 +151,20 @@ class DockerCommand:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return f"no answer within {ANSWER_TIMEOUT:.0f} s"
+            return f"no reply within {ANSWER_TIMEOUT:.0f} s"
         except OSError as error:
             return error.strerror or str(error)
         if done.returncode == 0:
             return None
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        return lines[-1] if lines else f"it ends with {done.returncode}"
+        return lines[-1] if lines else f"exit code {done.returncode}"
 
     def _run(
         self, key: str, command: list[str], stdin: IO[bytes], environment: Mapping[str, str], timeout: int
     ) -> None:
-        """Run a build to its end."""
+        """Run a build to completion."""
         try:
-            # A session of its own: Ctrl-C reaches us alone, and we end the whole group.
+            # A separate session: Ctrl-C reaches only us, and we stop the whole group.
             child = subprocess.Popen(
                 command,
                 stdin=stdin,
@@ -185,7 +185,7 @@ class DockerCommand:
             reader.join(_GRACE)
         if child.returncode != 0:
             raise BuildError(
-                f"{key}: docker buildx build ends with exit code {child.returncode}",
+                f"{key}: docker buildx build failed with exit code {child.returncode}",
                 hint="Correct the build, then run again: other images are kept.",
                 details=last_lines("\n".join(lines), LOG_LINES),
             )
@@ -208,10 +208,10 @@ class DockerCommand:
 
 
 def _configure(directory: str, server: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Make a configuration directory like the user's, with no sign-in to the registry; the variables that name it."""
+    """Create a configuration directory like the user's, without registry sign-ins; return variables for it."""
     own = environment.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
     config = _read_config(os.path.join(own, "config.json"))
-    # A helper of that name is none: the sign-in is kept in this file and not in the user's key chain.
+    # An empty helper name means none: the sign-in is stored in this file, not in the user's key chain.
     config["credHelpers"] = {**_section(config, "credHelpers"), server: ""}
     config["auths"] = {host: value for host, value in _section(config, "auths").items() if host != server}
     plugins = config.get("cliPluginsExtraDirs")
@@ -219,7 +219,7 @@ def _configure(directory: str, server: str, environment: Mapping[str, str]) -> d
     path = os.path.join(directory, "config.json")
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         json.dump(config, file)
-    with suppress(OSError):  # they say where the daemon is; where links cannot be made there is only the default one
+    with suppress(OSError):  # contexts define the daemon; without links only the default one is available
         os.symlink(os.path.join(own, "contexts"), os.path.join(directory, "contexts"))
     return {
         "DOCKER_CONFIG": directory,
@@ -228,7 +228,7 @@ def _configure(directory: str, server: str, environment: Mapping[str, str]) -> d
 
 
 def _read_config(path: str) -> dict[str, Any]:
-    """The user's configuration of docker; what cannot be read counts as absent, as docker itself takes it."""
+    """Return the user's docker configuration; as in docker, an unreadable one counts as absent."""
     try:
         with open(path, encoding="utf-8") as file:
             config = json.load(file)
@@ -243,18 +243,18 @@ def _section(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _digest(path: str, key: str) -> str:
-    """The digest that buildx wrote down."""
+    """Return the digest from buildx's metadata file."""
     digest = _read_config(path).get("containerimage.digest")
     if not isinstance(digest, str) or not digest.startswith("sha256:"):
         raise BuildError(
-            f"{key}: docker buildx build does not tell the digest of what it pushed",
+            f"{key}: docker buildx build did not report the digest of the pushed image",
             hint="Update docker-buildx (0.10 or newer), then run again.",
         )
     return digest
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """End a child and all that it started."""
+    """Stop a child process and its descendants."""
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         if child.poll() is not None:
             return

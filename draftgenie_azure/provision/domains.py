@@ -1,7 +1,7 @@
-"""Custom domains of apps, in the order that Azure wants: the name without certificate, its certificate, then both.
+"""Custom domains of apps, in the order that Azure requires: name without certificate, certificate, then both.
 
-Names are proved by DNS records that only their owner can set, so what is missing is told, and the run goes on without
-waiting for people; the next run continues where this one stopped. An issued certificate is waited for.
+Names are verified by DNS records that only their owner can set, so missing ones are reported, and the run continues
+without waiting for them; the next run resumes here. An issued certificate is waited for.
 Source: learn.microsoft.com/azure/container-apps/custom-domains-managed-certificates.
 """
 
@@ -67,7 +67,7 @@ class Domains:
 
     @property
     def _recorded(self) -> dict[str, str]:
-        """Names that this deployment has bound -> id of the certificate; empty where there is none yet."""
+        """Names bound by this deployment -> certificate id, empty if there is none yet."""
         found = self._records.resources.get(self._key, {}).get("domains") or {}
         return {str(name): str(certificate) for name, certificate in found.items()}
 
@@ -150,7 +150,7 @@ class Domains:
         """Have the names bound with their certificates, as far as their DNS records allow.
 
         Raises:
-            VerificationError: DNS records are missing, and which, or a certificate is not there.
+            VerificationError: DNS records, which it lists, or a certificate are missing.
             AzureError: Azure refused.
         """
         if not self._wanted:
@@ -171,7 +171,7 @@ class Domains:
     def _live(self) -> Body:
         live = self._arm.read(self._app_id)
         if live is None:
-            raise VerificationError("its container app is gone")
+            raise VerificationError("its container app does not exist")
         return live
 
     def _bindings(self) -> list[Body]:
@@ -181,7 +181,7 @@ class Domains:
         return bodies.certificate_id(addresses.environment(self._session), domain)
 
     def _is_others(self, domain: CustomDomain, item: Body) -> bool:
-        """Whether somebody else gave the name another certificate since this deployment had bound it."""
+        """Return whether others changed the name's certificate since this deployment bound it."""
         bound = self._recorded.get(domain.name)
         ours = bool(bound) and _same(bound, self._certificate_id(domain))
         return ours and not self._arm.repairs and not _same(item.get("certificateId"), bound)
@@ -189,7 +189,7 @@ class Domains:
     # --- the name ---
 
     def _is_bound(self, domain: CustomDomain) -> bool:
-        """Have the name at the app, without certificate if need be; whether it is there."""
+        """Bind the name to the app, without certificate if necessary; return whether it is bound."""
         there = {item["name"].lower(): item for item in self._bindings()}
         if domain.name not in there:
             analysis = self._analysis(domain)
@@ -210,7 +210,7 @@ class Domains:
         return body if isinstance(body, dict) else {}
 
     def _tell(self, domain: CustomDomain, token: str | None = None) -> None:
-        """Note the DNS records that a name needs."""
+        """Report the DNS records that a name needs."""
         properties = self._live()["properties"]
         environment = self._arm.current(addresses.environment(self._session)) or {}
         records = bodies.dns_records(
@@ -227,7 +227,7 @@ class Domains:
     # --- its certificate ---
 
     def _certificate(self, domain: CustomDomain) -> str | None:
-        """The id of the certificate, once it is there."""
+        """Return the id of the certificate once it exists."""
         wanted = self._certificate_id(domain)
         if domain.certificate == bodies.MANAGED:
             return wanted if self._is_issued(domain, wanted) else None
@@ -241,10 +241,10 @@ class Domains:
         return None
 
     def _is_issued(self, domain: CustomDomain, certificate: str) -> bool:
-        """Have the certificate that Azure gets; whether it was issued.
+        """Ensure the managed certificate; return whether it was issued.
 
-        One that failed is made anew, since Azure does not try again. By TXT the issuer wants a token of its own in the
-        DNS, which only the certificate tells.
+        A failed one is recreated, since Azure does not retry. For TXT validation the issuer requires a token in the
+        DNS, which only the certificate reports.
         """
         live = self._arm.current(certificate)
         if live is None or state_of(live) == "failed":
@@ -284,7 +284,7 @@ class Domains:
         return False
 
     def _points_here(self, domain: CustomDomain) -> bool:
-        """Whether the name leads to this app, without which no certificate is issued."""
+        """Return whether the name resolves to this app, without which no certificate is issued."""
         if domain.validation == "TXT":
             return True
         analysis = self._analysis(domain)
@@ -358,14 +358,14 @@ class _Left(Domains):
 
 
 def host(properties: Body) -> str:
-    """The address of a live app.
+    """Return the host of a live app.
 
     Raises:
-        VerificationError: it has none: somebody switched its ingress off.
+        VerificationError: it has none, because its ingress was disabled.
     """
     address = (properties["configuration"].get("ingress") or {}).get("fqdn")
     if not address:
-        raise VerificationError("its ingress is switched off in Azure. Run with --refresh to switch it on again")
+        raise VerificationError("its ingress is disabled in Azure. Run with --refresh to enable it again")
     return str(address)
 
 

@@ -1,4 +1,4 @@
-"""The Container Apps environment, where its logs go, and the file shares that services mount."""
+"""The Container Apps environment, its log destination, and the file shares that services mount."""
 
 from __future__ import annotations
 

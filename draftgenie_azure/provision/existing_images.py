@@ -1,8 +1,8 @@
-"""Proves that the images which the configuration names exist, before anything is deployed that would wait for them.
+"""Check that configured images exist before anything is deployed that would wait for them.
 
-A registry is asked as Container Apps will ask it: our own, and those of Azure under `registries`, with our rights;
-private ones with the credentials that the configuration gives; all others as anybody may. No token and no password goes
-to another host than the one that the configuration names for it. Source: the distribution specification of the Open
+A registry is queried as Container Apps will: our own, and Azure registries under `registries`, with our rights; private
+ones with the configured credentials; all others anonymously. No token or password is sent to another host than the one
+the configuration gives for it. Source: the distribution specification of the Open
 Container Initiative, and distribution.github.io/distribution/spec/auth/token.
 """
 
@@ -18,7 +18,7 @@ from draftgenie_azure.errors import AzureError
 from draftgenie_azure.provision.bodies.registries import private_registry
 from draftgenie_azure.provision.image_reference import DOCKER_HUB, Reference
 from draftgenie_azure.provision.registry_data import MANIFESTS, RegistryData
-from draftgenie_azure.run.schedule import side_by_side
+from draftgenie_azure.run.schedule import run_concurrently
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ _FIELD = re.compile(r'(\w+)="([^"]*)"')
 
 
 def problems(session: Session) -> Iterator[str]:
-    """What is wrong with the images of services that come with one; registries that do not answer are notices."""
+    """Yield the faults of configured images; unreachable registries only cause notices."""
     images: dict[str, list[str]] = {}
     for key, service in session.config.services.items():
         if service.image:
             images.setdefault(service.image, []).append(key)
     tasks = [partial(_problem, session, image) for image in images]
-    for image, problem in zip(images, side_by_side(tasks, width=session.control.parallelism), strict=True):
+    for image, problem in zip(images, run_concurrently(tasks, width=session.control.parallelism), strict=True):
         if problem:
             yield f"{', '.join(images[image])}: the image {image} {problem}"
 
@@ -53,36 +53,36 @@ def _problem(session: Session, image: str) -> str | None:
     registry = private_registry(session.config, image)
     is_azure = wanted.host.endswith(f".{session.transport.endpoints.registry_suffix}")
     if session.emulator is not None and not is_azure:
-        return None  # it has no other registries, and nothing is started
+        return None  # the emulator has no other registries, and starts no containers
     try:
         if registry is None:
             return _problem_elsewhere(session, wanted, None)
         return _problem_in_private(session, wanted, registry)
     except AzureError as error:
-        session.logger.info("%s: whether it exists could not be asked: %s", image, error.message)
+        session.logger.info("%s: its existence could not be checked: %s", image, error.message)
         session.warn(_unasked(wanted, image, error))
         return None
 
 
 def _unasked(wanted: Reference, image: str, error: AzureError) -> str:
     if error.status in (401, 403):
-        return f"{wanted.host} does not let you look, so nobody knows yet whether the image {image} exists"
-    return f"{wanted.host} did not answer, so nobody knows yet whether the image {image} exists"
+        return f"{wanted.host} does not allow the check, so it is unknown whether the image {image} exists"
+    return f"{wanted.host} did not respond, so it is unknown whether the image {image} exists"
 
 
 def _problem_with_own(session: Session, wanted: Reference, name: str) -> str | None:
     live = session.arm.read(session.scope.resource("Microsoft.ContainerRegistry/registries", name))
     if live is None:
-        return f"is in the registry {name}, which is not there yet: push it to a registry that exists"
+        return f"is in the registry {name}, which does not exist yet: push it to an existing registry"
     if RegistryData(session, wanted.host).digest(wanted.repository, wanted.reference) is None:
         return f"is not in the registry {name}"
     return None
 
 
 def _problem_in_private(session: Session, wanted: Reference, registry: Registry) -> str | None:
-    """Ask a registry that the configuration names: with its credentials, or, where an identity pulls, with our rights.
+    """Query a configured registry: with its credentials or, if an identity pulls, with our rights.
 
-    The identity's own rights cannot be tried from here.
+    The identity's own rights cannot be tested from here.
     """
     if registry.identity is not None:
         if RegistryData(session, wanted.host).digest(wanted.repository, wanted.reference) is None:
@@ -90,7 +90,7 @@ def _problem_in_private(session: Session, wanted: Reference, registry: Registry)
         return None
     value = session.config.secrets.get(str(registry.secret))
     if not isinstance(value, str) or not value:
-        session.logger.info("%s: its password is in the vault alone; the image is not looked for", wanted.host)
+        session.logger.info("%s: its password is only in the vault; the image is not checked", wanted.host)
         return None
     pair = f"{registry.username}:{value}".encode()
     return _problem_elsewhere(session, wanted, f"Basic {base64.b64encode(pair).decode()}")
@@ -106,10 +106,10 @@ def _problem_elsewhere(session: Session, wanted: Reference, credentials: str | N
     if reply.status == 404:
         return f"does not exist in {wanted.host}"
     if reply.status in (401, 403) and credentials:
-        return f"is not given by {wanted.host} to the user and the secret under `registries`"
+        return f"is refused by {wanted.host} to the user and the secret under `registries`"
     if reply.status in (401, 403):
         return (
-            f"is not there for everybody in {wanted.host}: it is private, or misspelt. For a private one, add "
+            f"is not public in {wanted.host}: it is private or misspelt. For a private one, add "
             f"{wanted.host} to `registries`"
         )
     return None
@@ -122,10 +122,10 @@ def _ask(session: Session, address: str, headers: Mapping[str, str]) -> Reply:
 
 
 def _authorization(session: Session, refused: Reply, host: str, repository: str, credentials: str | None) -> str:
-    """What a registry wants to see in answer to its refusal; empty where there is nothing to show.
+    """Return the Authorization header that a registry requires after a refusal; empty if there is none.
 
-    A token service is asked only in the registry's own domain, as that of Docker Hub is; credentials go only to the
-    registry's own host, to one that it is below, and to Docker Hub's.
+    A token service is queried only in the registry's own domain, as Docker Hub's is; credentials are sent only to the
+    registry's own host, to a parent domain of it, and to Docker Hub's.
     """
     scheme, _, rest = (refused.headers.get("WWW-Authenticate") or "").partition(" ")
     if scheme.lower() == "basic":
@@ -144,12 +144,12 @@ def _authorization(session: Session, refused: Reply, host: str, repository: str,
 
 
 def _may_know(realm: str, host: str) -> bool:
-    """Whether a token service may be told the credentials for a registry."""
+    """Return whether a token service may receive the credentials for a registry."""
     if host == _DOCKER_HUB_REGISTRY:
         return realm == "auth.docker.io"
     return realm.lower() == host or (realm.count(".") > 0 and host.endswith(f".{realm.lower()}"))
 
 
 def _domain(host: str | None) -> list[str]:
-    """The last two labels of a host."""
+    """Return the last two labels of a host name."""
     return (host or "").lower().split(":")[0].split(".")[-2:]

@@ -1,4 +1,4 @@
-"""The resource group and the identity that the apps run as."""
+"""The resource group and the apps' identity."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def create(session: Session) -> Outputs:
 
 
 def check_owner(session: Session) -> bool:
-    """Stop where another state manages the group, unless it is to be adopted.
+    """Fail if another state manages the group, unless it is adopted.
 
     Returns:
-        whether the group exists and its tag is not this lineage's.
+        True if the group exists without this lineage's tag..
     """
     live = session.arm.current(session.scope.group)
     if live is None:
@@ -51,7 +51,7 @@ def check_owner(session: Session) -> bool:
     if owner is not None and not session.adopt:
         raise DeployerError(
             f"{group} is managed by another state (its lineage is {owner}, this one's {lineage})",
-            hint="Use that state, or another azure.resource_group; or take the group over: --adopt.",
+            hint="Use that state, or another azure.resource_group; or adopt the group: --adopt.",
         )
     session.warn(f"{group} exists and is taken over" + (f" from the state of lineage {owner}" if owner else ""))
     return True

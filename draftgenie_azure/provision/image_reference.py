@@ -1,12 +1,12 @@
-"""The name of an image, taken apart."""
+"""Parse image references."""
 
 from __future__ import annotations
 
-DOCKER_HUB = ("docker.io", "index.docker.io")  # both name the one registry
+DOCKER_HUB = ("docker.io", "index.docker.io")  # two names of one registry
 
 
 class Reference:
-    """An image's name, taken apart as Docker does.
+    """An image reference, parsed as Docker does.
 
     Attributes:
         host: the registry.
@@ -31,6 +31,6 @@ class Reference:
         self.reference = digest or tag or "latest"
 
     def is_in(self, server: str) -> bool:
-        """Whether the image is in the registry of this host."""
+        """Return whether the image is in the registry of this host."""
         server = server.lower()
         return self.host == server or (self.host in DOCKER_HUB and server in DOCKER_HUB)

@@ -1,4 +1,4 @@
-"""Images of the application: tags made from content, built where there is none yet, referred to by digest."""
+"""Images of the application: tagged by content, built if missing, referenced by digest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from draftgenie_azure.provision.build_log import is_progress
 from draftgenie_azure.provision.docker_command import docker_command
 from draftgenie_azure.provision.registry_builds import RegistryBuilds
 from draftgenie_azure.provision.registry_data import NO_USER, RegistryData
-from draftgenie_azure.run.schedule import side_by_side
+from draftgenie_azure.run.schedule import run_concurrently
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Outputs = dict[str, Any]
 
 STEP = "build_and_push_images"
-LARGE = 200_000_000  # bytes of a context, from which on it is named with what makes it so
+LARGE = 200_000_000  # bytes of a context from which it is reported with its largest parts
 _PACK_TRIES = 3
 UNCONFIRMED = "Azure does not document that; where it is refused, docker.builder: docker builds on this machine"
 
@@ -68,24 +68,24 @@ class BuildRequest:
 
 
 class Builder(Protocol):
-    """Builds a context and pushes the image."""
+    """The interface of builders."""
 
     def build(self, request: BuildRequest, tag: str, dockerfile: str, archive: IO[bytes]) -> str:
-        """The digest of the image, once it is in the registry."""
+        """Build a context and push the image; return its digest once it is in the registry."""
 
 
 def build(
     session: Session, inputs: Mapping[str, Outputs], *, own_files: tuple[str, ...], force: bool, keep_pin: bool = False
 ) -> tuple[Outputs, dict[str, str]]:
-    """Build and push the images of the services that are built.
+    """Build and push the images of services with a Dockerfile.
 
     Args:
-        own_files: absolute paths of the command's own files, which are in no build context.
-        force: build although the tag exists.
-        keep_pin: leave a rollback in force: what the images are made of is as it was.
+        own_files: absolute paths of the command's own files, which are never part of a build context.
+        force: build even if the tag exists.
+        keep_pin: keep a rollback in force, since the inputs of the images are unchanged.
 
     Returns:
-        The images by service, and the dependencies on the very bytes that were packed.
+        The images by service, and the dependencies on the bytes that were packed.
     """
     pin = session.records.document.get("pin")
     if pin and (keep_pin or pin.get("pending")):
@@ -107,19 +107,19 @@ def build(
         built = images.build(requests)
         builder.forget_others()
     session.arm.written[STEP] = [f"image/{key}" for key in images.built]
-    session.logger.info("built: %s", ", ".join(images.built) or "nothing, every content has its image")
+    session.logger.info("built: %s", ", ".join(images.built) or "nothing, every content already has an image")
     return built, images.packed
 
 
 def _tell(session: Session, key: str, line: str) -> None:
-    """Log a line of a build's output; what step of the Dockerfile begins is shown as well."""
+    """Log a line of a build's output; also show lines that announce a Dockerfile step."""
     session.logger.info("%s: %s", key, line)
     if is_progress(line):
         session.control.on_wait(f"{key}: {line}")
 
 
 def _requests(session: Session, own_files: tuple[str, ...], force: bool) -> Iterator[BuildRequest]:
-    """A request for each service that is built."""
+    """Yield a request for each service with a Dockerfile."""
     for key, service in session.config.services.items():
         if service.dockerfile is None:
             continue
@@ -148,19 +148,19 @@ def _requests(session: Session, own_files: tuple[str, ...], force: bool) -> Iter
 
 
 def _context(session: Session, key: str, own_files: tuple[str, ...]) -> Callable[[], Context]:
-    """A function that reads a service's build context again, the command's own files left out."""
+    """Return a function that reads a service's build context again, without the command's own files."""
     return partial(
         Context,
         session.config.build_context,
         session.config.dockerfile(key),
         target=session.config.services[key].target,
         exclude=own_files,
-        every_stage=True,  # the registry's builder makes the stages that are not needed, too (Azure/acr#721)
+        every_stage=True,  # the registry's builder also builds stages that are not needed (Azure/acr#721)
     )
 
 
 def _way(session: Session, key: str, context: Context, arguments: Mapping[str, str]) -> tuple[bool, str]:
-    """Whether the registry is to build with BuildKit, as the configuration or else the Dockerfile says; and why."""
+    """Return whether the registry must use BuildKit, by configuration or else by Dockerfile, and why."""
     docker = session.config.docker
     if docker.builder != "acr":
         return False, ""  # buildx is BuildKit
@@ -177,15 +177,15 @@ def _way(session: Session, key: str, context: Context, arguments: Mapping[str, s
 
 
 class Images:
-    """Has an image for each content.
+    """Ensures an image for each content.
 
     Args:
-        data: the registry's own interface.
-        builder: builds what the registry does not have.
+        data: the registry's data plane.
+        builder: builds missing images.
 
     Attributes:
         built: services whose image was built.
-        packed: dependencies on the very bytes that were packed.
+        packed: dependencies on the bytes that were packed.
     """
 
     def __init__(self, session: Session, data: RegistryData, builder: Builder) -> None:
@@ -196,22 +196,22 @@ class Images:
         self.packed: dict[str, str] = {}
 
     def build(self, requests: Sequence[BuildRequest]) -> dict[str, dict[str, str]]:
-        """Have an image for each request: those whose content has none are built, side by side.
+        """Ensure an image for each request; missing ones are built concurrently.
 
         Returns:
-            service key -> `{"reference": "<login server>/<name>@sha256:…", "tag": "…"}`.
+            Service key -> `{"reference": "<login server>/<name>@sha256:…", "tag": "…"}`.
 
         Raises:
             BuildError: a context cannot be packed, or a build failed; the end of its log is in the message.
             AzureError: the registry refused.
-            DeploymentError: so it went with several.
+            DeploymentError: several failed.
         """
         tasks = [partial(self._image, request) for request in requests]
-        images = side_by_side(tasks, width=self._session.control.parallelism)
+        images = run_concurrently(tasks, width=self._session.control.parallelism)
         return {request.key: image for request, image in zip(requests, images, strict=True)}
 
     def _image(self, request: BuildRequest) -> dict[str, str]:
-        """The image of one service, built where its content has none."""
+        """Return the image of one service, building it if its content has none."""
         with tempfile.TemporaryFile() as archive:
             tag, dockerfile = self._pack(request, archive)
             made = self._session.arm.created("container_registry")
@@ -224,15 +224,15 @@ class Images:
         return {"reference": f"{self._data.login_server}/{request.repository}@{digest}", "tag": tag}
 
     def _announce(self, request: BuildRequest, tag: str, digest: str | None, plan: Plan) -> dict[str, str]:
-        """Tell whether the image would be built; its digest is known where the registry has it."""
+        """Add to the plan whether the image would be built; its digest is known if the registry has it."""
         name = f"{self._data.login_server}/{request.repository}"
         plan.add(Entry(STEP, f"image/{request.key}", f"{name}:{tag}", BUILD if digest is None else REUSE, note=tag))
         return {"reference": f"{name}@{digest or pending(STEP)}", "tag": tag}
 
     def _pack(self, request: BuildRequest, archive: IO[bytes]) -> tuple[str, str]:
-        """Pack the context; its tag, and the Dockerfile's name in the archive.
+        """Pack the context; return its tag, and the Dockerfile's name in the archive.
 
-        What was packed is compared with what was listed and hashed: a tree that changes meanwhile is packed again.
+        The packed files are compared with the hashed ones: a tree that changed meanwhile is packed again.
         """
         for _ in range(_PACK_TRIES):
             archive.seek(0)
@@ -249,11 +249,11 @@ class Images:
                 return tag, context.dockerfile_in_pack
         raise BuildError(
             f"the files of {request.key} keep changing while they are packed",
-            hint="Stop what writes into the build context, then run again.",
+            hint="Stop the program that writes to the build context, then run again.",
         )
 
     def _fits(self, dependencies: Mapping[str, str]) -> bool:
-        """Whether what several images share was packed alike; if not, nothing is sure of what is packed now."""
+        """Return whether files shared by several images were packed alike; otherwise the result is inconsistent."""
         return all(self.packed.get(name, digest) == digest for name, digest in dependencies.items())
 
     def _look_at_size(self, key: str, packed: PackResult) -> None:
@@ -263,13 +263,13 @@ class Images:
             paths = "\n".join(f"    {bytes_ / 1e6:8.1f} MB  {path}" for path, bytes_ in heavy)
             lines = "\n".join(f"    {ignore_line(path)}" for path, _ in heavy)
             self._session.warn(
-                f"{key}: its build context has {size / 1e6:.0f} MB. The largest of it:\n{paths}\n"
-                f"What the image does not need is left out by these lines in .dockerignore:\n{lines}"
+                f"{key}: its build context has {size / 1e6:.0f} MB. Its largest parts:\n{paths}\n"
+                f"These lines in .dockerignore exclude them if the image does not need them:\n{lines}"
             )
 
 
 class DockerBuilds:
-    """Builds images with the command `docker`, on this machine."""
+    """Builds images with the command `docker` on this machine."""
 
     def __init__(self, session: Session, data: RegistryData, tell: Callable[[str, str], None]) -> None:
         self._data = data
@@ -280,11 +280,11 @@ class DockerBuilds:
             raise DeployerError("\n".join(problems))
 
     def build(self, request: BuildRequest, tag: str, dockerfile: str, archive: IO[bytes]) -> str:
-        """Build a context and push the image; its digest.
+        """Build a context and push the image; return its digest.
 
         Raises:
             BuildError: docker refuses the sign-in, or the build fails.
-            StopRequested: the run is to stop; the build was ended.
+            StopRequested: a stop was requested; the build was stopped.
         """
         server = self._data.login_server
         password = self._data.refresh_token()

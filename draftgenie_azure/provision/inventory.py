@@ -1,4 +1,4 @@
-"""What is in Azure already, where the earlier script deployed: found by listing, told before anything is written."""
+"""List existing resources of the earlier script, for a report before anything is written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORLD = ("0.0.0.0", "255.255.255.255")
 
 
 def lines(session: Session) -> Iterator[str]:
-    """What the configuration takes over, what it restricts with --adopt, what it creates, and what stays as it is."""
+    """Yield what the configuration takes over, restricts with --adopt, creates, and leaves unchanged."""
     group = session.scope.group
     name = ids.last_name(group)
     if session.arm.read(group) is None:
@@ -37,16 +37,16 @@ def lines(session: Session) -> Iterator[str]:
             yield f"  {what} {ids.last_name(resource_id)}: taken over"
             yield from (f"    {text}" for text in _details(session, resource_id))
         else:
-            yield f"  {what} {ids.last_name(resource_id)}: not there, would be created"
+            yield f"  {what} {ids.last_name(resource_id)}: missing, would be created"
     known = {one.lower() for one in wanted}
     for lowered, resource_id in sorted(listed.items()):
         if lowered not in known:
             type_, own = ids.resource_type(resource_id), ids.last_name(resource_id)
-            yield f"  {type_} {own}: not in the configuration, stays as it is"
+            yield f"  {type_} {own}: not in the configuration, unchanged"
 
 
 def _wanted(session: Session) -> Iterator[tuple[str, str]]:
-    """Id and kind of each top-level resource that the earlier script made as well and the configuration names."""
+    """Yield id and kind of each configured top-level resource that the earlier script also created."""
     config, scope = session.config, session.scope
     if config.monitoring:
         yield scope.resource("Microsoft.OperationalInsights/workspaces", config.monitoring.log_workspace), "workspace"
@@ -68,7 +68,7 @@ def _wanted(session: Session) -> Iterator[tuple[str, str]]:
 
 
 def _details(session: Session, resource_id: str) -> Iterator[str]:
-    """What of a resource stays although the configuration says otherwise, and what --adopt restricts."""
+    """Yield settings that are kept against the configuration, and those that --adopt restricts."""
     type_ = ids.resource_type(resource_id)
     if type_ not in (_REGISTRY, _VAULT, _SERVER):
         return
@@ -76,7 +76,7 @@ def _details(session: Session, resource_id: str) -> Iterator[str]:
     if type_ == _REGISTRY and properties.get("adminUserEnabled"):
         yield "its admin user is on: --adopt turns it off, and apps pull images by identity"
     elif type_ == _VAULT and not properties.get("enableRbacAuthorization"):
-        yield "it uses access policies: --adopt has it use roles; a run without --adopt stops at it"
+        yield "it uses access policies: --adopt switches it to roles; a run without --adopt stops there"
     elif type_ == _SERVER:
         yield from _of_server(session, resource_id, properties)
 
@@ -86,14 +86,14 @@ def _of_server(session: Session, server_id: str, properties: dict[str, Any]) -> 
     assert postgresql is not None
     login = properties.get("administratorLogin")
     if login and login != postgresql.login:
-        yield f"its login is {login} and stays so: Azure cannot change it"
+        yield f"its login remains {login}: Azure cannot change it"
     for rule in _children(session, server_id, "firewallRules"):
         found = rule["properties"]
         if (found["startIpAddress"], found["endIpAddress"]) == _WORLD:
             yield f"its firewall rule {rule['name']} admits every address: --adopt deletes it"
     there = {str(one["name"]) for one in _children(session, server_id, "databases")} - set(_OF_AZURE)
     for name in sorted(there - _used(session.config)):
-        yield f"its database {name} is used by no service and stays: docs/moving.md says how to copy it"
+        yield f"its database {name} is used by no service and is kept: docs/moving.md says how to copy it"
     created = sorted(_used(session.config) - there)
     if created:
         yield f"databases that would be created: {', '.join(created)}"
@@ -105,5 +105,5 @@ def _children(session: Session, server_id: str, collection: str) -> list[dict[st
 
 
 def _used(config: Config) -> set[str]:
-    """Names of the databases that services use."""
+    """Return the names of the databases that services use."""
     return {name for name in map(config.database_of, config.services) if name}

@@ -1,4 +1,4 @@
-"""The key vault itself; what is in it is the subject of `vault` and `secrets`."""
+"""The key vault itself; for its contents see `vault` and `secrets`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
         raise AzureError(
             f"the vault {ids.last_name(vault_id)} uses access policies, and this deployment did not create it: neither "
             "this run nor the apps could read a secret by their roles",
-            hint="Run the same command with --adopt: the vault uses roles from then on, and its readers need one.",
+            hint="Run the same command with --adopt: the vault then uses roles, and its readers need one.",
         )
     (live,) = session.arm.ensure([Resource("key_vault", vault_id, body, has_creation_id=True)], step=STEP)
     session.records.note("key_vault", left_open=left_open)

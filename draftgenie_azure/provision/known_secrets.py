@@ -1,7 +1,7 @@
-"""Has the mask know every secret of the deployment before text of an application is shown.
+"""Register every secret of the deployment with the mask before application output is shown.
 
-A run in which `store_secrets` is skipped neither makes, composes nor reads a secret; an application prints its own all
-the same (a URL with a password in a stack trace). So the vault is read first, once, and only where there is such text.
+A run that skips `store_secrets` neither creates, composes nor reads a secret, but an application may print its own
+(a URL with a password in a stack trace). So the vault is read first, once, and only if there is such output.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from threading import Lock
 
 from draftgenie_azure.errors import AzureError, DeploymentError
 from draftgenie_azure.provision.vault import open_vault
-from draftgenie_azure.run.schedule import side_by_side
+from draftgenie_azure.run.schedule import run_concurrently
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ _LOCK = Lock()
 
 
 def withheld(session: Session, *, takes_role: bool = True) -> str:
-    """Return why text of an application cannot be shown; '' where all secrets are known and hidden.
+    """Return why application output cannot be shown; '' if all secrets are known and masked.
 
     Args:
-        session: the way to Azure; what was found holds for as long as it.
-        takes_role: whether the role to read the vault is taken where it is missing.
+        session: the session, for which the result is cached.
+        takes_role: assign the role to read the vault if it is missing.
     """
     with _LOCK:
         if session.secrets_unknown is None:
@@ -36,15 +36,15 @@ def withheld(session: Session, *, takes_role: bool = True) -> str:
 def _read_all(session: Session, takes_role: bool) -> str:
     if session.config.key_vault is None:
         return ""
-    # The configuration's as well: a state that was cleared knows of none, and the vault has them all the same.
+    # Including the configured ones: a cleared state has none recorded, but the vault has them.
     names = sorted({*session.records.secrets, *session.config.vault_secrets()})
     if not names:
         return ""
     vault = open_vault(session, {"name": session.config.key_vault.name})
     know = partial(vault.know, takes_role=takes_role)
     try:
-        know(names[0])  # alone, since it may have to take the role
-        side_by_side([partial(know, name) for name in names[1:]], width=session.control.parallelism)
+        know(names[0])  # first and alone, since it may have to assign the role
+        run_concurrently([partial(know, name) for name in names[1:]], width=session.control.parallelism)
     except (AzureError, DeploymentError) as error:
         first = error.parts[0]
         return (

@@ -1,8 +1,8 @@
-"""The log of a service's running replicas, read as it is written (`--logs SERVICE`, `--follow`).
+"""Stream the log of a service's running replicas (`--logs SERVICE`, `--follow`).
 
-As the Azure CLI does it: `getAuthtoken` on the app gives a token for its streams alone, and each container of a replica
-has a stream of its own (azure-cli 2.91, `containerapp/custom.py`). A stream ends by itself after some minutes; with
-`follow` it is opened again from its end.
+As in the Azure CLI, `getAuthtoken` on the app returns a token for its streams only, and each container of a replica
+has its own stream (azure-cli 2.91, `containerapp/custom.py`). A stream ends after some minutes; with
+`follow` it is reopened from its end.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.session import Session
 
-TAIL = 100  # lines of the past to show; the service gives 300 at most
+TAIL = 100  # past lines to show; the service returns at most 300
 _VERSION = ids.API_VERSIONS["Microsoft.App/containerApps"]
-_RECONNECT = 2.0  # seconds before a stream that ended is opened again
+_RECONNECT = 2.0  # seconds before an ended stream is reopened
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class LogStream:
     """Reads the streams of all running replicas of a service.
 
     Args:
-        session: the way to Azure.
-        key: the service, as the configuration calls it.
+        session: the session.
+        key: the service's key in the configuration.
 
     Raises:
         DeployerError: there is no such service.
@@ -59,7 +59,7 @@ class LogStream:
         self._lines: SimpleQueue[tuple[Source, str] | None] = SimpleQueue()
 
     def sources(self) -> list[Source]:
-        """The containers of the replicas of every active revision.
+        """Return the containers of the replicas of every active revision.
 
         Raises:
             DeployerError: the service is not deployed, or none of its replicas runs.
@@ -88,15 +88,15 @@ class LogStream:
                     yield Source(str(replica["name"]), str(container.get("name")), address)
 
     def read(self, *, follow: bool, show: Callable[[Source, str], None]) -> None:
-        """Show each line as it comes; without `follow` until the streams end.
+        """Show each line as it arrives; without `follow` until the streams end.
 
         Args:
-            show: called in this thread with each line, without its line end.
+            show: called in this thread with each line, without its line break.
 
         Raises:
             AzureError: no stream could be read.
             DeployerError: the vault's secrets, which the log may contain, could not be read to hide them.
-            StopRequested: a stop was asked for.
+            StopRequested: a stop was requested.
         """
         sources = self.sources()
         unknown = withheld(self._session, takes_role=False)

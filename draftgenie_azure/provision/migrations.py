@@ -1,7 +1,7 @@
 """Migrations as manually triggered Container Apps jobs: each content runs once.
 
-A job is named after its content, so what has run is told by its executions. Before one starts, other jobs of the same
-migration and database are deleted: going back to an earlier content runs it again.
+A job is named after its content, so its executions show what has run. Before one starts, other jobs of the same
+migration and database are deleted, so that going back to an earlier content runs it again.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ if TYPE_CHECKING:
 STEP = "run_migrations"
 MIGRATION_TAG = "draftgenie-migration"
 EXECUTIONS = "/executions/"
-LOOK = 3.0  # seconds in which an execution shows whose start was not answered
-SHOWN_WITHIN = 5 * 60.0  # seconds in which one shows whose start was accepted
-UNSEEN = 60.0  # seconds in which an execution may be missing: it may not be listed yet
-SLACK = 15 * 60.0  # seconds on top of a job's own time-out: to find a place and pull the image
+LOOK = 3.0  # seconds within which an execution appears whose start got no reply
+SHOWN_WITHIN = 5 * 60.0  # seconds within which one appears whose start was accepted
+UNSEEN = 60.0  # seconds for which an execution may not be listed yet
+SLACK = 15 * 60.0  # seconds in addition to a job's own timeout, to be scheduled and pull the image
 _VERSION = ids.API_VERSIONS["Microsoft.App/jobs"]
 _GOING = frozenset({"running", "processing", "unknown", ""})
 
 
 def job_name(migration: str, content: str) -> str:
-    """`<migration>-<8 digits of its content>`, within the 32 characters of a job's name."""
+    """Return `<migration>-<8 digits of its content>`, within the 32 characters of a job's name."""
     return f"{migration[:23].rstrip('-')}-{content[:8]}"
 
 
 def run_all(session: Session, inputs: Mapping[str, Outputs], *, force: bool) -> Outputs:
-    """Run each migration whose content has not run yet; all of them where that is forced."""
+    """Run each migration whose content has not run yet; all of them if forced."""
     if session.records.document.get("pin"):
-        # The schema is at least as new as these images: an earlier migration would run on it a second time.
+        # The schema is at least as new as these images: an earlier migration would run on it again.
         session.logger.info("images are pinned by a rollback: no migration runs")
         return {"jobs": session.records.document["pin"].get("jobs", [])}
     runner = Migrations(session)
@@ -60,7 +60,7 @@ def run_all(session: Session, inputs: Mapping[str, Outputs], *, force: bool) -> 
 
 
 def _job(session: Session, inputs: Mapping[str, Outputs], migration: Migration) -> Resource:
-    """The job of a migration, named after its content."""
+    """Return the job of a migration, named after its content."""
     service = session.config.services[migration.service]
     image = apps.image(session, inputs, migration.service, service)
     server = inputs["create_databases"].get("postgresql") or {}
@@ -85,7 +85,7 @@ def _job(session: Session, inputs: Mapping[str, Outputs], migration: Migration) 
         body,
         roles=apps.roles(session),
         replace_on_change="environmentId",
-        bulk=True,  # all jobs are listed anyway, for those of earlier contents
+        bulk=True,  # all jobs are listed anyway, to find those of earlier contents
     )
 
 
@@ -101,13 +101,13 @@ class Migrations:
         self._logger = session.logger
 
     def run(self, job: Resource, group: str, *, force: bool) -> str:
-        """Have a migration run; the name of its job.
+        """Ensure that a migration has run; return the name of its job.
 
         Args:
-            job: the job as it is wanted.
+            job: the desired job.
             group: id of the resource group.
-            force: run it whatever has run. What an interrupted run began is resumed all the same: nobody has seen its
-                outcome, and it may be this very force that began it.
+            force: run it even if it has run. An interrupted run's execution is resumed nevertheless: its outcome is
+                unknown, and it may belong to this very force.
 
         Raises:
             DeployerError: it failed; the end of its log is in the details.
@@ -131,7 +131,7 @@ class Migrations:
         return name
 
     def _announce(self, job: Resource, group: str, plan: Plan, *, force: bool) -> str:
-        """Tell whether the migration would start; it is not known while its image is to be built."""
+        """Add to the plan whether the migration would start; unknown while its image is to be built."""
         name = ids.last_name(job.id)
         if is_pending(job.id) or is_pending(job.body["properties"]["template"]):
             plan.add(Entry(STEP, job.key, job.id.split(PENDING, 1)[0], START, note="unless this content has run"))
@@ -148,7 +148,7 @@ class Migrations:
     # --- jobs ---
 
     def _delete_others(self, job: Resource, group: str) -> None:
-        """Delete the jobs that earlier contents of this migration left; one that may not be deleted stays."""
+        """Delete the jobs of earlier contents of this migration; one that cannot be deleted is kept."""
         for other_id in self._others(job, group):
             self._logger.info("%s: deleting the job of an earlier content, %s", job.key, ids.last_name(other_id))
             self._delete(other_id)
@@ -158,7 +158,7 @@ class Migrations:
         self._records.replaced(job.key, job.id)
 
     def _others(self, job: Resource, group: str) -> list[str]:
-        """Ids of the jobs of this migration and database with another content."""
+        """Return ids of the jobs of this migration and database with another content."""
         wanted = job.body["tags"][MIGRATION_TAG]
         found = []
         for other in self._arm.live.listed(f"{group}/providers/Microsoft.App/jobs", api_version=_VERSION):
@@ -169,30 +169,30 @@ class Migrations:
         return found
 
     def _delete(self, job_id: str) -> None:
-        """Housekeeping stops nothing: a lock or a missing right is named."""
+        """Delete a job; as this is housekeeping, a lock or a missing right only causes a warning."""
         try:
             self._arm.delete(job_id, api_version=_VERSION)
         except AzureError as error:
             if error.passing:
                 raise
-            self._session.warn(f"the job {ids.last_name(job_id)} of an earlier content stays: {error.message}")
+            self._session.warn(f"the job {ids.last_name(job_id)} of an earlier content is kept: {error.message}")
 
     def _forget_executions(self, job_id: str) -> None:
-        """Forget the executions of a job that is gone: they went with it."""
+        """Forget the executions of a deleted job, which are deleted with it."""
         for operation in self._recorded(job_id):
             self._records.operation_ended(operation)
 
     # --- executions ---
 
     def _recorded(self, job_id: str) -> list[str]:
-        """Recorded operations that are executions of a job; a copy, since other threads begin and end theirs."""
+        """Return recorded operations that are executions of a job; a copy, since other threads change theirs."""
         return [one for one in list(self._records.operations) if one.startswith(job_id + EXECUTIONS)]
 
     def _executions(self, job: Resource) -> list[dict[str, Any]]:
         return list(self._arm.listing(f"{job.id}/executions", api_version=_VERSION))
 
     def _begun(self, job: Resource, listed: Sequence[dict[str, Any]]) -> str | None:
-        """An execution that an interrupted run began, whose outcome nobody has seen: it may have ended meanwhile."""
+        """Return an execution of an interrupted run whose outcome is unknown; it may have ended meanwhile."""
         for operation in self._recorded(job.id):
             return str(self._records.operations[operation]["url"])
         before = self._records.resources[job.key].get("starting")
@@ -202,19 +202,19 @@ class Migrations:
         return None
 
     def _succeeded(self, job: Resource, listed: Sequence[dict[str, Any]]) -> bool:
-        """Whether this content has run: recorded, or listed; Azure keeps only recent executions."""
+        """Return whether this content has run, by records or listing; Azure keeps only recent executions."""
         if self._records.resources[job.key].get("succeeded"):
             return True
-        # Its job was deleted with the application, and the database stayed (`--destroy` without --include-data).
+        # Its job was deleted with the application, but the database was kept (`--destroy` without --include-data).
         if self._records.document.get("migrated", {}).get(job.key) == ids.last_name(job.id):
             return True
         return any(_status(item).lower() == "succeeded" for item in listed)
 
     def _start(self, job: Resource, before: list[str]) -> str:
-        """Start the job; the execution's name.
+        """Start the job; return the execution's name.
 
-        A start has no key that would tell it from a second one, so where it was not answered the executions are looked
-        up first. One is listed at once (recorded traffic of Azure/azure-cli); where none shows up, none was begun.
+        A start has no idempotency key, so without a reply the executions are searched first. One is listed at once
+        (recorded traffic of Azure/azure-cli); if none appears, none was started.
         """
         self._records.document.get("migrated", {}).pop(job.key, None)
         self._records.note(job.key, starting=before)
@@ -226,7 +226,7 @@ class Migrations:
             except AzureError as error:
                 if not error.passing:
                     raise
-                self._logger.info("%s; looking for what it began", error.message)
+                self._logger.info("%s; looking for its execution", error.message)
                 pause = max(LOOK, self._transport.pause(attempt, error.retry_after))
                 in_vain = time.monotonic() - began + pause > self._transport.budget
                 found = self._begun_since(job, before, LOOK if in_vain else pause)
@@ -238,12 +238,12 @@ class Migrations:
                 return self._accepted(job, before, reply)
 
     def _accepted(self, job: Resource, before: list[str], reply: Reply) -> str:
-        """The execution that an accepted start began. Whatever the answer lacks, it is not sent again.
+        """Return the execution of an accepted start. Whatever the reply lacks, the start is not repeated.
 
-        The answer is 200 with the name, or 202 with `Location` (learn.microsoft.com, REST reference, jobs/start).
+        The reply is 200 with the name, or 202 with `Location` (learn.microsoft.com, REST reference, jobs/start).
 
         Raises:
-            AzureError: no execution shows up.
+            AzureError: no execution appears.
         """
         if isinstance(reply.body, dict) and reply.body.get("name"):
             return _name(reply.body)
@@ -254,14 +254,14 @@ class Migrations:
         found = self._begun_since(job, before, SHOWN_WITHIN)
         if found is None:
             raise AzureError(
-                f"{job.key}: Azure took the start of {ids.last_name(job.id)}, but shows no execution of it",
-                hint="Look at the job's execution history in the portal. The next run resumes what shows there by "
-                "then; where nothing does, it starts the job again.",
+                f"{job.key}: Azure accepted the start of {ids.last_name(job.id)}, but shows no execution of it",
+                hint="Check the job's execution history in the portal. The next run resumes what is listed there by "
+                "then; if nothing is, it starts the job again.",
             )
         return found
 
     def _begun_since(self, job: Resource, before: Sequence[str], seconds: float) -> str | None:
-        """An execution that was not there before, looked for during some time."""
+        """Return a new execution, searched for during a given time."""
 
         def look() -> str | None:
             return next((_name(item) for item in self._executions(job) if _name(item) not in before), None)
@@ -269,9 +269,9 @@ class Migrations:
         return poll(look, control=self._control, limit=seconds, pause=lambda began: max(0.5, pace(began)))
 
     def _await(self, job: Resource, execution: str) -> None:
-        """Wait for an execution, and record how it ended.
+        """Wait for an execution, and record its outcome.
 
-        Its name is recorded first, so that the next run resumes the wait where this one is interrupted.
+        Its name is recorded first, so that the next run resumes the wait if this one is interrupted.
 
         Raises:
             DeployerError: it failed; the end of its log is in the details.
@@ -286,8 +286,8 @@ class Migrations:
         self._records.operation_ended(operation)
         if status is None:
             raise AzureError(
-                f"{job.key}: the execution {execution} is gone; how it ended is not known",
-                hint="Look at the database. The next run starts the migration once more.",
+                f"{job.key}: the execution {execution} no longer exists; its outcome is unknown",
+                hint="Check the database. The next run starts the migration again.",
             )
         if not succeeded:
             containers = job.body["properties"].get("template", {}).get("containers", [])
@@ -301,16 +301,16 @@ class Migrations:
             )
 
     def _end(self, job: Resource, execution: str) -> str | None:
-        """How an execution ended, once it has; None where there is no such execution.
+        """Return the final status of an execution; None if it does not exist.
 
         Raises:
-            AzureError: it goes on for longer than its job allows.
+            AzureError: it runs longer than its job allows.
         """
         seen = time.monotonic()
         limit = float(job.body["properties"]["configuration"]["replicaTimeout"]) + SLACK
 
         def look() -> str | None:
-            """The status of one that ended; empty for one that is gone."""
+            """Return a final status; empty if the execution no longer exists."""
             nonlocal seen
             live = self._arm.read(f"{job.id}{EXECUTIONS}{execution}", api_version=_VERSION)
             if live is None:
@@ -333,5 +333,5 @@ def _name(execution: dict[str, Any]) -> str:
 
 
 def _status(execution: dict[str, Any]) -> str:
-    """What Azure says of an execution; '' where it says nothing yet."""
+    """Return the status of an execution; '' if there is none yet."""
     return str((execution.get("properties") or {}).get("status") or "")

@@ -1,6 +1,6 @@
-"""Asks beforehand whether Azure would refuse for quota or offer, or for a name that a deleted vault holds.
+"""Check beforehand for quotas, offers, and names held by deleted vaults.
 
-What cannot be asked stops nothing: Azure then says it itself. Sources: the operations `usages` of Microsoft.App,
+A check that fails to run stops nothing: Azure then reports it later. Sources: the operations `usages` of Microsoft.App,
 `capabilities` of Microsoft.DBforPostgreSQL and `deletedVaults` of Microsoft.KeyVault.
 """
 
@@ -25,7 +25,7 @@ _VAULTS = "Microsoft.KeyVault/vaults"
 
 
 def problems(session: Session) -> Iterator[str]:
-    """What this subscription has no room or no offer for in the regions of the configuration."""
+    """Yield what the subscription has no quota or offer for in the configured regions."""
     if session.config.container_apps and session.config.container_apps.environment_name:
         yield from _asked(session, "quota of Container Apps", partial(_environment_quota, session))
     if session.config.postgresql:
@@ -33,32 +33,32 @@ def problems(session: Session) -> Iterator[str]:
 
 
 def deleted_vault(session: Session, name: str) -> dict[str, Any] | None:
-    """The deleted vault that holds a name, in whatever region; None where none does or it may not be asked."""
+    """Return the deleted vault that holds a name, in any region; None if there is none or listing is not allowed."""
     path = f"{session.scope.subscription}/providers/Microsoft.KeyVault/deletedVaults"
     try:
         for item in session.arm.listing(path, api_version=ids.API_VERSIONS[_VAULTS]):
             if str(item.get("name")).lower() == name.lower() and isinstance(item.get("properties"), dict):
                 return dict(item["properties"])
     except AzureError as error:
-        session.logger.info("deleted vaults could not be asked: %s", error.message)
+        session.logger.info("deleted vaults could not be listed: %s", error.message)
     return None
 
 
 def held_by(name: str, deleted: dict[str, Any]) -> str:
-    """Which deleted vault holds a name, since when, and what to do."""
+    """Return a message about the deleted vault that holds a name, with a remedy."""
     place, vault = str(deleted.get("location")), str(deleted.get("vaultId"))
     group = vault.split("/")[4] if vault.count("/") >= 4 else "another group"
     text = f"it is held by a vault of {group} in {place}, deleted {deleted.get('deletionDate')}. Choose another name"
     if deleted.get("purgeProtectionEnabled"):
         return f"{text}, or wait until {deleted.get('scheduledPurgeDate')}: it is protected from being purged"
-    return f"{text}, or give it up for good: az keyvault purge --name {name} --location {place}"
+    return f"{text}, or purge it permanently: az keyvault purge --name {name} --location {place}"
 
 
 def _asked(session: Session, what: str, ask: Callable[[], Iterator[str]]) -> list[str]:
     try:
         return list(ask())
     except AzureError as error:
-        session.logger.info("%s could not be asked: %s", what, error.message)
+        session.logger.info("%s could not be checked: %s", what, error.message)
         return []
 
 
@@ -78,7 +78,7 @@ def _environment_quota(session: Session) -> Iterator[str]:
         if used >= limit:
             yield (
                 f"container_apps: the subscription has {used:.0f} of {limit:.0f} Container Apps environments in {place}"
-                ": delete one, ask for quota, or set another locations.container_apps"
+                ": delete one, request quota, or set another locations.container_apps"
             )
 
 
@@ -86,7 +86,7 @@ def _server_offer(session: Session) -> Iterator[str]:
     wanted = session.config.postgresql
     assert wanted is not None
     if session.arm.current(session.scope.resource(_SERVERS, wanted.server_name)) is not None:
-        return  # it has its size already; what it may become, Azure says
+        return  # it exists; Azure checks changes of its size
     place = session.config.location("postgres_server")
     path = f"{session.scope.subscription}/providers/Microsoft.DBforPostgreSQL/locations/{place}/capabilities"
     offers = list(session.arm.listing(path, api_version=ids.API_VERSIONS[_SERVERS]))
@@ -107,6 +107,6 @@ def _server_offer(session: Session) -> Iterator[str]:
 
 
 def _named(items: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
-    """What the lists of that name hold, all together."""
+    """Return the items of all lists of that name."""
     lists = [item.get(key) for item in items]
     return [entry for found in lists if isinstance(found, list) for entry in found if isinstance(entry, dict)]

@@ -1,4 +1,4 @@
-"""Asks Azure beforehand what would otherwise fail after minutes: providers, regions, rights and names."""
+"""Check beforehand what would otherwise fail after minutes: providers, regions, permissions and names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.provision import existing_images, key_vault, offers, versions
 from draftgenie_azure.provision.docker_command import docker_command
 from draftgenie_azure.run.poll import poll
-from draftgenie_azure.run.schedule import side_by_side
+from draftgenie_azure.run.schedule import run_concurrently
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,32 +33,32 @@ _MAY_ASSIGN_ROLES = frozenset(
     }
 )
 STEP = "check_prerequisites"
-REGISTRATION_WAIT = 300.0  # seconds; it goes region by region, and creating need not wait for all of them
+REGISTRATION_WAIT = 300.0  # seconds; it proceeds region by region, and creation need not wait for all of them
 
 
 def check(session: Session) -> dict[str, Any]:
     """Check what would otherwise fail after minutes.
 
     Raises:
-        DeployerError: with all problems.
+        DeployerError: lists all problems.
     """
     Prerequisites(session).check()
     return {"tenant_id": session.tenant_id, "subscription_id": session.subscription_id}
 
 
 def register(session: Session) -> None:
-    """Have every resource provider registered that the configuration needs."""
+    """Register every resource provider that the configuration needs."""
     Prerequisites(session).register(waits=True)
 
 
 def is_unregistered(error: DeployerError) -> bool:
-    """Whether a step failed, perhaps among other things, because a resource provider is not registered."""
+    """Return whether a step failed, among others, because a resource provider is not registered."""
     parts = error.errors if isinstance(error, DeploymentError) else [error]
     return any(isinstance(part, AzureError) and part.code in UNREGISTERED_CODES for part in parts)
 
 
 class Prerequisites:
-    """The checks of the first step; each finds all that is wrong of its kind."""
+    """The checks of the first step; each finds all problems of its kind."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -68,18 +68,18 @@ class Prerequisites:
         self._control = session.control
         self._claims = session.claims
         self._logger = session.logger
-        self._providers: dict[str, dict[str, Any]] = {}  # by namespace, as they are found
+        self._providers: dict[str, dict[str, Any]] = {}  # by namespace, as read
 
     def check(self) -> None:
-        """Register providers, and raise with every problem that was found.
+        """Register providers, and raise an error with every problem found.
 
         Raises:
-            DeployerError: with all problems.
+            DeployerError: lists all problems.
         """
         problems = list(self._builder())
         self.register(waits=False)
         problems += [*self._regions(), *versions.problems(self._session, self._providers)]
-        self._raise(problems)  # in a version that is not served nothing further can be asked
+        self._raise(problems)  # without a supported version nothing further can be checked
         problems += [*self._rights(), *self._names(), *existing_images.problems(self._session)]
         problems += offers.problems(self._session)
         self._raise(problems)
@@ -107,21 +107,21 @@ class Prerequisites:
         return sorted(wanted)
 
     def register(self, *, waits: bool) -> None:
-        """Have every resource provider registered; all are asked for before the first is waited for.
+        """Register every resource provider; all are requested before waiting for the first.
 
         Args:
-            waits: wait until they are. It goes region by region, and what is needed can mostly be made at once
+            waits: wait until they are. It proceeds region by region, and most resources can be created at once
                 (learn.microsoft.com, resource-providers-and-types).
         """
         tasks = [partial(self._register, namespace) for namespace in self._namespaces()]
-        waiting = [path for path in side_by_side(tasks, width=self._control.parallelism) if path is not None]
+        waiting = [path for path in run_concurrently(tasks, width=self._control.parallelism) if path is not None]
         if waits and waiting:
             poll(
                 lambda: all(map(self._registered, waiting)) or None, control=self._control, limit=REGISTRATION_WAIT
             )
 
     def _register(self, namespace: str) -> str | None:
-        """Ask for the registration of a resource provider; its address, or None where it is registered."""
+        """Request the registration of a resource provider; return its path, or None if it is registered."""
         path = f"{self._scope.subscription}/providers/{namespace}"
         live = self._providers[namespace] = self._arm.read(path, api_version=PROVIDERS_VERSION) or {}
         if _is_registered(live):
@@ -156,7 +156,7 @@ class Prerequisites:
                 yield f"the region {region} is not offered to this subscription{did_you_mean(region, known)}"
 
     def _rights(self) -> Iterator[str]:
-        """Whether roles may be assigned: Contributor may not, and the first assignment comes within a minute."""
+        """Check that roles may be assigned: Contributor may not, and the first assignment follows within a minute."""
         version = ids.API_VERSIONS["Microsoft.Authorization/permissions"]
         if self._arm.current(self._scope.group) is not None:
             path = f"{self._scope.group}/providers/Microsoft.Authorization/permissions"
@@ -170,7 +170,7 @@ class Prerequisites:
             )
 
     def _permissions_of_subscription(self) -> list[dict[str, Any]]:
-        """Permissions of the principal's roles on the subscription; empty where they may not be read.
+        """Return the permissions of the principal's roles on the subscription; empty if they may not be read.
 
         ARM lists the caller's permissions for a group only, and the group is not there yet.
         """
@@ -194,7 +194,7 @@ class Prerequisites:
         return [one for role in found for one in role.get("properties", {}).get("permissions", [])]
 
     def _names(self) -> Iterator[str]:
-        """World-wide names that are taken, unless by what is already ours."""
+        """Yield globally unique names that are taken, unless by our own resources."""
         config, subscription = self._config, self._scope.subscription
         checks = []
         if config.container_registry:
@@ -211,7 +211,7 @@ class Prerequisites:
             checks.append((type_, config.postgresql.server_name, where, "postgresql.server_name"))
         for type_, name, where, key in checks:
             if self._arm.current(self._scope.resource(type_, name)) is not None:
-                continue  # ours: it would be told to be taken
+                continue  # our own, which would be reported as taken
             if self._arm.plan is not None and not _is_registered(self._providers.get(type_.split("/", 1)[0], {})):
                 continue  # the run registers it first, and asks then
             answer = self._arm.act(where, api_version=ids.API_VERSIONS[type_], body={"name": name, "type": type_}).body
@@ -221,15 +221,15 @@ class Prerequisites:
                 self._arm.live.missed(key_vault.deleted_id(self._session))  # one would hold the name
 
     def _not_free(self, type_: str, name: str, key: str, message: str) -> Iterator[str]:
-        """That a name is not free; unless it is held by a deleted vault of ours, which is recovered later."""
+        """Yield that a name is not available, unless held by a deleted vault of ours, which is recovered later."""
         deleted = offers.deleted_vault(self._session, name) if type_ == key_vault.TYPE else None
         if deleted is None:
-            yield f"{key}: the name {name} is not free: {message}"
+            yield f"{key}: the name {name} is not available: {message}"
             return
         is_ours = str(deleted.get("vaultId")).lower() == self._scope.resource(type_, name).lower()
         is_here = str(deleted.get("location")).replace(" ", "").lower() == self._config.location("key_vault")
         if not (is_ours and is_here):
-            yield f"{key}: the name {name} is not free: {offers.held_by(name, deleted)}"
+            yield f"{key}: the name {name} is not available: {offers.held_by(name, deleted)}"
 
 
 def _is_registered(provider: dict[str, Any]) -> bool:

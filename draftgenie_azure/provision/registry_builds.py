@@ -1,4 +1,4 @@
-"""Builds in the registry itself, by its build API; no Docker is needed where this runs.
+"""Build images in the registry by its build API, without a local Docker.
 
 Source of the sequence: the Azure CLI's `az acr build` (azure-cli 2.91, `acr/_archive_utils.py`).
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.provision.registry_data import RegistryData
     from draftgenie_azure.session import Session
 
-QUEUE = 30 * 60.0  # seconds that a build may wait for its turn
+QUEUE = 30 * 60.0  # seconds that a build may be queued
 _ENDED = frozenset({"Succeeded", "Failed", "Canceled", "Error", "Timeout"})
 
 
@@ -32,9 +32,9 @@ class RegistryBuilds:
     """Builds images in the registry.
 
     Args:
-        registry_id: the registry.
-        data: its own interface.
-        tell: gets every line that a build writes, with the service's key before it.
+        registry_id: resource id of the registry.
+        data: its data plane.
+        tell: called with the service's key and each line of a build's output.
     """
 
     def __init__(
@@ -50,16 +50,16 @@ class RegistryBuilds:
         self._version = ids.API_VERSIONS["Microsoft.ContainerRegistry/registries/runs"]
 
     def build(self, request: BuildRequest, tag: str, dockerfile: str, archive: IO[bytes]) -> str:
-        """Build a context; the image's digest.
+        """Build a context; return the image's digest.
 
         Args:
-            tag: what the image is to be called.
-            dockerfile: its path in the archive.
+            tag: tag of the image.
+            dockerfile: path of the Dockerfile in the archive.
             archive: the context as tar.gz.
 
         Raises:
             BuildError: it failed, with the end of its log; or it does not end.
-            StopRequested: the run is to stop; the build was cancelled.
+            StopRequested: a stop was requested; the build was cancelled.
         """
         operation = self._operation(request, tag)
         begun = None if request.force else self._records.operations.get(operation)
@@ -69,18 +69,18 @@ class RegistryBuilds:
         if digest is None:
             raise BuildError(
                 f"{request.repository}:{tag} was built, but is not in the registry",
-                hint="Run again: it is built once more. A retention policy of the registry may have deleted it.",
+                hint="Run again to rebuild it. A retention policy of the registry may have deleted it.",
             )
         return digest
 
     def forget_others(self) -> None:
-        """Forget builds that an interrupted run began: they have ended, or nobody wants their content any longer."""
-        for operation in list(self._records.operations):  # a copy: other steps begin and end theirs meanwhile
+        """Forget builds of an interrupted run: they have ended, or their content is no longer needed."""
+        for operation in list(self._records.operations):  # a copy: other steps change theirs meanwhile
             if operation.startswith(f"{self._registry}#build/"):
                 self._records.operation_ended(operation)
 
     def _begin(self, request: BuildRequest, tag: str, dockerfile: str, archive: IO[bytes]) -> str:
-        """Upload a context and start its build; the run's id."""
+        """Upload a context and start its build; return the run's id."""
         if request.way:
             self._control.on_wait(f"{request.key}: {request.way}")
         source = self._upload(request, archive)
@@ -101,8 +101,8 @@ class RegistryBuilds:
         return member(reply.body, "properties", "runId", of=f"start of the build of {request.key}")
 
     def _upload(self, request: BuildRequest, archive: IO[bytes]) -> str:
-        """Upload a context; where it lies, as the registry calls it."""
-        # A correlation id of its own: the upload's address is made from it and the day, and one id used twice would
+        """Upload a context; return the registry's reference to it."""
+        # A separate correlation id: the upload's URL is derived from it and the day, and reusing one would
         # put another service's source under this image (github.com/Azure/azure-dev/pull/7776).
         fresh = {"x-ms-correlation-request-id": str(uuid.uuid4())}
         place = self._arm.act(
@@ -119,9 +119,9 @@ class RegistryBuilds:
         return source
 
     def _wait(self, request: BuildRequest, tag: str, run_id: str, *, taken_up: bool = False) -> bool:
-        """Wait for a build and tell its log; False where one that was resumed is gone or was cancelled.
+        """Wait for a build and report its log; return False if a resumed one no longer exists or was cancelled.
 
-        `status` alone counts: `provisioningState` says Succeeded while a run is only queued.
+        Only `status` is relevant: `provisioningState` is Succeeded while a run is only queued.
 
         Raises:
             BuildError: it failed, with the end of its log; or it does not end.
@@ -134,7 +134,7 @@ class RegistryBuilds:
                     self._records.operation_started(self._operation(request, tag), "build", run_id)
                 status = self._ended(request, run_id, log)
             except StopRequested:
-                if self._control.lock_held():  # else another run may have taken the build up
+                if self._control.lock_held():  # otherwise another run may have resumed the build
                     self._cancel(request, tag, run)
                 raise
         self._records.operation_ended(self._operation(request, tag))
@@ -152,7 +152,7 @@ class RegistryBuilds:
         return True
 
     def _ended(self, request: BuildRequest, run_id: str, log: BuildLog) -> str:
-        """The status with which a build ended; empty where there is no such build."""
+        """Return the final status of a build; empty if it does not exist."""
         status = ""
 
         def look() -> str | None:
@@ -168,17 +168,17 @@ class RegistryBuilds:
         if ended is None:
             raise BuildError(
                 f"{request.key}: build {run_id} is still {status} after {limit / 60:.0f} minutes",
-                hint="Run again: the wait is resumed. To build again from the start, cancel it first: az acr task "
+                hint="Run again: the wait is resumed. To restart the build, cancel it first: az acr task "
                 f"cancel-run --registry {ids.last_name(self._registry)} --run-id {run_id}",
             )
         return ended
 
     def _cancel(self, request: BuildRequest, tag: str, run: str) -> None:
-        """Cancel a build that nobody waits for any longer; one that cannot be cancelled is resumed next time."""
+        """Cancel an abandoned build; one that cannot be cancelled is resumed by the next run."""
         try:
             self._session.transport.arm("POST", f"{run}/cancel", params={"api-version": self._version}, parting=True)
         except AzureError as error:
-            self._session.logger.info("%s: its build goes on: %s", request.key, error.message)
+            self._session.logger.info("%s: its build continues: %s", request.key, error.message)
         else:
             self._session.logger.info("%s: its build was cancelled", request.key)
             self._records.operation_ended(self._operation(request, tag))

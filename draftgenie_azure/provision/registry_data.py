@@ -1,4 +1,4 @@
-"""The registry's own interface: sign-in by token exchange, and which digest is behind a tag."""
+"""The registry's data plane: sign-in by token exchange, and digests of tags."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from draftgenie_azure.session import Session
 
 _PAGE = 100
-_SIGNED_IN_FOR = 3600.0  # seconds; a third of what the registry's token is good for
-NO_USER = "00000000-0000-0000-0000-000000000000"  # the user's name where the password is a refresh token
+_SIGNED_IN_FOR = 3600.0  # seconds; a third of the lifetime of the registry's token
+NO_USER = "00000000-0000-0000-0000-000000000000"  # the user name if the password is a refresh token
 MANIFESTS = ", ".join(
     (
         "application/vnd.oci.image.manifest.v1+json",
@@ -27,12 +27,12 @@ MANIFESTS = ", ".join(
 
 
 class RegistryData:
-    """Asks a registry of ours, as the signed-in principal.
+    """Queries our registry as the signed-in principal.
 
     Source: learn.microsoft.com, container-registry-authentication.
 
     Args:
-        login_server: its host.
+        login_server: host of the registry.
     """
 
     def __init__(self, session: Session, login_server: str) -> None:
@@ -40,10 +40,10 @@ class RegistryData:
         self._tenant_id = session.tenant_id
         self.login_server = login_server
         self._signing_in = threading.Lock()
-        self._refresh_token: tuple[float, str] | None = None  # until when it is used
+        self._refresh_token: tuple[float, str] | None = None  # expiry, and token
 
     def digest(self, repository: str, reference: str) -> str | None:
-        """The digest behind a tag or digest, or None where there is none."""
+        """Return the digest behind a tag or digest, or None."""
         reply = self._transport.other(
             "HEAD",
             f"https://{self.login_server}/v2/{repository}/manifests/{reference}",
@@ -57,14 +57,14 @@ class RegistryData:
         return member({name: reply.headers.get(name)}, name, of=f"manifest of {repository}:{reference}")
 
     def repositories(self) -> Iterator[str]:
-        """The names of all repositories, page by page."""
+        """Yield the names of all repositories, page by page."""
         headers = {"Authorization": f"Bearer {self._token('registry:catalog:*')}"}
         last = ""
         while True:
             params = {"n": str(_PAGE)} | ({"last": last} if last else {})
             url = f"https://{self.login_server}/v2/_catalog"
             reply = self._transport.other("GET", url, scope=None, headers=headers, params=params)
-            # Azure says null where there is none (az acr repository list handles the same).
+            # Azure returns null if there is none (az acr repository list handles the same).
             names = (reply.body.get("repositories") if isinstance(reply.body, dict) else None) or []
             yield from map(str, names)
             if len(names) < _PAGE:
@@ -72,7 +72,7 @@ class RegistryData:
             last = str(names[-1])
 
     def refresh_token(self) -> str:
-        """A token of the registry in exchange for that of Resource Manager: a password for three hours."""
+        """Exchange the token for Resource Manager for a refresh token of the registry, valid for three hours."""
         reply = self._transport.other(
             "POST",
             f"https://{self.login_server}/oauth2/exchange",
@@ -87,7 +87,7 @@ class RegistryData:
         return member(reply.body, "refresh_token", of="sign-in to the registry")
 
     def _signed_in(self) -> str:
-        """One token of the registry for all that is asked within an hour."""
+        """Return a refresh token of the registry, cached for an hour."""
         with self._signing_in:
             if self._refresh_token is None or self._refresh_token[0] < time.monotonic():
                 self._refresh_token = time.monotonic() + _SIGNED_IN_FOR, self.refresh_token()

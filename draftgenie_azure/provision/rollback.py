@@ -1,7 +1,7 @@
-"""Going back to the images of an earlier run (`--rollback RUN`): what is deployed, and what forbids it.
+"""Roll back to the images of an earlier run (`--rollback RUN`): what is deployed, and what prevents it.
 
 A rollback deploys images by digest through the normal steps. It never activates an old revision: Azure would then run
-another template than the app has, which the next write undoes (microsoft/azure-container-apps#679, #787).
+a template that differs from the app's, and the next write would revert it (microsoft/azure-container-apps#679, #787).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Rollback:
-    """What a rollback does.
+    """The effects of a rollback.
 
     Attributes:
         run: the run whose images come back.
@@ -37,7 +37,7 @@ class Rollback:
     migrations: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """The same for people."""
+        """Return the rollback as lines of text."""
         lines = [f"Rollback to run {self.run}:"]
         for key, image in self.images.items():
             if key in self.changes:
@@ -54,7 +54,7 @@ def plan(
     now: Mapping[str, Any],
     jobs: Iterable[str] = (),
 ) -> Rollback:
-    """Compare an earlier run's images with those of now.
+    """Compare an earlier run's images with the current ones.
 
     Args:
         entry: the run's entry in the history.
@@ -86,7 +86,7 @@ def plan(
 
 
 def check_images(session: Session, rollback: Rollback) -> None:
-    """Look every digest up in the registry, before anything is written.
+    """Check that every digest is in the registry, before anything is written.
 
     Raises:
         DeployerError: one is gone, or is in another registry than the configured one.

@@ -1,4 +1,4 @@
-"""What the rotation of a secret touches, told before anything is written (`--rotate-secret`)."""
+"""The effects of rotating a secret, reported before anything is written (`--rotate-secret`)."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.validated.vault_secrets import VaultSecret
 
 _EFFECTS = {
-    PASSWORD: "connections that are open go on; new ones fail from the server's change until the new revisions run",
-    "jwt-secret": "everybody who is signed in has to sign in again",
-    "rabbitmq-password": "the broker restarts, and what its queues hold is lost, since it lives in its container",
+    PASSWORD: "open connections continue; new ones fail from the server's change until the new revisions run",
+    "jwt-secret": "all signed-in users must sign in again",
+    "rabbitmq-password": "the broker restarts, and its queues are lost, since they are stored in its container",
 }
 
 
 @dataclass(frozen=True)
 class Rotation:
-    """A secret that gets a new value.
+    """A secret to be rotated, and the effects.
 
     Attributes:
         name: its name in the vault.
-        also: vault secrets that contain it, and get a new version as well.
-        services: what gets a new revision.
+        also: vault secrets that contain it, and also get a new version.
+        services: services that get a new revision.
         steps: steps that must run.
-        effect: what breaks for a while.
+        effect: temporary disruption.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Rotation:
     effect: str
 
     def lines(self) -> list[str]:
-        """The same for people."""
+        """Return the rotation as lines of text."""
         lines = [f"  new value    {self.name}"]
         lines += [f"  composed     {name}" for name in self.also]
         lines += [f"  new revision {name}" for name in self.services]
@@ -49,7 +49,7 @@ class Rotation:
 
 
 def plan(config: Config, name: str) -> Rotation:
-    """Find out what a rotation of a secret touches.
+    """Determine the effects of rotating a secret.
 
     Args:
         name: `jwt_secret`, `secrets.jwt_secret`, `postgresql.admin_password`, or the name in the vault.
@@ -66,7 +66,7 @@ def plan(config: Config, name: str) -> Rotation:
     if origin not in ("generated", "postgresql_password") or (origin == "postgresql_password" and given):
         raise DeployerError(
             f"{name} is not generated: its value comes from elsewhere ({origin})",
-            hint="Change it there, then run again: the vault and the services follow.",
+            hint="Change it there, then run again to update the vault and the services.",
         )
     also = tuple(sorted(key for key, secret in wanted.items() if vault_name in _contents(secret)))
     touched = {vault_name, *also}
@@ -77,5 +77,5 @@ def plan(config: Config, name: str) -> Rotation:
 
 
 def _contents(secret: VaultSecret) -> set[str]:
-    """The vault secrets that a composed one contains."""
+    """Return the vault secrets that a composed one contains."""
     return {vault_name_of(name) for name in secret.parts if is_secret_name(name)}

@@ -1,4 +1,4 @@
-"""Every other secret of the application, put into the vault."""
+"""Store all other secrets of the application in the vault."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEP = "store_secrets"
 
 
 def store(session: Session, inputs: Mapping[str, Outputs], vault: Vault | None) -> Outputs:
-    """Store given, generated and composed secrets, one write at a time: a vault refuses two at once."""
+    """Store given, generated and composed secrets, one write at a time: a vault refuses concurrent writes."""
     if vault is None:
         return {}
     published = inputs["create_databases"]
@@ -56,7 +56,7 @@ def store(session: Session, inputs: Mapping[str, Outputs], vault: Vault | None) 
 
 
 def _value(session: Session, secret: VaultSecret) -> str:
-    """The value of a secret that the configuration gives or that Azure hands out."""
+    """Return the value of a secret given in the configuration or read from Azure."""
     if secret.origin == "monitoring":
         live = session.arm.current(addresses.app_insights(session))
         if live is None:

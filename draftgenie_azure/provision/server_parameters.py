@@ -1,7 +1,7 @@
-"""Server parameters of PostgreSQL: set, put back to the server's own value, and the restart that some of them wait for.
+"""Server parameters of PostgreSQL: set, reset to the default, and the restart that some require.
 
-Every server has all parameters from the start, so none is made or deleted: one that leaves the configuration gets its
-default again. A static one shows `isConfigPendingRestart` until the server is restarted
+Every server has all parameters from the start, so none is created or deleted: one removed from the configuration is
+reset to its default. A static one shows `isConfigPendingRestart` until the server is restarted
 (learn.microsoft.com/azure/postgresql/server-parameters/concepts-server-parameters).
 """
 
@@ -28,11 +28,11 @@ _EXTENSIONS_KEY = "postgresql_extensions"
 
 
 class ServerParameters:
-    """Brings the parameters of one server to what is wanted, one after another, as the server takes changes.
+    """Ensures the parameters of one server, one by one, as the server requires.
 
     Args:
         step: the step that records them.
-        server_id: of the server, which is there unless this is a plan.
+        server_id: id of the server, which exists except in a plan.
     """
 
     def __init__(self, session: Session, step: str, server_id: str) -> None:
@@ -43,14 +43,14 @@ class ServerParameters:
         self._server_id = server_id
 
     def ensure(self) -> None:
-        """Set what the configuration names, put back what it no longer names, restart where one of them waits for it.
+        """Set configured parameters, reset removed ones, and restart if one requires it.
 
         Raises:
-            DeployerError: the server has no such parameter, or takes no such value.
+            DeployerError: the server has no such parameter, or does not accept the value.
         """
         wanted = self._wanted()
         back = self._to_put_back(wanted)
-        if self._arm.created("postgresql_server"):  # which has its defaults
+        if self._arm.created("postgresql_server"):  # which has the defaults
             for name in back:
                 self._records.forget(_key(name))
             back = []
@@ -72,7 +72,7 @@ class ServerParameters:
         return wanted
 
     def _to_put_back(self, wanted: Mapping[str, str]) -> list[str]:
-        """Names of the parameters of this server that an earlier run set and the configuration no longer has."""
+        """Return the parameters that an earlier run set and that were removed from the configuration."""
         inside = f"{self._server_id}/".lower()
         names = [
             ids.last_name(record["id"])
@@ -82,7 +82,7 @@ class ServerParameters:
         return sorted(name for name in names if name not in wanted)
 
     def _set(self, name: str, value: str | None) -> bool:
-        """Have one parameter as wanted; None: as it is by default. Returns whether it waits for a restart."""
+        """Ensure one parameter; None resets it to the default. Return whether it requires a restart."""
         parameter_id = f"{self._server_id}/configurations/{name}"
         live = self._arm.current(parameter_id)
         facts = (live or {}).get("properties", {})
@@ -104,7 +104,7 @@ class ServerParameters:
         return _waits(after["properties"])
 
     def _is_planned(self) -> bool:
-        """Whether the server is one that a plan would make."""
+        """Return whether the server exists only in the plan."""
         return self._arm.plan is not None and self._arm.created("postgresql_server")
 
     def _meant(self, name: str) -> str:
@@ -134,7 +134,7 @@ def _waits(facts: Mapping[str, Any]) -> bool:
 
 
 def _check(name: str, value: str, facts: Mapping[str, Any]) -> None:
-    """Refuse what Azure would refuse; its `allowedValues` are a range, or words with commas between them."""
+    """Reject what Azure would refuse; its `allowedValues` are a range, or a comma-separated list."""
     if facts.get("isReadOnly") is True:
         raise DeployerError(f"postgresql.parameters.{name} cannot be set: the server's own value is {facts['value']}")
     allowed, kind = str(facts.get("allowedValues") or ""), str(facts.get("dataType") or "").lower()
@@ -147,7 +147,7 @@ def _check(name: str, value: str, facts: Mapping[str, Any]) -> None:
     elif kind == "set":
         fits = not _words(value) - _words(allowed) - {""}
     else:
-        return  # a pattern of Azure's, which is not always one of Python's
+        return  # a regular expression of Azure's, which may not be valid in Python
     if not fits:
         words = allowed if len(allowed) <= 200 else f"{allowed[:200]}…"
         key = "extensions" if name == EXTENSIONS else f"parameters.{name}"
@@ -162,7 +162,7 @@ def _in_range(value: str, allowed: str) -> bool:
     try:
         return float(low) <= float(value) <= float(high)
     except ValueError:
-        return not low or _is_number(value)  # a range in a form that is not known says nothing
+        return not low or _is_number(value)  # an unknown form of range is not checked
 
 
 def _is_number(value: str) -> bool:

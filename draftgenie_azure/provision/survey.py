@@ -1,4 +1,4 @@
-"""One look at what the state recorded, before a run writes anything."""
+"""Check the recorded resources before a run writes anything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.errors import AzureError, StateError
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.databases import PASSWORD
-from draftgenie_azure.run.schedule import side_by_side
+from draftgenie_azure.run.schedule import run_concurrently
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.session import Session
 
-# Recorded resources that hold data or that others depend on, and their steps: never left behind silently.
+# Recorded resources that hold data or that others depend on, and their steps: never abandoned silently.
 KEPT = {
     "container_registry": "create_container_registry",
     "key_vault": "create_key_vault",
@@ -31,11 +31,11 @@ _GROUP = "resource_group"
 
 
 def check_left_behind(session: Session, is_forced: Callable[[str], bool]) -> None:
-    """Mark what is left behind by a forced step as orphaned.
+    """Mark resources that a forced step abandons as orphaned.
 
     Raises:
-        StateError: a run would leave a resource behind that holds data, because its name changed or its section is
-            gone from the configuration, and its step is not forced.
+        StateError: a run would abandon a resource that holds data, because its name changed or its section was
+            removed from the configuration, and its step is not forced.
     """
     names = _configured_names(session.config)
     for key, step in KEPT.items():
@@ -45,17 +45,17 @@ def check_left_behind(session: Session, is_forced: Callable[[str], bool]) -> Non
             continue
         if is_forced(step):
             session.records.add_facts(key, orphaned=True)
-            session.warn(f"{key} {record['name']} is left behind in Azure")
+            session.warn(f"{key} {record['name']} is abandoned in Azure")
             continue
         now_called = f"is called {name} in the configuration" if name else "is no longer in the configuration"
         raise StateError(
             f"{key} {record['name']}, which this deployment manages, {now_called}",
-            hint=f"Put it back; or leave it behind, with what it holds, by --force-step {step}.",
+            hint=f"Restore it; or abandon it with its data by --force-step {step}.",
         )
 
 
 def _configured_names(config: Config) -> dict[str, str | None]:
-    """The names of the kept resources; None where the section is absent."""
+    """Return the configured names of these resources; None if the section is absent."""
     return {
         "container_registry": config.container_registry.name if config.container_registry else None,
         "key_vault": config.key_vault.name if config.key_vault else None,
@@ -66,16 +66,16 @@ def _configured_names(config: Config) -> dict[str, str | None]:
 
 
 def look(session: Session) -> None:
-    """Look side by side at what the other functions of this module ask for; they know it then.
+    """Prefetch concurrently what the other functions of this module read.
 
     Raises:
-        AzureError: Azure refused; what may not be read is left to whoever asks for it.
+        AzureError: Azure refused; missing permissions are left to the function that needs them.
     """
     records, live = session.records.resources, session.arm.live
     if _GROUP not in records or live.current(session.scope.group) is None:
         return
     tasks: list[Callable[[], object]] = [partial(_listed, session)]
-    # One that belongs to no step (the deployer's own) is no reason for any.
+    # An assignment of no step (the deployer's own) is no reason to run one.
     roles = [
         record
         for key, record in list(records.items())
@@ -86,7 +86,7 @@ def look(session: Session) -> None:
         tasks.append(partial(live.current, addresses.environment(session)))
     if "key_vault" in records and session.config.key_vault:
         tasks.append(partial(_secrets_in_vault, session))
-    side_by_side([partial(_unless_forbidden, task) for task in tasks], width=session.control.parallelism)
+    run_concurrently([partial(_unless_forbidden, task) for task in tasks], width=session.control.parallelism)
 
 
 def _unless_forbidden(task: Callable[[], object]) -> None:
@@ -98,9 +98,9 @@ def _unless_forbidden(task: Callable[[], object]) -> None:
 
 
 def find_gone(session: Session) -> Iterator[tuple[str, str]]:
-    """List the group once: step and reason for each recorded resource that is gone or has failed.
+    """List the group once; yield step and reason for each recorded resource that is gone or has failed.
 
-    A group that is gone takes its records along: nothing that was in it is left behind anywhere.
+    If the group itself is gone, its records are removed: nothing of it is abandoned anywhere.
     """
     records = session.records.resources
     if _GROUP in records and session.arm.current(session.scope.group) is None:
@@ -123,7 +123,7 @@ def find_gone(session: Session) -> Iterator[tuple[str, str]]:
 
 
 def unknown(session: Session) -> list[str]:
-    """Ids of the resources in the group that this deployment does not record."""
+    """Return ids of the resources in the group that this deployment has not recorded."""
     known = {record["id"].lower() for record in list(session.records.resources.values())}
     version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
     listing = session.arm.live.listed(f"{session.scope.group}/resources", api_version=version)
@@ -150,7 +150,7 @@ def _is_gone(session: Session, key: str, record: dict[str, Any], listed: frozens
         return False
     if not ids.is_top_level(record["id"]) and not key.startswith(_ROLES):
         return False
-    # A role that somebody gave under another name serves as well, as long as it is there.
+    # An equal assignment under another name suffices, as long as it exists.
     names = [record["id"], *([record["found_as"]] if "found_as" in record else [])]
     return all(session.arm.current(name) is None for name in names)
 
@@ -165,7 +165,7 @@ def _forget_group(session: Session) -> Iterator[tuple[str, str]]:
 
 
 def find_changed_secrets(session: Session) -> Iterator[tuple[str, str]]:
-    """List the vault once: step and reason for each secret whose version there is not the recorded one."""
+    """List the vault once; yield step and reason for each secret whose version is not the recorded one."""
     vault, recorded = session.records.resources.get("key_vault"), session.records.secrets
     if not vault or not recorded or session.config.key_vault is None:
         return
@@ -174,9 +174,9 @@ def find_changed_secrets(session: Session) -> Iterator[tuple[str, str]]:
     except AzureError as error:
         if error.status != 403:
             raise
-        session.logger.info("the secrets of the vault may not be listed; going on without")
+        session.logger.info("the secrets of the vault may not be listed; continuing without")
         return
-    # Key Vault ignores case and lists a secret as it was first put: the earlier script's JWT-SECRET is jwt-secret.
+    # Key Vault ignores case and lists a secret in its original spelling: the earlier script's JWT-SECRET is jwt-secret.
     live = {item["name"].lower(): ids.last_name(str(item["properties"]["secretUriWithVersion"])) for item in listed}
     for name in sorted(recorded.keys() & session.config.vault_secrets().keys()):
         if live.get(name) != recorded[name].get("version"):
@@ -185,13 +185,13 @@ def find_changed_secrets(session: Session) -> Iterator[tuple[str, str]]:
 
 
 def find_foreign(session: Session, recorded: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Step and reason for each recorded host that is not one of this deployment's.
+    """Yield step and reason for each recorded host that is not one of this deployment's.
 
-    Nothing is sent to such a host in any case: addresses are made of the configuration's names. But apps would be
-    given it, so the step that published it runs again.
+    Nothing is ever sent to such a host: URLs are built from configured names. But apps would be given it, so the step
+    that published it runs again.
 
     Args:
-        recorded: outputs by step; empty where a step never completed.
+        recorded: outputs by step; empty if a step never completed.
     """
     config, endpoints = session.config, session.transport.endpoints
     if config.container_registry:

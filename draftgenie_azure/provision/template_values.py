@@ -1,6 +1,6 @@
-"""What the names in `{{ }}` that only a deployment knows stand for, secrets apart.
+"""Values of `{{ }}` names known only during deployment, except secrets.
 
-`vault_secrets` has expanded everything else already: what is left are hosts, ports, the login and the default domain.
+`vault_secrets` has already expanded everything else: the rest are hosts, ports, the login and the default domain.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def plain_values(databases: Mapping[str, Any], default_domain: str | None = None) -> dict[str, str]:
-    """Name -> value.
+    """Return name -> value.
 
     Args:
         databases: outputs of `create_databases`.
-        default_domain: of the environment; without it, what needs it is left out.
+        default_domain: default domain of the environment; without it, names that need it are omitted.
     """
     values = {}
     for product in ("postgresql", "redis"):

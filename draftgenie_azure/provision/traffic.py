@@ -1,8 +1,8 @@
-"""A rollout that moves requests only to a revision that was proved healthy.
+"""A rollout that moves traffic only to a revision verified as healthy.
 
-With several active revisions, the write that makes a new one names the present one in the shares of traffic, so that
-the new one gets nothing. The last step proves it at its own address, and only then moves the shares. What was there
-before stands in the state until that is done, so a run that is cut off, or fails, leaves the requests where they were.
+With several active revisions, the write that creates a new one pins the traffic to the current one, so that
+the new one gets none. The last step verifies it at its own address, and only then moves the weights. The previous
+weights are kept in the state until then, so an interrupted or failed run leaves the traffic where it was.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ def _differences(before: Sequence[Body], after: Sequence[Body]) -> list[Change]:
 
 
 def _entries(value: object) -> list[Body]:
-    """Shares as the state has them; it may have been changed by hand."""
+    """Return the weights recorded in the state, which may have been edited."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _is_pinned(record: Body, there: list[Body]) -> bool:
-    """Whether the shares are those in which the present revision was named for the sake of a new one."""
+    """Return whether the weights are those pinned to the current revision for a new one."""
     pinned = record.get("pinned") or {}
     return bool(pinned) and bodies.same(there, _entries(pinned.get("now")))
 
@@ -98,12 +98,12 @@ def _record(session: Session, key: str) -> Body:
 
 
 def is_rolled_out(service: Service) -> bool:
-    """Whether a new revision of the service is proved before it gets requests."""
+    """Return whether a new revision of the service is verified before it gets traffic."""
     return service.revision_mode == "Multiple" and bodies.has_traffic(service)
 
 
 def shares(live: Body) -> str:
-    """How requests are shared out now, for people."""
+    """Format the current weights for display."""
     return ", ".join(map(bodies.described, bodies.shown(live["properties"])))
 
 
@@ -154,10 +154,10 @@ def _gets_a_revision(session: Session, key: str) -> bool:
 
 
 def settle(session: Session, key: str, service: Service, app_id: str, live: Body) -> None:
-    """Share out requests as wanted, now that the newest revision was proved.
+    """Apply the desired weights after the newest revision has been verified.
 
     Raises:
-        DeployerError: a revision that the configuration names is not there.
+        DeployerError: a configured revision does not exist.
         AzureError: Azure refused.
     """
     record = _record(session, key)
@@ -167,7 +167,7 @@ def settle(session: Session, key: str, service: Service, app_id: str, live: Body
         return
     there, target = bodies.shown(live["properties"]), _target(session, key, service, live)
     if target is None:
-        if record.get("pinned"):  # somebody else has shared them out since
+        if record.get("pinned"):  # others have changed the weights since
             session.records.note(f"container_app/{key}", pinned=None)
         return
     if not bodies.same(there, target):
@@ -186,12 +186,12 @@ def settle(session: Session, key: str, service: Service, app_id: str, live: Body
 
 
 def _target(session: Session, key: str, service: Service, live: Body) -> list[Body] | None:
-    """The shares that are wanted; None where they are to stay as they are."""
+    """Return the desired weights; None to keep the current ones."""
     stated = bodies.wanted(service)
     if stated is not None:
         return stated
     record = _record(session, key)
-    if record.get("traffic"):  # ours, and no longer wanted
+    if record.get("traffic"):  # ours, and no longer configured
         return bodies.LATEST
     if _is_pinned(record, bodies.shown(live["properties"])):
         return _entries(record["pinned"].get("before")) or bodies.LATEST
@@ -199,7 +199,7 @@ def _target(session: Session, key: str, service: Service, live: Body) -> list[Bo
 
 
 def _is_others(session: Session, record: Body, there: list[Body], target: list[Body]) -> bool:
-    """Whether somebody else has changed the shares since they were last set as wanted."""
+    """Return whether others have changed the weights since they were last applied."""
     if session.arm.repairs or _is_pinned(record, there):
         return False
     sent = record.get("traffic")

@@ -1,4 +1,4 @@
-"""The application's secrets: given, generated or composed, put in the vault one at a time, never kept by value."""
+"""The application's secrets: given, generated or composed, stored in the vault one at a time, never kept by value."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ GENERATED_LENGTH = 32
 DATA_PLANE_VERSION = "7.4"
 NO_STEP = ""
 READER = "role/deployer-secrets"
-LOG_WAIT = 60.0  # seconds for the role to take effect where only the log of an application would be shown
-STAGED = "-next"  # what the second name of a secret ends with while it is rotated
+LOG_WAIT = 60.0  # seconds for the role to take effect if it only serves to show an application's log
+STAGED = "-next"  # suffix of a secret's second name during rotation
 SECRETS_USER = "Key Vault Secrets User"
 
 
 def generate() -> str:
-    """A new secret of letters and digits, which fits into a URL and satisfies PostgreSQL's rule of three classes."""
+    """Return a new secret of letters and digits, safe in a URL and satisfying PostgreSQL's rule of three classes."""
     alphabet = string.ascii_letters + string.digits
     while True:
         value = "".join(secrets.choice(alphabet) for _ in range(GENERATED_LENGTH))
@@ -52,9 +52,9 @@ def generate() -> str:
 
 
 def open_vault(session: Session, key_vault: Mapping[str, Any]) -> Vault:
-    """The configured vault, once `create_key_vault` has published it.
+    """Return the configured vault, once `create_key_vault` has published it.
 
-    Its address is made of its name and the cloud's suffix: the token goes there, whatever was published.
+    Its URL is derived from its name and the cloud's suffix: the token is sent only there, whatever was published.
     """
     if not key_vault or session.config.key_vault is None:
         raise DeployerError("secrets need a vault", hint="Add the section key_vault to the configuration.")
@@ -62,11 +62,11 @@ def open_vault(session: Session, key_vault: Mapping[str, Any]) -> Vault:
 
 
 class Vault:
-    """Secrets of one vault: written by ARM, read (where it cannot be helped) by the data plane.
+    """Secrets of one vault: written by ARM, read (only if necessary) by the data plane.
 
     Args:
         vault_id: the vault's resource id.
-        vault_uri: its address, with a slash at the end.
+        vault_uri: its URL, with a trailing slash.
     """
 
     def __init__(self, session: Session, vault_id: str, vault_uri: str) -> None:
@@ -79,17 +79,17 @@ class Vault:
         self._wrote = False
 
     def version(self, name: str) -> str | None:
-        """The current version of a secret, or None where there is no such secret."""
+        """Return the current version of a secret, or None if it does not exist."""
         live = self._arm.live.current(f"{self.id}/secrets/{name}", bulk=True)
         if live is None:
             return None
         return ids.last_name(str(live["properties"]["secretUriWithVersion"]))
 
     def ensure_given(self, name: str, value: str, *, keep_foreign: bool = False) -> str:
-        """Have the vault hold `value`; returns the secret's version. Sends nothing where it surely does already.
+        """Ensure that the vault has `value`; return the version. Sends nothing if it certainly has it.
 
         Args:
-            keep_foreign: keep what somebody else put there since this deployment put the same value.
+            keep_foreign: keep a value that others stored since this deployment stored the same one.
         """
         digest = slow_digest(value, self._records.salt)
         record = self._records.secrets.get(name, {})
@@ -107,10 +107,10 @@ class Vault:
         return current
 
     def ensure_existing(self, secret: VaultSecret) -> str:
-        """The version of a secret that the vault has already; its value is neither read nor written.
+        """Return the version of an existing secret; its value is neither read nor written.
 
         Raises:
-            DeployerError: there is none, and no value that the emulator's vault would get.
+            DeployerError: it does not exist, and there is no value for an emulated vault.
         """
         name, expected = secret.name, secret.origin == "existing"
         current = self.version(name)
@@ -133,10 +133,10 @@ class Vault:
         )
 
     def ensure_generated(self, name: str, *, rotates: bool = True) -> str:
-        """Have the vault hold some value, made once; one that is there is kept, whoever made it.
+        """Ensure a generated value; an existing one is kept, whatever its origin.
 
         Args:
-            rotates: make a new one where `--rotate-secret` asked for it.
+            rotates: generate a new one if `--rotate-secret` requested it.
         """
         current = self.version(name)
         if current is None or (rotates and name in self._records.rotating):
@@ -147,10 +147,10 @@ class Vault:
         return current
 
     def stage(self, name: str) -> str:
-        """Put a new value under a second name, unless an interrupted rotation did so already; returns the value.
+        """Store a new value under a second name, unless an interrupted rotation already did; return the value.
 
-        Container Apps read the vault again by themselves within half an hour (learn.microsoft.com, manage-secrets), so
-        the value must not be under its own name before the server knows it; and it must be somewhere by then.
+        Container Apps re-read the vault within half an hour (learn.microsoft.com, manage-secrets), so the value must
+        not be under its own name before the server has it; and it must be stored somewhere by then.
         """
         staged = f"{name}{STAGED}"
         live = self._arm.read(f"{self.id}/secrets/{staged}")
@@ -159,7 +159,7 @@ class Vault:
         return self.value(staged)
 
     def promote(self, name: str) -> str:
-        """Put the staged value under its own name; returns the version."""
+        """Store the staged value under its own name; return the version."""
         return self._put(name, self.value(f"{name}{STAGED}"), None, generated=True)
 
     def unstage(self, name: str) -> None:
@@ -171,11 +171,11 @@ class Vault:
         self._records.secret_removed(staged)
 
     def ensure_composed(self, name: str, template: str, plain: Mapping[str, str], versions: Mapping[str, str]) -> str:
-        """Have the vault hold a text in which other secrets stand.
+        """Ensure a value composed of other secrets.
 
         Args:
             template: the text with `{{ names }}`.
-            plain: what the names stand for that are no secrets.
+            plain: values of names that are not secret.
             versions: vault secret -> its version.
         """
         used = names(template)
@@ -194,10 +194,10 @@ class Vault:
         return self._ensure(name, digest, compose, generated=False)
 
     def value(self, name: str) -> str:
-        """A secret's value: the one this run put or was given, else read from the vault.
+        """Return a secret's value: as stored by or given to this run, else read from the vault.
 
         Raises:
-            AzureError: it may not be read, and the role for that could not be given; the message names the role.
+            AzureError: reading is not allowed, and the role could not be assigned; the message names the role.
         """
         if name not in self._values:
             self._values[name] = self._read(name)
@@ -205,13 +205,13 @@ class Vault:
         return self._values[name]
 
     def know(self, name: str, *, takes_role: bool) -> None:
-        """Have the mask know a secret's value.
+        """Register a secret's value with the mask.
 
         Args:
-            takes_role: take the role that reading needs where it is missing, and wait a minute for its effect.
+            takes_role: assign the role for reading if it is missing, and wait a minute for it to take effect.
 
         Raises:
-            AzureError: it may not be read.
+            AzureError: reading is not allowed.
         """
         if name not in self._values:
             reply = self._reply(name, LOG_WAIT if takes_role else None, accept=(403, 404))
@@ -221,16 +221,16 @@ class Vault:
                 MASK.add(str(reply.body["value"]))
 
     def ensure_reader(self) -> None:
-        """Give whoever wrote secrets the role to read them, unless the state says that it was given.
+        """Give the principal that wrote secrets the role to read them, unless the state records it.
 
-        A later run hides in an application's log what it did not make itself, and a new role takes minutes.
+        A later run masks in an application's log secrets it did not create itself, and a new role takes minutes.
         """
         given = self._records.resources.get(READER, {}).get("id")
         if not self._wrote or given == self._reader_role():
             return
         try:
             self._take_role()
-        except AzureError as error:  # nothing of the deployment needs it
+        except AzureError as error:  # the deployment does not need it
             if error.status != 403:
                 raise
             self._session.logger.info("logs of containers may be withheld later: %s", error.message)
@@ -245,7 +245,7 @@ class Vault:
         return self._put(name, value(), digest, generated=generated)
 
     def _announce(self, name: str, current: str | None, plan: Plan) -> str:
-        """Tell that a secret would be new or changed, never to what; what its version would be."""
+        """Add a new or changed secret, without its value, to the plan; return its predicted version."""
         self._wrote = True
         secret_id = f"{self.id}/secrets/{name}"
         changes = [Change(("secrets", name), SECRET)] if current is not None else []
@@ -253,14 +253,14 @@ class Vault:
         return known_after(plan)
 
     def _put(self, name: str, value: str, digest: str | None, *, generated: bool) -> str:
-        """Write a value and record its version. The same value again makes no new one.
+        """Write a value and record its version. Writing the same value again creates no new one.
 
         Source: github.com/Azure/azure-resource-manager-schemas/issues/1494 (the Key Vault team).
         """
         self._wrote = True
         if self._arm.plan is not None:
             return self._announce(name, self.version(name), self._arm.plan)
-        MASK.add(value)  # composed ones are made here
+        MASK.add(value)  # composed ones are created here
         self._values[name] = value
         digest = digest or slow_digest(value, self._records.salt)
         reply = self._arm.send(f"{self.id}/secrets/{name}", vault_secret(value, digest))
@@ -286,17 +286,17 @@ class Vault:
         return str(reply.body["value"])
 
     def _reply(self, name: str, role_wait: float | None, *, accept: tuple[int, ...]) -> Reply:
-        """What the vault says of a secret.
+        """Return the vault's reply for a secret.
 
         Args:
-            role_wait: take the role where it is missing, and wait so many seconds for its effect; None to do neither.
+            role_wait: assign the role if missing, and wait up to these seconds for it; None to do neither.
         """
         reply = self._get(name, accept=accept)
         if reply.status != 403 or role_wait is None:
             return reply
         self._check_roles_count(name)
         vault = ids.last_name(self.id)
-        self._session.logger.warning("taking the role '%s' on %s, to read its secrets", SECRETS_USER, vault)
+        self._session.logger.warning("assigning the role '%s' on %s to read its secrets", SECRETS_USER, vault)
         role = self._take_role()
 
         def look() -> bool | None:
@@ -317,35 +317,35 @@ class Vault:
 
     def _unreadable(self, name: str) -> AzureError:
         return AzureError(
-            f"the secret {name} may not be read from {self.uri}",
+            f"the secret {name} cannot be read from {self.uri}: access denied",
             code="Forbidden",
             status=403,
-            hint=f"Give yourself the role '{SECRETS_USER}' on the vault, then run again.",
+            hint=f"Assign yourself the role '{SECRETS_USER}' on the vault, then run again.",
         )
 
     def _check_roles_count(self, name: str) -> None:
-        """A vault that goes by access policies does not look at roles: none is worth waiting for."""
+        """Raise an error for a vault with access policies, which ignores roles."""
         live = self._arm.read(self.id)
         if live is None or live["properties"].get("enableRbacAuthorization") is True:
             return
         raise AzureError(
-            f"the secret {name} may not be read: the vault {ids.last_name(self.id)} goes by access policies",
+            f"the secret {name} cannot be read: the vault {ids.last_name(self.id)} uses access policies",
             code="Forbidden",
             status=403,
-            hint="Run with --adopt, which has it go by roles; or give yourself an access policy to get secrets.",
+            hint="Run with --adopt to switch it to roles; or give yourself an access policy to get secrets.",
         )
 
     def _reader_role(self) -> str:
-        """The id of the role assignment by which whoever runs this reads the vault."""
+        """Return the id of the current principal's role assignment for reading the vault."""
         return self._session.scope.role_assignment(self.id, self._session.principal[0], SECRETS_USER)
 
     def _take_role(self) -> str:
-        """Give whoever runs this the role that reading needs; returns the assignment's id."""
+        """Assign the current principal the role for reading; return the assignment's id."""
         object_id, kind = self._session.principal
         role = self._reader_role()
         body = role_assignment(self._session.scope.role_definition(SECRETS_USER), object_id, kind)
         wanted = Resource(READER, role, body, create_only=True)
         plan = self._arm.plan
-        # Of no step: it stays, whatever a step ensures next time.
+        # Of no step, so that no step orphans it.
         self._arm.ensure([wanted], step=NO_STEP if plan is None else plan.step)
         return role

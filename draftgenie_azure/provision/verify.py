@@ -1,8 +1,8 @@
-"""Proves that what was deployed works; Succeeded is not ready.
+"""Verify that the deployed services work; Succeeded does not mean ready.
 
-The order of the checks: provisioning state, ready revision, its replicas with their containers and restarts; where
-these do not run, the revision's health and running state; then HTTP of external apps with the body of the health answer
-read, since the application answers 200 whatever is wrong.
+The order of the checks: provisioning state, ready revision, its replicas with their containers and restarts; without
+running ones the revision's health and running state; then HTTP of external apps, reading the body of the health reply,
+since the application always returns 200.
 Sources: learn.microsoft.com/azure/container-apps/revisions, recorded traffic of Azure/azure-dev.
 """
 
@@ -19,7 +19,7 @@ from draftgenie_azure.provision import domains, traffic
 from draftgenie_azure.provision.container_logs import LINES, command, last_lines, stream
 from draftgenie_azure.provision.known_secrets import withheld
 from draftgenie_azure.run.poll import poll
-from draftgenie_azure.run.schedule import side_by_side, together
+from draftgenie_azure.run.schedule import run_concurrently, together
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from draftgenie_azure.session import Session
 
 _VERSION = ids.API_VERSIONS["Microsoft.App/containerApps"]
-# RunningAtMaxScale and ScaledToZero are in no list of the SDK's, but in many public logs; an unknown word is taken as
-# still going.
+# RunningAtMaxScale and ScaledToZero are in no list of the SDK's, but in many public logs; an unknown state counts as
+# not final.
 _RUNNING = frozenset({"running", "runningatmaxscale"})
 _LOST = frozenset({"failed", "activationfailed", "degraded", "stopped"})
 _GOOD_HEALTH = frozenset({"ok", "healthy", "up", "pass", "ready"})
-_UNREACHED = "does not answer"
-READY_WAIT = 900.0  # seconds; a revision that is not ready by then never gets it
+_UNREACHED = "does not respond"
+READY_WAIT = 900.0  # seconds; a revision that is not ready by then never will be
 WAKE_WAIT = 60.0
 RESTARTS = 3
-LATELY = 60.0  # seconds; what the steps before saw of an app since then need not be asked again
+LATELY = 60.0  # seconds for which an app as seen by earlier steps is not read again
 
 
 def verify(session: Session) -> dict[str, Any]:
-    """Check the services live; see `Verification.verify`. A plan has nothing to check."""
+    """Check the live services; see `Verification.verify`. A plan has nothing to check."""
     if session.arm.plan is not None:
         traffic.announce(session)
         domains.announce(session)
@@ -52,7 +52,7 @@ def verify(session: Session) -> dict[str, Any]:
 
 
 def _last_checks(session: Session) -> dict[str, str]:
-    """What the last verification found, by service; nothing where it did not succeed, or this one is forced by name."""
+    """Return the last verification's results by service; none if it failed, or if this one is forced by name."""
     record = session.records.document.get("steps", {}).get("verify_deployment", {})
     reasons = (record.get("metadata") or {}).get("reasons") or ["never ran"]
     if any(str(reason).startswith(("failed last time", "interrupted", "never ran")) for reason in reasons):
@@ -65,7 +65,7 @@ def _last_checks(session: Session) -> dict[str, str]:
 
 
 class Verification:
-    """Looks at every service live."""
+    """Verifies every live service."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -116,7 +116,7 @@ class Verification:
             except DeployerError as error:
                 failures[key] = error
 
-        side_by_side([partial(do, *item) for item in services.items()], width=self._control.parallelism)
+        run_concurrently([partial(do, *item) for item in services.items()], width=self._control.parallelism)
         return failures
 
     def _domains(self, work: Callable[[domains.Domains], None], key: str, service: Service) -> None:
@@ -138,15 +138,15 @@ class Verification:
         return found
 
     def _unmoved(self, app_id: str, service: Service, error: VerificationError) -> VerificationError:
-        """The failure of a new revision, with where requests still go."""
+        """Return the failure of a new revision, extended by where the traffic still goes."""
         live = self._arm.read(app_id) if traffic.is_rolled_out(service) else None
         if live is None:
             return error
-        words = f"{error.message}\nrequests stay where they are: {traffic.shares(live)}"
+        words = f"{error.message}\ntraffic is unchanged: {traffic.shares(live)}"
         return VerificationError(words, details=error.details)
 
     def _prove(self, key: str, app_id: str, service: Service) -> tuple[dict[str, Any], str]:
-        """Prove the newest revision, at its own address where it is to get requests only then."""
+        """Verify the newest revision, at its own address if it gets traffic only afterwards."""
         with self._shared.waiting():
             live, asleep = self._await_ready(key, app_id, service)
         if service.ingress == "external" and service.transport != "tcp":
@@ -156,7 +156,7 @@ class Verification:
         return live, "unproved" if asleep else "ready"
 
     def _await_ready(self, key: str, app_id: str, service: Service) -> tuple[dict[str, Any], bool]:
-        """Wait until the latest revision is the ready one; the app, and whether it is scaled to zero."""
+        """Wait until the latest revision is ready; return the app, and whether it is scaled to zero."""
         live: dict[str, Any] | None = None
         revision: dict[str, Any] | None = None
         since = self._began - LATELY
@@ -166,7 +166,7 @@ class Verification:
             live = self._app(app_id, since)
             since = time.monotonic()
             if live is None:
-                raise VerificationError("its container app is gone")
+                raise VerificationError("its container app does not exist")
             properties = live["properties"]
             latest, replicas = properties.get("latestRevisionName"), []
             revision = None
@@ -195,25 +195,25 @@ class Verification:
         return found
 
     def _app(self, app_id: str, since: float) -> dict[str, Any] | None:
-        """The app as it was found after a monotonic time; from one listing for all where many wait."""
+        """Return the app as read after a monotonic time, from a shared listing if many wait."""
         if len(self._config.services) < MANY or self._shared.is_small:
             return self._arm.live.since(app_id, since, alone=True)
         return self._arm.live.since(app_id, since)
 
     def _is_as_it_was(self, key: str, app_id: str) -> bool:
-        """Whether nothing was written to an app since it was last checked, and it says nothing else."""
+        """Return whether an app was not written since its last check, and reports the same."""
         if f"container_app/{key}" in self._arm.ensurer.changes:
             return False
         return self._is_settled((self._recent(app_id) or {}).get("properties", {}))
 
     def _recent(self, app_id: str) -> dict[str, Any] | None:
-        """The app as this run saw it lately."""
+        """Return the app as this run recently saw it."""
         alone = len(self._config.services) < MANY
         return self._arm.live.since(app_id, self._began - LATELY, alone=alone)
 
     @staticmethod
     def _is_settled(properties: dict[str, Any]) -> bool:
-        """Whether the app says that its latest revision is the ready one."""
+        """Return whether the app's latest revision is its ready one."""
         latest = properties.get("latestRevisionName")
         ready = latest is not None and properties.get("latestReadyRevisionName") == latest
         return ready and properties.get("provisioningState") == "Succeeded"
@@ -240,7 +240,7 @@ class Verification:
     def _not_ready(
         self, app_id: str, properties: dict[str, Any], revision: dict[str, Any] | None
     ) -> VerificationError:
-        """Why a revision is not ready: Azure's own words and each container's exit code; apart, what it printed."""
+        """Return why a revision is not ready: Azure's messages, exit codes and, separately, container output."""
         if revision is None:
             return VerificationError(f"it has no revision. {properties.get('deploymentErrors') or ''}".strip())
         facts = revision["properties"]
@@ -262,10 +262,10 @@ class Verification:
         return VerificationError("\n".join(lines), details="\n".join(logs))
 
     def _ask(self, host: str, service: Service, properties: dict[str, Any]) -> bool:
-        """Ask an external app over HTTPS; one that is scaled to zero is woken within a minute.
+        """Request an external app over HTTPS; one that is scaled to zero is given a minute to wake up.
 
         Returns:
-            False where it may not be asked from here, which is told.
+            False if it is not reachable from here, which is reported.
         """
         url = f"https://{host}{service.health_path or '/'}"
         problem: tuple[str, str] | None = None
@@ -279,7 +279,7 @@ class Verification:
 
         poll(look, control=self._control, limit=WAKE_WAIT, pause=_wake_pace)
         if closed is not None:
-            self._session.warn(f"{service.name}: {url} was not proved from here: {closed}")
+            self._session.warn(f"{service.name}: {url} was not verified from here: {closed}")
             return False
         if problem is not None:
             unknown = withheld(self._session) if problem[1] else ""
@@ -288,16 +288,16 @@ class Verification:
         return True
 
     def _closed(self, problem: str, properties: dict[str, Any]) -> str | None:
-        """Why an app does not let in whoever runs this; None where that is not what is wrong."""
+        """Return why an app refuses requests from here; None if that is not the problem."""
         if problem == "answers 403" and properties["configuration"]["ingress"].get("ipSecurityRestrictions"):
-            return "its ip_restrictions answer 403"
+            return "its ip_restrictions return 403"
         section = self._config.container_apps
         if section is not None and section.internal and problem.startswith(_UNREACHED):
             return "its environment is internal"
         return None
 
     def _answer(self, url: str) -> tuple[str, str] | None:
-        """None where the answer is good, else what is wrong with it, and what the app itself says."""
+        """Return None if the reply is healthy, else the problem and the app's own message."""
         try:
             reply = self._session.transport.other("GET", url, scope=None, tries=1)
         except AzureError as error:
@@ -305,33 +305,33 @@ class Verification:
                 return f"{_UNREACHED}: {error.message}", ""
             return f"answers {error.status}", error.message
         unwell = _unwell(reply.body)
-        return (f"answers {reply.status}, but not that it is well", unwell) if unwell else None
+        return (f"returns {reply.status}, but does not report itself healthy", unwell) if unwell else None
 
 
 def _wake_pace(began: float) -> float:
-    """Seconds to the next question to an app that is waking up: twice as long each time."""
+    """Return the seconds to the next request to an app that is waking up, doubling each time."""
     return min(10.0, max(0.5, time.monotonic() - began))
 
 
 def _is_asleep(revision: dict[str, Any]) -> bool:
-    """Whether a revision is scaled to zero."""
+    """Return whether a revision is scaled to zero."""
     facts = revision["properties"]
     return str(facts.get("runningState", "")).lower() == "scaledtozero" or facts.get("replicas") == 0
 
 
 def _runs(replica: dict[str, Any]) -> bool:
-    """Whether every container of a replica is ready, and none restarts again and again."""
+    """Return whether every container of a replica is ready, and none restarts repeatedly."""
     containers = replica["properties"].get("containers", [])
     return all(one.get("ready", False) for one in containers) and not _restarts_again_and_again(replica)
 
 
 def _restarts_again_and_again(replica: dict[str, Any]) -> bool:
-    """Whether a container of a replica was started more often than by chance."""
+    """Return whether a container of a replica restarted repeatedly."""
     return any(int(one.get("restartCount") or 0) > RESTARTS for one in replica["properties"].get("containers", []))
 
 
 def _unwell(body: Any) -> str | None:
-    """What a health answer complains of; None where it is well, or says nothing of the kind."""
+    """Return the problem that a health reply reports; None if it is healthy or has no status."""
     if not isinstance(body, dict):
         return None
     status = body.get("status")

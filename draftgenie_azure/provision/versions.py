@@ -1,4 +1,4 @@
-"""Proves beforehand that the cloud serves what is wanted: each type, in a version that is known here, in its region."""
+"""Check beforehand that the cloud supports each required type, in a known API version, in its region."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST = 5  # versions that a message names
 
 
 def problems(session: Session, providers: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """What is not offered at all; where an older version is, this run and the next ones send that.
+    """Yield what is not offered; if only an older version is, this run and later ones use it.
 
     Args:
         providers: namespace -> the live provider.
@@ -39,7 +39,7 @@ def problems(session: Session, providers: Mapping[str, Mapping[str, Any]]) -> It
         session.transport.versions.choose(namespace, pinned, version)
         if version != pinned:
             chosen[f"{namespace}@{pinned}"] = version
-            session.warn(f"{namespace}: {_cloud(session)} does not serve the API version {pinned}; {version} is used")
+            session.warn(f"{namespace}: {_cloud(session)} does not support the API version {pinned}; {version} is used")
         for type_ in types:
             yield from _elsewhere(provider, type_, wanted[type_], session.config)
     session.records.keep("api_versions", chosen)
@@ -57,7 +57,7 @@ def _region(name: object) -> str:
 
 
 def _types(config: Config) -> dict[str, str]:
-    """The types that the configuration needs -> the kind of location that each has; empty where it has none."""
+    """Return the required types -> their kind of location, empty if they have none."""
     wanted = {"Microsoft.ManagedIdentity/userAssignedIdentities": "identity"}
     if config.monitoring:
         wanted["Microsoft.OperationalInsights/workspaces"] = "log_analytics"
@@ -93,13 +93,13 @@ def _in_no_version(session: Session, provider: Mapping[str, Any], types: list[st
         more = f" and {len(offer) - _MOST} older" if len(offer) > _MOST else ""
         lines.append(f"{type_} in {', '.join(offer[:_MOST])}{more}" if offer else type_)
     return (
-        f"{_cloud(session)} serves {'; '.join(lines)}, and in none of the API versions that this command knows for it "
-        f"({known}): another release of this command may know it"
+        f"{_cloud(session)} supports {'; '.join(lines)}, and in none of the API versions that this command knows "
+        f"({known}): another release of this command may support it"
     )
 
 
 def _elsewhere(provider: Mapping[str, Any], type_: str, kind: str, config: Config) -> Iterator[str]:
-    """That a type is not offered in the region that is configured for it."""
+    """Yield a fault if a type is not offered in its configured region."""
     offer = (versions.served(provider, type_) or {}).get("locations")
     if not kind or not isinstance(offer, list) or not offer:
         return

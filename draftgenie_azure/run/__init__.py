@@ -1,6 +1,6 @@
-"""How a run goes: what runs side by side, how it stops, its log; imported when first used.
+"""The execution of a run: concurrency, stopping, logging; imported lazily.
 
-A run in which nothing changed needs none of it.
+A run without changes needs none of it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,6 @@ from draftgenie_azure.lazy import modules_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from draftgenie_azure.run import control, estimate, log, schedule  # noqa: F401 - tells the type checker what is found below
+    from draftgenie_azure.run import control, estimate, log, schedule  # noqa: F401 - for the type checker; lazy
 
 __getattr__ = modules_of(__name__)

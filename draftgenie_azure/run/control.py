@@ -1,4 +1,4 @@
-"""Says whether a run was asked to stop and whether it still holds its lock; `arm` asks before each write."""
+"""Whether a run was asked to stop and still holds its lock; `arm` checks both before each write."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PARALLELISM = 10
-_LOOK_UP = 0.5  # seconds after which whoever waits for a place looks whether the run is to stop
+_LOOK_UP = 0.5  # seconds between checks for a stop while waiting for a slot
 
 
 def pace(began: float) -> float:
-    """Seconds to the next poll of something that began at this monotonic time: quick first, then slower and slower.
+    """Return the seconds to the next poll of something started at a monotonic time: quick first, then increasing.
 
-    A twentieth of the wait so far keeps what is lost at the end of it small, and the number of polls as well.
+    A twentieth of the time waited so far keeps both the final delay and the number of polls small.
     """
     return min(15.0, max(0.1, (time.monotonic() - began) / 20))
 
 
 class RunControl:
-    """Stop, lock and width of one run; shared by its threads.
+    """Stop request, lock and parallelism of one run; shared by its threads.
 
     Args:
         parallelism: steps, and resources, in flight at once.
 
     Attributes:
-        lock_held: asked before each write; replaced by whoever holds the lock.
-        on_stop: called once when a stop is asked for, from a signal handler: it may only wake somebody up.
-        on_wait: called with what is waited for besides our own operations, in the thread that waits.
+        lock_held: called before each write; replaced by the lock's holder.
+        on_stop: called once when a stop is asked for, from a signal handler: it may only wake up a waiter.
+        on_wait: called in the waiting thread with a description of what it waits for, other than its own operations.
     """
 
     def __init__(self, parallelism: int = PARALLELISM) -> None:
@@ -48,20 +48,20 @@ class RunControl:
 
     @property
     def stopping(self) -> bool:
-        """Tell whether a stop was asked for."""
+        """True if a stop was requested."""
         return self._stop.is_set()
 
     def request_stop(self) -> None:
-        """Ask for a stop; may be called from a signal handler."""
+        """Request a stop; may be called from a signal handler."""
         self._stop.set()
         self.on_stop()
 
     def check(self) -> None:
-        """Raise what keeps the run from going on.
+        """Raise an error if the run must not continue.
 
         Raises:
-            StopRequested: a stop was asked for.
-            StateError: the lock is lost, so somebody else may be writing.
+            StopRequested: a stop was requested.
+            StateError: the lock is lost, so another run may be writing.
         """
         if self._stop.is_set():
             raise StopRequested
@@ -73,7 +73,7 @@ class RunControl:
 
     @contextmanager
     def ends_with_the_run(self) -> Iterator[None]:
-        """Around something that a stop is to end, such as a build elsewhere: a stopping run waits longer for that."""
+        """Context for work that a stop must cancel, such as a remote build: a stopping run waits longer for it."""
         self._to_end.append(None)
         try:
             yield
@@ -82,21 +82,21 @@ class RunControl:
 
     @property
     def is_ending(self) -> bool:
-        """Tell whether anything is left that a stop is to end."""
+        """True while a stop still has work to cancel."""
         return bool(self._to_end)
 
     def tell(self, text: str) -> None:
-        """Tell what is waited for, the first time that it is said."""
+        """Report what is waited for, once per text."""
         if text not in self._told:
             self._told.add(text)
             self.on_wait(text)
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """One of the run's `parallelism` places for a resource in flight, whatever step it belongs to.
+        """Hold one of the run's `parallelism` slots for a resource in flight, of any step.
 
         Raises:
-            StopRequested: a stop was asked for while all were taken.
+            StopRequested: a stop was requested while all were taken.
         """
         while not self._slots.acquire(timeout=_LOOK_UP):
             self.check()
@@ -106,10 +106,10 @@ class RunControl:
             self._slots.release()
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but wake up at once when a stop is asked for.
+        """Sleep, but wake up at once when a stop is requested.
 
         Raises:
-            StopRequested: a stop was asked for.
+            StopRequested: a stop was requested.
         """
         self._stop.wait(max(0.0, seconds))
         self.check()

@@ -1,4 +1,4 @@
-"""How long a run still takes: each step by how long such steps took, the whole by a simulation."""
+"""Estimate the remaining time of a run: steps by past durations, the whole by simulation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BEYOND = 0.1  # what is left of a step that takes longer than any did: a tenth 
 
 
 class Spread:
-    """How long something takes: low, usual and high seconds, below which it ends in 10, 50 and 90 of 100 cases."""
+    """A distribution of durations: seconds within which 10, 50 and 90 of 100 cases end."""
 
     __slots__ = ("_points", "high", "low", "usual")
 
@@ -27,21 +27,21 @@ class Spread:
         )  # fmt: skip
 
     def at(self, share: float) -> float:
-        """The seconds in which this share of the cases has ended."""
+        """Return the seconds within which this share of cases ends."""
         for (below, low), (above, high) in zip(self._points, self._points[1:], strict=False):
             if share <= above:
                 return low + (high - low) * (share - below) / (above - below)
         return self._points[-1][1]
 
     def share(self, seconds: float) -> float:
-        """The share of the cases that has ended after so many seconds."""
+        """Return the share of cases that end within these seconds."""
         for (below, low), (above, high) in zip(self._points, self._points[1:], strict=False):
             if seconds < high:
                 return below + (above - below) * max(0.0, seconds - low) / (high - low)
         return 1.0
 
     def left(self, elapsed: float, share: float) -> float:
-        """Seconds that are left after `elapsed`, in this share of the cases that still run then; always above zero."""
+        """Return the seconds left after `elapsed`, for this share of the cases still running then; always positive."""
         ended = self.share(elapsed)
         rest = self.at(ended + (1 - ended) * share) - elapsed if ended < 1 else 0.0
         return max(rest, elapsed * _BEYOND * share * 2, 0.05)
@@ -61,16 +61,16 @@ def spread_of(seconds: Sequence[float], usual: float) -> Spread:
 def simulate(
     needs: Mapping[str, Collection[str]], seconds: Mapping[str, float], running: Collection[str], width: int
 ) -> tuple[float, str | None]:
-    """Run what is left in thought: each as soon as its needs are done and a place is free, the longest way to go first.
+    """Simulate the remaining run: each step starts once its needs are done and a slot is free, critical path first.
 
     Args:
-        needs: name -> names that must be done before; a name that is not in `seconds` is done.
-        seconds: name -> how long it still takes.
-        running: names that have begun.
-        width: how many run at once.
+        needs: name -> names that must be done first; names missing from `seconds` are done.
+        seconds: name -> remaining seconds.
+        running: names that have started.
+        width: maximum number of concurrent names.
 
     Returns:
-        Seconds until the last one ends, and the one that is running now on whose end this depends most.
+        Seconds until the last one ends, and the running name that is on the critical path.
     """
     waiting = {name: {need for need in needs.get(name, ()) if need in seconds} for name in seconds}
     ways = _ways(waiting, seconds)
@@ -101,7 +101,7 @@ def simulate(
 
 
 def _ways(needs: Mapping[str, Collection[str]], seconds: Mapping[str, float]) -> dict[str, float]:
-    """The longest way from the beginning of each name to the end of the run."""
+    """Return the longest path from the start of each name to the end of the run."""
     after: dict[str, list[str]] = {name: [] for name in needs}
     for name, before in needs.items():
         for need in before:
@@ -119,7 +119,7 @@ def _ways(needs: Mapping[str, Collection[str]], seconds: Mapping[str, float]) ->
 
 
 def in_words(low: float, high: float) -> str:
-    """A range of seconds for people: `6–11 min`, `about 40 s`, `less than 10 s`."""
+    """Format a range of seconds for display: `6–11 min`, `about 40 s`, `less than 10 s`."""
     if high < 10:
         return "less than 10 s"
     if high < 90:

@@ -1,4 +1,4 @@
-"""The run's own log: to a file in full, to the terminal where asked; without secrets, and never in the run's way."""
+"""The run's log: in full to a file, optionally to the terminal; without secrets, and never failing the run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ANOTHER = "Give --log-file another path: of a new file, or of a log of this com
 
 
 class _Handler(logging.StreamHandler["TextIO"]):
-    """Writes until that fails once; a deployment goes on without its log.
+    """A handler that stops after its first failure; a deployment continues without its log.
 
     Args:
         lost: told why it failed.
@@ -41,7 +41,7 @@ class _Handler(logging.StreamHandler["TextIO"]):
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Called where a record could not be written; what is wrong with the record itself is told as logging does."""
+        """Handle a failed write; errors in the record itself are reported as logging does."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)
@@ -51,19 +51,19 @@ class _Handler(logging.StreamHandler["TextIO"]):
 
 
 class _Formatter(logging.Formatter):
-    """A record with its traceback, without secrets, and with nothing in it that a terminal or CI system obeys."""
+    """Formats a record with its traceback, without secrets or sequences that a terminal or CI system interprets."""
 
     def format(self, record: logging.LogRecord) -> str:
         return "\n".join(lines(MASK.text(super().format(record))))
 
 
 def open_log(path: str | None, *, verbose: bool, tell: Callable[..., None]) -> logging.Logger:
-    """The run's logger; libraries' warnings go where it writes, to the terminal where all goes there.
+    """Return the run's logger; warnings of libraries go to its file, and to the terminal if verbose.
 
     Args:
-        path: of the file that gets everything, or None.
-        verbose: everything goes to the terminal too, not warnings alone.
-        tell: a reporter's `message`; told, once, where the file cannot be written any further.
+        path: path of the file for all records, or None.
+        verbose: log everything to the terminal too, not only warnings.
+        tell: a reporter's `message`; called once if the file becomes unwritable.
 
     Raises:
         DeployerError: the file cannot be opened.
@@ -72,11 +72,11 @@ def open_log(path: str | None, *, verbose: bool, tell: Callable[..., None]) -> l
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     logger.handlers.clear()
-    terminal = _Handler(sys.stderr, lambda error: None)  # there is nobody left to tell
+    terminal = _Handler(sys.stderr, lambda error: None)  # nowhere left to report it
     terminal.setLevel(logging.DEBUG if verbose else logging.WARNING)
     handlers = [terminal]
     if path:
-        lost = "the log %s cannot be written: %s; going on without it"
+        lost = "the log %s cannot be written: %s; continuing without it"
         handlers.append(_Handler(_opened(path), lambda error: tell(lost % (path, error.strerror), level="warning")))
     for handler in handlers:
         handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
@@ -86,7 +86,7 @@ def open_log(path: str | None, *, verbose: bool, tell: Callable[..., None]) -> l
 
 
 def quiet_log() -> logging.Logger:
-    """A logger for a plan, which is told to people in another way."""
+    """Return a logger for a plan, which is shown to the user otherwise."""
     logger = logging.getLogger("draftgenie.plan")
     logger.handlers = [logging.NullHandler()]
     logger.propagate = False
@@ -94,34 +94,34 @@ def quiet_log() -> logging.Logger:
 
 
 def _take_over_libraries(handlers: Sequence[logging.Handler]) -> None:
-    """What libraries log would go to standard error as it is, past the mask, where no handler takes it."""
+    """Add handlers for library loggers, whose records would otherwise reach standard error unmasked."""
     logging.captureWarnings(True)
     root = logging.getLogger()
     root.handlers = [*handlers] or [logging.NullHandler()]
 
 
 def _opened(path: str) -> TextIO:
-    """The file to append to: a new one, an empty one, a log of this command, or what a terminal or pipe reads."""
+    """Open the log to append to: a new or empty file, a log of this command, a terminal or a pipe."""
     try:
         _check_log(path)
-        # A pipe that nobody reads is an error, not something to wait for.
+        # A pipe without a reader is an error, not something to wait for.
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
         descriptor = os.open(path, flags, 0o600)
         if hasattr(os, "set_blocking") and os.name != "nt":
             os.set_blocking(descriptor, True)
     except OSError as error:
-        why = "nobody reads the pipe" if error.errno == errno.ENXIO else error.strerror
+        why = "the pipe has no reader" if error.errno == errno.ENXIO else error.strerror
         hint = "Give --log-file the path of a file in a directory that you may write to."
         raise DeployerError(f"the log {path} cannot be written: {why}", hint=hint) from error
     return os.fdopen(descriptor, "a", encoding="utf-8")
 
 
 def _check_log(path: str) -> None:
-    """Refuse to append to something that is not a log: a configuration, a state, a Dockerfile, a disk.
+    """Refuse to append to a file that is not a log: a configuration, a state, a Dockerfile, a disk.
 
     Raises:
-        OSError: it cannot be looked at.
-        DeployerError: it is something else.
+        OSError: it cannot be inspected.
+        DeployerError: it is not a log.
     """
     try:
         mode = os.stat(path).st_mode
@@ -134,4 +134,4 @@ def _check_log(path: str) -> None:
     with open(path, "rb") as file:
         first = file.read(len("2026-01-01 00:00:00,000 "))
     if first and not _BEGINNING.fullmatch(first):
-        raise DeployerError(f"{path} is not a log of this command; it was not written to", hint=_ANOTHER)
+        raise DeployerError(f"{path} is not a log of this command; it was left unchanged", hint=_ANOTHER)

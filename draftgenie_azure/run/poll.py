@@ -1,4 +1,4 @@
-"""Looks at something again and again until it is as wanted."""
+"""Poll until a condition is met."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def poll(
     pause: Callable[[float], float] = pace,
     after: float | None = None,
 ) -> T | None:
-    """Call `look` until it gives something.
+    """Call `look` until it returns a result.
 
     Args:
-        control: ends the waiting when a stop is asked for.
-        limit: seconds; `look` is called once more when they are over.
-        pause: seconds to the next look, from the monotonic time at which the waiting began; asked after each look.
-        after: seconds to the first look; None looks at once, although a stop was asked for.
+        control: ends the waiting when a stop is requested.
+        limit: seconds; `look` is called once more afterwards.
+        pause: returns the seconds to the next call, given the monotonic start time; called after each `look`.
+        after: seconds to the first call; None calls at once, even if a stop was requested.
 
     Returns:
-        What `look` gave; None where it gave nothing within `limit`.
+        The result of `look`; None if there was none within `limit`.
 
     Raises:
-        StopRequested: a stop was asked for.
+        StopRequested: a stop was requested.
     """
     began = time.monotonic()
     if after is not None:

@@ -1,4 +1,4 @@
-"""Runs what can run together: steps by their needs, and the parts of a step side by side.
+"""Run steps concurrently by their needs, and the parts of a step in parallel.
 
 Threads, since steps block in SDK calls; daemon threads, since an interrupted run does not wait for them.
 """
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-# Seconds after which somebody is told that a name still runs, from then on after which again; the last one repeats.
+# Seconds after which a name is reported as still running, and to each next report; the last one repeats.
 HEARTBEATS = (10.0, 30.0, 60.0, 120.0)
-GRACE = 1.5  # seconds that running steps have to notice a stop; what they wait for goes on without us
-ENDING = 15.0  # seconds that they have where they cancel a build, or end one on this machine
+GRACE = 1.5  # seconds that running steps have to notice a stop; operations in Azure continue
+ENDING = 15.0  # seconds that they have to cancel a build, or to stop a local one
 
 
 def run_by_needs(
@@ -38,27 +38,27 @@ def run_by_needs(
     control: RunControl,
     still_running: Callable[[str], None] = lambda name: None,
 ) -> dict[str, BaseException]:
-    """Run each name as soon as what it needs has succeeded, the critical path first.
+    """Run each name as soon as its needs have succeeded, critical path first.
 
     Args:
-        needs: name -> names that must have succeeded before; in an order that respects itself.
-        work: does one; called in a thread of its own.
-        width: how many at once; 1 runs them in the order given.
-        durations: seconds that each is expected to take.
-        control: a stop ends the waiting; what still runs then is abandoned after a moment.
-        still_running: called with a name that still runs, less and less often (`HEARTBEATS`).
+        needs: name -> names that must have succeeded before; in topological order.
+        work: runs one name; called in its own thread.
+        width: maximum concurrency; 1 runs them in the given order.
+        durations: expected seconds of each.
+        control: a stop ends the waiting; what still runs is abandoned after a grace period.
+        still_running: called with a name that still runs, at increasing intervals (`HEARTBEATS`).
 
     Returns:
-        name -> what it raised, for those that failed. What needs one of them did not run; everything else did.
+        name -> its exception, for those that failed. Their dependants did not run; everything else did.
 
     Raises:
-        StopRequested: a stop was asked for.
+        StopRequested: a stop was requested.
     """
     return _Graph(needs, work, width, durations, control, still_running).run()
 
 
 class _Graph:
-    """The names that wait, are ready, run and failed; see `run_by_needs`."""
+    """The waiting, ready, running and failed names; see `run_by_needs`."""
 
     def __init__(
         self,
@@ -100,14 +100,14 @@ class _Graph:
         return self._failures
 
     def _start(self) -> None:
-        """Start what is ready, as far as there is room."""
+        """Start ready names while there is room."""
         for name in self._sorter.get_ready():
             heapq.heappush(self._ready, (self._order[name], name))
         while self._ready and len(self._running) < self._width and not self._control.stopping:
             name = self._ready[0][1]
             if not is_started(partial(self._one, name), name=name):
                 if self._running:
-                    break  # what is running ends, and leaves room for another thread
+                    break  # a running name will end and make room for another thread
                 self._one(name)
             heapq.heappop(self._ready)
             self._running.add(name)
@@ -116,7 +116,7 @@ class _Graph:
     def _one(self, name: str) -> None:
         try:
             self._work(name)
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits, whatever it is
+        except BaseException as error:  # noqa: BLE001 - passed on to the waiting thread
             self._ended.put((name, error))
         else:
             self._ended.put((name, None))
@@ -137,31 +137,31 @@ class _Graph:
 
 
 def name_of_thread() -> str:
-    """The name in whose thread this is called."""
+    """Return the name that the current thread runs."""
     return threading.current_thread().name
 
 
 class _Heartbeats:
-    """When to tell of each name that it still runs."""
+    """The times at which to report each running name."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
-        self._due: dict[str, tuple[float, int]] = {}  # name -> when, and how often before
+        self._due: dict[str, tuple[float, int]] = {}  # name -> time of the next report, and number of earlier ones
 
     def begin(self, name: str) -> None:
-        """A name begins to run."""
+        """Register a name that starts."""
         self._due[name] = (time.monotonic() + HEARTBEATS[0], 0)
 
     def end(self, name: str) -> None:
-        """A name has ended."""
+        """Remove a name that ended."""
         self._due.pop(name, None)
 
     def pause(self) -> float:
-        """Seconds to the next time that somebody is to be told."""
+        """Return the seconds to the next report."""
         return max(0.0, min(when for when, _ in self._due.values()) - time.monotonic())
 
     def tell(self) -> None:
-        """Tell of each name whose time has come."""
+        """Report each name that is due."""
         now = time.monotonic()
         for name in sorted(name for name, (when, _) in self._due.items() if when <= now):
             count = min(self._due[name][1] + 1, len(HEARTBEATS) - 1)
@@ -169,15 +169,15 @@ class _Heartbeats:
             self._tell(name)
 
 
-def side_by_side(tasks: Sequence[Callable[[], T]], *, width: int) -> list[T]:
-    """Call functions at the same time, at most `width` at once.
+def run_concurrently(tasks: Sequence[Callable[[], T]], *, width: int) -> list[T]:
+    """Call functions concurrently, at most `width` at once.
 
     Returns:
         Their results, in order.
 
     Raises:
         what they raised, after all have ended: none is interrupted half-way. Several failures are raised together; a
-            stop, or a fault of the program, is raised before them.
+            stop, or a programming error, is raised before them.
     """
     waiting: SimpleQueue[int] = SimpleQueue()
     for number in range(len(tasks)):
@@ -215,7 +215,7 @@ def side_by_side(tasks: Sequence[Callable[[], T]], *, width: int) -> list[T]:
 
 
 def is_started(target: Callable[[], object], *, name: str) -> bool:
-    """Start a thread; False where the system allows no further one."""
+    """Start a thread; return False if the system refuses another one."""
     return _starts(threading.Thread(target=target, name=name, daemon=True))
 
 
@@ -228,9 +228,9 @@ def _starts(thread: threading.Thread) -> bool:
 
 
 def together(errors: Sequence[BaseException]) -> BaseException:
-    """What to raise for one or more errors: a stop first, then a fault of the program, then all failures.
+    """Return the exception for one or more errors: a stop first, then a programming error, then all failures.
 
-    What several of them say in the same words, such as that the lock is lost, is said once.
+    Identical messages, such as a lost lock, appear once.
     """
     faults = [error for error in errors if not isinstance(error, DeployerError)]
     if faults:
@@ -241,7 +241,7 @@ def together(errors: Sequence[BaseException]) -> BaseException:
 
 
 def _priorities(needs: Mapping[str, Sequence[str]], durations: Mapping[str, float], width: int) -> dict[str, float]:
-    """Smaller is sooner: the critical path from a name to the end, or its place in the list where only one runs."""
+    """Return sort keys: the negated critical path from each name, or its position if only one runs at a time."""
     if width == 1:
         return {name: float(number) for number, name in enumerate(needs)}
     road: dict[str, float] = {}
@@ -254,7 +254,7 @@ def _priorities(needs: Mapping[str, Sequence[str]], durations: Mapping[str, floa
 def _drain(
     ended: SimpleQueue[tuple[str, BaseException | None] | None], running: set[str], control: RunControl
 ) -> None:
-    """Give what runs a moment to notice the stop and record where it is; more where it has something to end."""
+    """Give running names time to notice the stop and record their progress; more if they have work to cancel."""
     began = time.monotonic()
     while running and (passed := time.monotonic() - began) < (ENDING if control.is_ending else GRACE):
         try:

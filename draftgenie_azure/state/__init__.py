@@ -1,4 +1,4 @@
-"""The state: its document, where it lives, who may write it. What only a run needs is imported when first used."""
+"""The state: its document, storage backends and lock. Modules that only a run needs are imported lazily."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from draftgenie_azure.lazy import modules_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from draftgenie_azure.state import earlier, history, lock, replacing, rescue  # noqa: F401 - what is found below
+    from draftgenie_azure.state import earlier, emergency, history, lock, replacing  # noqa: F401 - imported lazily below
 
 __getattr__ = modules_of(__name__)

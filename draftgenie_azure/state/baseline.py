@@ -1,6 +1,6 @@
-"""What Azure answered after our last write of each resource, as salted digests of its leaves, beside the state.
+"""Salted digests of each resource's properties as Azure returned them after our last write, stored beside the state.
 
-It says whose a difference is. Nothing hangs on it: where it is lost, nobody is named.
+They tell who changed a property that differs. They are optional: if lost, differences are shown without an author.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ NAME = "baseline"
 
 
 class Baselines:
-    """Digests by resource record; read when first asked for, written by `save`.
+    """Digests by resource record; read on first use, written by `save`.
 
     Args:
-        read: the stored bytes; None where there are none.
+        read: returns the stored bytes, or None.
         write: replaces them.
     """
 
@@ -33,14 +33,14 @@ class Baselines:
         self._stored: bytes | None = None
 
     def get(self, key: str, resource_id: str, sent: str) -> str | None:
-        """The digests of a resource; None where they are of another one, or of another body than was sent last."""
+        """Return the digests of a resource; None if they belong to another one, or to an older body."""
         with self._mutex:
             entry = self._loaded().get(key, {})
         of_it = entry.get("id") == resource_id.lower() and entry.get("sent") == sent
         return entry.get("leaves") if of_it else None
 
     def put(self, key: str, resource_id: str, sent: str, leaves: str) -> None:
-        """Keep the digests of what Azure answered."""
+        """Store the digests of what Azure returned."""
         with self._mutex:
             self._loaded()[key] = {"id": resource_id.lower(), "sent": sent, "leaves": leaves}
 
@@ -50,7 +50,7 @@ class Baselines:
             self._loaded().pop(key, None)
 
     def save(self) -> None:
-        """Write what changed since it was read."""
+        """Write the digests if they changed since they were read."""
         with self._mutex:
             if self._entries is None:
                 return
@@ -67,7 +67,7 @@ class Baselines:
 
 
 def _parsed(data: bytes | None) -> dict[str, dict[str, str]]:
-    """The entries; none where the bytes are not ours."""
+    """Return the entries; none if the bytes are not ours."""
     try:
         found = json.loads(data or b"{}")
     except ValueError:

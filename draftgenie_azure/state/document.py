@@ -1,4 +1,4 @@
-"""The form of the state document: bytes to a checked document and back. Knows no storage and no configuration."""
+"""The format of the state document: parse, check and serialise it. Independent of storage and configuration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STATE_VERSION = "1.0"
 STATUSES = ("running", "completed", "failed")
-# What a key of each kind of record must be, where it is there; keys that are not listed may be anything.
+# Types of the optional keys of each kind of record; keys not listed may have any type.
 _TEXT, _NUMBER, _OBJECT, _LIST = (str,), (int, float), (dict,), (list,)
 _OPTIONAL_TEXT, _OPTIONAL_OBJECT, _OPTIONAL_LIST = (str, type(None)), (dict, type(None)), (list, type(None))
 _DOCUMENT: Mapping[str, tuple[type, ...]] = {
@@ -40,11 +40,11 @@ _RESOURCE: Mapping[str, tuple[type, ...]] = {
 }
 _SECRET: Mapping[str, tuple[type, ...]] = {"digest": _OPTIONAL_TEXT, "version": _TEXT, "generated": (bool,)}
 _OPERATION: Mapping[str, tuple[type, ...]] = {"kind": _TEXT, "url": _TEXT, "started_at": _TEXT}
-# What a record cannot do without.
+# Required keys of records.
 _NEEDED = {"document": ("version", "lineage", "serial", "salt"), "resource": ("id", "name", "api_version", "step"),
            "operation": ("kind", "url")}
 
-# What a state says; the rest is about the document itself.
+# The content of a state; the other keys are about the document itself.
 SECTIONS = ("steps", "resources", "secrets", "operations")
 
 
@@ -53,10 +53,10 @@ class EarlierStateError(StateError):
 
 
 def empty(*, lineage: str | None = None, salt: str | None = None, serial: int = 0) -> Document:
-    """A document in which nothing is deployed.
+    """Return a document of an empty deployment.
 
     Args:
-        lineage: of a state that it goes on from; a new one unless given. The same for `salt` and `serial`.
+        lineage: that of the state it replaces; new by default. The same for `salt` and `serial`.
     """
     return {
         "version": STATE_VERSION,
@@ -76,18 +76,18 @@ def empty(*, lineage: str | None = None, salt: str | None = None, serial: int = 
 
 
 def dump(document: Mapping[str, Any]) -> bytes:
-    """The document as it is stored: without secrets, sorted keys, two spaces, a newline at the end."""
+    """Serialise a document for storage: without secrets, sorted keys, indented by two spaces, final newline."""
     document = MASK.document(document)
     text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
     try:
         return text.encode() + b"\n"
     except UnicodeEncodeError:
-        # A path that is no UTF-8 has lone surrogates, which only an escape can write.
+        # A path that is not UTF-8 has lone surrogates, which can only be written as escapes.
         return json.dumps(document, sort_keys=True, indent=2, allow_nan=False).encode() + b"\n"
 
 
 def copy_for_keeping(document: Mapping[str, Any]) -> bytes:
-    """The document as a copy of earlier states is stored: without operations, whose addresses are signed."""
+    """Serialise a document as a copy of earlier states: without operations, whose URLs are signed."""
     return dump({**document, "operations": {}})
 
 
@@ -98,8 +98,8 @@ def parse(data: bytes, where: str) -> Document:
         where: the place of the bytes, for messages.
 
     Raises:
-        EarlierStateError: it is the earlier script's.
-        StateError: it is empty, torn, foreign, of another version, or wrong inside.
+        EarlierStateError: it is a state of the earlier script.
+        StateError: it is empty, truncated, foreign, of another version, or invalid.
     """
     state = _json(data, where)
     if not isinstance(state, dict):
@@ -113,15 +113,15 @@ def parse(data: bytes, where: str) -> Document:
         raise StateError(f"the state {where} has version {version!r:.40}, this command knows {STATE_VERSION!r}")
     fault = _fault(state)
     if fault:
-        raise StateError(f"the state {where}: {json.dumps(fault)[1:-1]} is not what it should be")
+        raise StateError(f"the state {where}: {json.dumps(fault)[1:-1]} has an unexpected value or type")
     _mark_hash_formats(state)
     return empty(lineage=state["lineage"], salt=state["salt"]) | state
 
 
 def _mark_hash_formats(state: Document) -> None:
-    """Have each record say which format its hashes have: earlier documents say it once for all.
+    """Set the hash format in each record; earlier documents have a single one for all.
 
-    So a run that is interrupted does not take the hashes of steps that it did not reach for its own.
+    So an interrupted run does not mistake the hashes of steps that it did not reach for its own.
     """
     for record in state.get("steps", {}).values():
         for success in (record, record.get("last_completed") or {}):
@@ -136,7 +136,7 @@ def _json(data: bytes, where: str) -> Any:
     try:
         found = json.loads(data, parse_constant=_refuse, parse_float=_finite)
         if b"\xed" in data or b"\\ud" in data.lower():
-            # Halves of characters: only those that stand for a byte of a file's name can be written and hashed again.
+            # Lone surrogates: only those that stand for a byte of a file name can be written and hashed again.
             json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
         return found
     except RecursionError:
@@ -146,7 +146,7 @@ def _json(data: bytes, where: str) -> Any:
 
 
 def salvage(data: bytes | None) -> dict[str, Any]:
-    """Lineage, salt and serial of a document that may be unusable otherwise, as far as they can be read."""
+    """Return lineage, salt and serial of a possibly damaged document, as far as they can be read."""
     try:
         state = _json(data or b"", "")
     except StateError:
@@ -184,7 +184,7 @@ def _is_salt(value: object) -> bool:
 
 
 def _fault(state: Document) -> str | None:
-    """The first thing that is not what it should be, by its path."""
+    """Return the path of the first invalid value, or None."""
     wrong = _wrong(state, _DOCUMENT, _NEEDED["document"])
     if wrong:
         return wrong
@@ -211,7 +211,7 @@ def _fault(state: Document) -> str | None:
 
 
 def _wrong(record: Any, types: Mapping[str, tuple[type, ...]], needed: tuple[str, ...] = ()) -> str | None:
-    """The first key that is missing or of a wrong type; an empty text where the record itself is; else None."""
+    """Return the first missing or mistyped key, an empty string if the record itself is invalid, else None."""
     if type(record) is not dict:
         return ""
     for key, kinds in types.items():

@@ -1,7 +1,7 @@
-"""What the earlier script's state says beside the configuration: what is taken over, and what differs.
+"""Compare the earlier script's state with the configuration: what is adopted, and what differs.
 
 That state has names, no resource ids, and passwords, which are neither read nor kept. Names are compared before
-anything is written, because another name means another resource: a second server beside the one with the data.
+anything is written, because a different name means a second server without the data of the first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.config.raw import RawConfig
 
-# Kind in the earlier state -> what it is, the field of its name, the key of the configuration, whether it holds data.
+# Kind in the earlier state -> title, field of its name, configuration key, whether it stores data.
 _KINDS = {
     "log_analytics": ("the workspace", "name", "monitoring.log_workspace", False),
     "app_insights": ("Application Insights", "name", "monitoring.app_insights", False),
@@ -30,7 +30,7 @@ _KINDS = {
 }
 
 
-# Keys that only configurations of the earlier script have.
+# Keys found only in configurations of the earlier script.
 _EARLIER_KEYS = (
     "advanced.cleanup_on_failure", "advanced.retry_attempts", "advanced.retry_delay", "advanced.save_state",
     "deployment.resume",
@@ -38,16 +38,16 @@ _EARLIER_KEYS = (
 
 
 def is_configuration(raw: RawConfig) -> bool:
-    """Whether a configuration was written for the earlier script."""
+    """Return whether a configuration was written for the earlier script."""
     return any(raw.get(key) is not None for key in _EARLIER_KEYS)
 
 
 class Findings:
-    """What is to be told before a deployment takes over what the earlier script made.
+    """Findings to report before a deployment adopts the earlier script's resources.
 
     Attributes:
-        lines: for people, in the order in which resources are made.
-        faults: what would make a second resource beside one with data.
+        lines: lines for the user, in order of creation.
+        faults: settings that would create a second resource beside one with data.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Findings:
 
 
 def find(documents: Mapping[str, bytes], raw: RawConfig) -> Findings:
-    """Compare earlier states with the configuration; knows nothing of what is in Azure.
+    """Compare earlier states with the configuration, without querying Azure.
 
     Args:
         documents: path -> bytes of each earlier state.
@@ -75,7 +75,7 @@ def find(documents: Mapping[str, bytes], raw: RawConfig) -> Findings:
 
 
 def _created(data: bytes) -> dict[str, Any]:
-    """The resources of an earlier state: `created_resources`, and in some files `resources` as well."""
+    """Return the resources of an earlier state: `created_resources`, and in some files also `resources`."""
     try:
         document = json.loads(data)
     except ValueError:
@@ -95,7 +95,7 @@ def _compare(findings: Findings, raw: RawConfig, title: str, name: str, key: str
     section = key.split(".", 1)[0]
     says = f"{key} says {wanted}" if wanted else f"the configuration has no {key}"
     if not holds_data or (not wanted and section == "redis"):
-        findings.lines.append(f"  differs: {title} was {name}, {says}; the earlier one stays in Azure as it is")
+        findings.lines.append(f"  differs: {title} was {name}, {says}; the earlier one stays in Azure unchanged")
         return
     message = f"{title} of the earlier script is {name}, {says}: a second one would be made, without its data"
     file, line = raw.place(tuple(key.split(".")))

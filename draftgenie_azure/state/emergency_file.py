@@ -1,6 +1,6 @@
-"""Where a state goes that cannot be saved: a file beside the run, or in another directory where that is full.
+"""Emergency files for a state that cannot be saved: beside the state, or in another directory if that fails.
 
-Only directories count that nobody else may write to, so that no other user of the machine can offer a state.
+Only directories that no other user can write to are used, so that no other user can plant a state.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 def places(state_file: str, *, make: bool = False) -> list[str]:
-    """Directories of this user alone, the nearest first.
+    """Return candidate directories that belong to this user alone, nearest first.
 
     Args:
-        make: have one of its own below the directory for temporary files; else it counts only where it is there.
+        make: create one below the temporary directory; otherwise that is included only if it exists.
     """
     found = [os.path.dirname(os.path.abspath(state_file)), os.getcwd(), os.path.expanduser("~"), _temporary(make)]
     return list(dict.fromkeys(os.path.abspath(directory) for directory in found if directory and _is_ours(directory)))
 
 
 def _temporary(make: bool) -> str:
-    """A directory below the one for temporary files, to which everybody may write; empty where there is none."""
+    """Return a private directory below the shared temporary directory, or an empty string."""
     parent = tempfile.gettempdir()
     try:
         return private_files.private_directory(parent) if make else private_files.private_name(parent)
-    except OSError:  # somebody else has that name
+    except OSError:  # another user owns that name
         return ""
 
 
@@ -43,14 +43,14 @@ def _is_ours(directory: str) -> bool:
 
 
 def write(data: bytes, state_file: str, suffix: str, directories: Iterable[str]) -> str | None:
-    """Write the state to the first directory that takes it.
+    """Write the state to the first usable directory.
 
     Args:
-        state_file: gives the file its name.
-        suffix: tells this run's file from others.
+        state_file: base of the file's name.
+        suffix: distinguishes this run's file.
 
     Returns:
-        the file's path, or None where no directory takes it.
+        the file's path, or None if no directory is usable.
     """
     for directory in directories:
         path = beside(os.path.join(directory, os.path.basename(state_file)), suffix)
@@ -63,7 +63,7 @@ def write(data: bytes, state_file: str, suffix: str, directories: Iterable[str])
 
 
 def found(state_file: str) -> list[str]:
-    """Emergency files of this state that this user wrote, the newest first."""
+    """Return this user's emergency files for a state, newest first."""
     paths = []
     start = os.path.basename(beside(state_file, "rescue-"))
     for directory in places(state_file):

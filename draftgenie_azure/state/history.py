@@ -1,4 +1,4 @@
-"""The history of runs: one entry for each run that did something, beside the state, never rewritten once it ended."""
+"""The history of runs: one entry per run that changed something, immutable once the run ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COMPANION = "history"
 KEPT_RUNS = 100
 _MOST_REASONS = 5
-_CI_RUN = (  # where a run came from, as the CI systems say it
+_CI_RUN = (  # environment variables of CI systems that identify a run
     ("GITHUB_ACTIONS", ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"), "{}/{}/actions/runs/{}"),
     (
         "TF_BUILD",
@@ -32,34 +32,34 @@ _CI_RUN = (  # where a run came from, as the CI systems say it
 
 
 class History:
-    """The last 100 runs, as JSON lines in the state's storage.
+    """The last 100 runs, as JSON lines in the storage of the state.
 
-    Each entry: `run` (a number that grows), `kind` (`deploy`, `rollback`, `prune`, `destroy`, `rotate`), `result`
+    Each entry: `run` (an increasing number), `kind` (`deploy`, `rollback`, `prune`, `destroy`, `rotate`), `result`
     (`running`, `succeeded`, `failed`, `interrupted`), `started_at`, `seconds`, `who`, `host`, `ci`, `correlation_id`,
     `plan_id`, `serial`, `steps` (name -> verdict, seconds, reasons), `services` (key -> image, tag, revision,
-    secret_versions), `migrations`, and `of` for the run that a rollback went back to.
+    secret_versions), `migrations`, and `of` for the run that a rollback restored.
 
     Args:
-        backend: of the state; only the holder of the lock writes.
+        backend: backend of the state; only the lock's holder writes.
     """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
     def entries(self) -> list[dict[str, Any]]:
-        """Every run, the first one first.
+        """Return all runs, oldest first.
 
         Raises:
-            StateError: the storage fails. A line that is not an entry is left out.
+            StateError: the storage fails. Invalid lines are skipped.
         """
         data = self._backend.read_companion(COMPANION) or b""
         return [entry for line in data.splitlines() if (entry := _entry(line)) is not None]
 
     def find(self, run: int) -> dict[str, Any]:
-        """The entry of a run.
+        """Return the entry of a run.
 
         Raises:
-            StateError: there is none; the message names those that there are.
+            StateError: there is no such run; the message names the recorded ones.
         """
         entries = self.entries()
         for entry in entries:
@@ -68,16 +68,16 @@ class History:
         if not entries:
             raise StateError(f"there is no run {run}: no run is recorded yet", hint="Deploy first.")
         first, last = entries[0]["run"], entries[-1]["run"]
-        raise StateError(f"there is no run {run}", hint=f"Recorded are the runs {first} to {last}: see --history.")
+        raise StateError(f"there is no run {run}", hint=f"Runs {first} to {last} are recorded: see --history.")
 
     def begin(self, kind: str, **facts: Any) -> int:
-        """Add the entry of a run that begins, and end those that a killed run left as running.
+        """Add an entry for a starting run, and close entries that a killed run left as running.
 
         Args:
-            facts: what is known already, such as `who`, `host`, `plan_id`, `correlation_id` or `of`.
+            facts: further fields, such as `who`, `host`, `plan_id`, `correlation_id` or `of`.
 
         Returns:
-            the run's number.
+            The run's number..
         """
         entries = self.entries()
         for entry in entries:
@@ -102,15 +102,15 @@ class History:
 
 
 class RunRecord:
-    """The entry of one run, from its first write to its end.
+    """The history entry of one run, from its first write to its end.
 
     Args:
         state: the store, whose lock is held.
         kind: `deploy`, `rollback`, `prune`, `destroy` or `rotate`.
-        facts: what else is known, such as `correlation_id` or `of`.
+        facts: further fields, such as `correlation_id` or `of`.
 
     Attributes:
-        past: the entries of the runs before.
+        past: the entries of earlier runs.
     """
 
     def __init__(self, state: StateStore, kind: str, **facts: Any) -> None:
@@ -129,12 +129,12 @@ class RunRecord:
         tell: Callable[..., None] = lambda text, **level: None,
         **facts: Any,
     ) -> None:
-        """Complete the entry. A storage that fails now is told and fails nothing: the deployment itself is recorded.
+        """Complete the entry. A storage failure here is only reported: the deployment itself is recorded.
 
         Args:
             code: the exit code that the run ends with.
             ran: step -> reasons and seconds.
-            tell: called with a warning where the history cannot be written.
+            tell: called with a warning if the history cannot be written.
         """
         result = {0: "succeeded", 130: "interrupted"}.get(code, "failed")
         try:
@@ -152,7 +152,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
 
 
 def _is_usable(entry: dict[str, Any]) -> bool:
-    """Whether an entry has the form that its readers go by; what only some entries have may be missing."""
+    """Return whether an entry has the fields that readers rely on; optional fields may be missing."""
     steps, services = entry.get("steps", {}), entry.get("services", {})
     return (
         isinstance(entry.get("run"), int)
@@ -172,7 +172,7 @@ def _are_texts(value: object) -> bool:
 
 
 def _origin() -> dict[str, Any]:
-    """Return the address of the CI run, where it is one."""
+    """Return the URL of the CI run, if there is one."""
     origin = {}
     for mark, names, address in _CI_RUN:
         values = [os.environ.get(name, "") for name in names]
@@ -182,7 +182,7 @@ def _origin() -> dict[str, Any]:
 
 
 def outcome(state: Mapping[str, Any], ran: Mapping[str, tuple[list[str], float]], seconds: float) -> dict[str, Any]:
-    """Return what an entry says about the end of a run.
+    """Return the fields of an entry that describe the end of a run.
 
     Args:
         state: the document as the run left it.
@@ -207,7 +207,7 @@ def outcome(state: Mapping[str, Any], ran: Mapping[str, tuple[list[str], float]]
 
 
 def _services(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Image, tag, revision and versions of secrets per service, as far as the state says."""
+    """Return image, tag, revision and secret versions per service, as far as they are in the state."""
     images = _outputs(state, "build_and_push_images")
     versions = _outputs(state, "store_secrets").get("secrets", {})
     services: dict[str, Any] = {}
@@ -234,7 +234,7 @@ def _outputs(state: Mapping[str, Any], step: str) -> dict[str, Any]:
 
 
 def listing(entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Lines for people: a run each, the newest first."""
+    """Return one line per run for display, newest first."""
     lines = []
     for entry in reversed(list(entries)):
         steps = sum(step.get("verdict") == "ran" for step in entry.get("steps", {}).values())

@@ -1,4 +1,4 @@
-"""Where the bytes of the state live, and its lock. A backend knows bytes and locks; `StateManager` the document."""
+"""The storage backend for a local file. A backend handles bytes and locks; `StateManager` handles the document."""
 
 from __future__ import annotations
 
@@ -15,67 +15,67 @@ if TYPE_CHECKING:
     from draftgenie_azure.state.lock import Waiting
 
     class Lock(Protocol):
-        """A lock that was taken."""
+        """An acquired lock."""
 
         def held(self) -> bool:
-            """Tell whether it is surely still ours. False is final."""
+            """Return whether it is certainly still held. False is final."""
 
         def release(self) -> None:
-            """Let go of it; may be called twice."""
+            """Release it; may be called twice."""
 
     class Backend(Protocol):
-        """What `StateManager` asks of a place for state. Everything raises StateError where the place fails.
+        """The interface of state storage. All methods raise StateError if the storage fails.
 
         Attributes:
-            breakable: whether the lock of a live holder can be taken from it.
+            breakable: whether the lock of a live holder can be broken.
         """
 
         breakable: bool
 
         @property
         def where(self) -> str:
-            """The place, for people."""
+            """The location, for messages."""
 
         def load(self) -> bytes | None:
-            """The bytes, or None where no state was ever saved."""
+            """Return the bytes, or None if no state was ever saved."""
 
         def save(self, data: bytes) -> None:
-            """Replace the bytes, all or nothing. StateConflictError where they are not those last seen here."""
+            """Replace the bytes atomically. Raises StateConflictError if they changed since last loaded or saved."""
 
         def delete(self) -> None:
-            """Remove the state; the lock may be gone with it."""
+            """Delete the state, and possibly its lock."""
 
         def aside(self, suffix: str, data: bytes) -> str:
-            """Write bytes to a new place beside, named by the suffix; that place, for people."""
+            """Write bytes beside the state under a new name with the suffix; return the location for messages."""
 
         def keep(self, name: str, data: bytes, count: int) -> None:
-            """Keep a copy under a name; of all copies, the last `count` by name stay."""
+            """Store a copy under a name; keep only the last `count` copies by name."""
 
         def copies(self) -> list[str]:
-            """Names of the copies, for `--restore-state`, the last one first."""
+            """Return the names of the copies, for `--restore-state`, latest first."""
 
         def load_copy(self, name: str) -> bytes | None:
-            """The bytes of a copy, or None where there is none."""
+            """Return the bytes of a copy, or None."""
 
         def read_companion(self, name: str) -> bytes | None:
-            """A document that lies beside the state (`history`, `baseline`), or None where there is none."""
+            """Return a document stored beside the state (`history`, `baseline`), or None."""
 
         def write_companion(self, name: str, data: bytes | None) -> None:
-            """Replace such a document, all or nothing, or remove it; only the holder of the lock does."""
+            """Replace such a document atomically, or delete it; only for the lock's holder."""
 
         def lock(self, holder: bytes, *, waiting: Waiting, first: bytes) -> Lock:
-            """Take the lock. StateLockedError where another one holds it.
+            """Acquire the lock. Raises StateLockedError if another run holds it.
 
-            `first` is stored where there is no state yet and the place needs some to hold a lock on.
+            `first` is stored if there is no state yet and the storage needs an object to lock.
             """
 
         def holder(self) -> bytes | None:
-            """What the present holder of the lock said of itself, perhaps nothing; None where nobody holds it."""
+            """Return the current holder's description, possibly empty; None if the lock is free."""
 
         def break_lock(self, shown: bytes | None = None) -> None:
-            """Take the lock from the holder that said `shown` of itself. StateError where another one holds it by now.
+            """Break the lock of the holder described by `shown`. Raises StateError if another one holds it by now.
 
-            None: from whoever holds it.
+            None breaks it regardless of its holder.
             """
 
 
@@ -84,23 +84,23 @@ _PREFIX = ".azure-deployment-state"
 
 
 def beside(path: str, suffix: str) -> str:
-    """A path beside the state: a name that no build context ships and git ignores, whatever the state is called."""
+    """Return a path beside the state that no build context ships and git ignores, whatever the state's name."""
     directory, name = os.path.split(path)
     return os.path.join(directory, f"{name if name.startswith(_PREFIX) else f'{_PREFIX}.{name}'}.{suffix}")
 
 
 def write_whole(path: str, data: bytes) -> None:
-    """Replace a file: temporary file beside it, flush, rename, flush of the directory.
+    """Replace a file atomically: write a temporary file beside it, sync, rename, sync the directory.
 
-    A kill at any point leaves the old or the new bytes. Mode 0600: the state names every resource and digests secrets,
-    nobody else has to read it.
+    A kill at any point leaves the old or the new bytes. Mode 0600: the state names every resource and contains digests
+    of secrets, so only its owner may read it.
 
     Raises:
-        OSError: the old file is as it was.
+        OSError: the old file is unchanged.
     """
     temporary = beside(path, f"{os.getpid()}.tmp")
     try:
-        if os.path.lexists(temporary):  # of a killed process with the same number, or put there by somebody else
+        if os.path.lexists(temporary):  # from a killed process with the same id, or from another user
             os.unlink(temporary)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         try:
@@ -119,7 +119,7 @@ def write_whole(path: str, data: bytes) -> None:
 
 
 def _make_directory(path: str) -> None:
-    """Have a directory, and its name on disk: what lies in it is gone with the name."""
+    """Create a directory, and sync its parent: a lost directory entry would lose its files."""
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -128,7 +128,7 @@ def _make_directory(path: str) -> None:
 
 
 def _flush_directory(path: str) -> None:
-    """Have the rename itself on disk; Windows has no such thing."""
+    """Sync a directory, so that a rename in it is durable; not available on Windows."""
     if os.name != "nt":
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -138,10 +138,10 @@ def _flush_directory(path: str) -> None:
 
 
 class LocalBackend:
-    """A file that is replaced whole, with a kernel lock beside it.
+    """A file that is replaced atomically, with a kernel lock beside it.
 
     Args:
-        path: the file; a symbolic link is followed, so that its target is replaced and not the link.
+        path: the file; a symbolic link is resolved, so that its target is replaced and not the link.
     """
 
     breakable = False
@@ -157,7 +157,7 @@ class LocalBackend:
         return self.path
 
     def load(self) -> bytes | None:
-        """The file's bytes, or None where there is no file.
+        """Return the file's bytes, or None if it does not exist.
 
         Raises:
             StateError: the file cannot be read.
@@ -178,8 +178,8 @@ class LocalBackend:
         """Replace the file.
 
         Raises:
-            StateConflictError: it is not what was last loaded or saved.
-            StateError: it cannot be written; the old file is as it was.
+            StateConflictError: it is not the version last loaded or saved.
+            StateError: it cannot be written; the old file is unchanged.
         """
         try:
             self._check_unchanged()
@@ -188,12 +188,12 @@ class LocalBackend:
         except OSError as error:
             raise StateError(
                 f"the state {self.path} cannot be saved: {error.strerror}",
-                hint="Make room, or the directory writable, then run again.",
+                hint="Free disk space or make the directory writable, then run again.",
             ) from error
         self._seen = data
 
     def _check_unchanged(self) -> None:
-        """The lock keeps other runs out; this keeps what a person or another tool put there."""
+        """Detect changes by a user or another tool; other runs are excluded by the lock."""
         seen = self._seen
         try:
             unchanged = _stamp(os.stat(self.path)) == self._stamp or self.load() == seen
@@ -204,7 +204,7 @@ class LocalBackend:
             raise StateConflictError(f"the state {self.path} was changed by another run in the meantime")
 
     def delete(self) -> None:
-        """Remove the file."""
+        """Delete the file."""
         try:
             os.unlink(self.path)
             _flush_directory(os.path.dirname(self.path))
@@ -215,20 +215,20 @@ class LocalBackend:
         self._seen = self._stamp = None
 
     def aside(self, suffix: str, data: bytes) -> str:
-        """Write a file beside the state; its path."""
+        """Write a file beside the state; return its path."""
         path = _free(self.path, suffix)
         try:
             write_whole(path, data)
         except OSError as error:
             raise StateError(
-                f"{path} cannot be written: {error.strerror}", hint="Make room, or the directory writable."
+                f"{path} cannot be written: {error.strerror}", hint="Free disk space or make the directory writable."
             ) from error
         return path
 
     # --- earlier states ---
 
     def keep(self, name: str, data: bytes, count: int) -> None:
-        """Keep a copy in `.azure-deployment-history/`."""
+        """Store a copy in `.azure-deployment-history/`."""
         directory = os.path.join(os.path.dirname(self.path), HISTORY)
         try:
             _make_directory(directory)
@@ -238,11 +238,11 @@ class LocalBackend:
         except OSError as error:
             raise StateError(
                 f"no copy of the state {self.path} can be kept in {directory}: {error.strerror}",
-                hint="Make room, or the directory writable, then run again.",
+                hint="Free disk space or make the directory writable, then run again.",
             ) from error
 
     def copies(self) -> list[str]:
-        """Their paths, the last one first."""
+        """Return their paths, latest first."""
         return [os.path.join(os.path.dirname(self.path), HISTORY, name) for name in self._copies()]
 
     def _copies(self) -> list[str]:
@@ -250,26 +250,26 @@ class LocalBackend:
         directory = os.path.join(os.path.dirname(self.path), HISTORY)
         try:
             names = [name for name in os.listdir(directory) if name.startswith(prefix) and name.endswith(".json")]
-            # What another user may have put there is no copy of ours.
+            # Files that another user may have put there are not our copies.
             return sorted((name for name in names if why_foreign(os.path.join(directory, name)) is None), reverse=True)
         except OSError:
             return []
 
     def load_copy(self, name: str) -> bytes | None:
-        """The bytes of any file."""
+        """Return the bytes of any file, or None."""
         return read_file(name)
 
     # --- documents beside the state ---
 
     def read_companion(self, name: str) -> bytes | None:
-        """The bytes of `<state file>.<name>`, or None where there is no such file."""
+        """Return the bytes of `<state file>.<name>`, or None if it does not exist."""
         return read_file(beside(self.path, name))
 
     def write_companion(self, name: str, data: bytes | None) -> None:
-        """Replace `<state file>.<name>`; None removes it.
+        """Replace `<state file>.<name>`; None deletes it.
 
         Raises:
-            StateError: it cannot be written; the old one is as it was.
+            StateError: it cannot be written; the old one is unchanged.
         """
         path = beside(self.path, name)
         try:
@@ -280,20 +280,20 @@ class LocalBackend:
                 _flush_directory(os.path.dirname(path))
         except OSError as error:
             raise StateError(
-                f"{path} cannot be written: {error.strerror}", hint="Make room, or the directory writable."
+                f"{path} cannot be written: {error.strerror}", hint="Free disk space or make the directory writable."
             ) from error
 
     # --- lock ---
 
     def lock(self, holder: bytes, *, waiting: Waiting, first: bytes) -> Lock:
-        """A kernel lock: it is gone the moment its holder is."""
+        """Acquire a kernel lock, which ends with its holder's process."""
         lock = state_package.lock.LocalLock(beside(self.path, "lock"), holder, where=self.path)
         lock.acquire(waiting)
         self._sweep()
         return lock
 
     def _sweep(self) -> None:
-        """Delete the temporary files of killed runs: nobody but the holder of the lock writes any."""
+        """Delete the temporary files of killed runs; only the lock's holder writes any."""
         copy = os.path.join(os.path.dirname(self.path), HISTORY, os.path.basename(self.path))
         for start in (beside(self.path, ""), beside(beside(self.path, "lock"), "json."), beside(copy, "")):
             directory, prefix = os.path.split(start)
@@ -306,14 +306,14 @@ class LocalBackend:
                     os.unlink(os.path.join(directory, name))
 
     def holder(self) -> bytes | None:
-        """What the holder wrote beside the lock."""
+        """Return the description that the holder wrote beside the lock."""
         return state_package.lock.LocalLock(beside(self.path, "lock"), b"", where=self.path).holder()
 
     def break_lock(self, shown: bytes | None = None) -> None:
-        """A live process's kernel lock cannot be taken from it.
+        """Refuse: a live process's kernel lock cannot be broken.
 
         Raises:
-            StateError: with the process to end.
+            StateError: always, with the process to stop.
         """
         holder = self.holder()
         if holder is None:
@@ -321,7 +321,7 @@ class LocalBackend:
         found = state_package.lock.Holder.parse(holder)
         raise StateError(
             f"the state {self.path} is locked by {found}; it is alive, and its lock on a file cannot be broken",
-            hint=f"End it, and its lock is gone: {found.kill_command}",
+            hint=f"Stop it to release the lock: {found.kill_command}",
         )
 
 
@@ -330,7 +330,7 @@ def _stamp(status: os.stat_result) -> tuple[int, ...]:
 
 
 def read_file(path: str) -> bytes | None:
-    """A file's bytes, or None where there is no such file.
+    """Return a file's bytes, or None if it does not exist.
 
     Raises:
         StateError: it cannot be read.
@@ -345,7 +345,7 @@ def read_file(path: str) -> bytes | None:
 
 
 def put_aside(path: str, suffix: str) -> str:
-    """Rename a file to a name beside it, never over another one, readable for its owner alone.
+    """Rename a file to a new name beside it, without overwriting any, and make it readable only by its owner.
 
     Raises:
         StateError: it cannot be renamed.
@@ -361,7 +361,7 @@ def put_aside(path: str, suffix: str) -> str:
 
 
 def _free(path: str, suffix: str) -> str:
-    """A name beside a path that nothing has yet."""
+    """Return an unused name beside a path."""
     free, count = beside(path, suffix), 0
     while os.path.lexists(free):
         count += 1

@@ -1,4 +1,4 @@
-"""Who holds the lock on the state, and the lock on a file. Imported only where a run takes or meets one."""
+"""The lock on a state file, and the description of its holder. Imported only when a lock is taken or found."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NO_LOCKS = "the file system there may not offer locks, as some network file systems do not"
+NO_LOCKS = "the file system may not support locks, as some network file systems do not"
 
 
 def awake_clock() -> float:
-    """Seconds that also pass while the machine sleeps, whatever is done to the clock on the wall."""
+    """Return seconds of a monotonic clock that includes the time the machine sleeps."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     if sys.platform == "darwin":
-        return time.clock_gettime(time.CLOCK_MONOTONIC)  # time.monotonic() stands still while a Mac sleeps
+        return time.clock_gettime(time.CLOCK_MONOTONIC)  # time.monotonic() stops while a Mac sleeps
     return time.monotonic()
 
 
 class Holder:
-    """Who holds a lock: what it said of itself, as far as that can be read."""
+    """The holder of a lock, as far as its description can be read."""
 
     def __init__(self, who: str, host: str, process_id: int, command: str, started: str) -> None:
         self.who = who
@@ -45,21 +45,21 @@ class Holder:
 
     @classmethod
     def this_process(cls) -> Holder:
-        """The process that asks."""
+        """Return the holder for the current process."""
         who = next((os.environ[name] for name in ("LOGNAME", "USER", "USERNAME") if os.environ.get(name)), "")
         command = shlex.join([os.path.basename(sys.executable) or "python", *sys.argv])
         return cls(who or f"user {os.getuid() if hasattr(os, 'getuid') else '?'}", socket.gethostname(), os.getpid(),
                    command, now())
 
     def dump(self) -> bytes:
-        """As JSON, for people too."""
+        """Serialise as readable JSON."""
         words = {"who": self.who, "host": self.host, "process_id": self.process_id, "command": self.command,
                  "started": self.started}
         return json.dumps(words, indent=2).encode() + b"\n"
 
     @classmethod
     def parse(cls, data: bytes) -> Holder:
-        """Whatever can be read; breaking a lock needs none of it."""
+        """Parse what is readable; breaking a lock needs none of it."""
         try:
             words = json.loads(data)
         except (ValueError, RecursionError):
@@ -72,7 +72,7 @@ class Holder:
 
     @property
     def age(self) -> str:
-        """For how long it has held the lock, or an empty text."""
+        """How long it has held the lock, or an empty string."""
         try:
             began = datetime.strptime(self.started, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
         except ValueError:
@@ -82,31 +82,31 @@ class Holder:
 
     @property
     def kill_command(self) -> str:
-        """The command that ends the process."""
+        """The command that stops the process."""
         there = "" if self.host == socket.gethostname() or not self.host else f"   (on {self.host})"
         command = f"taskkill /PID {self.process_id}" if os.name == "nt" else f"kill {self.process_id}"
-        return f"{command}{there}" if self.process_id else "the process is not known; `lsof` on the lock file tells"
+        return f"{command}{there}" if self.process_id else "the process is unknown; `lsof` on the lock file shows it"
 
     def __str__(self) -> str:
         if not (self.who or self.host or self.process_id):
             return "an unidentified run"
         age = f", since {self.age}" if self.age else ""
-        process = f"process {self.process_id}" if self.process_id else "a process not named"
-        return f"{self.who or 'someone'} on {self.host or 'a host not named'} ({process}{age}): {self.command}"
+        process = f"process {self.process_id}" if self.process_id else "unknown process"
+        return f"{self.who or 'someone'} on {self.host or 'an unknown host'} ({process}{age}): {self.command}"
 
 
 def _line(value: object) -> str:
-    """A text on one line, whatever was found."""
+    """Return a value as text on one line."""
     return " ".join(value.split())[:300] if isinstance(value, str) else ""
 
 
 class Waiting:
-    """How long to wait for another run's lock, and whom to tell.
+    """The policy for waiting for another run's lock.
 
     Args:
-        timeout: seconds; 0 refuses at once.
-        tell: gets one line that names the holder, when the waiting begins and when the holder changes.
-        hint: what else can be done, for the refusal; a function of the holder.
+        timeout: seconds; 0 fails at once.
+        tell: called with a line naming the holder, when waiting begins and when the holder changes.
+        hint: returns what else can be done, for the error; a function of the holder.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Waiting:
         self._told: str | None = None
 
     def pause(self, where: str, holder: bytes | None, seconds: float) -> None:
-        """Wait a little for the holder.
+        """Wait briefly for the holder.
 
         Raises:
             StateLockedError: the time is up.
@@ -139,14 +139,14 @@ class Waiting:
 
 
 class LocalLock:
-    """A kernel lock on a file beside the state, and a file beside that which says who holds it.
+    """A kernel lock on a file beside the state, and another file that describes its holder.
 
-    Two files, since Windows lets nobody read a locked one. What the second says counts only while the first is locked.
+    Two files, since Windows forbids reading a locked one. The second is valid only while the first is locked.
 
     Args:
-        path: of the lock file.
-        holder: what to say of oneself.
-        where: the state, for messages.
+        path: path of the lock file.
+        holder: description of this process.
+        where: location of the state, for messages.
     """
 
     POLL = 0.1
@@ -156,16 +156,16 @@ class LocalLock:
         self._says = f"{path}.json"
         self._holder = holder
         self._where = where
-        # Not a lock that is only a file: nothing would take it away from a dead holder.
+        # Not a plain lock file, which a dead holder would leave in place.
         self._lock = FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False, preserve_lock_file=True)
         self._file: tuple[int, int] | None = None
 
     def acquire(self, waiting: Waiting) -> None:
-        """Take the lock.
+        """Acquire the lock.
 
         Raises:
             StateLockedError: another process holds it, and the time to wait is up.
-            StateError: the file system offers no locks, or the directory cannot be written.
+            StateError: the file system does not support locks, or the directory cannot be written.
         """
         while not self._try():
             waiting.pause(self._where, read_file(self._says), self.POLL)
@@ -188,10 +188,10 @@ class LocalLock:
         return True
 
     def _check_directory(self) -> None:
-        """A lock file that cannot be made is not one that somebody holds, although the library says the same of both.
+        """Check that the lock file can be created; the library reports a failure like a held lock.
 
         Raises:
-            StateError: it cannot be made.
+            StateError: it cannot be created.
         """
         if os.path.lexists(self._path):
             return
@@ -208,7 +208,7 @@ class LocalLock:
         )
 
     def held(self) -> bool:
-        """Tell whether the lock file is still the one that is locked: who deletes it lets a second run in."""
+        """Return whether the lock file is still the locked one: deleting it would let a second run in."""
         if self._file is None or not self._lock.is_locked:
             return False
         try:
@@ -218,12 +218,12 @@ class LocalLock:
         return (status.st_dev, status.st_ino) == self._file
 
     def release(self) -> None:
-        """Let go; the kernel does it too when the process ends, in whatever way."""
+        """Release the lock; the kernel also does so when the process ends in any way."""
         self._file = None
         self._lock.release(force=True)
 
     def holder(self) -> bytes | None:
-        """What the present holder said of itself; None where nobody holds the lock."""
+        """Return the current holder's description; None if the lock is free."""
         if not os.path.exists(self._path):
             return None
         if self._try():

@@ -1,4 +1,4 @@
-"""Which files count as this user's own: nobody else can have put them there, or can put others in their place."""
+"""Check that files are this user's own: no other user can have created or can replace them."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ _KINDS = (
 
 
 def kind_of(mode: int) -> str | None:
-    """What something is that is not a regular file; None for a regular file."""
+    """Return the kind of a file that is not regular; None for a regular file."""
     if stat.S_ISREG(mode):
         return None
     return next((words for test, words in _KINDS if test(mode)), "not a file")
 
 
 def open_regular(path: str, *, follow: bool = True) -> int:
-    """A descriptor of a regular file, to be read. A pipe or a device is neither waited for nor read.
+    """Open a regular file for reading and return the descriptor. Pipes and devices are neither waited for nor read.
 
     Raises:
-        FileNotFoundError: nothing is there.
+        FileNotFoundError: the path does not exist.
         OSError: it cannot be opened.
-        StateError: it is something else than a file.
+        StateError: it is not a regular file.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     if not follow:
         flags |= getattr(os, "O_NOFOLLOW", 0)
-    kind = kind_of(os.stat(path).st_mode) if os.name == "nt" else None  # where a directory cannot be opened at all
+    kind = kind_of(os.stat(path).st_mode) if os.name == "nt" else None  # on Windows, directories cannot be opened
     descriptor = -1 if kind else os.open(path, flags)
     if descriptor >= 0:
         kind = kind_of(os.fstat(descriptor).st_mode)
     if kind is not None:
         if descriptor >= 0:
             os.close(descriptor)
-        raise StateError(f"{path} is {kind}, not a file", hint="Give the path of a file, or one where nothing is yet.")
+        raise StateError(f"{path} is {kind}, not a file", hint="Give the path of a file, or an unused one.")
     return descriptor
 
 
 def why_foreign(path: str) -> str | None:
-    """Why a file may be another user's work, in words; None where it is surely this user's own.
+    """Return why a file may be another user's; None if it is certainly this user's own.
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: it cannot be inspected.
     """
-    if os.name == "nt":  # directories of a profile are the user's alone
+    if os.name == "nt":  # directories of a profile are private to the user
         return None
     found = os.lstat(path)
     kind = kind_of(found.st_mode)
@@ -62,10 +62,10 @@ def why_foreign(path: str) -> str | None:
 
 
 def why_open(directory: str) -> str | None:
-    """Why others may put files into a directory, in words; None where only this user and root may.
+    """Return why others may write to a directory; None if only this user and root may.
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: it cannot be inspected.
     """
     if os.name == "nt":
         return None
@@ -76,7 +76,7 @@ def why_open(directory: str) -> str | None:
 
 
 def _others_write(found: os.stat_result) -> bool:
-    """Tell whether somebody else may write; a group of this user alone is nobody else."""
+    """Return whether other users may write; a group with only this user does not count."""
     if found.st_mode & stat.S_IWOTH:
         return True
     return bool(found.st_mode & stat.S_IWGRP) and not _is_own_group(found.st_gid)
@@ -98,10 +98,10 @@ def _is_own_group(group_id: int) -> bool:
 
 
 def private_directory(parent: str) -> str:
-    """A directory of this user alone below one that everybody may write to; its path, made where it is missing.
+    """Return the path of a private directory below a shared one, creating it if missing.
 
     Raises:
-        OSError: somebody else has it, or it cannot be made.
+        OSError: another user owns it, or it cannot be created.
     """
     path = private_name(parent)
     try:
@@ -113,12 +113,12 @@ def private_directory(parent: str) -> str:
 
 
 def private_name(parent: str) -> str:
-    """The path of that directory, which may be missing, or somebody else's."""
+    """Return the path of that directory, which may be missing or another user's."""
     return os.path.join(parent, f"draftgenie-{os.geteuid() if hasattr(os, 'geteuid') else 'state'}")
 
 
 def is_private_directory(path: str) -> bool:
-    """Tell whether it is a directory, no link, that only this user may enter."""
+    """Return whether a path is a directory, not a link, that only this user may enter."""
     try:
         found = os.lstat(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""Puts another document in the place of the state: an empty one, an earlier copy, or that of the other storage."""
+"""Replace the state by another document: an empty one, an earlier copy, or the one in the other storage."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.state.store import StateStore
 
-COMPANIONS = ("baseline", "history")  # documents beside the state, which move with it
+COMPANIONS = ("baseline", "history")  # documents beside the state, which are moved with it
 
 
 def reset(state: StateStore, target: Mapping[str, Any] | None = None) -> str | None:
-    """Put a copy of what is there aside and begin again; lineage and salt stay.
+    """Replace the state by an empty document, keeping a copy; lineage and salt are preserved.
 
     Args:
-        target: what the configuration means; the recorded one stays where that does not contradict it.
+        target: the configured deployment target; the recorded one is kept as far as it agrees.
 
     Returns:
-        where the old state is now, or None where there was none.
+        The location of the old state's copy, or None if there was none..
     """
     aside = state.put_aside("reset" if state.fault is None else "bad")
     kept = {key: state.state[key] for key in ("lineage", "salt", "serial")}
@@ -40,15 +40,15 @@ def reset(state: StateStore, target: Mapping[str, Any] | None = None) -> str | N
 
 
 def read_copy(state: StateStore, name: str) -> dict[str, Any]:
-    """The document in a file, or in a copy of an earlier state.
+    """Return the document in a file, or in a copy of an earlier state.
 
     Raises:
-        StateError: there is none, or it cannot be used.
+        StateError: it does not exist or is unusable.
     """
     try:
         foreign = private_files.why_foreign(name) if os.path.lexists(name) else None
     except OSError as error:
-        raise StateError(f"{name} cannot be looked at: {error.strerror}") from error
+        raise StateError(f"{name} cannot be inspected: {error.strerror}") from error
     if foreign is not None:
         raise StateError(
             f"{name} may be another user's work: {foreign}",
@@ -69,31 +69,31 @@ def restore(
     adopt: bool = False,
     agreed: Callable[[str], bool] = lambda question: False,
 ) -> str | None:
-    """Put an earlier document in the place of what is stored; needs the lock.
+    """Replace the stored state by an earlier document; needs the lock.
 
     Args:
-        adopt: even in the place of another lineage's, or of one that is as new.
-        agreed: asks a person whether a state that is as new, or newer, is to be replaced.
+        adopt: also replace a state of another lineage, or one that is as new.
+        agreed: asks the user whether to replace a state that is as new or newer.
 
     Returns:
-        where what was stored is now, where it could not be used; else None, it is among the copies.
+        The location of an unusable stored state; otherwise None, as it is among the copies..
 
     Raises:
-        StateError: what is stored is managed by something else, or is newer and nobody agreed.
+        StateError: the stored state has another lineage, or is newer and the user did not agree.
     """
     if state.found and state.state["lineage"] != document["lineage"] and not _is_bare(state) and not adopt:
         raise StateError(
             f"the state {state.where} has another lineage ({state.state['lineage']}) than the copy "
             f"({document['lineage']}): it manages something else",
-            hint="Look at both with --status. To replace it all the same, add --adopt.",
+            hint="Inspect both with --status. To replace it anyway, add --adopt.",
         )
     if _is_newer_than(state, document) and not adopt:
         question = (
             f"the state {state.where} (serial {state.state['serial']}, {state.state.get('last_updated')}) is newer "
             f"than what would replace it (serial {document['serial']}, {document.get('last_updated')})"
         )
-        if not agreed(f"{question}.\nReplace it? What was done since then is looked at again by the next run."):
-            raise StateError(question, hint="To replace it all the same, add --adopt, or say yes on a terminal.")
+        if not agreed(f"{question}.\nReplace it? The next run checks again what was done since then."):
+            raise StateError(question, hint="To replace it anyway, add --adopt, or confirm on a terminal.")
     aside = state.put_aside("bad") if state.fault is not None or state.earlier else None
     serial = max(state.state["serial"], document["serial"])
     state.state = document | {"serial": serial}
@@ -102,13 +102,13 @@ def restore(
 
 
 def move(source: StateStore, state: StateStore) -> str | None:
-    """Move a document from one store to another, with what lies beside it; both are locked.
+    """Move a document, and those beside it, from one store to another; both are locked.
 
     Returns:
-        where the source's bytes are now.
+        The location of the source's copy..
 
     Raises:
-        StateError: what is stored there is another lineage's, or newer.
+        StateError: the destination has a state of another lineage, or a newer one.
     """
     if state.found and state.state["lineage"] != source.state["lineage"] and not _is_bare(state):
         raise StateError(
@@ -123,7 +123,7 @@ def move(source: StateStore, state: StateStore) -> str | None:
             f"(serial {source.state['serial']})",
             hint=f"Use it as it is (AZURE_STATE_STORAGE); {source.where} is out of date.",
         )
-    # The documents beside it first: wherever this is interrupted, the state says which storage holds, and the next
+    # Companion documents first: wherever this is interrupted, the state tells which storage is current, and the next
     # move writes them again.
     for name in COMPANIONS:
         beside = source.backend.read_companion(name)
@@ -143,12 +143,12 @@ def move(source: StateStore, state: StateStore) -> str | None:
 
 
 def _is_newer_than(state: StateStore, document: dict[str, Any]) -> bool:
-    """Tell whether what is stored says something that would be lost with a document that is not newer."""
+    """Return whether a stored state with content is as new as the document or newer."""
     if not state.found or _is_bare(state) or state.state["serial"] < document["serial"]:
         return False
     return any(state.state.get(section) != document.get(section) for section in SECTIONS)
 
 
 def _is_bare(state: StateStore) -> bool:
-    """Tell whether the document says nothing that could be lost."""
+    """Return whether the document has no content that could be lost."""
     return not any(state.state.get(section) for section in SECTIONS)

@@ -1,4 +1,4 @@
-"""What a run must remember if it is interrupted: resources, secrets, operations; a view of the state document."""
+"""Records of resources, secrets and operations that survive an interruption; a view of the state document."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ ORPHANED = {"orphaned": True}
 
 
 def now() -> str:
-    """The time as the state document writes it: UTC, whole seconds."""
+    """Return the current time in the format of the state document: UTC, whole seconds."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 class ResourceRecords:
-    """Records what exists and what is under way, and saves before anything relies on it.
+    """Records existing resources and running operations, and saves before anything relies on them.
 
     Args:
         document: the state document, or an empty dict; its sections are changed in place.
-        save: writes the document to where it lives.
-        mutex: held while the document is changed or saved; of whoever else changes it.
+        save: writes the document to its storage.
+        mutex: lock held while the document is changed or saved, shared with other writers.
     """
 
     def __init__(self, document: dict[str, Any], save: Callable[[], None], mutex: Any = None) -> None:
@@ -34,28 +34,28 @@ class ResourceRecords:
         self._mutex = mutex if mutex is not None else RLock()
         self._ensured: dict[str, set[str]] = {}
         self._writing = Lock()
-        self._wishes = 0  # how often somebody wished to save
-        self._granted = 0  # the last wish that a save came after
+        self._requested = 0  # number of save requests
+        self._covered = 0  # the last request that is covered by a save
 
     def save(self) -> None:
-        """Write the document to where it lives; of many who wish it at the same time, one does it for all.
+        """Write the document to its storage; concurrent requests are combined into one write.
 
-        Not to be called while the document is locked: the others could not join.
+        Must not be called while holding the mutex, which would prevent combining.
         """
         with self._mutex:
-            self._wishes += 1
-            mine = self._wishes
+            self._requested += 1
+            mine = self._requested
         with self._writing:
-            if self._granted >= mine:
+            if self._covered >= mine:
                 return
             with self._mutex:
-                wishes = self._wishes
+                wishes = self._requested
                 self._save()
-            self._granted = wishes
+            self._covered = wishes
 
     @property
     def mutex(self) -> Any:
-        """Held while the document is changed: another thread may be writing it. Nothing is saved meanwhile."""
+        """The lock to hold while changing the document, which another thread may be writing."""
         return self._mutex
 
     @property
@@ -70,17 +70,17 @@ class ResourceRecords:
 
     @property
     def rotating(self) -> dict[str, str]:
-        """Vault secrets that `--rotate-secret` asked a new value for, and that have not got it yet."""
+        """Vault secrets with a pending `--rotate-secret`."""
         return self._section("rotating")
 
     @property
     def asked(self) -> dict[str, str]:
-        """Key of a resource -> digest of the body that Azure said last that it would take."""
+        """Key of a resource -> digest of the body that Azure last accepted in validation."""
         return self._section("asked")
 
     @property
     def operations(self) -> dict[str, dict[str, Any]]:
-        """Operations that Azure accepted and that had not ended when last seen, by resource id."""
+        """Accepted operations that were still running when last polled, by resource id."""
         return self._section("operations")
 
     @property
@@ -94,10 +94,10 @@ class ResourceRecords:
         return section
 
     def keep(self, name: str, value: Any) -> None:
-        """Record a further fact of the whole deployment; the next save writes it.
+        """Record an additional fact about the deployment; the next save writes it.
 
         Args:
-            value: what JSON can hold; None removes the fact.
+            value: a JSON value; None removes the fact.
         """
         with self._mutex:
             if value is None:
@@ -108,11 +108,11 @@ class ResourceRecords:
     # --- resources ---
 
     def begin_step(self, step: str) -> None:
-        """Begin to note what a step ensures."""
+        """Start tracking what a step ensures."""
         self._ensured[step] = set()
 
     def end_step(self, step: str) -> None:
-        """Mark as orphaned what the step recorded before and no longer wants."""
+        """Mark as orphaned what the step recorded earlier but did not ensure this time."""
         with self._mutex:
             for key, record in self.resources.items():
                 if record.get("step") == step and key not in self._ensured[step] and not record.get("orphaned"):
@@ -126,43 +126,43 @@ class ResourceRecords:
                 del self.resources[key]
 
     def forget(self, key: str) -> None:
-        """Forget a resource and the operations on it; the next save keeps that."""
+        """Forget a resource and the operations on it; written by the next save."""
         with self._mutex:
             record = self.resources.pop(key, None)
             if record is not None:
                 self._forget_operations(str(record["id"]))
 
     def _forget_operations(self, resource_id: str) -> None:
-        """Forget what goes on with a resource, in it (`/`), and what it does (`#`): builds of a registry."""
+        """Forget the operations on a resource, its children (`/`) and its tasks (`#`, such as builds of a registry)."""
         for operation in list(self.operations):
             if operation == resource_id or operation.startswith((f"{resource_id}/", f"{resource_id}#")):
                 del self.operations[operation]
 
     def creating(self, key: str, resource_id: str, api_version: str, step: str) -> None:
-        """Record, before the first write, that this lineage makes the resource."""
+        """Record, before the first write, that this lineage creates the resource."""
         with self._mutex:
             self._keep_replaced(key, resource_id)
             self.resources[key] = self._record(resource_id, api_version, step) | {"created": True}
         self.save()
 
     def ensured(self, key: str, resource_id: str, api_version: str, step: str, sent: str) -> None:
-        """Record that the resource is as wanted; `sent` are the digests of what was wanted, leaf by leaf."""
+        """Record that the resource is as desired; `sent` are digests of the desired body's leaves."""
         with self._mutex:
             self._ensured.setdefault(step, set()).add(key)
             self._keep_replaced(key, resource_id)
             record = self.resources.setdefault(key, self._record(resource_id, api_version, step) | {"created": False})
             for mark in ("orphaned", "orphaned_at", "failed", "body"):
                 record.pop(mark, None)
-            # Several steps may touch an app; it belongs to the one that made it.
+            # Several steps may touch an app; it belongs to the one that created it.
             record |= self._record(resource_id, api_version, record["step"]) | {"sent": sent}
 
     def add_facts(self, key: str, **facts: Any) -> None:
-        """Keep further facts with a resource's record; the next save writes them."""
+        """Add facts to a resource's record; the next save writes them."""
         with self._mutex:
             self.resources[key] |= facts
 
     def note(self, key: str, **facts: Any) -> None:
-        """Keep further facts with a resource's record, and save."""
+        """Add facts to a resource's record, and save."""
         self.add_facts(key, **facts)
         self.save()
 
@@ -171,17 +171,17 @@ class ResourceRecords:
         return {"id": resource_id, "name": name, "api_version": api_version, "step": step}
 
     def _keep_replaced(self, key: str, resource_id: str) -> None:
-        """A record under this key of another resource (renamed in the configuration) stays, as an orphan."""
+        """Keep the record of another resource under this key (renamed in the configuration) as an orphan."""
         record = self.resources.get(key)
         if record is not None and str(record["id"]).lower() != resource_id.lower():
             old = self.resources.pop(key)
             self.resources[f"{key}@{old['name']}"] = old | ORPHANED | {"orphaned_at": now()}
 
     def deleted(self, key: str, *, purging: str | None = None) -> None:
-        """Remove the record of a resource that is gone, and save.
+        """Remove the record of a deleted resource, and save.
 
         Args:
-            purging: the region of a deleted vault that is still to be purged: its record stays until then.
+            purging: region of a deleted vault that has yet to be purged; its record is kept until then.
         """
         with self._mutex:
             record = self.resources.pop(key, {})
@@ -192,20 +192,20 @@ class ResourceRecords:
         self.save()
 
     def would_be_taken(self, key: str, digest: str) -> None:
-        """Record that Azure would take a resource's body; the next save writes it."""
+        """Record that Azure accepts a resource's body; the next save writes it."""
         with self._mutex:
             self.asked[key] = digest
 
     # --- secrets ---
 
     def secret_stored(self, name: str, record: dict[str, Any]) -> None:
-        """Record what the vault holds under a name, and save."""
+        """Record the vault secret stored under a name, and save."""
         with self._mutex:
             self.secrets[name] = record
         self.save()
 
     def secret_removed(self, name: str) -> None:
-        """Forget what the vault held under a name; the next save keeps that."""
+        """Forget the vault secret of a name; written by the next save."""
         with self._mutex:
             self.secrets.pop(name, None)
 
@@ -219,16 +219,16 @@ class ResourceRecords:
     # --- operations ---
 
     def operation_started(self, resource_id: str, kind: str, url: str) -> None:
-        """Record where the end of an operation can be asked for, before waiting for it."""
+        """Record the polling URL of an operation, before waiting for it."""
         with self._mutex:
             self.operations[resource_id] = {"kind": kind, "url": url, "started_at": now()}
         self.save()
 
     def operation_ended(self, resource_id: str, *, saves: bool = True) -> None:
-        """Forget an operation's address, which is signed and of no more use.
+        """Forget an operation's URL, which is signed and no longer needed.
 
         Args:
-            saves: False where the caller saves right away.
+            saves: False if the caller saves right afterwards.
         """
         with self._mutex:
             had_begun = self.operations.pop(resource_id, None) is not None

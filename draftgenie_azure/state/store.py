@@ -30,26 +30,26 @@ _SUCCESS = ("timestamp", "duration_seconds", "hash_format", "dependency_hash", "
 
 
 class StateStore:
-    """A document in a backend, and what it records of steps and resources.
+    """The state document in a backend, with its records of steps and resources.
 
-    May be used from the threads of one run.
+    Safe for use by the threads of one run.
 
     Args:
-        backend: where its bytes and its lock are.
-        state_file: the local path of the state; emergency state files are named after it, and lie beside it.
+        backend: storage of its bytes and its lock.
+        state_file: the local path of the state; emergency state files are named after it and stored beside it.
         config_paths: for the commands that messages name.
-        tolerant: a document that cannot be used is noted in `fault` and not raised.
+        tolerant: record an unusable document in `fault` instead of raising.
 
     Attributes:
-        backend: where the bytes are kept, and what lies beside them.
-        state: the document; an empty one where there is none yet.
-        stored: its bytes as they are stored; None where there are none.
+        backend: the storage of the state and its companion documents.
+        state: the document; empty if there is none yet.
+        stored: its bytes as stored, or None.
         mutex: held while the document is changed or saved.
-        found: whether there is one already.
-        fault: why what is stored cannot be used.
+        found: True if a document exists.
+        fault: why the stored document is unusable, or None.
         failure: why the document could not be saved, and where it is instead.
-        earlier: paths of states of the earlier script, where there is none of ours.
-        notices: what a person should know of what was done.
+        earlier: paths of states of the earlier script, if there is none of ours.
+        notices: messages for the user about what was done.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class StateStore:
         self._lock: Lock | None = None
         self._is_over = False
         self.failure: StateError | None = None
-        self.rescue_suffix = f"rescue-{stamp()}-{os.getpid()}.json"
+        self.emergency_suffix = f"rescue-{stamp()}-{os.getpid()}.json"
         self.stored: bytes | None = None
         self._shown: bytes | None = None
         self._is_kept = False
@@ -75,16 +75,16 @@ class StateStore:
 
     @property
     def where(self) -> str:
-        """The place of the state, for people."""
+        """The location of the state, for messages."""
         return self.backend.where
 
     # --- loading ---
 
     def loaded(self, data: bytes | None) -> dict[str, Any]:
-        """The document in the bytes that are stored. Nothing but no state at all is taken for a first deployment.
+        """Parse the stored bytes. Only the absence of a state is treated as a first deployment.
 
         Raises:
-            StateError: with the last good copy, and the command that puts it back.
+            StateError: with the last good copy, and the command that restores it.
         """
         self.found, self.fault, self.earlier, self._is_kept = False, None, [], False
         self.stored = data
@@ -97,7 +97,7 @@ class StateStore:
             self.earlier = [self.where]
             return state_document.empty()
         except StateError as error:
-            error.hint = self._way_back()
+            error.hint = self._recovery_hint()
             if not self._tolerant:
                 raise
             self.fault = error
@@ -106,7 +106,7 @@ class StateStore:
         return state
 
     def _earlier_files(self) -> list[str]:
-        """States of the earlier script, which looks in the working directory, under both its names."""
+        """Return states of the earlier script, which uses two names in the working directory."""
         directories = dict.fromkeys((os.path.dirname(self.state_file), os.getcwd()))
         found = []
         for path in (os.path.join(directory, name) for directory in directories for name in EARLIER_NAMES):
@@ -119,11 +119,11 @@ class StateStore:
         return found
 
     def earlier_documents(self) -> dict[str, bytes]:
-        """Path -> bytes of the earlier script's states."""
+        """Return path -> bytes of the earlier script's states."""
         return {path: (self.stored if path == self.where else read_file(path)) or b"" for path in self.earlier}
 
     def _salvaged(self) -> dict[str, Any]:
-        """Lineage, salt and the highest serial of what is there and of the last good copy."""
+        """Return lineage, salt and the highest serial of the stored document and the last good copy."""
         found = state_document.salvage(self.stored)
         copy = self._last_good_copy()
         if copy is None:
@@ -139,18 +139,18 @@ class StateStore:
                 continue
         return None
 
-    def _way_back(self) -> str:
-        """How to go on from a state that cannot be used."""
+    def _recovery_hint(self) -> str:
+        """Return the hint for recovering from an unusable state."""
         copy = self._last_good_copy()
         if copy is None:
             return (
-                "No copy of an earlier state is kept. To put this one aside and look at everything again: "
+                "No copy of an earlier state is kept. To set this one aside and check everything again: "
                 f"{self.command('--reset-state')}, then {self.command('--adopt')}"
             )
         name, document = copy
         return (
             f"The last good copy is {name} (serial {document['serial']}, {document.get('last_updated')}). "
-            f"Put it back: {self.command('--restore-state', name)}"
+            f"Restore it: {self.command('--restore-state', name)}"
         )
 
     def command(self, *arguments: str) -> str:
@@ -165,10 +165,10 @@ class StateStore:
         return shlex.join([*words, *arguments])
 
     def check_target(self, target: Mapping[str, Any]) -> None:
-        """Refuse a state that was recorded for another cloud, emulator, subscription or group.
+        """Reject a state that was recorded for another cloud, emulator, subscription or resource group.
 
         Args:
-            target: what the configuration means, as far as it can be told.
+            target: the configured deployment target, as far as it is known.
 
         Raises:
             StateError: with the command that clears the state.
@@ -179,26 +179,26 @@ class StateStore:
 
     @property
     def is_locked(self) -> bool:
-        """Tell whether this object took the lock."""
+        """True if this object holds the lock."""
         return self._lock is not None
 
     def lock_held(self) -> bool:
-        """Tell whether the lock is surely still ours; a run that took none has none to lose."""
+        """Return whether the lock is certainly still held; True for a run that took none."""
         return not self._is_over and (self._lock is None or self._lock.held())
 
     def lock(
         self, *, timeout: float = 0.0, tell: Callable[[str], None] = lambda text: None, first: bytes | None = None
     ) -> None:
-        """Take the lock and load again what may have changed since.
+        """Acquire the lock and reload the document, which may have changed since.
 
         Args:
             timeout: seconds to wait for another run's lock.
-            tell: gets a line that names whom is waited for.
-            first: what to store where there is nothing and the lock needs something to hold on to.
+            tell: called with a line that names the holder.
+            first: stored if there is no state yet and the lock needs an object.
 
         Raises:
             StateLockedError: another run holds it.
-            StateError: it cannot be locked, or what is there now cannot be used.
+            StateError: it cannot be locked, or the stored state is unusable.
         """
         waiting = state_package.lock.Waiting(timeout, tell, self._instead_of_waiting)
         if first is None:
@@ -207,7 +207,7 @@ class StateStore:
         self._lock = self.backend.lock(state_package.lock.Holder.this_process().dump(), waiting=waiting, first=first)
         try:
             self.state = self._load_state()
-        except BaseException:  # whatever it is, a Ctrl-C included: nobody would give the lock back
+        except BaseException:  # including Ctrl-C: otherwise the lock would never be released
             self.unlock()
             raise
 
@@ -221,7 +221,7 @@ class StateStore:
         return f"{wait}\n        or end it: {holder.kill_command}"
 
     def unlock(self) -> None:
-        """Let go of the lock. What is saved later, by a thread that was left behind, is refused."""
+        """Release the lock. Later saves, by an abandoned thread, are refused."""
         if self._lock is not None:
             with self.mutex:
                 self._is_over = True
@@ -229,38 +229,38 @@ class StateStore:
             self._lock = None
 
     def locked(self, **how: Any) -> Locked:
-        """The lock for the length of a `with` block; takes what `lock` takes."""
+        """Return a context manager that holds the lock; the arguments are those of `lock`."""
         return Locked(self, how)
 
     def holder(self) -> Holder | None:
-        """Who holds the lock, as far as that can be read; None where nobody does."""
+        """Return the lock's holder, as far as it can be read; None if the lock is free."""
         self._shown = self.backend.holder()
         return None if self._shown is None else state_package.lock.Holder.parse(self._shown)
 
     @property
     def is_breakable(self) -> bool:
-        """Tell whether a live holder's lock can be broken."""
+        """True if a live holder's lock can be broken."""
         return self.backend.breakable
 
     def break_lock(self) -> None:
-        """Take the lock from the holder that `holder` gave, or where nobody asked, from whoever holds it.
+        """Break the lock of the holder last returned by `holder`, or of any holder if it was not called.
 
         Raises:
-            StateError: another one holds it by now, or it cannot be broken.
+            StateError: another run holds it by now, or it cannot be broken.
         """
         self.backend.break_lock(self._shown)
 
     # --- documents beside the state ---
 
     def read_companion(self, name: str) -> bytes | None:
-        """A document that lies beside the state; None where there is none, or none that can be read."""
+        """Return a document stored beside the state; None if it is missing or unreadable."""
         try:
             return self.backend.read_companion(name)
         except StateError:
             return None
 
     def write_companion(self, name: str, data: bytes) -> None:
-        """Replace a document beside the state; only whoever holds the lock does.
+        """Replace a document beside the state; only for the lock's holder.
 
         Raises:
             StateError: it cannot be written.
@@ -272,16 +272,16 @@ class StateStore:
     # --- saving ---
 
     def save(self) -> None:
-        """Write the document, one serial further; whoever says where it lives says how."""
+        """Write the document with the next serial; implemented by the subclass that chooses the backend."""
         raise NotImplementedError
 
     def store(self) -> None:
-        """Write the document, and where that fails, to an emergency state file instead.
+        """Write the document, or an emergency state file if that fails.
 
-        From the first failure on, only the emergency state file is written: it alone is whole then.
+        After the first failure only the emergency state file is written, as only it is complete then.
 
         Raises:
-            StateError: with the command that puts the emergency state file back.
+            StateError: with the command that restores the emergency state file.
         """
         if self._is_over:
             raise LockLostError("the run is over; nothing more is saved")
@@ -296,13 +296,13 @@ class StateStore:
             self.keep_copy()
             self.backend.save(data)
         except StateError as error:
-            state_package.rescue.rescue(self, data, error)
+            state_package.emergency.save_emergency_file(self, data, error)
             self.failure = self.failure or error
             raise
         self.stored = data
 
     def keep_copy(self) -> None:
-        """Before a run's first change: keep what it found."""
+        """Keep a copy of the stored state before a run's first change."""
         if self._is_kept or not self.found or self.stored is None:
             return
         document = state_document.parse(self.stored, self.where)
@@ -314,20 +314,20 @@ class StateStore:
     # --- putting aside ---
 
     def put_earlier_aside(self) -> None:
-        """Put the earlier script's states aside; what exists in Azure is taken over by looking at it."""
+        """Rename the earlier script's states; their resources are adopted from what exists in Azure."""
         for path in self.earlier:
             suffix = f"earlier-{stamp()}"
             aside = put_aside(path, suffix) if os.path.isfile(path) else self.backend.aside(suffix, self.stored or b"")
             self.notices.append(
-                f"{path} is the state of the earlier script, with passwords in it; it is now {aside}, readable for its "
-                "owner alone. What exists in Azure is taken over. Delete that file when nothing needs it any more."
+                f"{path} is the state of the earlier script, with passwords in it; it is now {aside}, readable only by "
+                "its owner. What exists in Azure is adopted. Delete that file when it is no longer needed."
             )
         if self.earlier:
             self.earlier = []
             self.stored = self.backend.load()
 
     def put_aside(self, suffix: str) -> str | None:
-        """Keep a dated copy of what is stored; its place, or None where nothing is."""
+        """Keep a dated copy of the stored state; return its location, or None if there is none."""
         if self.stored is None:
             return None
         data = self.stored
@@ -336,25 +336,25 @@ class StateStore:
         return self.backend.aside(f"{suffix}-{stamp()}", data)
 
     def reset(self, target: Mapping[str, Any] | None = None) -> str | None:
-        """Put a copy of what is there aside and begin again; lineage and salt stay.
+        """Replace the state by an empty document, keeping a copy; lineage and salt are preserved.
 
         Args:
-            target: what the configuration means; the recorded one stays where that does not contradict it.
+            target: the configured deployment target; the recorded one is kept as far as it agrees.
 
         Returns:
-            where the old state is now, or None where there was none.
+            The location of the old state's copy, or None if there was none..
         """
         return state_package.replacing.reset(self, target)
 
     # --- records of steps ---
 
     def record(self, step_name: str) -> dict[str, Any]:
-        """What is known of a step; empty where it never ran."""
+        """Return the record of a step; empty if it never ran."""
         found: dict[str, Any] = self.state["steps"].get(step_name, {})
         return found
 
     def last_success(self, step_name: str) -> dict[str, Any] | None:
-        """The record of the last time that a step completed, whatever happened since; None where it never did."""
+        """Return the record of a step's last completed run, whatever happened since; None if it never completed."""
         record = self.record(step_name)
         if record.get("status") == "completed":
             return record
@@ -362,16 +362,16 @@ class StateStore:
         return last
 
     def is_step_completed(self, step_name: str) -> bool:
-        """Tell whether the step's last run succeeded."""
+        """Return whether the step's last run succeeded."""
         return bool(self.record(step_name).get("status") == "completed")
 
     def get_step_hash(self, step_name: str) -> str | None:
-        """The dependency hash of the step's last successful run."""
+        """Return the dependency hash of the step's last successful run."""
         success = self.last_success(step_name)
         return None if success is None else success.get("dependency_hash")
 
     def mark_step_running(self, step_name: str, metadata: Mapping[str, Any]) -> None:
-        """Record that a step begins, and save."""
+        """Record that a step is running, and save."""
         self._set(step_name, {"status": "running", "started_at": now(), "metadata": dict(metadata)})
 
     def mark_step_completed(
@@ -384,13 +384,13 @@ class StateStore:
         outputs: Mapping[str, Any] | None = None,
         values: Mapping[str, Any] | None = None,
     ) -> None:
-        """Record a success, and save; the step is forced no longer.
+        """Record a success, and save; the step is no longer forced.
 
         Args:
-            hash: over the dependencies.
+            hash: hash over the dependencies.
             metadata: why it ran.
             dependencies: name -> SHA-256.
-            outputs: what later steps read; never a secret.
+            outputs: outputs for later steps; never a secret.
             values: plain values behind dependencies on the configuration, by key; never a secret.
         """
         with self.mutex:
@@ -432,13 +432,13 @@ class StateStore:
             self.save()
 
     def get_resource(self, type: str) -> dict[str, Any] | None:
-        """The record of a resource, or None."""
+        """Return the record of a resource, or None."""
         found: dict[str, Any] | None = self.state["resources"].get(type)
         return found
 
 
 class Locked:
-    """Holds a store's lock for the length of a block; contextlib costs the no-op run a millisecond."""
+    """A context manager that holds a store's lock; importing contextlib would cost the no-op run a millisecond."""
 
     def __init__(self, store: StateStore, how: dict[str, Any]) -> None:
         self._store = store
@@ -452,5 +452,5 @@ class Locked:
 
 
 def stamp() -> str:
-    """The time as names of files have it."""
+    """Return the current time in the format of file names."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())

@@ -1,4 +1,4 @@
-"""What a state was recorded for: cloud, emulator, subscription and group; told from the configuration alone."""
+"""The deployment target of a state: cloud, emulator, subscription and resource group, from the configuration alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def offline_target(raw: RawConfig) -> dict[str, Any]:
-    """What can be told of the target without asking Azure; what the configuration leaves open is absent."""
+    """Return the target without querying Azure; keys that the configuration leaves open are absent."""
     target: dict[str, Any] = {"resource_group": raw.get("azure.resource_group")}
     cloud = raw.get("azure.cloud") or "AzureCloud"
     target["cloud"] = str(cloud.get("name", "custom")) if isinstance(cloud, dict) else cloud
@@ -31,7 +31,7 @@ def offline_target(raw: RawConfig) -> dict[str, Any]:
 
 
 def _emulator_id(directory: str) -> str:
-    """The id of the emulator beside the configuration; read on every run, since it may be another one by now."""
+    """Return the id of the emulator beside the configuration; read on every run, since it may have been replaced."""
     try:
         with open(os.path.join(directory, EMULATOR_DIRECTORY, "emulator.json"), encoding="utf-8") as file:
             return str(json.load(file)["id"])
@@ -44,33 +44,33 @@ def _emulator_id(directory: str) -> str:
 
 
 def contradictions(recorded: Mapping[str, Any], target: Mapping[str, Any]) -> list[str]:
-    """The keys in which a recorded target is not what the configuration means."""
+    """Return the keys in which a recorded target differs from the configured one."""
     both = [key for key in target if key in recorded]
     return [key for key in both if str(recorded[key]).lower() != str(target[key]).lower()]
 
 
 def check_target(recorded: Mapping[str, Any], target: Mapping[str, Any], where: str, command: Command) -> None:
-    """Refuse a state that was recorded for something else.
+    """Reject a state that was recorded for another target.
 
     Args:
         recorded: the state's target.
-        target: what the configuration means; what it leaves open is absent.
-        where: the state's place.
-        command: makes the command that clears the state.
+        target: the configured target; keys that it leaves open are absent.
+        where: location of the state.
+        command: returns the command that clears the state.
 
     Raises:
-        StateError: with the way out.
+        StateError: with the remedy.
     """
     for key in contradictions(recorded, target):
         raise StateError(
-            f"the state {where} was recorded for {key} {recorded[key]}, the configuration means {target[key]}",
-            hint=f"Use a state file of its own for each target (advanced.state_file), or clear this one: {command()}",
+            f"the state {where} was recorded for {key} {recorded[key]}, the configuration targets {target[key]}",
+            hint=f"Use a separate state file for each target (advanced.state_file), or clear this one: {command()}",
         )
 
 
 def kept_after_reset(recorded: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Any]:
-    """What stays of a recorded target when the state is cleared: all that the configuration does not contradict, where
-    it means the same cloud and emulator."""
+    """Return the part of a recorded target that survives a reset: all that the configuration does not contradict, if
+    the cloud and emulator are the same."""
     wrong = contradictions(recorded, target)
     if "cloud" in wrong or "emulator" in wrong:
         return {}

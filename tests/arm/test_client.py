@@ -55,7 +55,7 @@ class Puts:
 
 
 def test_operation_whose_end_cannot_be_asked_for_stays_recorded(tmp_path: Path) -> None:
-    """The next run takes it up; only an end that was told is forgotten."""
+    """The next run resumes it; it is dropped only once its outcome is known."""
 
     def script(request: Request) -> Answer:
         if "/op" in request.path:
@@ -68,7 +68,7 @@ def test_operation_whose_end_cannot_be_asked_for_stays_recorded(tmp_path: Path) 
 
         assert azure.records.operations[SERVER]["url"] == f"{azure.url}/op"
         with pytest.raises(AzureError, match="503"):
-            azure.arm.take_up(SERVER)
+            azure.arm.resume(SERVER)
         assert SERVER in azure.records.operations
 
 
@@ -110,7 +110,7 @@ def test_operation_that_failed_is_forgotten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("more", [{}, {"deploymentErrors": None}, {"deploymentErrors": "timed out"}])
 def test_operation_that_expired_is_for_the_last_step_to_judge(tmp_path: Path, more: dict[str, Any]) -> None:
-    """Whatever the app itself says of it."""
+    """Regardless of the app's own state."""
     expired = {"code": "ContainerAppOperationError", "message": "Operation expired."}
 
     def script(request: Request) -> Answer:
@@ -199,7 +199,7 @@ def test_age_of_a_role_goes_by_azures_clock(tmp_path: Path, minutes: int, young:
 
 
 def test_azures_clock_is_that_of_resource_manager_alone(tmp_path: Path) -> None:
-    """An app that is asked whether it is up may tell any time."""
+    """The status of an app may be polled at any time."""
     day = timedelta(days=1).total_seconds()
     with scripted_azure(tmp_path, lambda request: there(), ahead=day) as azure:
         azure.transport.other("GET", f"{azure.url}/health", scope=None)
@@ -213,7 +213,7 @@ def test_azures_clock_is_that_of_resource_manager_alone(tmp_path: Path) -> None:
 # --- several at once ---
 
 
-def test_every_refusal_of_a_group_is_told_and_the_others_are_finished(tmp_path: Path) -> None:
+def test_every_refusal_of_a_group_is_reported_and_the_others_are_finished(tmp_path: Path) -> None:
     """Two of three are refused: both are in the error, the third one is in the state."""
 
     def script(request: Request) -> Answer:
@@ -235,7 +235,7 @@ def test_every_refusal_of_a_group_is_told_and_the_others_are_finished(tmp_path: 
 
 @pytest.mark.parametrize("width", [1, 2])
 def test_no_more_resources_than_asked_for_are_in_flight(tmp_path: Path, width: int) -> None:
-    """From the PUT to its end, whatever tells of it."""
+    """From the PUT to its end, however it is reported."""
     going: set[str] = set()
     most = 0
 
@@ -265,7 +265,7 @@ def test_next_page_elsewhere_is_not_asked_for(tmp_path: Path) -> None:
     """The token would go along."""
     with (
         scripted_azure(tmp_path, lambda request: Answer(body={"value": [], "nextLink": elsewhere})) as azure,
-        pytest.raises(AzureError, match="elsewhere"),
+        pytest.raises(AzureError, match="another host"),
     ):
         elsewhere = azure.url.replace("localhost", "127.0.0.1") + "/more"
         list(azure.arm.listing("/subscriptions", api_version="1"))
@@ -307,6 +307,6 @@ def test_delete_that_leaves_the_resource_there_is_a_failure(tmp_path: Path, monk
 
     with (
         scripted_azure(tmp_path, lambda request: Answer(202) if request.method == "DELETE" else there()) as azure,
-        pytest.raises(AzureError, match="still there"),
+        pytest.raises(AzureError, match="still exists"),
     ):
         azure.arm.delete(APP)

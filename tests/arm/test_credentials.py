@@ -1,4 +1,4 @@
-"""What tokens come from."""
+"""The sources of tokens."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
     server.server_close()
 
 
-def test_github_is_asked_anew_for_each_assertion(github: GitHub) -> None:
+def test_github_is_asked_again_for_each_assertion(github: GitHub) -> None:
     """A stored one is dead after five minutes."""
     assert [github_assertion(github.environ) for _ in range(2)] == ["assertion 1", "assertion 2"]
 
@@ -104,7 +104,7 @@ def test_github_that_is_out_of_order_is_asked_again_and_then_said_to_be(github: 
     assert github_assertion(github.environ) == "assertion 3"
     github.instead = [answer] * 3
 
-    with pytest.raises(AuthenticationError, match="GitHub gives no identity token") as failure:
+    with pytest.raises(AuthenticationError, match="GitHub issued no identity token") as failure:
         github_assertion(github.environ)
 
     assert "Run the job again" in str(failure.value.hint)
@@ -125,7 +125,7 @@ def test_github_sign_in_is_used_only_where_nothing_else_is_given(
     assert type(for_cloud(CLOUDS["AzureCloud"], "", github.environ | more)).__name__ == kind
 
 
-def test_token_is_asked_for_once_however_many_threads_want_it() -> None:
+def test_token_is_requested_once_however_many_threads_want_it() -> None:
     """And again when it is about to run out, or when Azure did not take it."""
     asked: list[float] = []
 

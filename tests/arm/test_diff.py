@@ -44,7 +44,7 @@ def app(**env: str) -> dict[str, Any]:
 
 
 def shown(body: dict[str, Any]) -> dict[str, Any]:
-    """What Azure makes of it (recorded traffic)."""
+    """Azure's representation (recorded traffic)."""
     live = copy.deepcopy(body)
     live["location"] = "East US 2"
     live["identity"]["userAssignedIdentities"] = {ME.replace("resourcegroups", "resourceGroups"): {"principalId": "p"}}
@@ -77,8 +77,8 @@ def paths(changes: list[Change]) -> list[str]:
 # --- equality ---
 
 
-def test_what_azure_spells_and_adds_by_itself_is_no_difference() -> None:
-    """The first look after a deployment finds nothing, with or without what is remembered."""
+def test_what_azure_spells_and_adds_by_itself_is_not_a_difference() -> None:
+    """The first comparison after a deployment finds nothing, with or without a baseline."""
     wanted = app(A="1")
 
     assert look(wanted, shown(wanted), wanted) == diff.Comparison()
@@ -101,7 +101,7 @@ def test_what_azure_spells_and_adds_by_itself_is_no_difference() -> None:
     ],
 )  # fmt: skip
 def test_what_differs_is_a_difference(resource_type: str, wanted: dict[str, Any], live: dict[str, Any]) -> None:
-    """The letter case of what people write counts, whatever the property is called."""
+    """User-defined text is case-sensitive, whatever the property's name."""
     assert len(compare(resource_type, wanted, live).ours) == 1
 
 
@@ -116,14 +116,14 @@ def test_empty_and_absent_are_one_where_nothing_is_wanted(nothing: object) -> No
 
 
 def test_order_of_named_items_means_nothing_and_no_item_is_compared_with_another() -> None:
-    """Variables are told by their names."""
+    """Variables are identified by their names."""
     live = shown(app(A="1", B="2"))
     live["properties"]["template"]["containers"][0]["env"].reverse()
 
     assert compare(APP, app(A="1", B="2"), live).ours == []
 
 
-def test_items_of_one_name_are_told_by_their_place() -> None:
+def test_items_of_one_name_are_reported_by_their_place() -> None:
     """Azure takes two variables of one name; neither hides the other."""
     wanted, live = app(A="1"), app(A="1")
     wanted["properties"]["template"]["containers"][0]["env"] += [{"name": "A", "value": "2"}]
@@ -200,7 +200,7 @@ def test_object_goes_whole_with_what_it_cannot_be_without() -> None:
     assert "ingress" not in merged(APP, after, shown(before), found.ours)["properties"]["configuration"]
 
 
-def test_what_azure_did_not_take_is_no_drift() -> None:
+def test_what_azure_did_not_take_is_not_drift() -> None:
     """It was so when our write had ended."""
     wanted, live = app(A="1"), shown(app(A="1"))
     live["properties"]["template"]["scale"]["maxReplicas"] = 30
@@ -213,7 +213,7 @@ def test_what_azure_did_not_take_is_no_drift() -> None:
 
 
 def test_lost_baseline_loses_only_who_did_it() -> None:
-    """What others changed of what is stated is still told; of the rest nothing is known."""
+    """Changes by others to configured properties are still reported; of the rest nothing is known."""
     live = shown(app(A="1"))
     live["properties"]["template"]["scale"]["maxReplicas"] = 20
     live["properties"]["configuration"]["ingress"]["customDomains"] = [{"name": "x.org"}]
@@ -224,8 +224,8 @@ def test_lost_baseline_loses_only_who_did_it() -> None:
     assert found.ours == found.unmanaged == []
 
 
-def test_split_of_traffic_by_hand_is_told_and_never_written_back() -> None:
-    """What the configuration does not state is not ours to repair."""
+def test_split_of_traffic_by_hand_is_reported_and_never_written_back() -> None:
+    """Unconfigured properties are not ours to repair."""
     live = shown(app())
     live["properties"]["configuration"]["activeRevisionsMode"] = "Multiple"
     live["properties"]["configuration"]["ingress"]["traffic"] = [{"revisionName": "api--1", "weight": 100}]
@@ -249,7 +249,7 @@ def test_size_is_a_minimum_where_the_server_grows_by_itself(grows: str) -> None:
     assert len(found.fixed) == (grows == "Disabled")
 
 
-def test_what_cannot_change_is_told_apart() -> None:
+def test_what_cannot_change_is_distinguished() -> None:
     """Never written, never taken for done."""
     wanted, live = app(), shown(app())
     wanted["properties"]["environmentId"] = "/subscriptions/s/other"
@@ -261,7 +261,7 @@ def test_what_cannot_change_is_told_apart() -> None:
 
 
 def test_patch_has_what_changes_and_lists_with_everything_that_was_in_them() -> None:
-    """What only the service sets is not in it, and null is nowhere in a list."""
+    """Values set by the service are left out, and lists have no nulls."""
     live = shown(app(A="1"))
     live["properties"]["template"]["containers"].append({"name": "sidecar", "image": "x", "probes": None})
     wanted = app(A="2")
@@ -278,7 +278,7 @@ def test_patch_has_what_changes_and_lists_with_everything_that_was_in_them() -> 
 
 
 def test_identities_are_added_to_and_never_taken_away() -> None:
-    """A system-assigned one that somebody switched on stays on."""
+    """A system-assigned identity enabled by others is kept."""
     live = shown(app())
     live["identity"] = {"type": "SystemAssigned", "principalId": "p"}
 
@@ -339,7 +339,7 @@ def test_merge_of_variables_gives_ours_as_wanted_and_leaves_theirs(
 
 @given(_VALUES)
 def test_digests_are_read_as_they_were_written(values: dict[str, str]) -> None:
-    """And say nothing of what they stand for."""
+    """Digests reveal nothing about their values."""
     found = {("tags", name): value for name, value in values.items()}
     read = Digests.read(str(Digests.of(found, "5a17")), "5a17")
 

@@ -24,7 +24,7 @@ Environment = Callable[[str], dict[str, str]]
 
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """A cloud of one's own; nobody is signed in, and the home directory has a password file for every host."""
+    """A custom cloud without a sign-in, and a home directory with a password file for every host."""
     for name in list(os.environ):
         if name.startswith(("AZURE", "ACTIONS_", "SYSTEM_", "IDENTITY_", "MSI_")):
             monkeypatch.delenv(name)
@@ -150,7 +150,7 @@ def test_every_way_to_sign_in_serves_resource_manager_and_state_in_a_blob(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With the CA of the cloud, and without a look at the password file, whatever the service."""
+    """With the CA of the cloud, and without reading the password file, for every service."""
     for name, value in way(local, tmp_path).items():
         monkeypatch.setenv(name, value)
 
@@ -197,7 +197,7 @@ def test_access_token_that_the_pipeline_did_not_map_is_not_sent(
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b"[]", b'{"oidcToken": 5}'], ids=repr)
-def test_answer_of_azure_pipelines_that_is_none_is_told(
+def test_answer_of_azure_pipelines_that_is_none_is_reported(
     body: bytes, cloud: Cloud, local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sentence, no traceback."""
@@ -270,7 +270,7 @@ def test_storage_account_does_not_choose_the_audience_of_a_token(
 def test_variables_that_cannot_be_right_are_named(
     name: str, value: str, cloud: Cloud, local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the SDK raises while it is built is a failure like any other."""
+    """An error of the SDK's constructor is a failure like any other."""
     environ = {**secret(local, tmp_path), name: value}
     if name == "AZURE_CLIENT_CERTIFICATE_PATH":
         del environ["AZURE_CLIENT_SECRET"]
@@ -305,7 +305,7 @@ def test_line_end_in_a_connection_string_is_named(text: str) -> None:
 
     good = f"DefaultEndpointsProtocol=https;AccountName={ACCOUNT};AccountKey={KEY};EndpointSuffix=core.windows.net"
 
-    with pytest.raises(DeployerError, match="line end") as failure:
+    with pytest.raises(DeployerError, match="line break") as failure:
         open_blob({}, {"AZURE_STORAGE_CONNECTION_STRING": text.replace("{}", good)})
 
     assert KEY not in failure.value.message + str(failure.value.hint)

@@ -1,4 +1,4 @@
-"""What Azure spells otherwise, adds or reorders is no drift: one line for each way that recorded traffic shows.
+"""Azure's normalisation, additions and reordering are not drift: one line per variant in recorded traffic.
 
 Sources are recorded exchanges of Azure/azure-dev and Azure/azure-cli, and the REST reference where a line says so.
 """
@@ -122,7 +122,7 @@ ONE_VALUE: list[tuple[str, str, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("kind", "path", "wanted", "shown"), ONE_VALUE)
-def test_other_spelling_is_no_drift(kind: str, path: str, wanted: Any, shown: Any) -> None:
+def test_other_spelling_is_not_drift(kind: str, path: str, wanted: Any, shown: Any) -> None:
     """Neither after our own write nor where nothing is remembered, and not by a repair either."""
     body, live = within(path, wanted), within(path, shown)
     sent = Digests.of(leaves(kind, body, creating=False), "5a17")
@@ -134,8 +134,8 @@ def test_other_spelling_is_no_drift(kind: str, path: str, wanted: Any, shown: An
 
 
 @pytest.mark.parametrize(("kind", "path", "wanted", "shown"), ONE_VALUE)
-def test_other_spelling_than_azure_answered_before_is_no_drift(kind: str, path: str, wanted: Any, shown: Any) -> None:
-    """Where the answer to our write had it as sent, and a later GET has not: what we state is still as we state it."""
+def test_other_spelling_than_azure_answered_before_is_not_drift(kind: str, path: str, wanted: Any, shown: Any) -> None:
+    """The reply to our write had the value as sent, a later GET has not: the configured value is unchanged."""
     body, live = within(path, wanted), within(path, shown)
     sent = Digests.of(leaves(kind, body, creating=False), "5a17")
     answered = Digests.of(leaves(kind, body), "5a17")

@@ -85,7 +85,7 @@ def emulator(tmp_path: Path) -> Iterator[Attached]:
 
 @pytest.fixture
 def proxy(emulator: Attached) -> Iterator[MuteProxy]:
-    """What stands between us and it."""
+    """The cause lies between us and Azure."""
     between = MuteProxy(emulator.proxy_url)
     yield between
     between.close()
@@ -184,7 +184,7 @@ def test_request_that_found_no_connection_surely_was_not_sent(url: str, through:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> None:
-    """What cannot be read is no wish, and nothing is too large to wait for."""
+    """An unreadable value is ignored, and a large one is capped."""
     assert Reply(429, {"Retry-After": text}, "").retry_after == seconds
 
 
@@ -228,7 +228,7 @@ GOOD = Answer(body={"name": "it is there"})
         "bad details", "a time that is past",
     ],
 )  # fmt: skip
-def test_answer_that_is_none_is_asked_for_again(tmp_path: Path, bad: Answer) -> None:
+def test_answer_that_is_none_is_requested_again(tmp_path: Path, bad: Answer) -> None:
     """A broken connection, or a proxy or a hotel's network that answers in Azure's place."""
     answers = [bad, GOOD]
 
@@ -250,7 +250,7 @@ def test_answer_that_never_comes_right_is_a_failure_with_what_to_look_at(tmp_pat
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-def test_redirect_is_no_answer_of_azures(tmp_path: Path, method: str) -> None:
+def test_redirect_is_not_an_answer_of_azures(tmp_path: Path, method: str) -> None:
     """A write that was only redirected was not done."""
     elsewhere = Answer(307, "", {"Location": "https://elsewhere.example/"})
 

@@ -1,4 +1,4 @@
-"""What is answered has the official types' properties and no others, computed ones included."""
+"""Replies have exactly the properties of the official types, including computed ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RECORDED = {
 
 
 def problems(document: Json, schema: Json, value: Any, path: str = "") -> Iterator[str]:
-    """Where a value is not what its type says; null stands for what was not given."""
+    """Yield the paths of values that do not match their type; null means absent."""
     while "$ref" in schema:
         schema = document["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
     if value is None:

@@ -1,4 +1,4 @@
-"""What Azure Resource Manager itself checks, whatever the service."""
+"""Checks of Azure Resource Manager itself, for any service."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def test_deleting_an_identity_leaves_its_assignments_and_deleting_a_scope_takes_
     assert {item["properties"]["scope"] for item in listed} == {azure.subscription, azure.group}
 
 
-def test_login_tells_a_wrong_secret_from_an_unknown_application(azure: AzureClient) -> None:
+def test_login_distinguishes_a_wrong_secret_from_an_unknown_application(azure: AzureClient) -> None:
     """learn.microsoft.com/entra/identity-platform/reference-error-codes."""
     url = f"https://login.microsoftonline.com/{azure.attached.tenant_id}/oauth2/v2.0/token"
     form = "grant_type=client_credentials&scope=https://management.azure.com/.default&client_secret=x&client_id="

@@ -27,7 +27,7 @@ SAFE = ("PATH", "HOME", "LANG", "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE")
 
 
 def variables(attached: Attached) -> dict[str, str]:
-    """What `--env` prints, and nothing of a developer's own Azure."""
+    """Return the variables of `--env`, without any of the developer's own Azure."""
     return {
         **{name: os.environ[name] for name in SAFE if name in os.environ},
         "HTTPS_PROXY": attached.proxy_url,
@@ -142,7 +142,7 @@ def test_curl_reads_a_group_through_the_proxy(azure: AzureClient, emulator: Atta
 
 @pytest.fixture
 def printed(tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """What `python -m azure_emulator --env FORM` prints while it runs."""
+    """Return the output of `python -m azure_emulator --env FORM` while it runs."""
     running: list[subprocess.Popen[str]] = []
 
     def start(form: str) -> str:

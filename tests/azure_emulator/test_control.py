@@ -1,4 +1,4 @@
-"""Who may use the control address, and what of its starter's environment the emulator's process gets."""
+"""Access to the control address, and the environment of the emulator's process."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_another_user_of_the_machine_reaches_neither_secret_nor_control(tmp_path
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a directory away")
-def test_a_directory_that_somebody_else_owns_is_not_trusted(tmp_path: Path) -> None:
+def test_a_directory_that_someone_else_owns_is_not_trusted(tmp_path: Path) -> None:
     directory = tmp_path / ".azure-emulator"
     directory.mkdir()
     os.chown(directory, 65534, 65534)

@@ -175,7 +175,7 @@ def test_a_region_lists_the_types_of_profiles(azure: AzureClient) -> None:
 # Certificates
 
 
-def test_a_certificate_tells_what_is_in_it_and_never_gives_its_key_back(azure: AzureClient) -> None:
+def test_a_certificate_shows_what_is_in_it_and_never_gives_its_key_back(azure: AzureClient) -> None:
     """PyPI azure-mgmt-appcontainers: PUT and DELETE answer 200, PATCH changes tags."""
     make_environment(azure)
     path = f"{ENVIRONMENT}/certificates/mine"
@@ -424,7 +424,7 @@ def test_what_an_ingress_takes_comes_back(azure: AzureClient) -> None:
     assert {key: shown[key] for key in ingress} == ingress
 
 
-def test_an_image_that_nobody_may_pull_is_refused_at_once(azure: AzureClient) -> None:
+def test_an_image_that_no_one_may_pull_is_refused_at_once(azure: AzureClient) -> None:
     """Azure/container-apps-deploy-action issues 50 and 85."""
     make_environment(azure)
     azure.make_registry()
@@ -458,7 +458,7 @@ def test_a_scale_rule_names_a_secret_that_is_there(azure: AzureClient) -> None:
 
 
 def test_a_secret_sent_by_name_keeps_its_value(azure: AzureClient) -> None:
-    """What GET shows is sent back by many clients (learn.microsoft.com/azure/container-apps/manage-secrets)."""
+    """Many clients send back the body of GET (learn.microsoft.com/azure/container-apps/manage-secrets)."""
     make_environment(azure)
     secrets = [{"name": "a", "value": "first"}, {"name": "b", "value": "second"}]
     make_app(azure, configuration={"secrets": secrets})
@@ -474,7 +474,7 @@ def test_a_secret_sent_by_name_keeps_its_value(azure: AzureClient) -> None:
 
 
 def test_a_probe_may_start_without_delay(azure: AzureClient) -> None:
-    """What terraform-provider-azurerm sends where nothing was given."""
+    """The body of terraform-provider-azurerm for absent values."""
     make_environment(azure)
     body = app_body(azure)
     probe = {"type": "Liveness", "initialDelaySeconds": 0, "tcpSocket": {"port": 6333}}

@@ -1,4 +1,4 @@
-"""What is answered about every type fits Azure's official description of it, computed properties included.
+"""Replies about every type match Azure's official description, including computed properties.
 
 `AzureClient.call` compares each answer of every test; here each type is made once with as much as it takes, at the
 version of its description, then read, listed, written again, patched and asked for what its actions return.

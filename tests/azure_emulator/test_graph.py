@@ -1,4 +1,4 @@
-"""Microsoft Graph: a filter finds whom it names and nobody else."""
+"""Microsoft Graph: a filter finds exactly the objects it names."""
 
 from __future__ import annotations
 
@@ -74,6 +74,6 @@ def test_words_bind_as_in_odata(text: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("text", ["id eq 'a' 'b'", "(id eq 'a'", "id eq 'a", "names/any(n:m eq 'a')"])
-def test_what_is_no_expression_is_an_error(text: str) -> None:
+def test_what_is_not_an_expression_is_an_error(text: str) -> None:
     with pytest.raises(BadFilter):
         parse(text)

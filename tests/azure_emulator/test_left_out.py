@@ -1,4 +1,4 @@
-"""What is not served answers as Azure answers for it: never with a success."""
+"""Unsupported requests return Azure's errors: never a success."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_no_provider_is_both_served_and_left_out() -> None:
         ("GET", "/providers/Microsoft.Resources/validateResources"),
     ],
 )
-def test_a_path_that_is_no_resource_has_its_own_methods(azure: AzureClient, method: str, path: str) -> None:
+def test_a_path_that_is_not_a_resource_has_its_own_methods(azure: AzureClient, method: str, path: str) -> None:
     answer = azure.call(method, path.format(s=azure.subscription), {} if method != "GET" else None, "2025-04-01")
 
     assert (answer.status_code, azure.error(answer)) == (405, "HttpMethodNotSupported")

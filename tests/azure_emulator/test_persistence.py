@@ -30,7 +30,7 @@ def _start(directory: Path) -> Attached:
 
 
 class Writer:
-    """Writes until it is told to stop or the emulator is gone; remembers what was acknowledged."""
+    """Writes until stopped or until the emulator is gone; records what was acknowledged."""
 
     def __init__(self, attached: Attached, number: int, turn: int, value: str | None) -> None:
         self.azure = AzureClient(attached)
@@ -66,7 +66,7 @@ class Writer:
 
 
 def _inconsistencies(directory: Path) -> list[str]:
-    """What in a store that nobody has open contradicts itself: children without parents, secrets without values."""
+    """Return inconsistencies in a closed store: children without parents, secrets without values."""
     store = Store(directory / "store", read_only=True)
     kept = directory / "vault.json"  # not there where the kill came before the first secret
     values = json.loads(kept.read_text()) if kept.exists() else {}
@@ -134,7 +134,7 @@ def _as_listed(identifier: str) -> str:
 
 
 def _value(azure: AzureClient, secret: str) -> str | None:
-    """What the vault holds; None where it never got anything."""
+    """Return the contents of the vault; None if it never had any."""
     name = secret.split("/")[2]
     token = azure.token("https://vault.azure.net")
     url = f"https://{name}.vault.azure.net/secrets/one?api-version=7.4"

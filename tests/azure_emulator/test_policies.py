@@ -27,7 +27,7 @@ def declare(emulator: Attached, *policies: Json) -> None:
 
 
 def ask(azure: AzureClient, kind: str, name: str, version: str, body: Json, **more: Any) -> Any:
-    """What validateResources says of one PUT."""
+    """Return the result of validateResources for one PUT."""
     namespace, _, rest = kind.partition("/")
     sent = {
         "provider": namespace,
@@ -125,7 +125,7 @@ def test_a_quota_is_full_at_its_limit_and_an_offer_is_closed(azure: AzureClient,
     body = {"location": "eastus2"}
 
     azure.ok(azure.call("PUT", f"{IDENTITY}/one-id", body))
-    azure.ok(azure.call("PUT", f"{IDENTITY}/one-id", body))  # one that exists is no further one
+    azure.ok(azure.call("PUT", f"{IDENTITY}/one-id", body))  # an existing one does not count again
     refused = azure.call("PUT", f"{IDENTITY}/two-id", body)
     assert (refused.status_code, azure.error(refused)) == (400, "MaxNumberReached")
     assert inner(ask(azure, IDENTITY, "two-id", "2024-11-30", body))["code"] == "MaxNumberReached"
@@ -258,7 +258,7 @@ def test_preflight_names_what_it_validated_and_makes_nothing(azure: AzureClient)
 
 
 def test_preflight_looks_for_nothing_that_a_body_refers_to(azure: AzureClient) -> None:
-    """Not for a group, not for a parent, and an expression stands for what is not known yet."""
+    """Not for a group, not for a parent, and an expression represents an unknown value."""
     secret = {"properties": {"value": "x"}}
     database = {"properties": {"charset": "UTF8"}}
     component = {
@@ -287,7 +287,7 @@ def test_preflight_knows_names_that_are_taken(azure: AzureClient) -> None:
     assert ask(azure, REGISTRY, "registry1", "2025-11-01", body).status_code == 200
 
 
-def test_preflight_needs_the_right_to_read_and_no_more_if_it_is_told_so(azure: AzureClient, emulator: Attached) -> None:
+def test_preflight_needs_the_right_to_read_and_no_more_if_requested(azure: AzureClient, emulator: Attached) -> None:
     body = {"sku": {"name": "Basic"}, "properties": {}}
     reader = emulator.control("POST", "/control/principals", {"roles": ["acdd72a7-3385-48ef-bd42-f606fba81ae7"]})
     nobody = emulator.control("POST", "/control/principals", {"roles": []})

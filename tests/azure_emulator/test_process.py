@@ -178,7 +178,7 @@ def test_an_operation_may_be_declared_to_fail(start: Callable[..., Attached]) ->
     assert azure.get("Microsoft.App/managedEnvironments/env")["properties"]["provisioningState"] == "Failed"
 
 
-def test_any_write_has_a_failed_environment_made_anew(start: Callable[..., Attached]) -> None:
+def test_any_write_has_a_failed_environment_made_again(start: Callable[..., Attached]) -> None:
     """github.com/microsoft/azure-container-apps issue 1113."""
     path = "Microsoft.App/managedEnvironments/env"
     azure = AzureClient(start(faults=[{"method": "PUT", "path": "*/managedEnvironments/*", "fail": "Some"}]))
@@ -191,7 +191,7 @@ def test_any_write_has_a_failed_environment_made_anew(start: Callable[..., Attac
     assert azure.get(path)["properties"]["provisioningState"] == "Succeeded"
 
 
-def test_a_fault_may_ask_for_patience_by_a_date(start: Callable[..., Attached]) -> None:
+def test_a_fault_may_set_retry_after_to_a_date(start: Callable[..., Attached]) -> None:
     date = "Wed, 21 Oct 2026 07:28:00 GMT"
     fault = {"method": "PUT", "path": "*", "status": 503, "retry_after": date}
     azure = AzureClient(start(faults=[fault]))
@@ -242,7 +242,7 @@ def test_alone_it_prints_the_variables_that_a_client_needs(directory: Path) -> N
     assert {"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_SUBSCRIPTION_ID"} < set(values)
 
 
-def test_secret_values_stand_in_one_file_alone(start: Callable[..., Attached], directory: Path) -> None:
+def test_secret_values_are_in_one_file_only(start: Callable[..., Attached], directory: Path) -> None:
     azure = AzureClient(start())
     azure.make_group()
     azure.make_vault()
@@ -287,7 +287,7 @@ def test_secret_values_stand_in_one_file_alone(start: Callable[..., Attached], d
     assert (directory / "vault.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_request_log_tells_reads_from_writes(start: Callable[..., Attached], directory: Path) -> None:
+def test_the_request_log_distinguishes_reads_from_writes(start: Callable[..., Attached], directory: Path) -> None:
     azure = AzureClient(start())
     azure.make_group()
     azure.call("GET", azure.group)

@@ -1,4 +1,4 @@
-"""Whose word a registry takes for a pull, and images that nobody can pull."""
+"""Credentials accepted for a pull, and images that cannot be pulled."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_registry_that_the_identity_may_not_pull_from_holds_an_update_up(azure
     assert properties["runningStatus"] == "Running"
 
 
-def test_an_image_may_be_declared_as_one_that_nobody_can_pull(azure: AzureClient, emulator: Attached) -> None:
+def test_an_image_may_be_declared_as_one_that_no_one_can_pull(azure: AzureClient, emulator: Attached) -> None:
     azure.make_environment()
     words = "TOOMANYREQUESTS: You have reached your unauthenticated pull rate limit."
     emulator.control("POST", "/control/settings", {"images": {"k8se/*": {"pull_error": words}}})

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - the corpus has a request a line
-"""Random requests: whatever is sent is answered, by no error of the emulator's own, and leaves memory and disk equal."""
+"""Random requests: each gets a reply, never an internal error, and memory and disk stay equal."""
 
 from __future__ import annotations
 

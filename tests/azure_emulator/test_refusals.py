@@ -3,8 +3,8 @@
 The tables hold what one request shows; what needs a history has a test of its own, here or beside the service's other
 tests.
 
-What the emulator does not refuse by itself, because Azure's answer depends on what nobody told it. A test declares such
-an answer as a fault (path, status, code):
+The emulator does not refuse what depends on facts it does not have. A test declares such
+a reply as a fault (path, status, code):
 
 - policies of an organisation: RequestDisallowedByPolicy;
 - quota, capacity and offers of a subscription: InsufficientQuota, SubscriptionIsOverQuotaForSku,
@@ -228,7 +228,7 @@ def test_actions_have_their_versions_too(azure: AzureClient, path: str, code: st
 
 
 @pytest.mark.parametrize("text", [b"{", b"[]", b"7", b"\xff\xfe", b""])
-def test_a_body_that_is_no_object_is_refused(azure: AzureClient, text: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_refused(azure: AzureClient, text: bytes) -> None:
     """github.com/Azure/azure-resource-manager-rpc common-api-details.md."""
     token = f"Bearer {azure.token('https://management.azure.com')}"
     url = f"https://management.azure.com{azure.group}/providers/{IDENTITIES}/app-id?api-version=2024-11-30"

@@ -176,7 +176,7 @@ def declare_proof(azure: AzureClient, emulator: Attached) -> None:
     emulator.control("POST", "/control/settings", {"dns": {f"asuid.{HOST}": {"TXT": [proof]}}})
 
 
-def test_a_custom_domain_stands_once_in_an_app_and_in_an_environment(azure: AzureClient, emulator: Attached) -> None:
+def test_a_custom_domain_appears_once_in_an_app_and_in_an_environment(azure: AzureClient, emulator: Attached) -> None:
     """learn.microsoft.com/azure/container-apps/custom-domains-certificates."""
     make(azure, ENV, APP)
     declare_proof(azure, emulator)
@@ -335,7 +335,7 @@ def _codes() -> set[str]:
     return found - NO_REFUSALS
 
 
-def test_every_code_of_a_refusal_stands_in_a_test() -> None:
+def test_every_code_of_a_refusal_is_in_a_test() -> None:
     texts = "\n".join(
         path.read_text(encoding="utf-8")
         for folder in (TESTS / "azure_emulator", TESTS / "harness")

@@ -1,4 +1,4 @@
-"""What the emulator refuses while something else goes on."""
+"""Refusals of the emulator during other operations."""
 
 from __future__ import annotations
 

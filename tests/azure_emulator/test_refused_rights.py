@@ -1,4 +1,4 @@
-"""What the emulator refuses for want of a right, or of a secret or image that an app may read."""
+"""Refusals of the emulator for missing permissions, secrets or images."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_names_are_taken_in_the_whole_world(azure: AzureClient, registry: str) -
     "properties",
     [{"zoneRedundancy": "Enabled"}, {"publicNetworkAccess": "Disabled"}, {"unknown": 1}],
 )
-def test_a_basic_registry_refuses_what_only_premium_has_and_what_nobody_knows(
+def test_a_basic_registry_refuses_what_only_premium_has_and_what_is_unknown(
     azure: AzureClient, properties: Json
 ) -> None:
     """learn.microsoft.com/azure/container-registry/container-registry-skus."""

@@ -1,4 +1,4 @@
-"""What an image does is read from the program that it starts, whatever else of the repository it ships."""
+"""An image's behaviour is derived from the program that it starts, regardless of its other files."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_ways_to_start_a_node_program_and_the_packages_it_loads(workdir: str
 @pytest.mark.parametrize(
     "start", ["", 'CMD ["/usr/bin/caddy", "run"]', "CMD ./server", "CMD java -jar app.jar", 'CMD ["sh", "-c"]', "CMD {"]
 )
-def test_where_what_is_started_cannot_be_told_nothing_is_assumed(start: str) -> None:
+def test_where_what_is_started_cannot_be_determined_nothing_is_assumed(start: str) -> None:
     found = behaviour("FROM base", "COPY . /src", "WORKDIR /src", start)
 
     assert (found["language"], found["requires"], found["paths"]) == (None, [], [])
@@ -121,6 +121,6 @@ def test_files_of_another_stage_are_found_where_they_were_copied_to() -> None:
 
 
 @pytest.mark.parametrize("start", ["CMD python main.py", 'CMD ["uvicorn", "main:app"]'])
-def test_a_folder_that_the_base_image_sets_is_told_by_the_one_file_that_fits(start: str) -> None:
+def test_a_folder_that_the_base_image_sets_is_reported_by_the_one_file_that_fits(start: str) -> None:
     assert behaviour("FROM base", "COPY services/rag /app", start)["requires"] == ["QDRANT_URL"]
     assert behaviour("FROM base", "COPY services /app", start)["requires"] == []

@@ -1,4 +1,4 @@
-"""Which module of the emulator may import which: no circles, one direction, nothing of the deployer."""
+"""Allowed imports of the emulator: acyclic, in one direction, nothing of the deployer."""
 
 from __future__ import annotations
 

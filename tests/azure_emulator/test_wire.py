@@ -1,4 +1,4 @@
-"""What clients send on the wire: versions of Go's SDK, methods that a type does not have, pages, Docker's push."""
+"""Requests as clients send them: versions of Go's SDK, methods that a type does not have, pages, Docker's push."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is packed, beside a builder that is not ours: an image of the pack is the image of the whole folder."""
+"""The archive against an independent builder: an image of the archive equals an image of the whole folder."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def _needs_buildkit(command: dockerfile.Command) -> bool:
 
 
 def sources(text: str) -> Iterator[str]:
-    """What COPY and ADD take out of the context, from that parser's words."""
+    """Return the sources of COPY and ADD according to that parser."""
     for command in dockerfile.parse_string(text):
         word = (command.sub_cmd or command.cmd).upper()
         from_elsewhere = any(flag.lower().startswith("--from=") for flag in command.flags)

@@ -1,4 +1,4 @@
-"""Patterns followed side by side mean what a regular expression means."""
+"""Patterns matched in parallel are equivalent to a regular expression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Dockerfiles only BuildKit can build."""
+"""Dockerfiles that only BuildKit can build."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_stages_behind_the_wanted_one_are_not_built(target: str | None, lines: l
 
 
 @pytest.mark.parametrize("line", ["COPY --link a /a", "RUN <<EOF\nmake\nEOF", "HEALTHCHECK --start-interval=1s CMD a"])
-def test_what_the_classic_builder_cannot_read_counts_wherever_it_stands(line: str) -> None:
+def test_what_the_classic_builder_cannot_read_counts_wherever_it_is(line: str) -> None:
     assert [number for number, _ in needed(f"FROM a AS wanted\nFROM b\n{line}", "wanted")] == [3]
 
 
@@ -172,6 +172,6 @@ def test_any_text_is_read(text: str) -> None:
         )
     )
 )
-def test_a_need_stands_on_the_line_that_is_named(lines: list[str]) -> None:
+def test_a_need_is_on_the_line_that_is_named(lines: list[str]) -> None:
     for need in needs("\n".join(lines)):
         assert need.what.split()[0] in lines[need.line - 1]

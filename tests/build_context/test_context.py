@@ -1,4 +1,4 @@
-"""What is listed, hashed and packed of a build context."""
+"""The files of a build context that are listed, hashed and packed."""
 
 from __future__ import annotations
 

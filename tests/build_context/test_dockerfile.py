@@ -1,4 +1,4 @@
-"""What a Dockerfile takes out of its context."""
+"""The paths that a Dockerfile takes from its context."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sources(text: str, target: str | None = None, *, every_stage: bool = False) 
 
 
 def copied(*instructions: str) -> list[str] | str:
-    """What one stage with these instructions reaches."""
+    """Return the reach of one stage with these instructions."""
     return sources("\n".join(["FROM scratch", *instructions]))
 
 
@@ -159,7 +159,7 @@ def test_byte_order_mark_and_crlf() -> None:
         "ADD <<EOF /dest\n.\nEOF",
     ],
 )
-def test_here_documents_are_no_instructions_and_no_sources(text: str) -> None:
+def test_here_documents_are_not_instructions_and_no_sources(text: str) -> None:
     assert copied(text, "COPY last /") == ["last"]
 
 

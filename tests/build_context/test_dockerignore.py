@@ -71,7 +71,7 @@ def test_as_docker(text: str | bytes, gone: list[str], kept: list[str]) -> None:
 
 
 def test_both_stages_show() -> None:
-    """What only one of them would read otherwise."""
+    """Cases that only one of them would read differently."""
     assert ignored("/ a", "a", " a") == ["a"]
     assert ignored("*\n/!a", "a", "b") == ["b"]
 
@@ -85,7 +85,7 @@ def test_malformed_patterns_are_refused(text: str) -> None:
         ignored(text, "a")
 
 
-def test_bytes_that_are_not_utf_8_match_the_names_they_stand_for() -> None:
+def test_bytes_that_are_not_utf_8_match_the_names_they_represent() -> None:
     assert ignored(b"caf\xe9*", "caf\udce9", "caf\udce9s", "cafe") == ["caf\udce9", "caf\udce9s"]
 
 

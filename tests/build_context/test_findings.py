@@ -1,4 +1,4 @@
-"""What is wrong with a build context before anything is built, and what in it is seldom meant to be shipped."""
+"""Faults of a build context before anything is built, and files rarely meant to be shipped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY = "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n"
 
 
 def context(root: Path, dockerfile: str, ignore: str = "", *, every_stage: bool = True, **files: str) -> Context:
-    """A context with these files; `__` in a name stands for a slash."""
+    """A context with these files; `__` in a name represents a slash."""
     for name, text in files.items():
         put(root, name.replace("__", "/"), text)
     (root / "Dockerfile").write_text(dockerfile)
@@ -73,14 +73,14 @@ def test_a_source_that_is_missing_is_found_with_its_line(tmp_path: Path, dockerf
         "FROM x\nCOPY Dockerfile /\n",
     ],
 )  # fmt: skip
-def test_what_is_there_or_cannot_be_told_is_no_fault(tmp_path: Path, dockerfile: str) -> None:
+def test_what_is_there_or_cannot_be_determined_is_not_a_fault(tmp_path: Path, dockerfile: str) -> None:
     (tmp_path / "empty").mkdir()
     os.symlink("d", tmp_path / "link")
 
     assert found(context(tmp_path, dockerfile, a="1", d__b="2")) == []
 
 
-def test_a_stage_that_nobody_needs_counts_only_where_it_is_built(tmp_path: Path) -> None:
+def test_a_stage_that_no_one_needs_counts_only_where_it_is_built(tmp_path: Path) -> None:
     text = "FROM x AS one\nCOPY gone /\nFROM x\nCOPY a /\n"
 
     assert found(context(tmp_path, text, a="1", every_stage=False)) == []
@@ -97,7 +97,7 @@ def test_why_a_source_is_not_shipped_is_said(tmp_path: Path) -> None:
         "`.git` is not shipped; if the image needs it, add `!.git/**` to .dockerignore",
         "`config.yaml` belongs to the deployment itself and is never shipped",
         "`.azure-emulator` belongs to the deployment itself and is never shipped",
-        "nothing of `all` is shipped; look at .dockerignore",
+        "nothing of `all` is shipped; check .dockerignore",
     ]
 
 
@@ -125,7 +125,7 @@ def test_an_explicit_exception_ships_what_is_else_left_out(tmp_path: Path, ignor
     assert unwanted(made) == {}
 
 
-def test_a_copy_of_what_an_exception_ships_is_no_fault(tmp_path: Path) -> None:
+def test_a_copy_of_what_an_exception_ships_is_not_a_fault(tmp_path: Path) -> None:
     made = context(tmp_path, "FROM x\nCOPY .git/HEAD /\n", "!.git/**\n", **{".git__HEAD": ""})
 
     assert found(made) == []

@@ -175,7 +175,7 @@ Shape = dict[tuple[str, ...], tuple[str, object, bool]]
 
 
 def normal(shape: Shape) -> Shape:
-    """Without what lies below a file or link, and without directories that are not empty."""
+    """Without entries below a file or link, and without non-empty directories."""
     leaves = {path for path, leaf in shape.items() if leaf[0] != "directory"}
     kept = {path: leaf for path, leaf in shape.items() if not any(path[:end] in leaves for end in range(1, len(path)))}
     return {

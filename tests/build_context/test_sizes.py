@@ -1,4 +1,4 @@
-"""What makes a context large, and the lines that leave it out."""
+"""The largest parts of a context, and the lines that exclude them."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def _shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[st
 
 
 def requests_of(project: Project) -> dict[str, str]:
-    """What each step would ask of Azure, as text: names and bodies, with the outputs of other steps held still."""
+    """Return each step's requests as text: names and bodies, with fixed outputs of other steps."""
     from draftgenie_azure.config import raw as configuration
     from draftgenie_azure.provision.apps import shape
     from draftgenie_azure.provision.bodies import apps, environment, foundation, monitoring, registry, vault
@@ -320,7 +320,7 @@ def test_every_key_of_a_service_is_read_by_some_step() -> None:
 
 
 def test_every_kind_of_key_of_the_shipped_configuration_is_in_that_table(project: Project) -> None:
-    """A key of one service stands for the same key of the others."""
+    """A key of one service represents the same key of the others."""
 
     def leaves(value: Any, key: str) -> Iterator[str]:
         if isinstance(value, dict) and value:

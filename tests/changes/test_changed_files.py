@@ -243,7 +243,7 @@ def test_two_gigabytes_without_content_are_hashed_in_constant_memory(prepared: P
 
 @pytest.mark.parametrize("change", ["edited", "added", "removed"])
 def test_tree_that_changes_while_it_is_hashed_is_seen(tmp_path: Path, change: str) -> None:
-    """What was hashed first is looked at once more at the end: half of one commit and half of another is no tree."""
+    """Files hashed first are checked again at the end: half of one commit and half of another is not a tree."""
     for name in ("a", "b", "c"):
         (tmp_path / name).write_text(name, encoding="utf-8")
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . .\n", encoding="utf-8")
@@ -285,7 +285,7 @@ def test_tree_that_never_holds_still_is_an_error_and_not_a_skip(prepared: Projec
 
 
 def test_edit_that_is_taken_back_while_the_images_are_packed_is_not_taken_for_deployed() -> None:
-    """What is recorded is what was packed, not what was hashed before."""
+    """The packed files are recorded, not those hashed before."""
     from draftgenie_azure.changes.decision import as_packed
 
     decided = {"config:docker.platform": "1", "file:a": "A", "mode:a": "-", "file:b": "B"}

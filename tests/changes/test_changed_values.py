@@ -33,7 +33,7 @@ AFTER_VARIABLES = {
     ],
 )
 def test_values_of_different_types_are_different_values(project: Project, before: Any, after: Any, same: bool) -> None:
-    """1, "1", true and 1.0 are four values, whatever an app would make of them."""
+    """1, "1", true and 1.0 are four values, however an app would read them."""
     hashes = []
     for value in (before, after):
         values = project.config()
@@ -144,7 +144,7 @@ def test_a_to_b_to_a_deploys_three_times(deployed: Project) -> None:
 
 @pytest.mark.slow
 def test_reasons_are_whole_in_json_and_log_and_short_on_the_terminal(deployed: Project) -> None:
-    """The first few and a count for people; every one for whoever looks closer."""
+    """The first few and a count in the message; all in the document."""
     app = deployed.directory / "examples/draftgenie" / APP
     for number in range(20):
         (app / f"new{number:02}.py").write_text("", encoding="utf-8")
@@ -177,7 +177,7 @@ def test_status_shows_since_when_how_long_and_why_each_step_last_ran(deployed: P
     assert (document["since"], document["seconds"]) == (record["timestamp"], record["duration_seconds"])
 
 
-def test_step_that_ran_and_published_the_same_sets_off_nobody_and_otherwise_is_named(deployed: Project) -> None:
+def test_step_that_ran_and_published_the_same_sets_off_no_one_and_otherwise_is_named(deployed: Project) -> None:
     """Early cutoff: a tag is in no output; a service's name is."""
     deployed.change("monitoring.retention_days", 31)
     assert set(deployed.deploy().ran()) == {"create_monitoring"}

@@ -1,6 +1,6 @@
 """The dependency hash: computed again by a few lines that share nothing with the command, and held by its properties.
 
-What is hashed stands in docs/how-it-decides.md; the lines here follow it word for word.
+The format is documented in docs/how-it-decides.md; the lines here follow it literally.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def test_no_secret_and_no_unsalted_hash_of_one_is_in_the_state(deployed: Project
 
 @pytest.mark.parametrize("absolute", [str(ROOT), "/tmp"])
 def test_no_absolute_path_is_in_a_name_that_is_hashed(deployed: Project, absolute: str) -> None:
-    """A desk and a CI runner agree."""
+    """A workstation and a CI runner agree."""
     names = [name for record in deployed.state()["steps"].values() for name in record["dependencies"]]
 
     assert not [name for name in names if absolute in name]
@@ -132,12 +132,12 @@ def probe(directory: Path, *user: str, umask: int = -1, **environment: str) -> s
 
 
 def is_open(path: Path) -> bool:
-    """Whether everybody may go there."""
+    """Return whether every user may enter a directory."""
     return all(above.stat().st_mode & 0o001 for above in (path, *path.parents))
 
 
 def test_directory_locale_umask_user_hash_seed_and_time_zone_mean_nothing(tmp_path: Path) -> None:
-    """One project, looked at from everywhere; file names that are no ASCII and no UTF-8 included."""
+    """One project, seen from several places; including file names that are neither ASCII nor UTF-8."""
     here = tmp_path / "here"
     here.mkdir()
     project = new_project(here)
@@ -213,7 +213,7 @@ def shuffled(value: Any) -> Any:
 @given(CONFIGS)
 @settings(max_examples=150, deadline=None)
 def test_the_same_values_have_the_same_hash_in_whatever_order(values: dict[str, Any]) -> None:
-    """YAML's order of keys is no information."""
+    """YAML's order of keys is irrelevant."""
     assert hashes(values) == hashes(shuffled(values))
 
 
@@ -233,7 +233,7 @@ READ = ("tags", "services")
 @given(CONFIGS, CONFIGS)
 @settings(max_examples=300, deadline=None)
 def test_other_values_have_another_hash_in_some_step(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Whatever is read: no two configurations share all hashes, unless they mean the same."""
+    """For any input: no two configurations share all hashes, unless they are equivalent."""
     same = hashes(one) == hashes(other)
     if same:
         left, right = ({key: values.get(key) or {} for key in READ} for values in (one, other))
@@ -288,7 +288,7 @@ NAMES = st.one_of(st.text(max_size=8), st.text("a\\x0n\n\r\x00=.", max_size=5))
 @given(NAMES, NAMES)
 @settings(max_examples=300, deadline=None)
 def test_names_are_one_line_each_and_no_two_keys_share_one(one: str, other: str) -> None:
-    """So that nothing that stands in a key can look like two lines."""
+    """So that no content of a key can look like two lines."""
     assert "\n" not in name_of(one)
     assert (name_of(one) == name_of(other)) is (one == other)
 

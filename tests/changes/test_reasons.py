@@ -161,5 +161,5 @@ def test_value_that_is_long_or_not_printable_is_not_shown(value: str) -> None:
     ],
 )
 def test_what_may_hold_a_secret_is_not_plain(key: str, value: object, plain: bool) -> None:
-    """Also where nobody declared it as one."""
+    """Even if it was not declared as one."""
     assert is_plain(key, value, {"tags.team"}) is plain

@@ -72,7 +72,7 @@ def test_bad_usage_is_exit_1_with_a_word_of_help(project: Project, arguments: li
     assert "Traceback" not in result.err
 
 
-def test_dry_run_writes_nothing_and_tells_why(project: Project) -> None:
+def test_dry_run_writes_nothing_and_shows_why(project: Project) -> None:
     """Not a file: no state, no emulator."""
     before = sorted(project.directory.rglob("*"))
 
@@ -84,8 +84,8 @@ def test_dry_run_writes_nothing_and_tells_why(project: Project) -> None:
     assert sorted(project.directory.rglob("*")) == before
 
 
-def test_dry_run_tells_what_runs_and_writes_nothing(deployed: Project) -> None:
-    """The steps themselves make the plan: a change that publishes the same outputs sets off nobody else."""
+def test_dry_run_shows_what_runs_and_writes_nothing(deployed: Project) -> None:
+    """The steps themselves make the plan: a change with the same outputs triggers no other step."""
     deployed.change("postgresql.sku", "Standard_D2ds_v5")
     before = {path: path.read_bytes() for path in deployed.directory.rglob("*") if path.is_file()}
 
@@ -100,7 +100,7 @@ def test_dry_run_tells_what_runs_and_writes_nothing(deployed: Project) -> None:
     assert set(deployed.deploy().ran()) == {"create_databases"}
 
 
-def test_dry_run_tells_what_may_run_by_outputs_that_only_a_run_makes_known(deployed: Project) -> None:
+def test_dry_run_shows_what_may_run_by_outputs_that_only_a_run_makes_known(deployed: Project) -> None:
     """A step that needs such an output is shown as such, with the step that publishes it."""
     deployed.environment["GEMINI_API_KEY"] = "another-key"
 
@@ -118,7 +118,7 @@ def test_detailed_exitcode_is_0_when_nothing_would_run(deployed: Project) -> Non
 
 
 def test_forced_step_runs_and_its_dependants_do_not(deployed: Project) -> None:
-    """Forcing does not limit, and the same outputs set nobody off."""
+    """Forcing does not limit, and equal outputs trigger no other step."""
     assert deployed.deploy("--force-step", "create_monitoring").ran() == {"create_monitoring": ["forced"]}
 
 
@@ -152,7 +152,7 @@ def test_status_as_json_has_the_outputs_for_scripts(deployed: Project) -> None:
 
 
 def test_status_without_state_says_so(project: Project) -> None:
-    """Nothing deployed is no failure."""
+    """No deployment is not a failure."""
     result = project.run("--status")
 
     assert result.code == 0
@@ -183,7 +183,7 @@ def test_reset_puts_the_state_aside_and_the_next_run_changes_nothing_in_azure(de
 
 
 def test_disabled_build_hands_on_the_recorded_images(deployed: Project) -> None:
-    """skip_build: the step does not run, whatever changed."""
+    """skip_build: the step does not run, regardless of changes."""
     source = deployed.directory / "examples/draftgenie/services/draft-service/app/main.py"
     source.write_text(source.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
     deployed.change("deployment.skip_build", True)
@@ -195,7 +195,7 @@ def test_disabled_build_hands_on_the_recorded_images(deployed: Project) -> None:
 
 
 def test_disabled_build_without_any_image_is_a_fault(project: Project) -> None:
-    """There is nothing to hand on; it is told before anything is written."""
+    """There are no outputs to reuse; this is reported before anything is written."""
     project.change("deployment.skip_build", True)
 
     result = project.run()
@@ -207,7 +207,7 @@ def test_disabled_build_without_any_image_is_a_fault(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_dev_and_prod_live_side_by_side_by_an_overlay_each(deployed: Project) -> None:
+def test_dev_and_prod_coexist_by_an_overlay_each(deployed: Project) -> None:
     """An overlay with its own group, names and state file; the first deployment is not touched."""
     before = deployed.state_file.read_bytes()
     names = {
@@ -235,12 +235,12 @@ def test_state_of_another_target_is_refused_with_the_way_out(deployed: Project) 
     result = deployed.run()
 
     assert result.code == 1
-    assert "was recorded for resource_group draftgenie-rg, the configuration means another-rg" in result.err
+    assert "was recorded for resource_group draftgenie-rg, the configuration targets another-rg" in result.err
     assert "--reset-state" in result.err
 
 
 def test_group_of_another_state_is_refused(deployed: Project) -> None:
-    """Two states never look after one group."""
+    """Two states never manage one group."""
     deployed.state_file.unlink()
 
     result = deployed.run()
@@ -258,7 +258,7 @@ def test_group_of_another_state_is_refused(deployed: Project) -> None:
         ("key_vault.name", "draftgenie-kv2", "create_key_vault"),
     ],
 )
-def test_resource_that_holds_data_is_not_left_behind_without_a_word(
+def test_resource_that_holds_data_is_not_abandoned_without_a_word(
     deployed: Project, key: str, value: str | None, step: str
 ) -> None:
     """A new name would make a new, empty server; that takes a --force-step, and the old one is then named."""
@@ -281,7 +281,7 @@ def test_resource_that_holds_data_is_not_left_behind_without_a_word(
         ('{"version": "1.0", "lineage":', "is not valid JSON"),
         ("[1, 2]", "is not a state of this command"),
         ('{"version": "9.9", "lineage": "x"}', "has version '9.9'"),
-        ('{"version": "1.0", "lineage": "x", "steps": []}', "steps is not what it should be"),
+        ('{"version": "1.0", "lineage": "x", "steps": []}', "steps has an unexpected value or type"),
     ],
     ids=["empty", "torn", "foreign", "newer", "wrong inside"],
 )
@@ -316,7 +316,7 @@ def test_state_that_cannot_be_written_stops_the_run(deployed: Project) -> None:
 
 @pytest.mark.slow
 def test_log_has_a_request_id_for_every_request_and_no_token(project: Project) -> None:
-    """What support asks for; a bearer token is in no line."""
+    """The ids that support asks for; no line contains a bearer token."""
     assert project.run("--log-file", "run.log").code == 0
 
     log = (project.directory / "run.log").read_text(encoding="utf-8")
@@ -333,13 +333,13 @@ def test_log_that_cannot_be_written_any_further_is_given_up_with_one_warning(dep
     assert result.code == 0
     warnings = [line for line in result.err.splitlines() if line.startswith("warning: ")]
     assert warnings == [
-        "warning: the log /dev/full cannot be written: No space left on device; going on without it"
+        "warning: the log /dev/full cannot be written: No space left on device; continuing without it"
     ]
     assert "Logging error" not in result.err
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_stream_that_is_closed_is_no_fault(deployed: Project, closed: str) -> None:
+def test_stream_that_is_closed_is_not_a_fault(deployed: Project, closed: str) -> None:
     """A daemon's child has none at all; what is said there is lost, nothing else."""
     shell = ["sh", "-c", f'exec "$@" {closed}', "sh"]
     command = [*shell, *deployed.command("--verbose", "--force-step", "create_monitoring")]
@@ -374,7 +374,7 @@ def test_command_works_from_any_directory_and_through_a_link(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
 
 
-def test_bad_fault_of_the_emulator_is_told_as_such(project: Project) -> None:
+def test_bad_fault_of_the_emulator_is_reported_as_such(project: Project) -> None:
     """A declaration with a key that no fault has."""
     result = project.run(*project.faults({"method": "PUT", "path": "*", "status": 99}))
 
@@ -426,8 +426,8 @@ def test_deployer_can_be_driven_by_another_program(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_notes_on_the_configuration_stand_in_the_summary_and_the_last_event(project: Project) -> None:
-    """What scrolled away at the beginning of half an hour is said again at its end."""
+def test_notes_on_the_configuration_are_in_the_summary_and_the_last_event(project: Project) -> None:
+    """Messages from the start of a long run are repeated at its end."""
     project.change("docker.registry", "old.example.com")
     note = "without effect in the configuration: docker.registry"
 

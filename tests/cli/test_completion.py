@@ -11,7 +11,7 @@ from programs import program
 from project import Project
 from terminal import Terminal
 
-CASES = [  # what is typed, and what stands there after TAB
+CASES = [  # typed text, and the line after TAB
     ("deploy-azure_v1.py --rot", "--rotate-secret"),
     ("deploy-azure_v1.py --dry-run --force-step create_d", "create_databases"),
     ("deploy-azure_v1.py --move-state b", "--move-state blob"),

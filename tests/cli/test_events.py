@@ -96,7 +96,7 @@ def test_interrupt_is_the_end_of_the_stream(project: Project) -> None:
 
 
 def drawn(events: str, view: View) -> tuple[str, str]:
-    """What a view prints of recorded events: standard output and standard error."""
+    """Return a view's output for recorded events: standard output and standard error."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         replay(events.splitlines(), [view])
@@ -116,7 +116,7 @@ def test_recorded_events_draw_the_lines_that_the_run_itself_prints(deployed: Pro
 
 
 def recorded(tell: Callable[[Reporter], None], code: int) -> str:
-    """The events of what a reporter is told, as --output json writes them."""
+    """Return the events of a reporter, as --output json writes them."""
     out = io.StringIO()
     with redirect_stdout(out):
         reporter = Reporter([JsonLines()])

@@ -14,13 +14,13 @@ WIDTHS = (24, 40, 41, 53, 60, 72, 80, 100, 110, 120, 160, 200, 400)
 
 
 def words(text: str) -> list[str]:
-    """The words of a page, whatever its lines."""
+    """Return the words of a page, ignoring line breaks."""
     return text.split()
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_page_is_as_wide_as_the_terminal_and_breaks_no_word(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
-    """Every page has the words of the widest one, and no longer line than the terminal or one word of it."""
+    """Every page has the words of the widest one, and no line longer than the terminal or a single word."""
     parser = COMMAND.build_parser(COMMAND.__doc__)
     monkeypatch.setenv("COLUMNS", "400")
     whole = words(parser.format_help())

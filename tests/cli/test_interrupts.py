@@ -1,4 +1,4 @@
-"""Signals: whenever one comes, the exit code says what became of the run, and nothing is cut off half-way."""
+"""Signals: whenever one arrives, the exit code shows the run's outcome, and nothing is left half done."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_second_signal_ends_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_second_signal_to_a_run_ends_with_130_too(project: Project) -> None:
-    """Whether it comes during the orderly stop or after it."""
+    """During the orderly stop or after it."""
     with project.start(*project.faults(scale=0.05)) as process:
         wait_for_server(project, process)
 
@@ -107,7 +107,7 @@ def test_signal_during_the_first_imports_is_130_without_a_word(project: Project,
 
 @pytest.mark.parametrize("arguments", [[], ["--force-step", "create_monitoring"]], ids=["nothing to do", "a step ran"])
 def test_signals_after_the_summary_change_nothing(deployed: Project, arguments: list[str]) -> None:
-    """What succeeded is told as success, up to the last moment of the process."""
+    """Success is reported as success, up to the end of the process."""
     with deployed.start(*arguments) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("Deployment summary")
@@ -144,7 +144,7 @@ def test_hang_up_that_nohup_ignores_stays_ignored(
 
 
 @pytest.mark.slow
-def test_failure_before_an_interrupt_is_told_with_what_to_do(project: Project) -> None:
+def test_failure_before_an_interrupt_is_reported_with_what_to_do(project: Project) -> None:
     """Else it would take another run to see the advice."""
     no = {"status": 403, "code": "RequestDisallowedByPolicy", "message": "Policy says no."}
     with project.start(*project.faults({"method": "PUT", "path": "*/workspaces/*", **no}, scale=0.05)) as process:

@@ -90,7 +90,7 @@ def test_every_option_of_a_service_reaches_its_app(project: Project) -> None:
 
 @pytest.mark.slow
 def test_changed_key_of_a_file_share_is_sent_although_azure_never_shows_it(project: Project) -> None:
-    """What is write-only is told apart by a digest in the state."""
+    """Write-only values are compared by a digest in the state."""
     volume = {
         "type": "azure_file", "mount_path": "/data", "account_name": "draftgeniefiles", "share_name": "data",
         "account_key": "${SHARE_KEY}",
@@ -145,7 +145,7 @@ def test_service_scaled_to_zero_is_shown_as_unproved_or_woken(project: Project) 
 
 
 def test_removed_ingress_and_variable_are_removed_from_the_app(deployed: Project) -> None:
-    """What the configuration no longer has goes away in Azure too."""
+    """Properties removed from the configuration are removed in Azure too."""
     values = deployed.config()
     del values["services"]["draft_service"]["environment"]["LOG_FORMAT"]
     deployed.write(values)
@@ -163,7 +163,7 @@ def test_removed_ingress_and_variable_are_removed_from_the_app(deployed: Project
     assert "LOG_LEVEL" in names
 
 
-def test_removed_service_is_named_as_left_behind(deployed: Project) -> None:
+def test_removed_service_is_named_as_abandoned(deployed: Project) -> None:
     """Nothing is deleted unasked."""
     values = deployed.config()
     del values["services"]["evaluation_service"]
@@ -223,7 +223,7 @@ def test_new_password_reaches_server_urls_and_apps(deployed: Project) -> None:
     assert apps == {"draft-service", "rag-service", "speaker-service", "evaluation-service"}
 
 
-def test_taken_name_is_told_before_anything_is_made(deployed: Project) -> None:
+def test_taken_name_is_reported_before_anything_is_made(deployed: Project) -> None:
     """The registry's name belongs to the first deployment: the second one stops at once."""
     overlay = deployed.overlay(
         "other.yaml",
@@ -240,12 +240,12 @@ def test_taken_name_is_told_before_anything_is_made(deployed: Project) -> None:
     result = deployed.run("--config", "config.yaml", "--config", overlay)
 
     assert result.code == 1
-    assert "container_registry.name: the name draftgenieacr is not free" in result.err
+    assert "container_registry.name: the name draftgenieacr is not available" in result.err
     assert deployed.writes(seen) == []
 
 
 def test_app_of_a_renamed_environment_is_deleted_and_made_again(deployed: Project) -> None:
-    """An app cannot change its environment; the old one is left behind, by name."""
+    """An app cannot change its environment; the old one is abandoned and named."""
     deployed.change("container_apps.environment_name", "draftgenie-env2")
 
     result = deployed.deploy("--force-step", "create_container_apps_env")
@@ -261,7 +261,7 @@ def test_app_of_a_renamed_environment_is_deleted_and_made_again(deployed: Projec
 
 @pytest.mark.slow
 def test_vault_with_access_policies_is_left_so_and_says_at_once_what_it_takes(deployed: Project) -> None:
-    """A vault that was there before keeps its policies; no role on it is waited for. --adopt has it go by roles."""
+    """A vault that was there before keeps its policies; no role on waiting for it. --adopt has it go by roles."""
     vault = deployed.state()["resources"]["key_vault"]["id"]
     group = deployed.state()["resources"]["resource_group"]["id"]
     with deployed.azure() as azure:
@@ -287,7 +287,7 @@ def test_vault_with_access_policies_is_left_so_and_says_at_once_what_it_takes(de
 
 
 @pytest.mark.slow
-def test_role_that_somebody_gave_under_another_name_is_accepted(deployed: Project) -> None:
+def test_role_that_someone_gave_under_another_name_is_accepted(deployed: Project) -> None:
     """Azure refuses the same assignment twice, without saying where the first one is."""
     role = deployed.state()["resources"]["role/pull-images"]["id"]
     version = "2022-04-01"

@@ -57,7 +57,7 @@ def _answer(
         while select.select([terminal], [], [], 0.1)[0]:
             try:
                 shown += os.read(terminal, 65536)
-            except OSError:  # nobody has the other end any more
+            except OSError:  # the other end is closed
                 break
     os.close(terminal)
     assert answered, shown.decode(errors="replace")
@@ -66,7 +66,7 @@ def _answer(
 
 @pytest.mark.parametrize(("answer", "code", "gone"), [(b"y\n", 0, True), (b"n\n", 1, False), (b"\x03", 130, False)])
 def test_destroy_asks_and_does_what_is_answered(deployed: Project, answer: bytes, code: int, gone: bool) -> None:
-    """The plan stands above the question."""
+    """The plan is shown above the question."""
     ended, shown = _answer(deployed, ["--destroy"], answer)
 
     assert ended == code, shown
@@ -151,7 +151,7 @@ def test_rotation_asks(deployed: Project, answer: bytes, code: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
 def test_restore_asks_before_it_replaces_a_newer_state(deployed: Project, answer: bytes, code: int) -> None:
-    """What the newer one says would be lost."""
+    """The newer state's content would be lost."""
     copy = deployed.directory / "copy.json"
     copy.write_bytes(deployed.state_file.read_bytes())
     copy.chmod(0o600)
@@ -187,7 +187,7 @@ def _holding(project: Project) -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
 def test_unlock_asks(project: Project, azurite: Azurite, answer: bytes, code: int) -> None:
-    """Whose lock it is stands above the question."""
+    """The lock's holder is shown above the question."""
     project.change("advanced.state_blob_container", f"questions-{os.getpid()}-{code}")
     project.environment["AZURE_STORAGE_CONNECTION_STRING"] = azurite.connection_string
     project.environment["AZURE_STATE_STORAGE"] = "blob"
@@ -203,7 +203,7 @@ def test_unlock_asks(project: Project, azurite: Azurite, answer: bytes, code: in
 @pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
 def test_first_take_over_asks(tmp_path: Path, answer: bytes, code: int) -> None:
-    """What was found is told above the question; a yes is --adopt, and anything else leaves all as it was."""
+    """The findings are shown above the question; yes means --adopt, and anything else changes nothing."""
     project = earlier_script.project_of(tmp_path, earlier_script.CONFIGURATIONS[0])
     earlier_script.leave_state(project)
     earlier_script.deploy(project)

@@ -45,7 +45,7 @@ def test_json_says_what_each_step_waited_for_and_what_the_end_depended_on(tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["html", "md", "json"])
-def test_change_is_told_leaf_by_leaf(tmp_path: Path, kind: str) -> None:
+def test_change_is_reported_leaf_by_leaf(tmp_path: Path, kind: str) -> None:
     text = report(tmp_path, "change", kind).replace("\\u2192", "→").replace("\\", "")
 
     assert "postgresql.sku Standard_B1ms → Standard_D2ds_v5" in text.replace("\\", "")
@@ -53,7 +53,7 @@ def test_change_is_told_leaf_by_leaf(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["html", "md", "json"])
-def test_failure_stands_in_the_report(tmp_path: Path, kind: str) -> None:
+def test_failure_is_in_the_report(tmp_path: Path, kind: str) -> None:
     assert "ServerProvisioningFailed" in report(tmp_path, "failure", kind)
 
 
@@ -148,7 +148,7 @@ def test_page_sorts_and_filters_in_a_browser_without_a_fault(tmp_path: Path, siz
 
 
 def test_command_writes_the_report_of_a_run_and_the_next_run_has_nothing_to_do(deployed: Project) -> None:
-    """A report beside the configuration is in no build context, whatever a Dockerfile copies."""
+    """A report beside the configuration is in no build context, even if a Dockerfile copies everything."""
     first = deployed.run("--report", "report.html", "--force-step", "create_monitoring")
     text = (deployed.directory / "report.html").read_text(encoding="utf-8")
     again = deployed.run("--report", "report.html", "--output", "json")
@@ -159,7 +159,7 @@ def test_command_writes_the_report_of_a_run_and_the_next_run_has_nothing_to_do(d
 
 
 def test_plan_is_a_comment_of_bounded_length(deployed: Project) -> None:
-    """What the pull request says: the change and its reason, none of the steps that have nothing to do."""
+    """The comment in the pull request: the change and its reason, without steps that have nothing to do."""
     deployed.change("postgresql.sku", "Standard_D2ds_v5")
 
     done = deployed.run("--dry-run", "--report", "plan.md")
@@ -192,7 +192,7 @@ def test_long_plan_is_cut_in_the_middle_and_closes_its_fence(tmp_path: Path) -> 
     [
         ("report.pdf", "expected a file name that ends in .html, .md or .json"),
         ("missing/report.html", "there is no directory 'missing'"),
-        (".azure-deployment-state-v1.json", "is not a report of this command; it was not written to"),
+        (".azure-deployment-state-v1.json", "is not a report of this command; it was left unchanged"),
     ],
 )
 def test_report_is_never_written_over_something_else(deployed: Project, path: str, words: str) -> None:

@@ -1,4 +1,4 @@
-"""Where and how the command is started: old interpreters, missing packages, odd paths, no threads. A line, no hang."""
+"""The command's environment: old interpreters, missing packages, unusual paths, no threads. A message, no hang."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def start(*command: str, directory: Path, **more: str) -> Result:
 
 
 def in_one_line(result: Result) -> str:
-    """What a failure says, which is no traceback."""
+    """Return the message of a failure, which is not a traceback."""
     assert result.code == FAILURE, result.text
     assert "Traceback" not in result.text
     return result.err
@@ -59,8 +59,8 @@ def _older() -> list[str]:
 
 @pytest.mark.skipif(not _older(), reason="no older Python is installed")
 @pytest.mark.parametrize("python", _older() or [""])
-def test_older_python_is_told_in_one_line(python: str, tmp_path: Path) -> None:
-    """Which one is needed, and which one this is."""
+def test_older_python_is_reported_in_one_line(python: str, tmp_path: Path) -> None:
+    """The required version, and the current one."""
     said = in_one_line(start(python, str(COMMAND), "--version", directory=tmp_path))
 
     assert "needs Python 3.11 or later" in said
@@ -83,7 +83,7 @@ def test_isolated_interpreter_finds_the_modules(flags: tuple[str, ...], project:
 
 
 @pytest.mark.parametrize("package", ["yaml", "pydantic", "azure.identity", "requests", "filelock"])
-def test_missing_requirement_is_told_with_the_command_that_installs_it(package: str, project: Project) -> None:
+def test_missing_requirement_is_reported_with_the_command_that_installs_it(package: str, project: Project) -> None:
     """A fresh checkout without `pip install`."""
     hidden = f"""
 import runpy, sys
@@ -97,7 +97,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
     said = in_one_line(start(sys.executable, "-c", hidden, str(COMMAND), directory=project.directory))
 
-    assert f"brings {package}" in said
+    assert f"provides {package}" in said
     assert f"-m pip install --require-hashes -r {ROOT / 'requirements.lock'}" in said
 
 
@@ -106,7 +106,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @pytest.mark.parametrize("kind", ["pipe", "directory", "device", "socket"])
 @pytest.mark.parametrize("arguments", [(), ("--dry-run",), ("--status",), ("--reset-state",)], ids=" ".join)
-def test_state_that_is_no_file_is_named(kind: str, arguments: tuple[str, ...], project: Project) -> None:
+def test_state_that_is_not_a_file_is_named(kind: str, arguments: tuple[str, ...], project: Project) -> None:
     """A pipe is not waited for; a device is not read to its end."""
     path = project.directory / "odd.json"
     if kind == "pipe":
@@ -135,7 +135,7 @@ def test_state_that_is_no_file_is_named(kind: str, arguments: tuple[str, ...], p
 
 @pytest.mark.parametrize("target", ["config.yaml", STATE, "Dockerfile", ".env", "examples"])
 def test_log_is_written_to_no_other_file(target: str, deployed: Project) -> None:
-    """Neither to the configuration nor to the state, a Dockerfile, or whatever else is there."""
+    """Neither to the configuration nor to the state, a Dockerfile, or any other existing file."""
     path = deployed.directory / target
     if not path.exists():
         path.write_text("FROM scratch\n", encoding="utf-8")
@@ -161,13 +161,13 @@ def test_log_is_appended_to_a_log(deployed: Project) -> None:
     assert 0 < sizes[0] < sizes[1]
 
 
-def test_log_into_a_pipe_that_nobody_reads_is_not_waited_for(deployed: Project) -> None:
+def test_log_into_a_pipe_that_no_one_reads_is_not_waited_for(deployed: Project) -> None:
     """It would be for ever."""
     os.mkfifo(deployed.directory / "pipe")
 
     said = in_one_line(deployed.run("--log-file", "pipe", "--force-step", "create_monitoring"))
 
-    assert "nobody reads the pipe" in said
+    assert "the pipe has no reader" in said
 
 
 def test_report_into_a_pipe_is_refused_and_not_waited_for(project: Project) -> None:
@@ -181,7 +181,7 @@ def test_report_into_a_pipe_is_refused_and_not_waited_for(project: Project) -> N
 
 @pytest.mark.parametrize("kind", ["pipe", "directory", "device", "file"])
 def test_dockerfile_or_emulator_directory_that_is_something_else_is_named(kind: str, project: Project) -> None:
-    """`.azure-emulator` that cannot be made, and a Dockerfile that is no file."""
+    """`.azure-emulator` that cannot be created, and a Dockerfile that is not a file."""
     path = project.directory / ".azure-emulator"
     if kind != "file":
         path = project.directory / "examples/draftgenie/docker/Dockerfile.draft-service"
@@ -232,7 +232,7 @@ def test_directory_whose_name_is_not_utf_8_works(project: Project, tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize("allowed", [0, 1, 3])
 def test_deployment_works_with_few_threads_or_none(allowed: int, project: Project) -> None:
-    """Where the system allows no further one; then things go one after another."""
+    """If the system refuses another one, work is done sequentially."""
     result = start(
         sys.executable, "-c", WITHOUT_THREADS, str(allowed), str(COMMAND), "--output", "json",
         directory=project.directory,

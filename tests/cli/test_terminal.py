@@ -104,7 +104,7 @@ def test_display_after_ctrl_z_and_fg_leaves_the_lines_of_the_shell_alone(tmp_pat
         go_on(terminal)
         assert terminal.end() == 0
 
-    assert len(BAR.findall(text)) == 2  # what stood there when it was stopped, and what is drawn since
+    assert len(BAR.findall(text)) == 2  # the display when it was stopped, and the one drawn since
 
 
 def test_without_colour_nothing_is_painted_and_lines_are_drawn_all_the_same(tmp_path: Path) -> None:

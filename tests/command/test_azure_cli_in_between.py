@@ -1,4 +1,4 @@
-"""The Azure CLI as the other hand: what it sets between two runs is kept, and what it changes of ours is told."""
+"""Changes with the Azure CLI between runs: its additions are kept, and its changes of ours are reported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WEB = (*G, "-n", "web")
 
 
 def deployed_plainly(directory: Path) -> Project:
-    """A deployment whose app has none of the keys that somebody sets here."""
+    """A deployment whose app has none of the keys that are set here."""
     project = Project(directory)
     values = copy.deepcopy(EVERY_TYPE)
     plain = {"image": "nginx", "port": 8080, "ingress": "external", "transport": "auto", "environment": {"A": "1"}}

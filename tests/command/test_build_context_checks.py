@@ -1,4 +1,4 @@
-"""What the command checks of build contexts before it writes, and which files it never ships."""
+"""Checks of build contexts before anything is written, and files that are never shipped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMALL: dict[str, Any] = {
 
 @pytest.fixture
 def small(tmp_path: Path) -> Project:
-    """A project whose configuration lies in the very folder that the images are built from."""
+    """A project whose configuration is in the folder that the images are built from."""
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /app\n")
     (tmp_path / "main.py").write_text("print()\n")
     project = Project(tmp_path)
@@ -27,7 +27,7 @@ def small(tmp_path: Path) -> Project:
 
 
 def shipped(project: Project) -> set[str]:
-    """What the images are made of, by the state."""
+    """Return the recorded inputs of the images."""
     lines = project.state()["steps"]["build_and_push_images"]["dependencies"]
     return {name.removeprefix("file:") for name in lines if name.startswith("file:")}
 

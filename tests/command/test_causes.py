@@ -100,7 +100,7 @@ def use_cloud(project: Project, **more: str) -> None:
 
 
 def failure(project: Project, *arguments: str) -> tuple[str, float]:
-    """What a run that must fail printed, and the seconds that it took."""
+    """Return the output of a run that must fail, and its seconds."""
     began = time.monotonic()
     result = project.run("--output", "plain", *arguments)
     assert result.code == 1
@@ -112,7 +112,7 @@ def failure(project: Project, *arguments: str) -> tuple[str, float]:
 @pytest.mark.parametrize(
     ("status", "cause", "advice"),
     [
-        ("407 Proxy Authentication Required", "the proxy wants a user and a password (407)", "USER:PASSWORD@"),
+        ("407 Proxy Authentication Required", "the proxy requires a user and a password (407)", "USER:PASSWORD@"),
         ("403 Forbidden", "the proxy refuses to connect to it (403)", "NO_PROXY"),
     ],
 )
@@ -130,13 +130,13 @@ def test_proxy_that_refuses_is_named_at_once(project: Project, status: str, caus
 
 
 @pytest.mark.slow
-def test_certificate_that_nobody_trusts_is_named_at_once(project: Project) -> None:
+def test_certificate_that_no_one_trusts_is_named_at_once(project: Project) -> None:
     handler = signing_in(trustme.CA().issue_cert(LOGIN), 200, {})
     with proxy(handler) as url:
         use_cloud(project, proxy=url)
         shown, seconds = failure(project)
 
-    assert f"{LOGIN}: this machine does not trust the authority that signed its certificate" in shown
+    assert f"{LOGIN}: this machine does not trust the issuer of its certificate" in shown
     assert "REQUESTS_CA_BUNDLE" in shown.split("next: ")[1]
     assert seconds < 60
 
@@ -167,7 +167,7 @@ def test_certificate_of_another_time_is_a_matter_of_the_clock(project: Project, 
         ("AADSTS53003: Access has been blocked by Conditional Access policies.", "a policy of the tenant", "az login"),
     ],
 )
-def test_refused_sign_in_is_told_in_entras_words_with_advice(
+def test_refused_sign_in_is_reported_in_entras_words_with_advice(
     project: Project, tmp_path: Path, words: str, cause: str, advice: str
 ) -> None:
     authority = trustme.CA()
@@ -199,7 +199,7 @@ def test_proxy_that_is_not_there_is_named(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_name_that_nobody_knows_is_named(project: Project) -> None:
+def test_name_that_is_unknown_is_named(project: Project) -> None:
     use_cloud(project)
     project.change("advanced.operation_timeout", 2)
 
@@ -223,7 +223,7 @@ def test_retries_are_shown_with_their_cause(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_throttling_is_waited_for_within_the_budget_and_told(project: Project) -> None:
+def test_throttling_is_waited_for_within_the_budget_and_reported(project: Project) -> None:
     fault = {"method": "PUT", "path": "*/workspaces/*", "status": 429, "code": "TooManyRequests", "retry_after": 2}
 
     result = project.run(*project.faults(fault))
@@ -233,7 +233,7 @@ def test_throttling_is_waited_for_within_the_budget_and_told(project: Project) -
     assert "; try 2 in 2 s" in result.err
 
 
-def test_time_to_come_back_is_told_where_azure_asks_for_more_than_the_budget(project: Project) -> None:
+def test_time_to_come_back_is_reported_where_azure_asks_for_more_than_the_budget(project: Project) -> None:
     fault = {"method": "PUT", "path": "*/workspaces/*", "status": 429, "code": "TooManyRequests", "retry_after": 900}
     before = datetime.now(UTC)
 

@@ -1,4 +1,4 @@
-"""Where the configuration's files and values come from: standard input, pipes, an environment file, the environment."""
+"""The sources of the configuration's files and values: standard input, pipes, an environment file, the environment."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_fault_names_standard_input(project: Project) -> None:
 
 
 def test_standard_input_is_read_once(project: Project) -> None:
-    assert "standard input can be read once" in faults(run(project, "--config", "-", "--config", "-", text="{}"))
+    assert "standard input can be read only once" in faults(run(project, "--config", "-", "--config", "-", text="{}"))
 
 
 def test_an_overlay_in_which_everything_is_commented_out_is_legal(project: Project) -> None:
@@ -140,7 +140,7 @@ def test_what_a_runner_left_unexpanded_never_becomes_a_secret(project: Project, 
 
     text = faults(project.run())
 
-    assert "secrets.gemini_api_key: the value of GEMINI_API_KEY is a reference that nothing replaced" in text
+    assert "secrets.gemini_api_key: the value of GEMINI_API_KEY is a reference that was not replaced" in text
     assert not project.state_file.exists()
 
 

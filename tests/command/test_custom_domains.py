@@ -1,4 +1,4 @@
-"""Names of one's own: the DNS records are told, the name is bound, gets its certificate, and goes again."""
+"""Custom domains: the DNS records are reported, the name is bound, gets its certificate, and is removed again."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def words(result: Result) -> str:
     return " ".join(result.text.split())
 
 
-def test_records_are_told_and_the_next_run_goes_on(project: Project, azure: Azure) -> None:
+def test_records_are_reported_and_the_next_run_goes_on(project: Project, azure: Azure) -> None:
     project.change("services.web.custom_domains", [{"name": HOST}])
     verification = app(project, azure)["customDomainVerificationId"]
     host = app(project, azure)["configuration"]["ingress"]["fqdn"]
@@ -167,7 +167,7 @@ def test_certificate_by_name_is_bound_and_stays_when_the_name_goes(project: Proj
     assert azure.exists(uploaded, CERTIFICATES)
 
 
-def test_token_for_a_proof_by_txt_is_told(project: Project, azure: Azure) -> None:
+def test_token_for_a_proof_by_txt_is_reported(project: Project, azure: Azure) -> None:
     set_dns(project, azure)
     project.change("services.web.custom_domains", [{"name": HOST, "validation": "TXT"}])
 
@@ -180,7 +180,7 @@ def test_token_for_a_proof_by_txt_is_told(project: Project, azure: Azure) -> Non
     assert bindings(project, azure)[0]["bindingType"] == "SniEnabled"
 
 
-def test_certificate_that_is_not_issued_is_told_and_asked_for_again(project: Project, azure: Azure) -> None:
+def test_certificate_that_is_not_issued_is_reported_and_asked_for_again(project: Project, azure: Azure) -> None:
     set_dns(project, azure)
     project.change("services.web.custom_domains", [{"name": HOST}])
     fault = {"method": "PUT", "path": "*/managedCertificates/*", "fail": "FailedToIssueCertificate"}

@@ -129,7 +129,7 @@ def test_lock_forbids_the_whole(deployed: Project, where: str) -> None:
 
 
 @pytest.mark.slow
-def test_resource_of_somebody_else_in_the_group_stays_and_the_group_with_it(deployed: Project) -> None:
+def test_resource_of_someone_else_in_the_group_stays_and_the_group_with_it(deployed: Project) -> None:
     """It is named."""
     group = _group(deployed)
     theirs = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/theirs"
@@ -142,7 +142,7 @@ def test_resource_of_somebody_else_in_the_group_stays_and_the_group_with_it(depl
     assert "theirs" in result.text
 
 
-def test_app_of_somebody_else_in_our_environment_forbids_the_whole(deployed: Project) -> None:
+def test_app_of_someone_else_in_our_environment_forbids_the_whole(deployed: Project) -> None:
     """Deleting the environment would take it along."""
     resources = deployed.state()["resources"]
     theirs = f"{_group(deployed)}/providers/Microsoft.App/containerApps/theirs"
@@ -177,7 +177,7 @@ def test_what_this_deployment_did_not_create_stays(project: Project) -> None:
     assert "not created by this deployment" in result.text
 
 
-def test_resource_that_is_already_gone_is_no_failure(deployed: Project) -> None:
+def test_resource_that_is_already_gone_is_not_a_failure(deployed: Project) -> None:
     """Gone is gone."""
     resources = deployed.state()["resources"]
     with deployed.azure() as azure:
@@ -233,7 +233,7 @@ def test_no_step_counts_as_done_whose_resource_an_interrupted_destroy_deleted(de
 @pytest.mark.slow
 @pytest.mark.parametrize("point", ["the group", "the environment"])
 def test_interrupted_deployment_can_be_destroyed(project: Project, point: str) -> None:
-    """What Azure is still making when the run is killed is waited for, and deleted."""
+    """Resources still being created when the run is killed are waited for, and deleted."""
     ending = {"the group": "/resourcegroups/draftgenie-rg", "the environment": "/managedenvironments/draftgenie-env"}
     with project.start(*project.faults(scale=0.005)) as process:
         wait_for(
@@ -296,7 +296,7 @@ def test_setting_of_a_server_that_stays_is_not_deleted(deployed: Project) -> Non
 
 
 @pytest.mark.slow
-def test_what_somebody_puts_into_the_group_meanwhile_keeps_it(deployed: Project) -> None:
+def test_what_someone_puts_into_the_group_meanwhile_keeps_it(deployed: Project) -> None:
     """The group is looked at once more before it is deleted."""
     group = _group(deployed)
     theirs = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/theirs"
@@ -447,8 +447,8 @@ def test_prune_of_an_earlier_vault_keeps_what_is_known_of_the_new_one(deployed: 
 
 
 @pytest.mark.slow
-def test_app_that_somebody_else_made_under_the_same_name_stays(deployed: Project) -> None:
-    """An app has no tag of its creation; the time of it tells."""
+def test_app_that_someone_else_made_under_the_same_name_stays(deployed: Project) -> None:
+    """An app has no tag of its creation; its creation time identifies it."""
     record = deployed.state()["resources"]["container_app/rag_service"]
     with deployed.azure() as azure:
         body = azure.send("GET", record["id"], "2026-01-01").json()

@@ -1,6 +1,6 @@
-"""Random groups of our resources and somebody else's: a teardown deletes nothing that this lineage did not create.
+"""Random groups of our resources and others': a teardown deletes nothing that this lineage did not create.
 
-Ours are recorded as created. Somebody else's are not recorded, recorded as taken over, or created again under the name
+Ours are recorded as created. Others' are not recorded, recorded as taken over, or created again under the name
 of one of ours. DESTROY_EXAMPLES says how many groups are tried.
 """
 
@@ -38,7 +38,7 @@ _counter = itertools.count()
 
 @dataclass(frozen=True)
 class Thing:
-    """One resource of a random group, and what lies in it."""
+    """One resource of a random group, and its children."""
 
     kind: str
     owner: str
@@ -125,7 +125,7 @@ class Builder:
             properties = {"environmentId": parent, "template": {"containers": containers}}
             self._send(resource_id, APPS, HERE | {"properties": properties})
         if thing.owner == REPLACED and owner == OURS and thing.kind == "server":
-            owner = REPLACED  # what is in somebody else's server is not ours, whatever the state says
+            owner = REPLACED  # the contents of another's server are not ours, whatever the state says
         self._note(key, resource_id, PG if thing.kind == "server" else APPS, step, owner, thing.orphaned,
                    thing.kind == "server")  # fmt: skip
 
@@ -204,6 +204,6 @@ def test_nothing_that_this_lineage_did_not_create_is_ever_deleted(
 
 
 def _goes(made: Made, command: str, flags: set[str]) -> bool:
-    """Whether a resource must be gone."""
+    """Return whether a resource must be gone."""
     wanted = command == "--destroy" or made.orphaned
     return made.owner == OURS and wanted and (not made.data or "--include-data" in flags)

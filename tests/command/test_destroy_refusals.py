@@ -31,7 +31,7 @@ def refused(project: Project, *arguments: str) -> str:
 
 
 def put(azure: Azure, path: str, version: str, body: Any) -> None:
-    """Have somebody else write a resource, and wait for it."""
+    """Write a resource as another user, and wait for it."""
     azure.send("PUT", path, version, body)
 
 
@@ -67,7 +67,7 @@ def test_lock_on_what_stays_forbids_nothing(deployed: Project) -> None:
     assert "redis" in deployed.state()["resources"]
 
 
-def test_principal_who_may_not_delete_roles_is_told_so(deployed: Project) -> None:
+def test_principal_who_may_not_delete_roles_is_reported(deployed: Project) -> None:
     """A Contributor: everything else could be deleted, and the roles would stay behind."""
     group = resource(deployed, "resource_group")
     subscription = group.split("/resourceGroups/")[0]
@@ -99,7 +99,7 @@ def test_group_that_another_state_manages_is_not_torn_down(deployed: Project) ->
 
 
 @pytest.mark.slow
-def test_database_of_somebody_else_on_our_server_forbids_its_deletion(deployed: Project) -> None:
+def test_database_of_someone_else_on_our_server_forbids_its_deletion(deployed: Project) -> None:
     """It would go with the server. Without --include-data the server stays, and nothing is forbidden."""
     server = resource(deployed, "postgresql_server")
     with deployed.azure() as azure:
@@ -146,7 +146,7 @@ def test_images_of_a_service_that_left_the_configuration_are_ours(deployed: Proj
     assert deployed.state()["resources"] == {}
 
 
-def test_secret_of_somebody_else_is_named_and_forbids_a_purge(deployed: Project) -> None:
+def test_secret_of_someone_else_is_named_and_forbids_a_purge(deployed: Project) -> None:
     """A deleted vault can be recovered with it, a purged one cannot."""
     vault = resource(deployed, "key_vault")
     with deployed.azure() as azure:
@@ -193,7 +193,7 @@ def test_app_that_runs_as_our_identity_elsewhere_forbids_its_deletion(deployed: 
     assert "containerapps/theirs uses identity" in refused(deployed).lower()
 
 
-def test_resource_that_somebody_made_again_under_our_name_stays(deployed: Project) -> None:
+def test_resource_that_someone_made_again_under_our_name_stays(deployed: Project) -> None:
     """Its creation id is another one. What was ours in it is gone, and the group stays with it."""
     registry = resource(deployed, "container_registry")
     with deployed.azure() as azure:
@@ -212,7 +212,7 @@ def test_resource_that_somebody_made_again_under_our_name_stays(deployed: Projec
 
 
 @pytest.mark.slow
-def test_resource_that_somebody_made_again_is_not_ours_after_a_deployment_either(deployed: Project) -> None:
+def test_resource_that_someone_made_again_is_not_ours_after_a_deployment_either(deployed: Project) -> None:
     """The deployment takes it over; taken over is not created."""
     registry = resource(deployed, "container_registry")
     with deployed.azure() as azure:
@@ -249,7 +249,7 @@ def test_recorded_resource_of_another_group_stays(deployed: Project) -> None:
 
 @pytest.mark.parametrize(("component", "goes"), [("draftgenie-insights", True), ("theirs", False)])
 def test_rule_that_azure_adds_for_application_insights_does_not_keep_the_group(component: str, goes: bool) -> None:
-    """It goes with the group; one for a component of somebody else does not."""
+    """It is deleted with the group; one for another's component is not."""
     rule = f"/x/providers/microsoft.alertsmanagement/smartDetectorAlertRules/Failure Anomalies - {component}"
     item = {"id": rule, "type": "microsoft.alertsmanagement/smartDetectorAlertRules"}
 
@@ -269,7 +269,7 @@ def test_group_that_is_gone_takes_its_records_along(deployed: Project) -> None:
 
 
 @pytest.mark.slow
-def test_deleted_vault_of_somebody_else_under_our_name_is_not_purged(deployed: Project) -> None:
+def test_deleted_vault_of_someone_else_under_our_name_is_not_purged(deployed: Project) -> None:
     """Ours was purged by hand, and another group took the name and deleted its vault."""
     record = deployed.state()["resources"]["key_vault"]
     group = resource(deployed, "resource_group")

@@ -1,4 +1,4 @@
-"""What a person is told to do about an error of Azure's."""
+"""The advice for errors of Azure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from draftgenie_azure.errors import ADVICE, AzureError, ConfigError, Fault
 
-# Codes that end a run: nothing is waited for, so somebody has to do something.
+# Codes that end a run: nothing is waited for, so the user must act.
 FINAL = (
     "AuthorizationFailed", "ScopeLocked", "RequestDisallowedByPolicy", "MissingSubscriptionRegistration",
     "NoRegisteredProviderFound", "InvalidResourceGroupLocation", "InvalidResourceLocation",
@@ -38,7 +38,7 @@ def test_code_that_ends_a_run_has_advice(code: str) -> None:
         ("ContainerAppOperationError", "Operation expired", "never got ready"),
     ],
 )
-def test_code_that_means_several_things_is_told_apart_by_its_words(code: str, message: str, words: str) -> None:
+def test_code_that_means_several_things_is_distinguished_by_its_words(code: str, message: str, words: str) -> None:
     """The same code, another cause."""
     hint = AzureError(message, code=code).hint
 
@@ -46,7 +46,7 @@ def test_code_that_means_several_things_is_told_apart_by_its_words(code: str, me
     assert words in hint
 
 
-def test_code_that_nobody_knows_is_shown_as_it_is() -> None:
+def test_code_that_is_unknown_is_shown_as_it_is() -> None:
     """No advice is better than a wrong one."""
     error = AzureError("PUT x: 400 StrangeCode: something odd", code="StrangeCode")
 
@@ -54,7 +54,7 @@ def test_code_that_nobody_knows_is_shown_as_it_is() -> None:
     assert "StrangeCode: something odd" in error.message
 
 
-def test_faults_of_a_configuration_stand_one_to_a_line() -> None:
+def test_faults_of_a_configuration_are_listed_one_per_line() -> None:
     """File, line and key first."""
     error = ConfigError([Fault("is wrong", key="a.b", file="x.yaml", line=3), Fault("is empty", file="y.yaml")])
 

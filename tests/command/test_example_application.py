@@ -1,4 +1,4 @@
-"""The stand-in application under examples/draftgenie: what can be known of it without Docker."""
+"""The stand-in application under examples/draftgenie: checks without Docker."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def source_of(service: Service) -> str:
 
 
 def bare_environment(**variables: str) -> dict[str, str]:
-    """What a process needs to run at all, and `variables`: nothing of ours leaks in."""
+    """Return the minimal environment of a process, and `variables`, without any of ours."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
     return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **variables}
 

@@ -61,7 +61,7 @@ def test_failed_step_is_where_the_next_run_begins(project: Project, step: str) -
     assert project.deploy().ran() == {}
 
 
-def test_failures_inside_one_step_are_all_told(project: Project) -> None:
+def test_failures_inside_one_step_are_all_reported(project: Project) -> None:
     """PostgreSQL and Redis are refused, each for its own reason: both are shown with what to do, and recorded."""
     result = project.run(
         *project.faults(
@@ -92,8 +92,8 @@ def test_failures_inside_one_step_are_all_told(project: Project) -> None:
     assert "1 failed" in result.out
 
 
-def test_service_that_fails_is_told_beside_one_that_cannot_be_looked_at(deployed: Project) -> None:
-    """One service does not start, of another Azure tells nothing; both were changed, so that both are looked at."""
+def test_service_that_fails_is_reported_beside_one_that_cannot_be_looked_at(deployed: Project) -> None:
+    """One service does not start, another cannot be read; both were changed, so that both are checked."""
     values = deployed.config()
     del values["services"]["draft_service"]["environment"]["QDRANT_URL"]
     values["services"]["rag_service"]["environment"]["CHANGED"] = "yes"
@@ -108,7 +108,7 @@ def test_service_that_fails_is_told_beside_one_that_cannot_be_looked_at(deployed
     assert "Not for you." in result.err
 
 
-# Runs the command with a mistake in one of its steps, which tells a secret besides.
+# Runs the command with a mistake in one of its steps, whose message contains a secret.
 MISTAKEN = f"""
 import runpy, sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -191,7 +191,7 @@ def test_health_answer_that_says_degraded_fails_although_it_is_200(deployed: Pro
     result = deployed.run(*arguments, "--force-step", "verify_deployment")
 
     assert result.code == 1
-    assert "answers 200, but not that it is well\n| status degraded (jwt: down: no)\n" in result.err
+    assert "returns 200, but does not report itself healthy\n| status degraded (jwt: down: no)\n" in result.err
 
 
 def test_failed_change_of_size_touches_no_password(deployed: Project) -> None:
@@ -222,7 +222,7 @@ def test_failed_change_of_size_touches_no_password(deployed: Project) -> None:
     ids=["vault", "environment", "redis", "redis database", "app"],
 )
 def test_resource_that_azure_failed_to_make_is_made_by_the_next_run(project: Project, path: str, deleted: bool) -> None:
-    """The body is sent again; what cannot be mended and never held anything is deleted first."""
+    """The body is sent again; a failed resource that accepts no change and never had data is deleted first."""
     failed = project.run(*project.faults({"method": "PUT", "path": path, "fail": "InternalServerError"}))
     assert failed.code == 1, failed.text
 
@@ -234,7 +234,7 @@ def test_resource_that_azure_failed_to_make_is_made_by_the_next_run(project: Pro
 
 @pytest.mark.slow
 def test_failed_resource_that_takes_no_change_is_named_with_what_to_do(project: Project) -> None:
-    """Nobody is at work on it: waiting would be in vain, and deleting it is not ours to decide."""
+    """No operation is running: waiting is useless, and deleting it is not ours to decide."""
     project.change("redis", {"name": "draftgenie-redis", "sku": "Basic", "vm_size": "c0"})
     path = "*/providers/Microsoft.Cache/redis/draftgenie-redis"
     failed = project.run(*project.faults({"method": "PUT", "path": path, "fail": "InternalServerError"}))
@@ -243,7 +243,7 @@ def test_failed_resource_that_takes_no_change_is_named_with_what_to_do(project: 
     again = project.run(timeout=60)
 
     assert again.code == 1
-    assert "create_databases: redis: Azure says that it is failed, and takes no change of it" in again.err
+    assert "create_databases: redis: its state in Azure is failed, and accepts no change of it" in again.err
     redis_id = project.state()["resources"]["redis"]["id"]
     assert f"az resource delete --ids {redis_id}" in again.err
 
@@ -264,7 +264,7 @@ def test_failed_resource_that_takes_no_change_is_named_with_what_to_do(project: 
     ids=["after the password", "after the server", "before a composed secret"],
 )
 def test_run_killed_between_password_server_and_secrets_recovers(project: Project, fault: dict[str, Any]) -> None:
-    """Server and vault agree in the end, whatever was cut off."""
+    """Server and vault agree in the end, wherever the run was interrupted."""
     arguments = project.faults({**fault, "times": 1}, scale=0)
     marker = fault["path"].lstrip("*")
     with project.start(*arguments) as process:

@@ -1,4 +1,4 @@
-"""What applications ask of Azure beyond the ordinary: sent, read back, taken out again, left alone without a key."""
+"""Optional features of apps: sent, read back, removed again, untouched without a key."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_rule_that_leaves_the_configuration_is_taken_out(plain: Project) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("custom_domains", [None, [{"name": "app.example.com"}]])
-def test_ingress_that_somebody_switched_off_is_told_and_put_back_by_a_refresh(
+def test_ingress_that_someone_switched_off_is_reported_and_put_back_by_a_refresh(
     plain: Project, custom_domains: list[dict[str, str]] | None
 ) -> None:
     plain.deploy()
@@ -132,14 +132,14 @@ def test_ingress_that_somebody_switched_off_is_told_and_put_back_by_a_refresh(
 
         assert failed.code == 1
         words = " ".join(failed.text.split())
-        assert "web: its ingress is switched off in Azure. Run with --refresh" in words
+        assert "web: its ingress is disabled in Azure. Run with --refresh" in words
         assert "Traceback" not in failed.text
         plain.run("--refresh")
         assert live(plain, "container_app/web")["configuration"]["ingress"]["external"] is True
 
 
 @pytest.mark.slow
-def test_app_that_answers_403_by_its_own_rules_is_unproved_and_told(plain: Project) -> None:
+def test_app_that_answers_403_by_its_own_rules_is_unproved_and_reported(plain: Project) -> None:
     plain.change("services.web.ip_restrictions", FEATURES["ip_restrictions"])
     path = "web.*.azurecontainerapps.io/*"
     refused = {"method": "GET", "path": path, "status": 403, "code": "Forbidden", "times": 9}
@@ -147,12 +147,12 @@ def test_app_that_answers_403_by_its_own_rules_is_unproved_and_told(plain: Proje
     closed = plain.run(*plain.faults(refused))
 
     assert closed.code == 0, closed.text
-    assert "was not proved from here: its ip_restrictions answer 403" in " ".join(closed.text.split())
+    assert "was not verified from here: its ip_restrictions return 403" in " ".join(closed.text.split())
     assert plain.state()["steps"]["verify_deployment"]["outputs"]["checks"]["web"] == "unproved"
 
 
 @pytest.mark.slow
-def test_app_of_an_internal_environment_that_cannot_be_reached_is_unproved_and_told(plain: Project) -> None:
+def test_app_of_an_internal_environment_that_cannot_be_reached_is_unproved_and_reported(plain: Project) -> None:
     stop = {"method": "PUT", "path": "*/managedEnvironments/*", "status": 403, "code": "AuthorizationFailed"}
     assert plain.run(*plain.faults(stop)).code == 1, "the group is there, the environment is not"
     delegation = {"name": "apps", "properties": {"serviceName": "Microsoft.App/environments"}}
@@ -169,5 +169,5 @@ def test_app_of_an_internal_environment_that_cannot_be_reached_is_unproved_and_t
     closed = plain.run(*plain.faults(silent))
 
     assert closed.code == 0, closed.text
-    assert "was not proved from here: its environment is internal" in " ".join(closed.text.split())
+    assert "was not verified from here: its environment is internal" in " ".join(closed.text.split())
     assert plain.state()["steps"]["verify_deployment"]["outputs"]["checks"]["web"] == "unproved"

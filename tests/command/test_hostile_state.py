@@ -60,7 +60,7 @@ class Deployment:
         self.proxy.hosts.clear()
 
     def foreign(self) -> set[str]:
-        """Hosts that a run wanted to reach and that nobody named."""
+        """Return hosts that a run tried to reach and that are not configured."""
         return {host for host in self.proxy.hosts if not NAMED.fullmatch(host)}
 
 
@@ -73,7 +73,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 
 def strings(value: Any, path: Path_ = ()) -> Iterator[Path_]:
-    """Where texts stand in a document."""
+    """Yield the paths of texts in a document."""
     if isinstance(value, str):
         yield path
     for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
@@ -100,7 +100,7 @@ def hostile(text: str) -> str:
 
 
 def texts_of_outputs(state: dict[str, Any]) -> list[Path_]:
-    """Where the texts of outputs stand."""
+    """Yield the paths of texts in outputs."""
     return [path for path in strings(state["steps"]) if "outputs" in path]
 
 
@@ -133,7 +133,7 @@ def test_netrc_and_its_default_entry_are_not_read(deployment: Deployment) -> Non
     ],
 )  # fmt: skip
 def test_output_that_names_another_host_is_made_again(step: str, key: str, deployment: Deployment) -> None:
-    """With a reason; what it said is nowhere afterwards."""
+    """With a reason; its content does not appear afterwards."""
     path = ("steps", step, "outputs", key)
     deployment.put(with_text(deployment.state, path, hostile(deployment.state["steps"][step]["outputs"][key])))
 
@@ -166,7 +166,7 @@ def test_nested_outputs_that_name_another_host_are_made_again(deployment: Deploy
 
 @pytest.mark.parametrize("arguments", [FORCED, ("--force-all",), ("--dry-run",), ("--status",)], ids=" ".join)
 def test_state_in_which_every_address_is_elsewhere(arguments: tuple[str, ...], deployment: Deployment) -> None:
-    """Ids, hosts, operations and secrets: the run ends with a message or without, and reaches nobody else."""
+    """Ids, hosts, operations and secrets: the run ends with or without a message, and reaches no other host."""
     document = copy.deepcopy(deployment.state)
     document["operations"] = {
         record["id"]: {"kind": "status", "url": f"https://{EVIL}{record['id']}", "started_at": "2026-11-24T10:30:00Z"}
@@ -184,8 +184,8 @@ def test_state_in_which_every_address_is_elsewhere(arguments: tuple[str, ...], d
 
 
 @pytest.mark.parametrize("place", ["copy", "rescue"])
-def test_copy_or_rescue_file_in_which_every_address_is_elsewhere(place: str, deployment: Deployment) -> None:
-    """Put back as the command says; the next run reaches nobody else."""
+def test_copy_or_emergency_file_in_which_every_address_is_elsewhere(place: str, deployment: Deployment) -> None:
+    """Restored as the command suggests; the next run reaches no other host."""
     document = {**copy.deepcopy(deployment.state), "serial": deployment.state["serial"] + 100}
     for path in texts_of_outputs(document):
         document = with_text(document, ("steps", *path), f"https://{EVIL}/subscriptions/x")

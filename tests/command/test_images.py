@@ -1,4 +1,4 @@
-"""Images through the command: which builder, what is told, what an interrupt leaves."""
+"""Images through the command: the builder, the output, and the effects of an interrupt."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def docker(project: Project, tmp_path_factory: pytest.TempPathFactory, monkeypat
 
 
 def test_docker_builds_and_pushes_what_the_apps_then_run(project: Project, docker: StandIn) -> None:
-    project.run()  # what the stand-in pushes is not in the registry: the apps are refused their image
+    project.run()  # the stand-in does not push to the registry: the apps' images are refused
 
     builds, logins = docker.called("build"), docker.called("login")
     assert len(builds) == len(logins) == 5
@@ -119,11 +119,11 @@ def test_docker_builds_and_pushes_what_the_apps_then_run(project: Project, docke
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
-        ({"version": {"code": 1, "err": "Cannot connect to the Docker daemon"}}, "the Docker daemon does not answer"),
+        ({"version": {"code": 1, "err": "Cannot connect to the Docker daemon"}}, "the Docker daemon does not respond"),
         ({"buildx": {"code": 1, "err": "docker: 'buildx' is not a docker command."}}, "docker has no buildx"),
     ],
 )
-def test_docker_that_cannot_build_is_told_before_anything_is_made(
+def test_docker_that_cannot_build_is_reported_before_anything_is_made(
     project: Project, docker: StandIn, plan: dict[str, Any], words: str
 ) -> None:
     docker.plan(**plan)
@@ -180,7 +180,7 @@ def test_interrupted_build_is_cancelled(deployed: Project) -> None:
 
 
 @pytest.mark.slow
-def test_killed_build_is_taken_up_by_its_run(deployed: Project) -> None:
+def test_killed_build_is_resumed_by_its_run(deployed: Project) -> None:
     edit(deployed, "# edited")
     seen = len(deployed.requests())
 
@@ -197,7 +197,7 @@ def test_killed_build_is_taken_up_by_its_run(deployed: Project) -> None:
 
 
 @pytest.mark.slow
-def test_build_tells_its_steps_while_it_runs(deployed: Project) -> None:
+def test_build_shows_its_steps_while_it_runs(deployed: Project) -> None:
     edit(deployed, "# edited")
 
     told = deployed.deploy(*deployed.faults(scale=0.1))

@@ -27,11 +27,11 @@ class Case:
     Attributes:
         key: dotted, in the configuration.
         resource: the record's key.
-        address: where it is in Azure.
+        address: its path in Azure.
         first: the configured value, and what Azure shows.
-        second: another one.
-        gone: what Azure shows once the key was taken out again.
-        by_hand: what somebody sets where there is no key.
+        second: the same for another value.
+        gone: the value in Azure after the key was removed.
+        by_hand: the value set by hand without the key.
     """
 
     key: str
@@ -112,7 +112,7 @@ def configured(**keys: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WarmProject, Azure]]:
-    """A deployment without any of the keys; each case leaves it so, but for what somebody set by hand."""
+    """A deployment without any of the keys; each case leaves it so, except for values set by hand."""
     with ExitStack() as stack:
         project = stack.enter_context(warm_project(tmp_path_factory.mktemp("keys")))
         project.write(configured())
@@ -121,7 +121,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WarmProjec
 
 
 def shows(body: Any, case: Case, wanted: Any) -> bool:
-    """Whether Azure shows a value, beside what Azure adds and what others have in the same list."""
+    """Return whether Azure shows a value, ignoring additions by Azure and by others in the same list."""
     found = get(body, case.address)
     if isinstance(wanted, list) and wanted and isinstance(wanted[0], dict):
         return all(any(_within(one, item) for item in found or []) for one in wanted)
@@ -148,7 +148,7 @@ def deploy(project: WarmProject, **keys: Any) -> None:
 def test_key_is_set_changed_taken_out_and_left_alone_where_it_is_not_there(
     plain: tuple[WarmProject, Azure], case: Case
 ) -> None:
-    """What leaves the configuration was ours and goes; what somebody sets without a key stays."""
+    """Values removed from the configuration are removed; values set by hand without a key are kept."""
     project, azure = plain
     (hand,) = hands(project, [case.resource])
     before = get(live(azure, hand), case.address)

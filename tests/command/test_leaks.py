@@ -1,4 +1,4 @@
-"""No secret is left behind by a run that fails, and nobody else's text is obeyed by a terminal or a CI system."""
+"""A failing run leaks no secret, and external text never controls a terminal or a CI system."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def with_secrets(project: Project) -> list[str]:
 
 
 def cores(secret: str) -> list[str]:
-    """What tells that a secret is there, in whichever of the encodings; of base64 the part that the secret decides."""
+    """Return patterns that reveal a secret in any encoding; for base64 the part determined by the secret."""
     found = {encode(secret) for name, encode in ENCODINGS.items() if name != "urlsafe base64"}
     for shift in range(3):
         text = base64.b64encode(bytes(shift) + secret.encode()).decode().rstrip("=")[(4 if shift else 0) : -3]
@@ -195,7 +195,7 @@ def test_secret_that_the_run_itself_made_is_hidden_in_what_azure_says_later(proj
 
 
 def vault_secrets(project: Project) -> list[str]:
-    """The values that stand in the vault by now, generated and composed ones included."""
+    """Return the current values in the vault, including generated and composed ones."""
     document = json.loads((project.directory / ".azure-emulator" / "vault.json").read_text(encoding="utf-8"))
     values = [value for names in document.values() for versions in names.values() for value in versions.values()]
     return [value for value in values if len(value) >= 8]
@@ -242,8 +242,8 @@ def test_value_that_a_variable_brings_is_not_shown_wherever_it_is_put(deployed: 
     assert not [text for text in left if token in text or "S3cretPw99x" in text]
 
 
-def test_password_that_somebody_set_by_hand_is_not_told(deployed: Project) -> None:
-    """What others changed is told, but for passwords in it and values whose names say that they are secret."""
+def test_password_that_someone_set_by_hand_is_not_reported(deployed: Project) -> None:
+    """Changes by others are reported, except passwords in them and values with secret-sounding names."""
     app_id = deployed.state()["resources"]["container_app/api_gateway"]["id"]
     with deployed.azure() as azure:
         app = azure.send("GET", app_id, "2026-01-01").json()
@@ -264,7 +264,7 @@ def test_password_that_somebody_set_by_hand_is_not_told(deployed: Project) -> No
 
 
 def test_log_is_withheld_where_the_secrets_that_it_may_contain_cannot_be_read(deployed: Project) -> None:
-    """Who may not read the vault is told which role to take, and how to read the log without us."""
+    """Without access to the vault, the message names the role, and the command to read the log directly."""
     forbidden = {"method": "GET", "path": "/secrets/*", "status": 403, "code": "Forbidden", "times": 99}
 
     shown = deployed.run("--logs", "rabbitmq", *deployed.faults(forbidden))

@@ -1,4 +1,4 @@
-"""Destroy, prune, rollback and rotation are killed at their requests: the next run finishes, and nobody has to ask.
+"""Destroy, prune, rollback and rotation are killed at their requests: the next run finishes, without being asked.
 
 A sample of the requests that write, killed before they are sent or after their reply has come; LIFE_SWEEP=all kills at
 every request, both ways.
@@ -30,7 +30,7 @@ SAMPLE = 8
 
 @dataclass(frozen=True)
 class Point:
-    """Where a run is killed: at its request with this number, before or after it."""
+    """The point at which a run is killed: before or after the request with this number."""
 
     number: int
     when: str
@@ -83,13 +83,13 @@ class Sweep:
 
 
 def is_write(line: str) -> bool:
-    """Whether a request changes something."""
+    """Return whether a request changes something."""
     method, address = line.split(" ", 1)
     return method in WRITES and not address.lower().endswith(ASKING) and "login." not in address
 
 
 def exists(project: Project, resource_id: str, version: str) -> bool:
-    """Whether Azure has a resource."""
+    """Return whether Azure has a resource."""
     with project.azure() as azure:
         return azure.exists(resource_id, version)
 
@@ -139,7 +139,7 @@ def test_killed_destroy_is_finished_by_the_next(deployed: Project, tmp_path_fact
 
 
 def test_killed_prune_is_finished_by_the_next(deployed: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What the configuration wants is not touched by either."""
+    """Neither touches configured resources."""
     for name in ("one", "two"):
         deployed.change(f"services.{name}", {"image": "nginx:1.27", "port": 8080})
     deployed.deploy()
@@ -188,7 +188,7 @@ def test_killed_rollback_is_finished_by_the_next(deployed: Project, tmp_path_fac
 def test_killed_rotation_is_finished_by_the_next(deployed: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
     """At every point the server takes what the vault holds, but from the server's change to the last URL with it.
 
-    So an app that reads the vault again by itself has a password that works; and in between the server's password is in
+    So an app that re-reads the vault has a working password; and in between the server's password is in
     the vault under its second name, or already under its own.
     """
     wait_for_end(deployed)
@@ -229,14 +229,14 @@ def vault(project: Project) -> dict[str, str]:
 
 
 def takes(project: Project, password: str) -> bool:
-    """Whether the server accepts a password."""
+    """Return whether the server accepts a password."""
     server = project.state()["resources"]["postgresql_server"]["id"]
     with attach(project.directory / ".azure-emulator") as azure:
         return bool(azure.control("POST", "/control/password", {"id": server, "password": password})["matches"])
 
 
 def in_window(sent: list[str]) -> bool:
-    """Whether the server's change was sent, and not yet every URL that contains the password."""
+    """Return whether the server's change was sent, but not yet every URL that contains the password."""
     changed = any(line.startswith("PATCH") and "/flexibleServers/" in line for line in sent)
     urls = {name for name in URLS for line in sent[:-1] if line.startswith("PUT") and line.endswith(f"/secrets/{name}")}
     return changed and len(urls) < len(URLS)

@@ -1,4 +1,4 @@
-"""A write into what others changed, cut off or refused at each of its requests: ours arrives, and theirs stays."""
+"""Writes to resources changed by others, interrupted or refused at each request: ours arrives, theirs is kept."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REQUESTS = [
 
 @pytest.fixture(scope="module")
 def handled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WarmProject, Azure]]:
-    """A deployment in which somebody set a secret, a retention, a window and the admin user."""
+    """A deployment in which others set a secret, a retention, a window and the admin user."""
     with ExitStack() as stack:
         project = stack.enter_context(warm_project(tmp_path_factory.mktemp("merged")))
         project.write(configured(0))
@@ -89,7 +89,7 @@ def check(project: WarmProject, azure: Azure, number: int) -> None:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_write_that_is_cut_off_or_refused_takes_nothing_of_theirs_along(
+def test_write_that_is_interrupted_or_refused_takes_nothing_of_theirs_along(
     handled: tuple[WarmProject, Azure], fault: str
 ) -> None:
     """Each request of the writes, one run each; where the run fails, the next one goes on."""

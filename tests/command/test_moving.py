@@ -1,4 +1,4 @@
-"""Moving from the earlier script: what it made is taken over, and what differs is told before anything is written."""
+"""Moving from the earlier script: resources are taken over, differences reported before anything is written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _earlier(project: Project, name: str = NAMES[0], **changes: Any) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_dry_run_tells_what_is_taken_over_and_what_stays(project: Project, name: str) -> None:
+def test_dry_run_shows_what_is_taken_over_and_what_stays(project: Project, name: str) -> None:
     """Names alone: no password of that state is shown."""
     _earlier(project, name)
 
@@ -61,7 +61,7 @@ def test_other_name_of_something_that_holds_data_is_a_fault_before_anything_is_w
 
 
 def test_service_without_any_variable_is_a_fault_where_the_earlier_script_deployed(project: Project) -> None:
-    """That script passed them by itself."""
+    """That script set them in code."""
     _earlier(project)
     values = project.config()
     for section in ("environment", "secrets"):

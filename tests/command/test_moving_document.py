@@ -92,7 +92,7 @@ def _copies(log: Path) -> set[tuple[str, str]]:
 
 
 def _look_at_calls(project: Project, log: Path) -> None:
-    """Every program was pointed at what is there, with the password from the vault."""
+    """Every program was given the existing server, with the password from the vault."""
     outputs = earlier_script.state(project)["steps"]["create_databases"]["outputs"]["postgresql"]
     for arguments, password in _calls(log):
         if arguments[0] == "az":

@@ -19,7 +19,7 @@ def moving(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
 
 @pytest.fixture
 def left(tmp_path: Path) -> Project:
-    """What the earlier script leaves behind."""
+    """Create what the earlier script leaves."""
     project = earlier_script.project_of(tmp_path, earlier_script.CONFIGURATIONS[0])
     earlier_script.leave_state(project)
     earlier_script.deploy(project)
@@ -62,7 +62,7 @@ def test_text_to_add_is_what_the_shipped_configuration_says() -> None:
 
 
 def test_text_to_add_names_nothing_that_the_configuration_does_not_have(moving: Project) -> None:
-    """A service that was taken out is in nobody's variables."""
+    """A removed service is in no service's variables."""
     values = moving.config()
     del values["services"]["evaluation_service"], values["services"]["qdrant"]
     values["services"]["rag_service"]["environment"] = {"OWN": "1"}
@@ -77,7 +77,7 @@ def test_text_to_add_names_nothing_that_the_configuration_does_not_have(moving: 
     assert moving.run(*with_variables(moving), "--dry-run").code == 0
 
 
-def test_dry_run_tells_what_is_in_azure_and_what_is_restricted_by_which_flag(left: Project) -> None:
+def test_dry_run_shows_what_is_in_azure_and_what_is_restricted_by_which_flag(left: Project) -> None:
     """Found by listing; no password of the earlier state is shown, and nothing is written."""
     before = len(left.requests())
 
@@ -88,9 +88,9 @@ def test_dry_run_tells_what_is_in_azure_and_what_is_restricted_by_which_flag(lef
         "found in Azure, in the resource group draftgenie-rg",
         "workspace draftgenie-logs: taken over", "Application Insights draftgenie-insights: taken over",
         "registry acrdraftgenie: taken over", "admin user is on: --adopt turns it off",
-        "vault kv-draftgenie: taken over", "uses access policies: --adopt has it use roles",
-        "PostgreSQL server draftgenie-db: taken over", f"its login is {earlier_script.LOGIN} and stays so",
-        "AllowAll admits every address: --adopt deletes it", "database draftgenie is used by no service and stays",
+        "vault kv-draftgenie: taken over", "uses access policies: --adopt switches it to roles",
+        "PostgreSQL server draftgenie-db: taken over", f"its login remains {earlier_script.LOGIN}",
+        "AllowAll admits every address: --adopt deletes it", "database draftgenie is used by no service and is kept",
         "Redis draftgenie-redis: taken over", "environment draftgenie-env: taken over",
         "container app rag-service: taken over",
     ):  # fmt: skip
@@ -106,8 +106,8 @@ def test_resource_that_the_configuration_does_not_have_is_named(left: Project) -
 
     result = left.run("--dry-run")
 
-    assert "container app rag: not there, would be created" in result.err
-    assert "Microsoft.App/containerApps rag-service: not in the configuration, stays as it is" in result.err.replace(
+    assert "container app rag: missing, would be created" in result.err
+    assert "Microsoft.App/containerApps rag-service: not in the configuration, unchanged" in result.err.replace(
         "containerapps", "containerApps"
     )
 

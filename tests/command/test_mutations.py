@@ -132,7 +132,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_ten_thousand_broken_files(
     subject: str, part: int, deployed: Project, command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half of them configurations, half of them states; what they say is looked at, whatever it is."""
+    """Half of them configurations, half of them states; their content is used, whatever it is."""
     chance = random.Random(f"{subject} {part}")
     monkeypatch.chdir(deployed.directory)
     config, state = Path("config.yaml"), Path(STATE)

@@ -79,7 +79,7 @@ def raw_config(values: dict[str, Any]) -> RawConfig:
 
 
 def deploy(records: Records, values: dict[str, Any], reached: int) -> None:
-    """What a run does to the state: steps in order, and the digest when all is done."""
+    """Update the state as a run does: steps in order, and the digest at the end."""
     decider = Decider(STEPS, raw_config(values), records)
     if records.state["secrets_digest"] != decider.secrets_digest:
         records.state["secrets_digest"] = None
@@ -177,7 +177,7 @@ ONE = st.sampled_from(sorted(CHANGES)).flatmap(lambda key: st.tuples(st.just(key
 def test_configuration_that_is_taken_for_valid_is_valid(
     project: Project, changes: list[tuple[str, Any]], given_value: bool
 ) -> None:
-    """Where the recorded digest fits, validation would have passed; it fits the very same configuration only."""
+    """If the recorded digest matches, validation would have passed; it matches only the same configuration."""
     environ = {"EMPTY": "", "GIVEN": "Canary5ecret" if given_value else ""}
     shipped = project.config()
     valid = configuration.read([str(project.directory / "config.yaml")], environ)
@@ -225,7 +225,7 @@ def digest_of(raw: RawConfig) -> str:
         ("postgresql.admin_password", "One2Three4", "short"),
     ],
 )
-def test_what_validation_tells_apart_has_another_digest(project: Project, key: str, one: Any, other: Any) -> None:
+def test_what_validation_distinguishes_has_another_digest(project: Project, key: str, one: Any, other: Any) -> None:
     """Types, secrets, and whether a value came out of the environment."""
     digests = []
     for value in (one, other):

@@ -1,4 +1,4 @@
-"""Resources that others touch: what they set stays, what they change of ours is told, what we no longer want goes."""
+"""Resources changed by others: their additions are kept, their changes of ours reported, our removals applied."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_secret_by_value_of_others_is_carried_where_the_list_travels(deployed: P
 
 
 def test_rollback_by_hand_is_not_undone_by_another_services_change(deployed: Project) -> None:
-    """The gateway is not written; its split is told."""
+    """The gateway is not written; its traffic split is reported."""
     gateway = resource(deployed, "container_app/api_gateway")
     with deployed.azure() as azure:
         revision = live(azure, gateway, APPS)["properties"]["latestRevisionName"]
@@ -91,7 +91,7 @@ def test_rollback_by_hand_is_not_undone_by_another_services_change(deployed: Pro
         assert f"traffic[{revision}]" in result.text
 
 
-def test_scale_set_by_hand_is_kept_and_told(deployed: Project) -> None:
+def test_scale_set_by_hand_is_kept_and_reported(deployed: Project) -> None:
     """Another service's change does not take it back."""
     speaker = resource(deployed, "container_app/speaker_service")
     with deployed.azure() as azure:
@@ -106,7 +106,7 @@ def test_scale_set_by_hand_is_kept_and_told(deployed: Project) -> None:
 
 
 def test_what_others_changed_is_repaired_though_something_else_was_written_in_between(deployed: Project) -> None:
-    """A write of another leaf makes it no answer to ours; it is told each time until then."""
+    """A write of another leaf does not accept it as ours; it is reported each time until then."""
     speaker = resource(deployed, "container_app/speaker_service")
     with deployed.azure() as azure:
         by_hand(azure, speaker, APPS, {"properties": {"template": {"scale": {"maxReplicas": 20}}}})
@@ -121,7 +121,7 @@ def test_what_others_changed_is_repaired_though_something_else_was_written_in_be
         assert live(azure, speaker, APPS)["properties"]["template"]["scale"]["maxReplicas"] == 3
 
 
-def test_what_cannot_be_written_back_is_told_and_kept(deployed: Project) -> None:
+def test_what_cannot_be_written_back_is_reported_and_kept(deployed: Project) -> None:
     """A property that others could set and no update takes."""
     insights = resource(deployed, "app_insights")
     with deployed.azure() as azure:
@@ -154,7 +154,7 @@ def test_sampling_and_firewall_outlive_a_change_of_tags(deployed: Project) -> No
 
 
 @pytest.mark.parametrize("key", ["postgresql_server", "redis", "key_vault", "container_registry", "container_apps_env"])
-def test_creation_id_that_somebody_removed_is_no_new_resource(deployed: Project, key: str) -> None:
+def test_creation_id_that_someone_removed_is_not_a_new_resource(deployed: Project, key: str) -> None:
     """The recorded one holds, and comes back with the next write: no migration starts a second time."""
     before = len(deployed.executions())
     server = resource(deployed, key)
@@ -173,7 +173,7 @@ def test_creation_id_that_somebody_removed_is_no_new_resource(deployed: Project,
 
 
 def test_refusal_of_ours_together_with_theirs_names_theirs(deployed: Project) -> None:
-    """What they changed of what is stated, and what they added to a list: a write keeps it, so that people must act."""
+    """Their changes of configured values, and their list items: a write keeps them, so that the user must act."""
     speaker, gateway = (resource(deployed, f"container_app/{key}") for key in ("speaker_service", "api_gateway"))
     deployed.change(
         "services.api_gateway.ip_restrictions",
@@ -202,7 +202,7 @@ def test_refusal_of_ours_together_with_theirs_names_theirs(deployed: Project) ->
 
 
 def test_secret_and_volume_that_others_use_outlive_the_configuration(deployed: Project) -> None:
-    """Without them Azure refuses the app; they are told once, and are not ours from then on."""
+    """Without them Azure refuses the app; they are reported once, and are not ours from then on."""
     deployed.change("services.speaker_service.secrets.OURS", "{{ secrets.jwt_secret }}")
     deployed.change("services.speaker_service.volume", {"type": "empty_dir", "mount_path": "/ours"})
     deployed.deploy()
@@ -259,7 +259,7 @@ def test_tag_that_left_the_configuration_is_removed_and_others_stay(deployed: Pr
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["tier", "type", "mode", "location", "status"])
 def test_letter_case_of_a_tag_counts(deployed: Project, name: str) -> None:
-    """Whatever the tag is called."""
+    """For any name of the tag."""
     deployed.change(f"tags.{name}", "Gold")
     deployed.deploy()
     deployed.change(f"tags.{name}", "gold")
@@ -321,7 +321,7 @@ def test_role_that_was_taken_away_is_given_again(deployed: Project) -> None:
 
 @pytest.mark.slow
 def test_group_that_is_gone_takes_its_records_along(deployed: Project) -> None:
-    """Roles included: nothing is named as left behind that went with it."""
+    """Including roles: nothing deleted with it is reported as abandoned."""
     group = resource(deployed, "resource_group")
     with deployed.azure() as azure:
         azure.delete(group, "2025-04-01")

@@ -1,4 +1,4 @@
-"""What `--dry-run` announces is what the run then does; what others changed is told, and repaired with `--refresh`."""
+"""The run does what `--dry-run` announced; changes by others are reported, and reverted with `--refresh`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def verdicts(event: dict[str, Any]) -> dict[str, str]:
 
 
 def test_change_of_size_is_one_step_and_one_leaf(deployed: Project) -> None:
-    """What depends on it keeps its outputs, so nothing else may run."""
+    """Its outputs are unchanged, so no dependant may run."""
     deployed.change("postgresql.sku", "Standard_B2s")
 
     event = plan(deployed)
@@ -48,7 +48,7 @@ def test_change_of_size_is_one_step_and_one_leaf(deployed: Project) -> None:
     assert (event["counts"].get("run"), event["counts"].get("may_run")) == (1, None)
 
 
-def test_plan_tells_old_and_new_on_80_columns(deployed: Project) -> None:
+def test_plan_shows_old_and_new_on_80_columns(deployed: Project) -> None:
     """One line a leaf."""
     deployed.change("postgresql.sku", "Standard_B2s")
     deployed.change("services.rag_service.environment.LONG", "x" * 200)
@@ -60,8 +60,8 @@ def test_plan_tells_old_and_new_on_80_columns(deployed: Project) -> None:
     assert all(len(line) <= 80 or "xxxx" in line for line in block.splitlines())
 
 
-def test_changed_secret_is_told_and_never_shown(deployed: Project) -> None:
-    """What uses it becomes another revision, for a value that only the run knows."""
+def test_changed_secret_is_reported_and_never_shown(deployed: Project) -> None:
+    """Its users get a new revision, for a value known only during the run."""
     deployed.environment["GEMINI_API_KEY"] = "a-secret-that-nobody-may-see"
 
     result = deployed.run("--dry-run")
@@ -147,7 +147,7 @@ def _without_override() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="by capabilities of Linux")
 def test_dry_run_needs_no_right_to_write(deployed: Project) -> None:
-    """By somebody who may not write anything there, against an Azure that refuses every write."""
+    """By a user without write permission, against an Azure that refuses every write."""
     refused = [{"method": name, "path": "*", "status": 403, "code": "No", "times": 99} for name in ("PUT", "PATCH")]
     wait_for_end(deployed)
     deployed.change("services.rag_service.environment.MORE", "1")
@@ -173,8 +173,8 @@ def test_dry_run_needs_no_right_to_write(deployed: Project) -> None:
     assert {path: path.read_bytes() for path in deployed.directory.rglob("*") if path.is_file()} == before
 
 
-def test_role_that_somebody_else_gave_is_not_announced(deployed: Project) -> None:
-    """Azure takes no second assignment of the same role, whatever its name; nor is one sent."""
+def test_role_that_someone_else_gave_is_not_announced(deployed: Project) -> None:
+    """Azure takes no second assignment of the same role, whatever its name; none is sent."""
     version = "2022-04-01"
     role = resource(deployed, "role/pull-images")
     with deployed.azure() as azure:
@@ -196,13 +196,13 @@ def test_plan_without_changes_says_that_azure_was_not_asked(deployed: Project) -
     """And what asks it."""
     result = deployed.run("--dry-run")
 
-    assert "Azure was not asked" in result.out and "--refresh asks it" in result.out
+    assert "Azure was not queried" in result.out and "--refresh queries it" in result.out
 
 
 def test_emulator_that_is_not_there_yet_is_an_empty_azure(
     project: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Each resource is in the plan, nothing is left of that Azure, and the deployment is as told."""
+    """Each resource is in the plan, nothing of that emulator remains, and the deployment is as planned."""
     temporary = tmp_path_factory.mktemp("temporary")
     project.environment["TMPDIR"] = str(temporary)
     before = sorted(project.directory.rglob("*"))
@@ -235,15 +235,15 @@ def test_state_of_an_emulator_that_is_gone_is_refused_by_the_dry_run_as_by_the_r
 
 
 def test_first_refresh_after_a_deployment_is_empty(deployed: Project) -> None:
-    """Whatever Azure spells or adds by itself."""
+    """Azure's own spellings and additions."""
     result = deployed.run("--dry-run", "--refresh", "--detailed-exitcode")
 
     assert result.code == 0, result.text
     assert "0 to run" in result.out
 
 
-def test_drift_is_told_with_who_and_repaired(deployed: Project) -> None:
-    """What is not stated is told and stays; what is stated comes back; then nothing is left to tell."""
+def test_drift_is_reported_with_who_and_repaired(deployed: Project) -> None:
+    """Unconfigured changes are reported and kept; configured ones reverted; then nothing is reported."""
     speaker = resource(deployed, "container_app/speaker_service")
     with deployed.azure() as azure:
         template = {"scale": {"maxReplicas": 20, "cooldownPeriod": 60}}
@@ -263,8 +263,8 @@ def test_drift_is_told_with_who_and_repaired(deployed: Project) -> None:
     assert deployed.run("--dry-run", "--refresh", "--detailed-exitcode").code == 0
 
 
-def test_resources_that_nobody_declared_are_listed(deployed: Project) -> None:
-    """They are somebody else's, and stay."""
+def test_resources_that_no_one_declared_are_listed(deployed: Project) -> None:
+    """They belong to others, and are kept."""
     group = resource(deployed, "resource_group")
     with deployed.azure() as azure:
         stranger = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/stranger"
@@ -277,7 +277,7 @@ def test_resources_that_nobody_declared_are_listed(deployed: Project) -> None:
         assert live(azure, stranger, "2024-11-30")["name"] == "stranger"
 
 
-# --- plan equals deed ---
+# --- the run does what was planned ---
 
 def _change(project: Project, wanted: dict[str, Any]) -> None:
     for key, value in wanted.items():
@@ -303,7 +303,7 @@ def _others(project: Project, azure: Azure, what: str, number: int) -> None:
 
 
 def _leaves(before: dict[str, Any], after: dict[str, Any]) -> dict[str, set[str]]:
-    """Resource -> paths of the leaves that are another, by the very comparison that tells of drift."""
+    """Return resource -> paths of changed leaves, by the same comparison that reports drift."""
     from draftgenie_azure.arm import diff, ids
 
     found: dict[str, set[str]] = {}
@@ -326,7 +326,7 @@ def _bodies(project: Project, azure: Azure) -> dict[str, Any]:
 def deed_equals_plan(
     project: Project, azure: Azure, first: dict[str, Any], hand: tuple[str, int], second: dict[str, Any]
 ) -> None:
-    """From a deployed state, with somebody's hand in between: plan, run, compare, and plan again."""
+    """From a deployed state, with changes by others in between: plan, run, compare, and plan again."""
     _change(project, first)
     project.deploy()
     _others(project, azure, *hand)
@@ -340,7 +340,7 @@ def deed_equals_plan(
     done = _leaves(before, _bodies(project, azure))
     for key, paths in done.items():
         told = announced.get(key, set())
-        # An item that comes is told by its leaves, one that goes by itself.
+        # An added item is announced by its leaves, a removed one as a whole.
         items = {path.removesuffix(".name") for path in paths}
         missing = {path for path in items if not any(path.startswith(one) or one.startswith(path) for one in told)}
         assert missing == set(), (key, missing, announced)

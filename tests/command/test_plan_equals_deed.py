@@ -1,4 +1,4 @@
-"""What `--dry-run` announces is what the run then does, leaf by leaf, whatever the configuration and others changed."""
+"""The run does what `--dry-run` announced, leaf by leaf, whatever the configuration and others changed."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def test_what_is_announced_is_what_is_done_whatever_is_changed(
 def test_what_is_announced_is_what_is_done_whatever_others_did(
     everything: tuple[WarmProject, Azure], changes: dict[str, Any], deeds: list[str]
 ) -> None:
-    """What others add, give, delete and replace in between, whatever is renamed, switched off or moved."""
+    """Others add, delete and replace in between, whatever is renamed, disabled or moved."""
     project, azure = everything
     for name in sorted(deeds, key=lambda name: "deleted" in name):
         DEEDS[name](project, azure)

@@ -122,7 +122,7 @@ def test_parameter_that_the_server_does_not_take_is_refused_in_the_plan(
     assert not any("/configurations/" in write for write in project.writes(since))
 
 
-def test_run_that_was_cut_off_before_the_restart_restarts(project: Project) -> None:
+def test_run_that_was_interrupted_before_the_restart_restarts(project: Project) -> None:
     project.change("postgresql.parameters", {"max_connections": 100})
     fault = {"method": "POST", "path": "*/restart", "status": 403, "code": "AuthorizationFailed"}
     assert project.run(*project.faults(fault)).code == 1
@@ -133,7 +133,7 @@ def test_run_that_was_cut_off_before_the_restart_restarts(project: Project) -> N
 
 
 def made_network(project: Project) -> tuple[str, str]:
-    """A delegated subnet and a private zone, made by somebody else."""
+    """A delegated subnet and a private zone, created by others."""
     with project.azure() as azure:
         group = project.state()["resources"]["resource_group"]["id"]
         network = f"{group}/providers/Microsoft.Network/virtualNetworks/net"

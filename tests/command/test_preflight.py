@@ -39,7 +39,7 @@ def names(resources: list[dict[str, Any]]) -> list[str]:
 
 
 def registered(write: str) -> bool:
-    """Whether a write is no more than the registration of a provider: before it nothing can be asked."""
+    """Return whether a write is the registration of a provider, before which nothing can be validated."""
     return write.endswith("/register") or "checkNameAvailability" in write
 
 
@@ -60,7 +60,7 @@ def test_policy_stops_a_first_deployment_before_its_first_resource(project: Proj
 
 
 def test_policy_stops_a_change_before_its_first_write(deployed: Project) -> None:
-    """What stays as it is, is not asked about; nor is what was found good and is not written yet."""
+    """Unchanged bodies are not validated; nor are those already accepted but not written yet."""
     deployed.change("services.rag_service.max_replicas", 7)
     deployed.change("postgresql.backup_retention_days", 9)
     arguments = declared(deployed, LABEL)
@@ -78,7 +78,7 @@ def test_policy_stops_a_change_before_its_first_write(deployed: Project) -> None
 
 
 def test_dry_run_asks_as_well(deployed: Project) -> None:
-    """What would be refused is a fault of the plan; nothing is remembered."""
+    """A rejection is a fault of the plan; nothing is recorded."""
     deployed.change("services.rag_service.max_replicas", 7)
     before = deployed.state_file.read_bytes()
 
@@ -128,7 +128,7 @@ def test_each_body_is_asked_about_once_and_none_has_a_secret(project: Project) -
     project.environment["GEMINI_API_KEY"] = "gemini-value-that-nobody-may-see"
     first = project.deploy()
 
-    assert "asked beforehand" not in first.text and "would refuse" not in first.text
+    assert "validated before writing" not in first.text and "would refuse" not in first.text
     found = asked(project)
 
     ids = [(one["type"], one["name"]) for one in found]
@@ -141,7 +141,7 @@ def test_each_body_is_asked_about_once_and_none_has_a_secret(project: Project) -
 
 
 def test_others_properties_are_part_of_the_question(deployed: Project) -> None:
-    """A tag that somebody else set satisfies the policy: what is asked about is the resource as it would be."""
+    """A tag set by others satisfies the policy: the resulting resource is validated."""
     from by_hand import APPS, by_hand, resource
 
     app = resource(deployed, "container_app/rag_service")
@@ -166,18 +166,18 @@ def test_others_properties_are_part_of_the_question(deployed: Project) -> None:
     ids=lambda fault: str(fault["status"]),
 )
 def test_cloud_that_cannot_be_asked_stops_nothing(deployed: Project, fault: dict[str, Any]) -> None:
-    """It is told once, and the run goes on."""
+    """It is reported once, and the run continues."""
     deployed.change("services.rag_service.max_replicas", 7)
     deployed.change("services.draft_service.max_replicas", 7)
 
     done = deployed.run(*deployed.faults({"method": "POST", "path": "*/validateResources", "times": 9, **fault}))
 
     assert done.code == 0, done.text
-    assert sum(line.startswith("warning: Azure could not be asked") for line in done.err.splitlines()) <= 1
+    assert sum(line.startswith("warning: Azure could not validate") for line in done.err.splitlines()) <= 1
 
 
-def test_refusal_that_nobody_knows_is_told_and_stops_nothing(deployed: Project) -> None:
-    """What it means for the write, Azure says when it is sent."""
+def test_refusal_that_is_unknown_is_reported_and_stops_nothing(deployed: Project) -> None:
+    """Azure decides on the write when it is sent."""
     deployed.change("services.rag_service.max_replicas", 7)
     refused = {"name": "odd", "type": "Microsoft.App/containerApps", "effect": "refuse", "status": 400,
                "code": "SomethingNew", "message": "Nobody has seen this.", "rule": {"field": "name", "exists": True}}
@@ -191,7 +191,7 @@ def test_refusal_that_nobody_knows_is_told_and_stops_nothing(deployed: Project) 
 
 
 def test_changed_source_is_asked_about_before_its_image_is_built(deployed: Project) -> None:
-    """Although nobody knows its digest yet."""
+    """Although its digest is not known yet."""
     (deployed.directory / "examples/draftgenie/services/rag-service/app/new.py").write_text("x = 1\n", encoding="utf-8")
     since = len(deployed.requests())
 

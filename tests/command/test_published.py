@@ -17,7 +17,7 @@ VALUES: tuple[Any, ...] = (None, 5, "", "text", ["text"], {"text": "text"}, "lin
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where anything stands in outputs."""
+    """Yield all paths in outputs."""
     if path:
         yield path
     if isinstance(value, dict):

@@ -44,7 +44,7 @@ def pushed(project: Project, credentials: tuple[str, str]) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A deployed project, and beside it a registry of somebody else with one image."""
+    """A deployed project, and an external registry with one image."""
     made = Project(tmp_path)
     made.write(PLAIN)
     made.deploy()

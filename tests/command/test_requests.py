@@ -1,4 +1,4 @@
-"""How many requests a run sends: nothing is asked twice, and reading takes as many requests as there are types."""
+"""The number of a run's requests: nothing is read twice, and reading takes one request per type."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ APP = "/containerApps/"
 # Asked by every run that asks anything: where to sign in, a token, the subscription, the group, what is in it, two
 # roles, the environment's domain, the vault's secrets.
 LOOKING = 9
-# Types of which one request tells besides: identity, workspace, Application Insights, registry, vault, Redis and its
+# Types that need one more request: identity, workspace, Application Insights, registry, vault, Redis and its
 # database, server, firewall rule, databases, diagnostic setting, apps, jobs and the executions of one.
 TYPES = 14
 # The first step: locations, eight resource providers, rights.
@@ -28,7 +28,7 @@ IMAGES = 11
 
 
 def run(project: Project, *arguments: str) -> list[dict[str, Any]]:
-    """What the emulator was asked in one good run."""
+    """Return the requests of one successful run."""
     seen = len(project.requests())
     project.deploy(*arguments)
     return project.requests()[seen:]
@@ -78,7 +78,7 @@ def test_first_deployment_reads_nothing_that_it_knows_to_be_missing(
 def test_first_deployment_reads_no_app_alone_and_looks_once_at_its_replicas(
     _many_once: tuple[Project, list[dict[str, Any]]],
 ) -> None:
-    """A write for each of the nineteen; a listing tells of as many as go side by side; no listing has replicas."""
+    """One write for each of the nineteen; one listing per concurrent batch; no listing of replicas."""
     _, requests = _many_once
 
     alone = [path for path in paths(requests, "GET", APP) if re.fullmatch(r".*/containerApps/[^/]+", path)]
@@ -88,7 +88,7 @@ def test_first_deployment_reads_no_app_alone_and_looks_once_at_its_replicas(
     assert len(paths(requests, "PUT", APP)) == 19
     # Of the last few that are waited for each is asked alone: a listing is longer.
     assert len(alone) <= 4
-    # Ten at a time, in two steps, and one more wherever somebody came late: far from one for each app.
+    # Ten at a time, in two steps, and one more whenever a waiter came late: far from one for each app.
     assert len(listings) <= 8
     assert len(looks) == 19
     assert max(looks.values()) == 1
@@ -137,7 +137,7 @@ def test_forcing_everything_neither_reads_nor_verifies_one_app_alone(
 def test_forcing_the_verification_by_name_looks_at_every_app(
     _many_once: tuple[Project, list[dict[str, Any]]],
 ) -> None:
-    """That is what somebody asked for."""
+    """As requested by the user."""
     project, _ = _many_once
 
     requests = run(project, "--force-step", "verify_deployment")
@@ -148,7 +148,7 @@ def test_forcing_the_verification_by_name_looks_at_every_app(
 def test_one_changed_variable_writes_once_and_looks_at_one_app(
     _many_once: tuple[Project, list[dict[str, Any]]],
 ) -> None:
-    """A look at what is there, the apps, the write with its end, and how the one app does."""
+    """Reads of the group and apps, the write with its end, and the state of the one app."""
     project, _ = _many_once
     project.change("services.extra_3.environment", {"ONE_MORE": "1"})
 

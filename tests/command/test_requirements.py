@@ -35,7 +35,7 @@ def locked() -> dict[str, tuple[Requirement, list[str]]]:
 
 
 def direct() -> list[Requirement]:
-    """What `requirements.txt` lists."""
+    """Return the entries of `requirements.txt`."""
     return [Requirement(line) for line in entries((ROOT / "requirements.txt").read_text(encoding="utf-8"))]
 
 
@@ -93,7 +93,7 @@ def test_direct_requirements_have_the_same_version_in_the_lock() -> None:
 
 @pytest.mark.parametrize(("platform", "python"), list(product(PLATFORMS, PYTHONS)))
 def test_all_that_direct_requirements_bring_is_in_the_lock(platform: str, python: str) -> None:
-    """In a version that suits everybody who asks for it."""
+    """In a version that satisfies all its dependants."""
     known = locked()
 
     wanted = needed(platform, python)
@@ -105,15 +105,15 @@ def test_all_that_direct_requirements_bring_is_in_the_lock(platform: str, python
             assert requirement.specifier.contains(pin(known[name][0]), prereleases=True), requirement
 
 
-def test_lock_holds_nothing_that_nobody_needs() -> None:
-    """What left `requirements.txt` leaves the lock."""
+def test_lock_holds_nothing_that_no_one_needs() -> None:
+    """Packages removed from `requirements.txt` are removed from the lock."""
     wanted = {name for platform, python in product(PLATFORMS, PYTHONS) for name in needed(platform, python)}
 
     assert set(locked()) <= wanted
 
 
 def test_lock_names_no_index_and_no_host() -> None:
-    """Where packages come from is the installer's own setting."""
+    """The package index is the installer's own setting."""
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links|file:|@ ", LOCK)
 
 

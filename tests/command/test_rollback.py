@@ -89,7 +89,7 @@ def test_rollback_without_the_step_that_brings_images_is_refused(deployed: Proje
 
 @pytest.mark.slow
 def test_upgrade_of_the_command_does_not_end_a_rollback(changed: Project) -> None:
-    """Its own files are no source: neither they nor a run of every step bring back the images that were left."""
+    """Its own files are not part of the source: neither they nor a run of every step end the rollback."""
     assert changed.run("--rollback", "1", "--auto-approve").code == 0
     old = _image(changed)
     document = changed.state()
@@ -111,7 +111,7 @@ def test_upgrade_of_the_command_does_not_end_a_rollback(changed: Project) -> Non
 
 
 def test_dry_run_shows_the_images_and_writes_nothing(changed: Project) -> None:
-    """Which service gets another image."""
+    """Return the services whose image changes."""
     before = len(changed.requests())
 
     result = changed.run("--rollback", "1", "--dry-run")

@@ -96,7 +96,7 @@ def test_secret_that_cannot_be_rotated_is_refused(deployed: Project, name: str, 
 
 
 def test_rotation_that_is_refused_before_it_begins_is_not_made_up_for_by_the_next_run(deployed: Project) -> None:
-    """A fault that another change brought: whoever asked is told no."""
+    """A fault introduced by another change: the rotation is refused."""
     dockerfile = deployed.directory / "examples/draftgenie/docker/Dockerfile.draft-service"
     dockerfile.write_text("FROM scratch\nCOPY gone.py /\n", encoding="utf-8")
     before = deployed.state()
@@ -120,7 +120,7 @@ def test_nothing_deployed_is_nothing_to_rotate(project: Project) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", range(1, 14))
 def test_rotation_killed_at_any_write_is_finished_by_the_next_run(deployed: Project, number: int) -> None:
-    """Server, vault and urls agree again, and it needs nobody to ask for it twice."""
+    """Server, vault and URLs agree again, without a second request."""
     before = len(deployed.requests())
     old = deployed.secret(PASSWORD)
     with deployed.start("--rotate-secret", "postgresql.admin_password") as process:

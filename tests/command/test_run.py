@@ -1,4 +1,4 @@
-"""The run: side by side, calm under faults, never twice what must happen once."""
+"""The run: concurrent, robust against faults, and never repeating what must happen once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NO_SECRET = {
 }
 
 
-def test_failures_of_steps_that_do_not_need_each_other_are_all_told(project: Project) -> None:
+def test_failures_of_steps_that_do_not_need_each_other_are_all_reported(project: Project) -> None:
     """Two steps fail; what needs neither is finished and kept; both messages are shown."""
     no = {"status": 403, "code": "RequestDisallowedByPolicy", "message": "Policy says no."}
     faults = [
@@ -74,7 +74,7 @@ def test_role_that_is_not_effective_yet_is_waited_for_where_it_is_young(project:
 
 
 @pytest.mark.slow
-def test_waiting_for_somebody_else_is_told_once_with_step_and_resource(project: Project) -> None:
+def test_waiting_for_someone_else_is_reported_once_with_step_and_resource(project: Project) -> None:
     """Whoever looks on knows why nothing happens."""
     busy = {"method": "PUT", "path": "*/flexibleServers/draftgenie-pg", "status": 409, "code": "ServerBusy"}
 
@@ -83,15 +83,15 @@ def test_waiting_for_somebody_else_is_told_once_with_step_and_resource(project: 
     assert result.code == 0, result.text
     told = [" ".join(line.split()) for line in result.err.splitlines() if " waits " in line]
     assert told == [
-        "6/14 create_databases waits draftgenie-pg: another operation is in progress (ServerBusy); it is waited for",
+        "6/14 create_databases waits draftgenie-pg: another operation is in progress (ServerBusy); waiting for it",
         "11/14 deploy_application_services waits draft-service: a new role is not effective yet; "
         "that takes up to 10 minutes",
     ]
 
 
-@pytest.mark.slow  # nothing is told before half a minute has passed
+@pytest.mark.slow  # nothing is reported for half a minute
 @pytest.mark.timeout(300)
-def test_long_wait_is_told_with_what_azure_is_at_work_on(project: Project) -> None:
+def test_long_wait_is_reported_with_what_azure_is_at_work_on(project: Project) -> None:
     """From half a minute on; other steps may wait as well."""
     result = project.run(*project.faults(scale=0.12), timeout=200)
 
@@ -101,7 +101,7 @@ def test_long_wait_is_told_with_what_azure_is_at_work_on(project: Project) -> No
     assert any(wanted.fullmatch(line) for line in told), told
 
 
-def test_role_that_is_old_is_no_excuse(deployed: Project) -> None:
+def test_role_that_is_old_is_not_an_excuse(deployed: Project) -> None:
     """An hour after it was given, the same refusal is an error at once, with what to look at."""
     store_an_hour_ago(deployed)
     source = deployed.directory / "examples/draftgenie/services/draft-service/app/main.py"
@@ -149,7 +149,7 @@ def test_start_of_a_migration_that_never_arrived_is_sent_again(project: Project)
 
 @pytest.mark.slow
 def test_lost_reply_to_a_write_is_looked_into_and_not_sent_again(project: Project) -> None:
-    """What exists decides: the server was made, so no second PUT follows."""
+    """The live resource decides: the server was created, so no second PUT follows."""
     project.deploy(*project.faults({"method": "PUT", "path": "*/redisEnterprise/draftgenie-redis", "drop": "after"}))
 
     writes = [write for write in project.writes() if write.endswith("/redisEnterprise/draftgenie-redis")]
@@ -172,7 +172,7 @@ def test_throttling_is_waited_out_as_long_as_azure_says(project: Project) -> Non
 
 
 @pytest.mark.slow
-def test_operation_that_a_killed_run_left_behind_is_taken_up(project: Project) -> None:
+def test_operation_that_a_killed_run_abandoned_is_resumed(project: Project) -> None:
     """The state holds its address; the next run waits for it and sends no second write."""
     with project.start(*project.faults(scale=0.008)) as process:
         wait_for(
@@ -235,7 +235,7 @@ def test_two_hundred_services_deploy_within_azures_limits(project: Project) -> N
 
 
 @pytest.mark.slow
-def test_deployment_goes_on_when_nobody_reads_its_output(project: Project) -> None:
+def test_deployment_goes_on_when_no_one_reads_its_output(project: Project) -> None:
     """`| head -1` takes one line and goes."""
     with project.start() as process:
         assert process.stdout is not None and process.stderr is not None
@@ -270,7 +270,7 @@ def started(
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no terminals to close here")
 def test_closed_terminal_interrupts_and_the_next_run_finishes(project: Project) -> None:
-    """SIGHUP, and nowhere to write to: the state is saved all the same."""
+    """SIGHUP, and no terminal to write to: the state is saved nevertheless."""
     master, slave = os.openpty()
     command = [sys.executable, "-c", SESSION, *project.command("--auto-approve", *project.faults(scale=0.006))]
     with started(project, command, slave, start_new_session=True) as process:
@@ -312,7 +312,7 @@ SESSION = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);
 
 
 @pytest.mark.slow
-def test_cloud_that_cannot_be_reached_is_told_with_what_to_look_at(project: Project) -> None:
+def test_cloud_that_cannot_be_reached_is_reported_with_what_to_look_at(project: Project) -> None:
     """No such host: exit 1 and a hint, within the budget; the state says nothing was done."""
     project.change(
         "azure.cloud",

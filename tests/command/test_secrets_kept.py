@@ -135,7 +135,7 @@ def test_a_new_key_replaces_the_one_in_the_vault(keyed: Project) -> None:
 
 
 def test_what_is_recorded_nowhere_is_a_fault_that_names_the_variable(project: Project) -> None:
-    """On Azure, where nothing stands in for it."""
+    """On Azure, where there is no dummy value."""
     values = project.config()
     values["azure"]["cloud"] = "AzureCloud"
     values["secrets"]["gemini_api_key"] = "${GEMINI_API_KEY}"
@@ -203,7 +203,7 @@ def run_that_looks(project: Project) -> Result:
     return project.deploy()
 
 
-def test_a_given_secret_that_someone_changed_is_kept_and_told(keyed: Project) -> None:
+def test_a_given_secret_that_someone_changed_is_kept_and_reported(keyed: Project) -> None:
     put(keyed, "gemini-api-key", "rotated-by-hand-89")
     since = len(keyed.requests())
 

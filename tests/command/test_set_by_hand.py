@@ -55,7 +55,7 @@ def typed(_typed_once: Path, tmp_path: Path) -> Iterator[WarmProject]:
 
 
 def ended_well(result: Result) -> None:
-    """Everything went well, but that an app whose port somebody changed may be found dead."""
+    """Everything succeeded, except that an app whose port was changed may be unhealthy."""
     events = result.events()
     errors = [event["message"] for event in events if event["event"] == "error"]
     failed = next((event["failed"] for event in events if event["event"] == "summary"), ["everything"])
@@ -64,7 +64,7 @@ def ended_well(result: Result) -> None:
 
 
 def related(hand: Hand) -> dict[Any, Any]:
-    """What the related change makes of a resource."""
+    """Return a resource after the related change."""
     after: dict[Any, Any] = {("tags", "related"): "1"} if "tags" in hand.sent or "location" in hand.sent else {}
     if hand.key.startswith("container_app/"):
         after[("properties", "template", "scale", "maxReplicas")] = 7
@@ -122,12 +122,12 @@ def test_whatever_is_set_by_hand_is_kept_and_repaired_where_it_is_ours(
 
 
 def not_as(expected: dict[str, Any], found: list[Hand], azure: Azure) -> str:
-    """What is otherwise than expected, a line each."""
+    """Return deviations from the expectation, one line each."""
     return "\n".join(line for hand in found for line in differences(hand, live(azure, hand), expected[hand.key]))
 
 
 def plan(project: Project) -> dict[str, Any]:
-    """What `--refresh` would change, by key."""
+    """Return what `--refresh` would change, by key."""
     result = project.run("--dry-run", "--refresh", "--output", "json")
     assert result.code == 0, result.text[-3000:]
     event = next(event for event in result.events() if event["event"] == "plan")
@@ -145,7 +145,7 @@ def to_repair(hand: Hand) -> Counter[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-def test_other_order_spelling_and_emptiness_is_no_drift(typed: WarmProject) -> None:
+def test_other_order_spelling_and_emptiness_is_not_drift(typed: WarmProject) -> None:
     """Lists the other way round, ids and words in another letter case, empty instead of absent; removed tags are."""
     web, server, registry = hands(typed, ["container_app/web", "postgresql_server", "container_registry"])
     with typed.azure() as azure:

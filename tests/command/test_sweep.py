@@ -18,7 +18,7 @@ SAMPLE, MANY = 5, 120
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[Point]]:
-    """What deployments without faults leave, and every request of one."""
+    """Return the result of deployments without faults, and every request of one."""
     one, other = (new_project(tmp_path_factory.mktemp("recorded")) for _ in range(2))
     return record(one, other)
 

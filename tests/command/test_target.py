@@ -1,4 +1,4 @@
-"""The target is named before anything is made, and a first deployment to it asks where somebody is there to answer."""
+"""The target is named before anything is made, and a first deployment to it asks on a terminal."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_what_destroys_names_its_target_too(deployed: Project) -> None:
 
 @pytest.mark.parametrize(("said", "code"), [(b"y\n", 0), (b"n\n", 1), (b"\x03", 130)], ids=["yes", "no", "ctrl-c"])
 def test_first_deployment_on_a_terminal_asks(project: Project, said: bytes, code: int) -> None:
-    """The plan stands above the question; without a yes nothing is made, not even a state."""
+    """The plan is shown above the question; without a yes nothing is made, not even a state."""
     ended, shown = answer(project, [], said)
 
     assert ended == code, shown

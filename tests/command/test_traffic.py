@@ -42,7 +42,7 @@ def crashing(project: Project) -> list[str]:
 
 
 def bodies(project: Project) -> list[dict[str, Any]]:
-    """What was sent to the app that makes no other."""
+    """Return the writes to an app that create no revision."""
     return [
         request["body"]["properties"]
         for request in project.requests()
@@ -77,7 +77,7 @@ def test_failed_revision_leaves_the_requests_where_they_were(project: Project) -
     failed = project.run(*crashing(project))
 
     assert failed.code == 1
-    assert f"requests stay where they are: {first} 100 %" in " ".join(failed.text.split())
+    assert f"traffic is unchanged: {first} 100 %" in " ".join(failed.text.split())
     assert traffic(project) == [{"revisionName": first, "weight": 100}]
 
     project.change("services.web.image", "nginx:2")
@@ -86,7 +86,7 @@ def test_failed_revision_leaves_the_requests_where_they_were(project: Project) -
     assert list(revisions(project).values()) == [0, 0, 100]
 
 
-def test_run_that_is_cut_off_before_the_requests_move_is_finished_by_the_next(project: Project) -> None:
+def test_run_that_is_interrupted_before_the_requests_move_is_finished_by_the_next(project: Project) -> None:
     project.change("services.web.max_replicas", 4)
     fault = {"method": "PATCH", "path": "*/containerApps/web", "skip": 1, "status": 403, "code": "AuthorizationFailed"}
     assert project.run(*project.faults(fault)).code == 1
@@ -142,7 +142,7 @@ def test_shares_set_by_hand_stay(project: Project) -> None:
     assert traffic(project) == by_name
 
 
-def test_shares_that_others_changed_are_told_kept_and_repaired_on_request(project: Project) -> None:
+def test_shares_that_others_changed_are_reported_kept_and_repaired_on_request(project: Project) -> None:
     (first,) = revisions(project)
     project.change("services.web.traffic", [{"latest_revision": True, "weight": 100}])
     project.deploy()

@@ -38,14 +38,14 @@ def versions(project: Project, part: str, since: int = 0) -> set[str]:
 
 
 def test_older_cloud_is_spoken_to_in_a_proved_older_version(project: Project) -> None:
-    """It is told, used by the whole run, in questions as well, and remembered by the next ones."""
+    """It is reported, used by the whole run, including validation, and recorded for the next ones."""
     with project.azure():
         offers(project, older_apps())
 
         first = project.run()
 
         assert first.code == 0, first.text
-        assert "Microsoft.App: emulator does not serve the API version 2026-01-01; 2025-07-01 is used" in first.err
+        assert "Microsoft.App: emulator does not support the API version 2026-01-01; 2025-07-01 is used" in first.err
         assert all(versions(project, f"Microsoft.App/{kind}") == {"2025-07-01"} for kind in ("jobs", "containerApps"))
         questions = [one["body"]["resources"] for one in project.requests() if "validateResources" in one["path"]]
         asked = [resource for question in questions for resource in question]
@@ -64,7 +64,7 @@ def test_older_cloud_is_spoken_to_in_a_proved_older_version(project: Project) ->
         assert versions(project, "Microsoft.App/containerApps", since) == {"2026-01-01"}
 
 
-def test_version_that_nobody_knows_stops_the_run_before_anything_is_made(project: Project) -> None:
+def test_version_that_is_unknown_stops_the_run_before_anything_is_made(project: Project) -> None:
     """With the type, what the cloud serves, what is known here, and the cloud."""
     with project.azure():
         offers(project, {"Microsoft.DBforPostgreSQL/flexibleServers": {"versions": ["2022-12-01", "2021-06-01"]}})
@@ -72,7 +72,7 @@ def test_version_that_nobody_knows_stops_the_run_before_anything_is_made(project
         failed = project.run()
 
     assert failed.code == 1
-    assert "emulator serves Microsoft.DBforPostgreSQL/flexibleServers in 2022-12-01, 2021-06-01" in failed.err
+    assert "emulator supports Microsoft.DBforPostgreSQL/flexibleServers in 2022-12-01, 2021-06-01" in failed.err
     assert "(2025-08-01, 2024-08-01)" in failed.err
     assert made(project) == []
 

@@ -1,4 +1,4 @@
-"""What applications ask of Azure beyond the ordinary: which configurations are faults."""
+"""Optional features of apps: invalid configurations."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def fault(path: Path, web: dict[str, Any] | None = None, **sections: Any) -> str
         ({"zone_redundant": True}, "container_apps.zone_redundant: needs `subnet_id`"),
         ({"internal": True}, "container_apps.internal: needs `subnet_id`"),
         ({"subnet_id": "my-subnet"}, "container_apps.subnet_id: must be the resource id of a subnet"),
-        ({"workload_profiles": [{"name": "Consumption", "type": "D4"}]}, "workload_profiles.0.name: `Consumption`"),
-        ({"workload_profiles": [{"name": "a", "type": "D4"}, {"name": "A", "type": "D8"}]}, "1.name: `A` is there"),
-        ({"workload_profiles": [{"name": "a", "type": "D4", "minimum_count": 3}]}, "minimum_count: is more than"),
+        ({"workload_profiles": [{"name": "Consumption", "type": "D4"}]}, "0.name: duplicate name `Consumption`"),
+        ({"workload_profiles": [{"name": "a", "type": "D4"}, {"name": "A", "type": "D8"}]}, "1.name: duplicate name"),
+        ({"workload_profiles": [{"name": "a", "type": "D4", "minimum_count": 3}]}, "minimum_count: must not exceed"),
         ({"workload_profiles": [{"name": "a"}]}, "workload_profiles.0.type: is required"),
     ],
 )  # fmt: skip
@@ -72,35 +72,35 @@ RULE = {"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow
         ({"ip_restrictions": [{**RULE, "ip_address_range": "300.1.1.1"}]}, "0.ip_address_range: must be an IPv4"),
         ({"ip_restrictions": [{**RULE, "ip_address_range": "10.0.0.1/8"}]}, "0.ip_address_range: must be an IPv4"),
         ({"ip_restrictions": [{**RULE, "ip_address_range": "2001:db8::/32"}]}, "must be an IPv4 address or range"),
-        ({"args": ["--to", "{{ secrets.token }}"]}, "args: `{{ secrets.token }}` is not known here"),
-        ({"command": "run {{ services.web.url | urlencode }}"}, "`{{ services.web.url }}` is not known here"),
+        ({"args": ["--to", "{{ secrets.token }}"]}, "args: `{{ secrets.token }}` is not allowed here"),
+        ({"command": "run {{ services.web.url | urlencode }}"}, "`{{ services.web.url }}` is not allowed here"),
         (
             {"scale": {"rules": [{"name": "q", "type": "rabbitmq", "metadata": {"host": "{{ rabbitmq.url }}"}}]}},
-            "scale.rules.0.metadata.host: `{{ rabbitmq.url }}` is not known here",
+            "scale.rules.0.metadata.host: `{{ rabbitmq.url }}` is not allowed here",
         ),
-        ({"ip_restrictions": [RULE, RULE]}, "ip_restrictions.1.name: `office` is there twice"),
+        ({"ip_restrictions": [RULE, RULE]}, "ip_restrictions.1.name: duplicate name `office`"),
         ({"ip_restrictions": [RULE, {**RULE, "name": "b", "action": "Deny"}]}, "must have the same action"),
         ({"ip_restrictions": [{**RULE, "action": "allow"}]}, "must be one of Allow, Deny"),
         ({"ip_restrictions": [RULE], "ingress": "none"}, "ip_restrictions: needs an ingress"),
         ({"cors": {"allowed_origins": []}}, "cors.allowed_origins: must not be empty"),
-        ({"cors": {"allowed_origins": ["*"], "allow_credentials": True}}, "cannot go with the origin `*`"),
+        ({"cors": {"allowed_origins": ["*"], "allow_credentials": True}}, "cannot be combined with the origin `*`"),
         ({"cors": {"allowed_origin": ["*"]}}, "did you mean `allowed_origins`"),
         ({"session_affinity": True, "ingress": "internal", "transport": "tcp"}, "session_affinity: needs an HTTP"),
         ({"session_affinity": "sometimes"}, "session_affinity: must be true or false"),
         ({"traffic": [{"latest_revision": True, "weight": 100}]}, "traffic: needs `revision_mode: Multiple`"),
-        ({**MULTIPLE, "traffic": [{"latest_revision": True, "weight": 90}]}, "must add up to 100; they make 90"),
-        ({**MULTIPLE, "traffic": []}, "must add up to 100; they make 0"),
+        ({**MULTIPLE, "traffic": [{"latest_revision": True, "weight": 90}]}, "must add up to 100; they add up to 90"),
+        ({**MULTIPLE, "traffic": []}, "must add up to 100; they add up to 0"),
         ({**MULTIPLE, "traffic": [{"weight": 100}]}, "traffic.0.revision_name: give either `revision_name` or"),
         ({**MULTIPLE, "traffic": [{"revision_name": "other--1", "weight": 100}]}, "must be a revision of this app"),
-        ({**MULTIPLE, "traffic": [{**NEWEST, "label": "a"}, {**OLD, "label": "a"}]}, "1.label: `a` is there twice"),
-        ({**MULTIPLE, "traffic": [NEWEST, OLD, OLD]}, "traffic.2.revision_name: `web--1` is there twice"),
+        ({**MULTIPLE, "traffic": [{**NEWEST, "label": "a"}, {**OLD, "label": "a"}]}, "1.label: duplicate value `a`"),
+        ({**MULTIPLE, "traffic": [NEWEST, OLD, OLD]}, "traffic.2.revision_name: duplicate value `web--1`"),
         ({**MULTIPLE, "traffic": [{**NEWEST, "label": "A"}]}, "traffic.0.label: must be lower case letters"),
         ({**MULTIPLE, "traffic": [{**NEWEST, "weight": 101}]}, "traffic.0.weight: must be at most 100"),
         ({**MULTIPLE, "traffic": [NEWEST], "ingress": "internal", "transport": "tcp"}, "needs an HTTP ingress"),
         ({**MULTIPLE, "session_affinity": True}, "session_affinity: is for `revision_mode: Single`"),
         ({"custom_domains": [{"name": "web"}]}, "custom_domains.0.name: must be a host name in lower case"),
-        ({"custom_domains": [DOMAIN, DOMAIN]}, "custom_domains.1.name: `app.example.com` is there already"),
-        ({"custom_domains": [{"name": "*.example.com"}]}, "0.certificate: is needed by its name: Azure gets none"),
+        ({"custom_domains": [DOMAIN, DOMAIN]}, "custom_domains.1.name: duplicate name `app.example.com`"),
+        ({"custom_domains": [{"name": "*.example.com"}]}, "0.certificate: must be the name of a certificate"),
         ({"custom_domains": [{"name": f"{'a' * 60}.example.com"}]}, "has more than 64 characters"),
         ({"custom_domains": [DOMAIN], "ingress": "none"}, "custom_domains: need an HTTP ingress"),
         ({"custom_domains": [DOMAIN], "ingress": "internal"}, "only for an app with external ingress"),
@@ -111,7 +111,7 @@ RULE = {"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow
         ({"dapr": {"app_protocol": "tcp"}}, "dapr.app_protocol: must be one of http, grpc"),
         ({"scale": {"rules": [{"name": "q", "type": "x", "auth": {"host": "GONE"}}]}}, "auth.host: `GONE` is not"),
         ({"scale": {"rules": [{"name": "q", "type": "rabbitmq", "identity": "x"}]}}, "identity: must be `app`"),
-        ({"scale": {"rules": [{"name": "q", "type": "cpu", "identity": "app"}]}}, "is not for a rule of type cpu"),
+        ({"scale": {"rules": [{"name": "q", "type": "cpu", "identity": "app"}]}}, "not supported for a rule"),
     ],
 )  # fmt: skip
 def test_faults_of_a_service(tmp_path: Path, web: dict[str, Any], words: str) -> None:
@@ -143,7 +143,7 @@ def test_faults_of_a_service(tmp_path: Path, web: dict[str, Any], words: str) ->
         (
             "postgresql",
             {"subnet_id": SUBNET, "private_dns_zone_id": f"{ZONES}/demo.postgres.database.azure.com"},
-            "must be a zone of another name than the server's",
+            "must be a zone whose name differs from the server's",
         ),
     ],
 )
@@ -161,11 +161,11 @@ def test_faults_of_other_sections(tmp_path: Path, section: str, values: dict[str
     [
         ({"server": "ghcr.io"}, "registries.0: needs `identity`, or `username` and `secret`"),
         ({"server": "https://ghcr.io/x", "identity": "app"}, "0.server: must be a host, such as ghcr.io"),
-        ({"server": "ghcr.io", "identity": "app"}, "0.identity: signs in to Azure's registries alone"),
+        ({"server": "ghcr.io", "identity": "app"}, "0.identity: signs in only to Azure's registries"),
         ({"server": "a.azurecr.io", "identity": "me"}, "0.identity: must be `app` or the resource id"),
         ({"server": "a.azurecr.io", "identity": "app", "username": "u"}, "cannot be combined with `username`"),
-        ({"server": "ghcr.io", "username": "u"}, "0.secret: is required beside `username`"),
-        ({"server": "ghcr.io", "secret": "token"}, "0.username: is required beside `secret`"),
+        ({"server": "ghcr.io", "username": "u"}, "0.secret: is required with `username`"),
+        ({"server": "ghcr.io", "secret": "token"}, "0.username: is required with `secret`"),
         ({"server": "ghcr.io", "username": "u", "secret": "tokn"}, "did you mean `token`"),
         ({"server": "demodemo.azurecr.io", "identity": "app"}, "0.server: is the deployment's own registry"),
         ({"server": "ghcr.io", "username": "u", "password": "p"}, "0.password: is not a known key"),
@@ -205,7 +205,7 @@ def test_private_server_beside_an_environment_without_network_is_named(tmp_path:
     assert not any("container_apps.subnet_id" in text for text in both.notices)
 
 
-def test_what_fits_is_no_fault(tmp_path: Path) -> None:
+def test_what_fits_is_not_a_fault(tmp_path: Path) -> None:
     web = {
         "workload_profile": "big", "cpu": 3, "memory": "5Gi", "ip_restrictions": [RULE, {**RULE, "name": "vpn"}],
         "cors": {"allowed_origins": ["https://a.example"], "allow_credentials": True, "max_age": 600},

@@ -1,4 +1,4 @@
-"""Whatever a configuration is: a configuration or faults, never a traceback."""
+"""Any input yields a configuration or faults, never a traceback."""
 
 from __future__ import annotations
 

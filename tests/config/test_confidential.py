@@ -1,4 +1,4 @@
-"""What of a configuration the mask knows: secrets and their parts, not templates, not names."""
+"""The parts of a configuration known to the mask: secrets and their parts, not templates or names."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_the_shipped_file_needs_real_secrets_on_azure(tmp_path: Path) -> None:
 
     faults = {fault.key: fault.message for fault in caught.value.faults}
     assert sorted(faults) == ["secrets.gemini_api_key", "secrets.instanote_api_key"]
-    assert "published stand-in" in faults["secrets.gemini_api_key"]
+    assert "published example" in faults["secrets.gemini_api_key"]
     assert "your-gemini" not in str(caught.value)
     assert "(used by services.draft_service)" in faults["secrets.instanote_api_key"]
 
@@ -150,7 +150,7 @@ FAULTS = [
     ("postgresql:\n  sku: Standard_B1ms\n  postgres_sku: Standard_B2s", 3, "postgresql.postgres_sku", ["older name"]),
     ("postgresql: {version: 10}", 1, "postgresql.version", ["11 to 18"]),
     ("postgresql: {storage_size: 33}", 1, "postgresql.storage_size", ["32, 64, 128", "next is 64"]),
-    ("postgresql: {storage_size: 32 GB}", 1, "postgresql.storage_size", ["whole number"]),
+    ("postgresql: {storage_size: 32 GB}", 1, "postgresql.storage_size", ["integer"]),
     ("postgresql: {backup_retention_days: 36}", 1, "postgresql.backup_retention_days", ["at most 35"]),
     ("postgresql: {high_availability: ZoneRedundant}", 1, "postgresql.high_availability", ["Burstable"]),
     ("postgresql: {admin_user: admin}", 1, "postgresql.admin_user", ["reserved"]),
@@ -160,8 +160,8 @@ FAULTS = [
     ("postgresql: {admin_password: onlylower}", 1, "postgresql.admin_password", ["three of"]),
     ("postgresql: {admin_password: draftgenieadmiN1}", 1, "postgresql.admin_password", ["login name"]),
     ("postgresql: {databases: [one, 2bad]}", 1, "postgresql.databases.1", ["1–63"]),
-    ("postgresql:\n  databases:\n  - one\n  - one", 4, "postgresql.databases.1", ["twice"]),
-    ("postgresql: {databases: [postgres]}", 1, "postgresql.databases.0", ["server's own"]),
+    ("postgresql:\n  databases:\n  - one\n  - one", 4, "postgresql.databases.1", ["duplicate"]),
+    ("postgresql: {databases: [postgres]}", 1, "postgresql.databases.0", ["system database"]),
     ("postgresql: {databases: one}", 1, "postgresql.databases", ["must be a list"]),
     ("redis: {sku: Enterprise_E10}", 1, "redis.sku", ["no new Enterprise"]),
     ("redis: {sku: Balanced_B2}", 1, "redis.sku", ["Balanced_B0"]),
@@ -175,7 +175,7 @@ FAULTS = [
     ("key_vault: ~", 8, "postgresql", ["key_vault"]),
     ("container_registry: ~", 12, "services.api", ["container_registry"]),
     ("services: {api: {cpu: 0.3}}", 1, "services.api.cpu", ["multiple of 0.25"]),
-    ("services: {api: {cpu: 1, memory: 1Gi}}", 1, "services.api.cpu", ["1 goes with 2Gi"]),
+    ("services: {api: {cpu: 1, memory: 1Gi}}", 1, "services.api.cpu", ["1 requires 2Gi"]),
     ("services: {api: {cpu: 4.25, memory: 8.5Gi}}", 1, "services.api.cpu", ["at most 4"]),
     ("services: {api: {memory: 1024}}", 1, "services.api.memory", ["1Gi or 0.5Gi"]),
     ("services: {api: {memory: 1GB}}", 1, "services.api.memory", ["1Gi or 0.5Gi"]),
@@ -184,8 +184,8 @@ FAULTS = [
     ("services: {api: {cpu: .nan}}", 1, "services.api.cpu", ["number"]),
     ("services: {api: {port: 0}}", 1, "services.api.port", ["at least 1"]),
     ("services: {api: {port: 65536}}", 1, "services.api.port", ["at most 65535"]),
-    ("services: {api: {port: http}}", 1, "services.api.port", ["whole number"]),
-    ("services: {api: {port: 80.5}}", 1, "services.api.port", ["whole number"]),
+    ("services: {api: {port: http}}", 1, "services.api.port", ["integer"]),
+    ("services: {api: {port: 80.5}}", 1, "services.api.port", ["integer"]),
     ("services: {api: {min_replicas: 4, max_replicas: 3}}", 1, "services.api.min_replicas", ["max_replicas (3)"]),
     ("services: {api: {max_replicas: 1001}}", 1, "services.api.max_replicas", ["at most 1000"]),
     ("services: {api: {ingress: public}}", 1, "services.api.ingress", ["external, internal, none"]),
@@ -221,7 +221,7 @@ FAULTS = [
     ("services: {rabbitmq: {scale: {http_concurrent_requests: 5}}}", 1,
      "services.rabbitmq.scale.http_concurrent_requests", ["HTTP ingress"]),
     ("services: {worker: {scale: {rules: [{name: a, type: cpu}, {name: a, type: memory}]}}}", 1,
-     "services.worker.scale.rules.1.name", ["twice"]),
+     "services.worker.scale.rules.1.name", ["duplicate"]),
     ("services: {worker: {environment: {A: x}, secrets: {A: y}}}", 1, "services.worker.secrets.A", ["keep one"]),
     ("services: {worker: {environment: {A=B: x}}}", 1, "services.worker.environment.A=B", ["the name must be letters"]),
     ("services: {worker: {environment: {A: [1]}}}", 1, "services.worker.environment.A", ["must be text"]),
@@ -242,9 +242,9 @@ FAULTS = [
     ("deployment: {dry_run: maybe}", 1, "deployment.dry_run", ["true or false"]),
     ("docker: {builder: kaniko}", 1, "docker.builder", ["acr, docker"]),
     ("docker: {platform: linux/arm64}", 1, "docker.platform", ["linux/amd64"]),
-    ("tags: {'a<b': x}", 1, "tags.a<b", ["has none of"]),
-    ("tags: {Team: x, team: y}", 1, "tags.team", ["without case"]),
-    ("tags: {draftgenie-lineage: x}", 1, "tags.draftgenie-lineage", ["deployment's own"]),
+    ("tags: {'a<b': x}", 1, "tags.a<b", ["must not contain"]),
+    ("tags: {Team: x, team: y}", 1, "tags.team", ["case-insensitive"]),
+    ("tags: {draftgenie-lineage: x}", 1, "tags.draftgenie-lineage", ["reserved for the deployment"]),
     ("advanced: {state_storage: blob}", 1, "advanced.state_blob_account", ["is required"]),
     ("advanced: {state_storage: s3}", 1, "advanced.state_storage", ["local, blob, azure"]),
     ("azure: {emulator: {faults: [{methd: PUT, status: 409}]}}", 1, "azure.emulator.faults.0.methd", ["`method`"]),
@@ -261,16 +261,16 @@ FAULTS = [
      ["needs the section `mongodb`"]),
     ("services: {worker: {environment: {A: '{{ a b }}'}}}", 1, "services.worker.environment.A", ["must be"]),
     ("services: {worker: {environment: {A: '{{ postgresql.host | upper }}'}}}", 1, "services.worker.environment.A",
-     ["no filter `upper`"]),
+     ["unknown filter `upper`"]),
     ("services: {worker: {environment: {A: '{{ postgresql.host'}}}", 1, "services.worker.environment.A", ["closed"]),
     ("services: {worker: {environment: {A: '{{ postgresql.url | urlencode }}'}}}", 1, "services.worker.environment.A",
-     ["encoded already"]),
+     ["already encoded"]),
     ("services: {api: {environment: {A: '{{ services.worker.url }}'}}, worker: {ingress: none}}", 1,
      "services.api.environment.A", ["no ingress"]),
     ("services: {worker: {secrets: {A: '{{ services.api.url }}/{{ secrets.given }}'}}}", 1, "services.worker.secrets.A",
      ["before the environment is made"]),
     ("services: {worker: {secrets: {A: ''}}}", 1, "services.worker.secrets.A", ["needs a value"]),
-    ("services: {worker: {secrets: {A: your-key-here}}}", 1, "services.worker.secrets.A", ["published stand-in"]),
+    ("services: {worker: {secrets: {A: your-key-here}}}", 1, "services.worker.secrets.A", ["published example"]),
     ("services: {worker: {secrets: {A: '{{ secrets.empty }}'}}}\nsecrets: {empty: ''}", 2, "secrets.empty",
      ["needs a value", "services.worker"]),
     ("secrets: {a_b: x, a-b: y}", 1, "secrets.a-b", ["`a-b`", "secrets.a_b"]),
@@ -341,7 +341,7 @@ tags: {draftgenie-lineage: mine}
     ]
 
 
-def test_what_refers_to_a_faulty_part_is_no_fault_of_its_own(good: Path) -> None:
+def test_what_refers_to_a_faulty_part_is_not_a_fault_of_its_own(good: Path) -> None:
     text = """\
 postgresql: {server_name: Bad}
 secrets: {given: [x]}
@@ -414,7 +414,7 @@ def test_no_fault_shows_a_secret_or_a_value_from_the_environment(good: Path, tex
     with pytest.raises(ConfigError) as caught:
         over(good, text, CANARY=CANARY)
 
-    # A name that is no name is shown where a key is wanted: then it stands in the file as a key.
+    # An invalid name is shown where a key is expected: then it is in the file as a key.
     shown = str(caught.value).replace(f"secrets.a.{CANARY}", "")
     assert CANARY not in shown
     assert CANARY.lower() not in shown.lower()

@@ -1,4 +1,4 @@
-"""A file of environment variables: what it may hold, and how its faults are told."""
+"""A file of environment variables: its syntax, and the messages for its faults."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_faults_name_file_and_line_and_show_no_value(tmp_path: Path, text: str, 
     assert "canary" not in str(caught.value)
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "v.env"
     path.write_text("a\nB=1\nc\n")
 
@@ -68,7 +68,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     assert [fault.line for fault in caught.value.faults] == [1, 3]
 
 
-def test_what_is_no_text_file_is_refused(tmp_path: Path) -> None:
+def test_what_is_not_a_text_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "v.env"
     path.write_bytes(b"A=\xff\n")
 

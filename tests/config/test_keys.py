@@ -1,4 +1,4 @@
-"""What kind of value stands at a key, and which values are references that nobody replaced."""
+"""The kinds of values at keys, and values that are unreplaced references."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_text_is_split_into_parts(text: str, parts: tuple[str | Name, ...]) -> N
         ("{{ a }}", "must be"),
         ("{{ a.b c }}", "must be"),
         ("{{ a.b + 1 }}", "must be"),
-        ("{{ a.b | upper }}", "no filter `upper`"),
+        ("{{ a.b | upper }}", "unknown filter `upper`"),
         ("{{ a.b | urlencode | urlencode }}", "must be"),
         ("{{ a..b }}", "must be"),
         ("{{ .a }}", "must be"),
@@ -76,7 +76,7 @@ def test_a_missing_value_is_named() -> None:
         render("{{ a.b }}", {})
 
 
-def test_a_sole_name_is_told_from_one_with_a_filter_or_text() -> None:
+def test_a_sole_name_is_distinguished_from_one_with_a_filter_or_text() -> None:
     assert parse("{{ a.b }}").sole == "a.b"
     assert parse("{{ a.b | urlencode }}").sole is None
     assert parse(" {{ a.b }}").sole is None
@@ -89,7 +89,7 @@ def test_templates_go_into_templates() -> None:
     assert str(parse("[{{ x.url }}]").expand(inner.get)) == "[http://{{ y.host }}/a b]"
     assert str(parse("{{ x.url | urlencode }}").expand(inner.get)) == "http%3A%2F%2F{{ y.host | urlencode }}%2Fa%20b"
     twice = {"x.url": parse("{{ y.password | urlencode }}")}
-    with pytest.raises(ValueError, match="encoded already"):
+    with pytest.raises(ValueError, match="already encoded"):
         parse("{{ x.url | urlencode }}").expand(twice.get)
 
 
@@ -99,7 +99,7 @@ def test_encoding_is_that_of_the_standard_library(text: str) -> None:
 
 
 @given(st.text(alphabet="{} |a.b"))
-def test_an_escaped_text_stands_for_itself(text: str) -> None:
+def test_an_escaped_text_is_literal(text: str) -> None:
     assert render(escape(text), {}) == text
     assert render(escape(text) + "{{ a.b }}", {"a.b": "!"}) == text + "!"
 

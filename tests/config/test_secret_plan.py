@@ -1,4 +1,4 @@
-"""Which variables are secrets, and what the vault keeps."""
+"""Variables that are secrets, and the contents of the vault."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_empty_secrets_are_generated_only_where_asked(good: Path) -> None:
     }
 
 
-def test_a_secret_that_a_url_cannot_hold_is_told(good: Path) -> None:
+def test_a_secret_that_a_url_cannot_hold_is_reported(good: Path) -> None:
     text = "services: {worker: {environment: {P: '{{ rabbitmq.password }}'}}}\nsecrets: {rabbitmq_password: 'a/b@c'}"
 
     assert any("encode" in notice for notice in over(good, text).notices)
@@ -119,8 +119,8 @@ def test_what_is_allowed_and_yet_worth_saying_is_said(good: Path) -> None:
         "postgresql.version 13 is in paid extended support",
         "redis.sku Standard",
         "services.worker.build_args.NPM_TOKEN looks like a secret",
-        "services.worker.args: placeholders are put into variables only",
-        "secrets.odd: placeholders are put into variables only",
-        "services.worker keeps its files in an empty_dir",
+        "services.worker.args: placeholders are replaced in variables only",
+        "secrets.odd: placeholders are replaced in variables only",
+        "services.worker stores files in an empty_dir",
     ]:
         assert words in notices

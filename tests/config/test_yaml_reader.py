@@ -134,7 +134,7 @@ def test_aliases_and_merge_keys() -> None:
     }  # fmt: skip
 
 
-def test_a_merged_value_stands_where_it_was_written() -> None:
+def test_a_merged_value_is_where_it_was_written() -> None:
     lines = document("x: &x\n  a: 1\ny:\n  <<: *x\n").lines
 
     assert lines[("y", "a")] == 2
@@ -150,7 +150,7 @@ def test_a_shared_value_is_not_shared_in_the_result() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: *b", "`*b` is not an anchor of this file; anchors do not reach other files"),
+        ("a: *b", "`*b` is not an anchor of this file; anchors do not apply across files"),
         ("a: &a [*a]", "a value that contains it"),
         ("a: &a {b: *a}", "a value that contains it"),
         ("a: &a {<<: *a}", "a value that contains it"),
@@ -200,7 +200,7 @@ def bombs() -> dict[str, str | bytes]:
         "keys without end": "a: {" + "x: " * 300_000,
         "colons": ":" * 900_000,
         "commas": "[" + "," * 900_000,
-        "zero bytes": b"\0" * 900_000,
+        "NUL bytes": b"\0" * 900_000,
         "rubbish": bytes(range(256)) * 3000,
         "documents": "--- a\n" * 150_000,
     }
@@ -240,7 +240,7 @@ def test_variables_cannot_swell_a_file_without_bound() -> None:
         (b"a: \xff\n", "c.yaml:1: is not UTF-8"),
         (b"\n\na: \xe4\n", "c.yaml:3: is not UTF-8"),
         ("a: 1\n".encode("utf-16"), "is not UTF-8"),
-        (b"a: 1\n\0", "zero byte"),
+        (b"a: 1\n\0", "NUL byte"),
         (b"a: \x07\n", "not valid YAML"),
         (b"a: 1\n---\nb: 1\n", "more than one document"),
         (b"%YAML 1.1\n---\na: 1\n", "directives"),
@@ -269,15 +269,15 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
     assert read_document("c.yaml", {}, b"\xef\xbb\xbfa: 1\r\nb: x\r\n").values == {"a": 1, "b": "x"}
 
 
-def test_missing_files_directories_and_pipes_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_files_directories_and_pipes_are_distinguished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "WRITER_LIMIT", 10)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
     for path, words in [
-        (tmp_path / "none.yaml", "there is no such file"),
+        (tmp_path / "none.yaml", "no such file"),
         (tmp_path, "is a directory"),
-        (pipe, "is a pipe that nobody writes to"),
+        (pipe, "is a pipe without a writer"),
         (Path("/dev/zero"), "is a device"),
         (tmp_path / ("x" * 300), "cannot be read"),
     ]:
@@ -338,7 +338,7 @@ def test_braces_from_the_environment_are_text_where_placeholders_are_read() -> N
 
 @pytest.mark.parametrize("text", ["{${X}", "${Y}{ a.b }}", "${Y}${X}", "{{{${X}"])
 def test_braces_of_file_and_environment_never_make_a_placeholder_together(text: str) -> None:
-    assert "would make a placeholder" in fault(VARIABLE % f"'{text}'", X="{ a.b }}", Y="{")
+    assert "would form a placeholder" in fault(VARIABLE % f"'{text}'", X="{ a.b }}", Y="{")
 
 
 def test_a_secret_that_is_not_set_is_empty() -> None:
@@ -363,8 +363,8 @@ def test_a_block_takes_variables_too() -> None:
         ("${A-b}", "must be `${NAME}`"),
         ("${A:?b}", "must be `${NAME}`"),
         ("'${A'", "must be `${NAME}`"),
-        ("'${A:-${B}}'", "without another one inside"),
-        ("'${A:-{{ postgresql.host }}}'", "cannot hold a brace; set A instead"),
+        ("'${A:-${B}}'", "without nesting"),
+        ("'${A:-{{ postgresql.host }}}'", "cannot contain a brace; set A instead"),
         ("'${A:-{\"b\": 1}}'", "the default of `${A:-…}` ends at its first `}`"),
         ("${CANARY}", "the value is not true or false"),
     ],

@@ -1,7 +1,7 @@
-"""What ARM answers, held against Azure's official types: names and JSON types, computed properties included.
+"""Check replies of ARM against Azure's official types: names and JSON types, including computed properties.
 
-Every 2xx answer to GET, PUT and PATCH that the emulator's tests get passes through here (`AzureClient.call`). null is
-how Azure writes nothing, and fits everything.
+Every 2xx reply to GET, PUT and PATCH in the emulator's tests passes through here (`AzureClient.call`). null is
+Azure's notation for absent values, and matches every type.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _documents() -> dict[str, tuple[str, Any]]:
 
 
 def problems(body: Any, version: str) -> list[str]:
-    """What of an answer does not fit its type. Of a version other than the type's, further properties are fine."""
+    """Return what in a reply does not match its type. In other versions, further properties are allowed."""
     if not isinstance(body, dict):
         return []
     rows = body["value"] if isinstance(body.get("value"), list) and "type" not in body else [body]
@@ -56,7 +56,7 @@ def _of_resource(body: Any, version: str) -> list[str]:
 
 
 def action_problems(resource_type: str, action: str, body: Any) -> list[str]:
-    """What of the answer to a POST does not fit what the type says of it."""
+    """Return what in the reply to a POST does not match its type."""
     document = _documents()[resource_type.lower()][1]
     outputs = {item["name"].lower(): item["output"] for item in document.get("functions") or []}
     walk = _misfits(body, outputs[action.lower()], document.get("$defs", {}), "")

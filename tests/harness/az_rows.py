@@ -1,4 +1,4 @@
-"""How the Azure CLI reads back what each key of the configuration has set: command, JMESPath, expected value."""
+"""How to read back each configuration key with the Azure CLI: command, JMESPath, expected value."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REDIS_DATABASE = (
     "--resource-type databases"
 )
 
-# Keys that leave nothing in Azure that could be read, and why; `*` at the end stands for the whole section.
+# Keys without a readable effect in Azure, with reasons; `*` at the end means the whole section.
 UNREAD = {
     "*": "sections of other tools",
     "advanced.*": "about the run and its state",
@@ -78,7 +78,7 @@ def _variable(name: str, of: str = "value") -> str:
 
 
 def public() -> list[Row]:
-    """What is read of the public deployment."""
+    """Return the reads of the public deployment."""
     return [*_of_web(), *_of_other_services(), *_of_jobs(), *_of_databases(), *_of_the_rest()]
 
 
@@ -255,7 +255,7 @@ def _of_the_rest() -> list[Row]:
 
 
 def private(network: str, zone: str) -> list[Row]:
-    """What is read of the private deployment.
+    """Return the reads of the private deployment.
 
     Args:
         network: id of the network.
@@ -296,5 +296,5 @@ def _keys(node: dict[str, Any], definitions: dict[str, Any], at: tuple[str, ...]
 
 
 def is_unread(key: str) -> bool:
-    """Whether it is said of a key why it is not read back."""
+    """Return whether there is a reason for not reading back a key."""
     return any(key == one or (one.endswith(".*") and key.startswith(one[:-1])) for one in UNREAD)

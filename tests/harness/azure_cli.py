@@ -35,7 +35,7 @@ class AzureCli:
         self("login", "--service-principal", "--username", attached.client_id, password, "--tenant", attached.tenant_id)
 
     def __call__(self, *words: str) -> Any:
-        """What the command prints, as JSON where it is; it must succeed."""
+        """Return the command's output, parsed if it is JSON; it must succeed."""
         done = self.run(*words)
         assert done.returncode == 0, f"az {' '.join(words)}: {done.stderr[-1500:]}"
         try:

@@ -84,7 +84,7 @@ class Azurite:
 
     @property
     def connection_string(self) -> str:
-        """What AZURE_STORAGE_CONNECTION_STRING is set to."""
+        """The value for AZURE_STORAGE_CONNECTION_STRING."""
         return connection_string(self.endpoint)
 
     def stop(self) -> None:

@@ -15,7 +15,7 @@ class Buildah:
 
     def __init__(self, directory: Path) -> None:
         self._storage = ["--root", str(directory / "root"), "--runroot", str(directory / "run")]
-        # It takes an empty helper in docker's configuration, which stands for none, for the name of one.
+        # It treats an empty helper in docker's configuration, which means none, as the name of one.
         own = {name: value for name, value in os.environ.items() if name != "DOCKER_CONFIG"}
         self._environment = {**own, "STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
 

@@ -1,4 +1,4 @@
-"""What somebody else does to a deployed resource, in the portal or with the Azure CLI."""
+"""Changes by others to a deployed resource, as in the portal or with the Azure CLI."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def settle(azure: Azure, answer: Any, version: str) -> None:
 
 
 def by_hand(azure: Azure, resource_id: str, version: str, body: dict[str, Any]) -> None:
-    """A PATCH by somebody else."""
+    """Send a PATCH as another user."""
     settle(azure, azure.send("PATCH", resource_id, version, body), version)
 
 
 def put_by_hand(azure: Azure, resource_id: str, version: str, changes: dict[str, Any]) -> None:
-    """A PUT of the whole resource by somebody else."""
+    """Send a PUT of the whole resource as another user."""
     live = azure.send("GET", resource_id, version).json()
     settle(azure, azure.send("PUT", resource_id, version, merge(live, changes)), version)
 
@@ -49,7 +49,7 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def live(azure: Azure, resource_id: str, version: str) -> dict[str, Any]:
-    """What a GET shows."""
+    """Return the body of GET."""
     found: dict[str, Any] = azure.send("GET", resource_id, version).json()
     return found
 

@@ -1,4 +1,4 @@
-"""What a client of the emulator needs in its environment, and nothing else."""
+"""The environment that a client of the emulator needs, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SAFE = ("PATH", "HOME", "LANG", "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE")
 
 
 def variables(attached: Attached) -> dict[str, str]:
-    """What `--env` prints, and nothing of a developer's own Azure."""
+    """Return the variables of `--env`, without any of the developer's own Azure."""
     return {
         **{name: os.environ[name] for name in _SAFE if name in os.environ},
         "HTTPS_PROXY": attached.proxy_url,

@@ -20,7 +20,7 @@ Tree = dict[str, bytes]
 
 @dataclass
 class _Versions:
-    """What is sure, and what was done since: a file's bytes, or a directory's names with what they stand for."""
+    """Durable content and later changes: a file's bytes, or a directory's entries."""
 
     sure: Any
     now: Any
@@ -55,7 +55,7 @@ class Disk:
         return number
 
     def _names(self, path: str) -> tuple[dict[str, int], str]:
-        """The names of the directory that a path lies in, as they are now, and the last part of the path."""
+        """Return the current entries of a path's directory, and the last part of the path."""
         number = self._top
         parts = os.path.relpath(os.path.abspath(path), self.root).split(os.sep)
         for part in parts[:-1]:
@@ -81,7 +81,7 @@ class Disk:
             self._nodes[self._open[descriptor]].now += data
 
     def flushed(self, descriptor: int) -> None:
-        """What is open there is sure."""
+        """Make the open file durable."""
         node = self._nodes[self._open[descriptor]]
         node.sure = dict(node.now) if isinstance(node.now, dict) else node.now
 

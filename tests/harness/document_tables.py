@@ -24,7 +24,7 @@ CONFIGURATION = ROOT / "docs/configuration.md"
 
 
 def steps() -> str:
-    """What each step does and needs."""
+    """Return the table of steps and their needs."""
     from draftgenie_azure.steps import STEP_NAMES, STEPS
 
     rows = ["| # | step | what it does | needs |", "|---|---|---|---|"]
@@ -35,7 +35,7 @@ def steps() -> str:
 
 
 def flags() -> str:
-    """What each flag does."""
+    """Return the table of flags."""
     command = importlib.import_module("deploy-azure_v1")
     rows = ["| flag | effect |", "|---|---|"]
     for action in command.build_parser(command.__doc__)._actions:
@@ -128,7 +128,7 @@ class Reference:
 
 
 def _is_variable(option: dict[str, Any]) -> bool:
-    """Tell whether this is the alternative that lets `${NAME}` stand for a value of any type."""
+    """Return whether this is the alternative that allows `${NAME}` for a value of any type."""
     return option.get("type") == "string" and option.get("pattern") == "\\$\\{"
 
 

@@ -1,4 +1,4 @@
-"""What the earlier script leaves behind: its configuration, its state, and its resources in Azure as it makes them."""
+"""The results of the earlier script: its configuration, its state, and its resources in Azure."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class AzureClient:
         self.credential = ClientSecretCredential(
             attached.tenant_id, client_id or attached.client_id, client_secret or attached.client_secret, **settings
         )
-        # Own policies, because the SDK's would register a missing provider by itself and take ten seconds over it.
+        # Own policies, because the SDK's would register a missing provider and take ten seconds for it.
         challenge = ARMChallengeAuthenticationPolicy(self.credential, "https://management.azure.com/.default")
         proxy = ProxyPolicy(proxies=settings["proxies"])
         policies = [HeadersPolicy(), proxy, ContentDecodePolicy(), RetryPolicy(retry_total=0), challenge]

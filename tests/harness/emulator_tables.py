@@ -33,7 +33,7 @@ def operations() -> str:
 
 
 def paths() -> str:
-    """What is asked beside single resources."""
+    """Requests other than to single resources."""
     rows = ["| method | path |", "|---|---|"]
     for fixed in sorted(FIXED_PATHS, key=lambda item: (item.pattern, item.method)):
         rows.append(f"| {fixed.method} | `/{'/'.join(fixed.pattern)}` |")

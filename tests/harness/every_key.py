@@ -156,7 +156,7 @@ def _set_dns(client: AzureClient, ids: dict[str, str]) -> None:
 
 
 def _other_registry(client: AzureClient, name: str, identity: str) -> str:
-    """A registry of somebody else with an image `app:1`, which an identity may pull; its password."""
+    """Create an external registry with an image `app:1`, which an identity may pull; return its password."""
     client.make_group()
     registry = f"{client.group}/providers/Microsoft.ContainerRegistry/registries/{name}"
     body: Json = {"location": "eastus2", "sku": {"name": "Basic"}, "properties": {"adminUserEnabled": True}}
@@ -168,7 +168,7 @@ def _other_registry(client: AzureClient, name: str, identity: str) -> str:
 
 
 def deploy_private(project: Project, emulator: Attached) -> tuple[str, str]:
-    """Deploy into a network that somebody else has made, in a group of its own; ids of network and DNS zone."""
+    """Create an existing network in a separate group for a deployment; return ids of network and DNS zone."""
     client = AzureClient(emulator)
     client.make_group()
     network = f"{client.group}/providers/Microsoft.Network/virtualNetworks/net"

@@ -1,4 +1,4 @@
-"""A proxy on loopback between the state and Azurite that answers wrongly, late or not at all, as it is told."""
+"""A proxy on loopback between the state and Azurite that replies wrongly, late or not at all, as configured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Fault:
-    """What happens to requests, by method, address and header.
+    """A fault for requests, by method, URL and header.
 
     Attributes:
         method: of the request.

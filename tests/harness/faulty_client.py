@@ -57,7 +57,7 @@ class FaultyAdapter(sessions._Adapter):
 
 
 def name_not_found(*arguments: Any, look_up: Any = socket.getaddrinfo, **options: Any) -> Any:
-    """The system's look-up of a name, which fails where told to."""
+    """The system's name resolution, which fails on request."""
     if getattr(FaultyAdapter.here, "nameless", False):
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     return look_up(*arguments, **options)

@@ -1,4 +1,4 @@
-"""The command, with a state document that refuses a change by whoever does not hold its lock while threads run.
+"""The command, with a state document that refuses changes without its lock while threads run.
 
 Another thread may be writing the document at that moment, and a dictionary that grows meanwhile ends the run. Which
 threads meet is chance; whether the lock is held is not.
@@ -62,7 +62,7 @@ class Guarded(dict[str, Any]):
         super().clear()
 
     def __deepcopy__(self, known: dict[int, Any]) -> dict[str, Any]:
-        """A copy is nobody else's."""
+        """A copy is not shared."""
         return {key: copy.deepcopy(value, known) for key, value in self.items()}
 
     def __ior__(self, other: Any) -> Any:  # type: ignore[override,misc]  # dict's has overloads

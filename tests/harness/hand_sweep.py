@@ -31,12 +31,12 @@ _HARM = re.compile(
     r"ingress\.(external|targetPort|exposedPort|transport|traffic|ipSecurity)|probes|image|command|args|initContainers"
     r"|scale\.minReplicas"  # as many have to be ready
 )
-# What the service changes with any write, by itself.
+# Values that the service changes with any write.
 _VOLATILE = (
     "systemData", "etag", "latestRevisionName", "latestReadyRevisionName", "latestRevisionFqdn", "modifiedDate",
     "runningStatus", "revisionSuffix", "lastSkuUpdate", "provisioningState", "lastUpdatedTime", "quotaNextResetTime",
 )
-# Said at creation, and left to whoever changes it from then on.
+# Set at creation, and left to others from then on.
 INITIAL = (
     "properties.configuration.activeRevisionsMode", "properties.configuration.ingress.traffic", "properties.network",
     "properties.authConfig", "properties.backup.geoRedundantBackup",
@@ -100,9 +100,9 @@ class Hand:
     Attributes:
         sent: the body of the PUT that made it.
         first: the resource as it was deployed.
-        given: the resource as somebody left it.
-        values: what was set, by address.
-        refused: what Azure did not take.
+        given: the resource after the change by hand.
+        values: values set, by path.
+        refused: values that Azure refused.
     """
 
     key: str
@@ -116,7 +116,7 @@ class Hand:
     refused: dict[Leaf, str] = field(default_factory=dict)
 
     def is_stated(self, address: Address) -> bool:
-        """Whether the configuration states a leaf, by what was sent at first."""
+        """Return whether the configuration sets a leaf, by the first body sent."""
         name = ".".join(map(str, address))
         if name.startswith(INITIAL) or name == "identity.type":  # to identities one adds, and takes none away
             return False
@@ -163,7 +163,7 @@ def _type(resource_id: str) -> str:
 
 
 def takes_part(leaf: Leaf) -> bool:
-    """Whether a leaf takes part in a sweep."""
+    """Return whether a leaf is part of a sweep."""
     name = str(leaf)
     return name not in LEFT_OUT and not (name.endswith("ingress.external") and False not in leaf.values)
 
@@ -205,13 +205,13 @@ def set_leaves(azure: Azure, hand: Hand, wanted: Callable[[Leaf], bool]) -> None
 
 
 def live(azure: Azure, hand: Hand) -> Body:
-    """What a GET shows."""
+    """Return the body of GET."""
     found: Body = azure.send("GET", hand.id, hand.version).json()
     return found
 
 
 def _renames(body: Body, address: Address) -> bool:
-    """Whether a leaf is part of what tells an item that is there from the others."""
+    """Return whether a leaf is part of the key of an existing item."""
     item = get(body, address[:-1])
     return len(address) > 1 and isinstance(address[-2], int) and address[-1] in KEYS and item is not None
 
@@ -241,7 +241,7 @@ def write(azure: Azure, hand: Hand, body: Body, address: Address) -> Any:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two values are one, but for letter case and the spelling of numbers."""
+    """Return whether two values are equal, ignoring case and the spelling of numbers."""
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(alike, one, other))
     if isinstance(one, bool) or isinstance(other, bool):
@@ -252,7 +252,7 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def flat(body: Any, address: Address = ()) -> Iterator[tuple[Address, Any]]:
-    """Every leaf, without what the service changes by itself."""
+    """Return every leaf, without those that the service changes itself."""
     if address and address[-1] in _VOLATILE:
         return
     if isinstance(body, dict):
@@ -266,7 +266,7 @@ def flat(body: Any, address: Address = ()) -> Iterator[tuple[Address, Any]]:
 
 
 def differences(hand: Hand, found: Body, expected: Body) -> list[str]:
-    """What is otherwise than expected; where a person's write changed something beside, both are right."""
+    """Return deviations from the expectation; if the write had side effects, both outcomes are allowed."""
     one, other = dict(flat(found)), dict(flat(expected))
     first, given = dict(flat(hand.first)), dict(flat(hand.given))
     wrong = []

@@ -92,7 +92,7 @@ def with_value(live: dict[str, Any], leaf: Leaf, value: Any) -> dict[str, Any]:
 
 
 def get(body: Any, address: Address) -> Any:
-    """The value at an address; None where there is none."""
+    """Return the value at a path, or None."""
     for part in address:
         if isinstance(part, int):
             body = body[part] if isinstance(body, list) and part < len(body) else None

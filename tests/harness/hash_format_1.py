@@ -1,4 +1,4 @@
-"""What the last version with hash format 1 left behind: a state, its emulator and its application, as test data.
+"""Test data of the last version with hash format 1: a state, its emulator and its application.
 
 Made by `python tests/harness/hash_format_1.py CHECKOUT`, where CHECKOUT is a checkout of that version (commit 63b7330).
 """
@@ -30,7 +30,7 @@ def unpacked(directory: Path) -> Project:
 
 
 def make(checkout: Path) -> None:
-    """Deploy with that version's command, and pack what is there afterwards."""
+    """Deploy with that version's command, and pack the results."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         shutil.copy(checkout / "config.yaml", directory)
@@ -54,7 +54,7 @@ def _compact(store: Path) -> None:
 
 
 def _packed(directory: Path, files: list[Path]) -> bytes:
-    """An archive that is the same for the same files, whenever and by whoever it is made."""
+    """Return an archive that is reproducible for the same files."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in files:

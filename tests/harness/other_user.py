@@ -20,7 +20,7 @@ needs_root = pytest.mark.skipif(
 
 
 def as_nobody(action: Callable[[], object]) -> None:
-    """Do something as `nobody`; what it raises is an error here, too."""
+    """Call a function as `nobody`; its exceptions are raised here."""
     user = pwd.getpwnam("nobody")
     child = os.fork()
     if child == 0:
@@ -42,7 +42,7 @@ def as_nobody(action: Callable[[], object]) -> None:
 
 @contextmanager
 def shared_directory() -> Iterator[Path]:
-    """A directory to which everybody may write, as the one for temporary files is."""
+    """A world-writable directory, like the one for temporary files."""
     directory = Path(tempfile.mkdtemp(prefix="draftgenie-test-"))
     directory.chmod(0o1777)
     try:

@@ -24,7 +24,7 @@ def lines_of(result: Result) -> Reasons:
 
 
 def dependencies(project: Project, salt: str = "00" * 16, **environ: str) -> dict[str, dict[str, str]]:
-    """What each step depends on, by the command's own modules, without outputs."""
+    """Return the dependencies of each step, by the command's own modules, without outputs."""
     from draftgenie_azure.changes.dependencies import Hasher
     from draftgenie_azure.config import raw as configuration
 

@@ -58,7 +58,7 @@ class Azure:
         self.control = emulator.control
 
     def ask(self, method: str, path: str, version: str, body: Any = None) -> Any:
-        """Send a request to Azure Resource Manager; the answer, whatever it is."""
+        """Send a request to Azure Resource Manager; return the reply of any status."""
         from azure.core.rest import HttpRequest
 
         params = {} if "api-version=" in path else {"api-version": version}
@@ -71,7 +71,7 @@ class Azure:
         return answer
 
     def exists(self, resource_id: str, version: str) -> bool:
-        """Whether there is such a resource."""
+        """Return whether a resource exists."""
         from azure.core.rest import HttpRequest
 
         answer = self._client.send_request(HttpRequest("GET", resource_id, params={"api-version": version}))
@@ -94,7 +94,7 @@ class Project:
 
     @property
     def state_file(self) -> Path:
-        """Where the state is."""
+        """The path of the state."""
         return self.directory / STATE
 
     def state(self) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class Project:
 
     @contextmanager
     def azure(self) -> Iterator[Azure]:
-        """The emulator, as somebody else would use it: by the SDK, with the emulator's own sign-in."""
+        """The emulator as another user would use it: by the SDK, with the emulator's own sign-in."""
         from azure.identity import ClientSecretCredential
         from azure.mgmt.resource.resources import ResourceManagementClient
 
@@ -214,7 +214,7 @@ class Project:
         return value
 
     def password_agrees(self) -> bool:
-        """Whether the PostgreSQL server's password is the one that the vault holds, and every URL has it, too."""
+        """Return whether the PostgreSQL server's password is the one in the vault and in every URL."""
         from azure_emulator.attach import attach
 
         server = self.state()["resources"]["postgresql_server"]["id"]
@@ -270,7 +270,7 @@ def wait_for_server(project: Project, process: subprocess.Popen[Any]) -> None:
 
 
 def wait_for_end(project: Project) -> None:
-    """Wait until the project's emulator has noticed that nobody is left, and ended."""
+    """Wait until the project's emulator has noticed that no client is left, and ended."""
     from azure_emulator.lockfile import read_lock
 
     deadline = time.monotonic() + 60

@@ -103,7 +103,7 @@ def whole(value: Any) -> Any:
 
 
 def served(exchange: Exchange) -> bool:
-    """Whether an exchange concerns a type of the emulator's."""
+    """Return whether an exchange is about a type of the emulator."""
     path = exchange.path.lower()
     foreign = ("microsoft.network/networksecuritygroups", "microsoft.resources/deployments")
     if any(name in path for name in foreign):
@@ -124,7 +124,7 @@ def _left_out(item: Any) -> bool:
 
 
 def compare(recorded: Any, answered: Any, at: str = "") -> list[str]:
-    """What of a recorded body is not in an answer, or in another JSON type."""
+    """Return what of a recorded body is missing in a reply, or has another JSON type."""
     if isinstance(recorded, dict) and isinstance(answered, dict):
         found = []
         for key, value in recorded.items():
@@ -224,7 +224,7 @@ def state_of(body: Any) -> str:
 
 
 def resource_of(path: str) -> str | None:
-    """The id of the resource in a path, without collection or action; None for what is no resource."""
+    """Return the resource id in a path, without collection or action, or None."""
     head, separator, tail = re.sub("(?i)/providers/", "/providers/", path).rpartition("/providers/")
     if not separator or not re.search("(?i)/resourcegroups/", head):
         return None

@@ -488,7 +488,7 @@ APP_CASES = [
 ]
 # fmt: on
 
-# PostgreSQL accepts with 202; what it refuses stands in the operation's status.
+# PostgreSQL accepts with 202; its errors are in the operation's status.
 CREATIONS = [
     ({"properties": {"administratorLoginPassword": "Abc123!"}}, "PasswordNotComplex", POSTGRESQL),
     ({"properties": {"administratorLoginPassword": "Aa1" * 43}}, "PasswordNotComplex", POSTGRESQL),

@@ -51,7 +51,7 @@ class Replay:
             yield Outcome(exchange, found)
 
     def look_ahead(self, exchanges: list[Exchange]) -> None:
-        """Where the resources of this recording are, and what GET says of them."""
+        """Yield the resources of this recording, and their bodies from GET."""
         for exchange in (self._ours(item) for item in exchanges):
             answer = exchange.answer if isinstance(exchange.answer, dict) else {}
             if exchange.method in ("GET", "PUT") and exchange.status < 300 and "properties" in answer:
@@ -64,7 +64,7 @@ class Replay:
                 self.place = str(place)
 
     def _ours(self, exchange: Exchange) -> Exchange:
-        """With this emulator's subscription and tenant, and stand-ins for types that it does not serve."""
+        """With this emulator's subscription and tenant, and substitutes for unsupported types."""
         text = json.dumps(exchange._asdict())
         text = re.sub(r"/subscriptions/[0-9a-f-]{36}", self.azure.subscription, text)
         text = re.sub(r'("tenantId": )"[0-9a-f-]{36}"', rf'\1"{self.azure.attached.tenant_id}"', text)
@@ -107,7 +107,7 @@ class Replay:
         return differences(exchange, answer.status_code, dict(answer.headers), content)
 
     def declare_failure(self, exchange: Exchange) -> None:
-        """A failure of the service itself, or one without a word of its cause, is declared as a fault here."""
+        """A failure of the service itself, or one without its cause, is declared as a fault here."""
         if exchange.status < 500 and not (exchange.status == 412 and exchange.answer is None):
             return
         error = (exchange.answer or {}).get("error") or {} if isinstance(exchange.answer, dict) else {}

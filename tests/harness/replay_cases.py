@@ -1,4 +1,4 @@
-"""What single kinds of recorded exchanges presuppose beyond the general rules, and exchanges with other hosts."""
+"""Preconditions of particular kinds of recorded exchanges, and exchanges with other hosts."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _deleted_workspace(setting: Setting, identifier: str | None) -> bool:
 
 @_case("managed-environments", "environment", "environment-consumption-only", "environment-azure-monitor")
 def _environment(setting: Setting, identifier: str | None) -> bool:
-    """Where a write changed nothing, the environment is as the answer says; where it changed something, it is not."""
+    """If a write changed nothing, the environment equals the reply; if it changed something, it does not."""
     exchange = setting.exchange
     if exchange.method not in ("PUT", "PATCH") or identifier is None:
         return False

@@ -1,4 +1,4 @@
-"""What has to be there before a recording can be replayed."""
+"""The resources that must exist before a recording is replayed."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class Setting:
             self.ensure(f"{head}/providers/{'/'.join(parts[:length])}")
 
     def _listed(self, rows: list[Json]) -> None:
-        """What a recorded listing shows, at most five of a type."""
+        """Return the items of a recorded listing, at most five per type."""
         seen: dict[str, int] = {}
         for row in rows:
             identifier = str(row.get("id", "")) if isinstance(row, dict) else ""

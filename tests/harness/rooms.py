@@ -44,10 +44,10 @@ class Import:
 
     Attributes:
         source: path of the importing file, relative to the repository.
-        line: where it is.
+        line: its line.
         target: dotted name of what is imported, a module.
-        checked_only: whether it is for the type checker alone.
-        function: name of the function that it stands in; None at the top of the file.
+        checked_only: True if only for the type checker.
+        function: name of the enclosing function; None at the top of the file.
     """
 
     source: str
@@ -135,7 +135,7 @@ def arrows() -> dict[tuple[str, str], list[Import]]:
 
 
 def circles() -> list[list[str]]:
-    """Modules that import one another, directly or not, wherever the import stands; the type checker's left out."""
+    """Return modules that import one another, directly or not; imports for the type checker are ignored."""
     graph: dict[str, set[str]] = {}
     for one in imports():
         if not one.checked_only:

@@ -35,7 +35,7 @@ SERVER = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/pg"
 
 @dataclass
 class Answer:
-    """What comes back: `body` as JSON unless it is text or bytes; `raw` is sent as it is, and then the end."""
+    """A reply: `body` as JSON unless it is text or bytes; `raw` is sent unchanged, then the connection closes."""
 
     status: int = 200
     body: Any = None
@@ -55,7 +55,7 @@ MISSING = Answer(404, {"error": {"code": "ResourceNotFound", "message": "not the
 
 @dataclass
 class Request:
-    """What was asked: `path` without its query, `at` in seconds of the monotonic clock."""
+    """A request: `path` without its query, `at` in seconds of the monotonic clock."""
 
     method: str
     path: str
@@ -92,7 +92,7 @@ class ScriptedAzure:
 
     @property
     def transport(self) -> Transport:
-        """What sends the requests."""
+        """The transport that sends the requests."""
         return self.session.transport
 
     @property

@@ -1,6 +1,6 @@
-"""A stand-in for the command `docker`: it records how it is called and does what its plan says.
+"""A stand-in for the command `docker`: it records its calls and acts as its plan says.
 
-Installed by `install`, it is a program of its own on PATH. Beside it lie `plan.json` (what happens, by the first word
+Installed by `install`, it is a program of its own on PATH. Beside it are `plan.json` (what happens, by the first word
 after `docker`, `buildx build` as `build`) and `calls.jsonl` (one call a line). With `build_for_real` it has buildah
 sign in, build and push.
 """
@@ -31,7 +31,7 @@ class StandIn:
 
     @property
     def calls(self) -> list[dict[str, Any]]:
-        """What was called, in order."""
+        """The recorded calls, in order."""
         path = self.directory / "calls.jsonl"
         if not path.exists():
             return []
@@ -42,7 +42,7 @@ class StandIn:
         return [call for call in self.calls if call["word"] == word]
 
     def plan(self, **words: dict[str, Any]) -> None:
-        """What happens: `code`, `out`, `err`, `hang` (until it is ended), `digest`."""
+        """Set the behaviour: `code`, `out`, `err`, `hang` (until it is ended), `digest`."""
         (self.directory / "plan.json").write_text(json.dumps(words), encoding="utf-8")
 
 
@@ -65,7 +65,7 @@ def install(directory: Path) -> StandIn:
 
 
 def main(directory: str, arguments: list[str]) -> int:
-    """What the stand-in does."""
+    """Run the stand-in."""
     word = "build" if arguments[:2] == ["buildx", "build"] else arguments[0]
     plan_file = Path(directory) / "plan.json"
     plan = json.loads(plan_file.read_text(encoding="utf-8")).get(word, {}) if plan_file.exists() else {}

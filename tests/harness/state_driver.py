@@ -1,5 +1,5 @@
 """A program that the tests of state start: runs a small deployment of three steps in child processes of its own, kills
-them where it is told, and looks at what is left. It forks, so it is single-threaded and no test process itself.
+them at given points, and checks the results. It forks, so it is single-threaded and not a test process itself.
 
     state_driver.py kill local|blob DIRECTORY fresh|again
                                                   kill a run at every point, one after the other: a first one, or one
@@ -56,7 +56,7 @@ class Points:
         REAL["close"](descriptor)
 
     def reached(self, name: str) -> bool:
-        """Whether this is the point to die at; it is then noted."""
+        """Return whether this is the point to die at, and note it."""
         self._count += 1
         if self._target == 0:
             self.note(f"point {name}")
@@ -133,7 +133,7 @@ def manager(kind: str, directory: str) -> Any:
 def deploy(
     kind: str, directory: str, *, timeout: float = 0.0, middle: Callable[[Any], None] = lambda state: None
 ) -> None:
-    """What a run does with its state: lock, load, each step that is not done, unlock."""
+    """Use the state as a run does: lock, load, run each pending step, unlock."""
     state = manager(kind, directory)
     if all(state.is_step_completed(step) for step in STEPS):
         return
@@ -203,7 +203,7 @@ def stored(kind: str, directory: str) -> bytes | None:
 
 
 def old_and_new(log: str) -> tuple[list[bytes | None], list[str]]:
-    """What may be stored by the notes of a run, and its other notes."""
+    """Return the possible stored states from a run's notes, and its other notes."""
     before: bytes | None = None
     after: bytes | None = None
     notes = []

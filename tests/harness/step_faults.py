@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# Step -> a request that it alone makes, refused once. A refusal of 403 is never tried again by itself. Of a first
+# Step -> a request that it alone makes, refused once. A 403 is never retried. Of a first
 # deployment `configure_environment_variables` asks nothing: what the two steps before it wrote is known.
 REFUSED: dict[str, dict[str, Any]] = {
     "check_prerequisites": {"method": "GET", "path": "*/providers/Microsoft.ManagedIdentity"},

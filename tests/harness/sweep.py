@@ -51,7 +51,7 @@ NEAR = ("time-out", "no-name")
 MET = "the fault was met"  # as it says
 SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT}
 KINDS = [*FAULTS, *NEAR, *SIGNALS]
-# After these a build is begun once more: it failed, or nobody knows of it (of `drop-before`, the log alone does).
+# After these a build is started again: it failed, or it is unknown (for `drop-before`, except to the log).
 MAY_BUILD_AGAIN = ("failed", "drop-before", "drop-after", "time-out", *SIGNALS)
 # In a path: ids, digests, numbers; the ends of the names of a migration's job and its execution, and of a revision.
 _VARIABLE = re.compile(
@@ -91,7 +91,7 @@ class Point:
         )
 
     def can_meet(self, kind: str) -> bool:
-        """Whether such a thing can go wrong here: only what writes begins an operation, which may fail."""
+        """Return whether this fault applies to a request: only writes start operations, which may fail."""
         if kind == "failed":
             return self.method != "GET" and self.host == "management.azure.com"
         return kind not in NEAR or not self.host.startswith("login.")  # tokens are azure-identity's own requests
@@ -120,7 +120,7 @@ def points(project: Project) -> list[Point]:
 
 
 def outcome(project: Project) -> dict[str, Any]:
-    """What is left in Azure and in the state, without what is random."""
+    """Return the results in Azure and in the state, without random values."""
     state = project.state()
     writes = project.writes()
     return {
@@ -138,7 +138,7 @@ def outcome(project: Project) -> dict[str, Any]:
 
 
 def _done(request: dict[str, Any]) -> bool:
-    """Whether a request was not refused; one whose reply was lost has no status."""
+    """Return whether a request was not refused; one whose reply was lost has no status."""
     return (request["status"] or 200) < 300
 
 

@@ -62,7 +62,7 @@ class Terminal:
         self._screen.resize(rows, columns)
 
     def lines(self) -> list[str]:
-        """What scrolled away, and the screen, without empty lines at the end."""
+        """Return the scrollback and the screen, without trailing empty lines."""
         above = ["".join(line[x].data for x in range(self._screen.columns)) for line in self._screen.history.top]
         shown = [line.rstrip() for line in (*above, *self._screen.display)]
         while shown and not shown[-1]:
@@ -104,7 +104,7 @@ class Terminal:
 
     def suspend_and_continue(self) -> None:
         """Do what Ctrl-Z and `fg` do: the process stops, and goes on."""
-        os.kill(self.process.pid, signal.SIGSTOP)  # Ctrl-Z stops nobody who has no shell above
+        os.kill(self.process.pid, signal.SIGSTOP)  # Ctrl-Z does not stop a process without a parent shell
         os.waitpid(self.process.pid, os.WUNTRACED)
         os.kill(self.process.pid, signal.SIGCONT)
 
@@ -113,7 +113,7 @@ class Terminal:
             return False
         try:
             data = os.read(self._master, 65536)
-        except OSError:  # nobody has the other end any more
+        except OSError:  # the other end is closed
             return False
         self.bytes += data
         self._stream.feed(data)

@@ -41,7 +41,7 @@ class Cloud:
 
     @property
     def mapping(self) -> dict[str, str]:
-        """What `azure.cloud` says of it."""
+        """The value for `azure.cloud`."""
         return {
             "name": "own", "resource_manager": self.url, "authority": self.url, "vault_suffix": "vault.test",
             "registry_suffix": "registry.test", "storage_suffix": "storage.test", "postgres_suffix": "pg.test",
@@ -58,7 +58,7 @@ class Cloud:
         return [(header, form) for sent, header, form in self.requests if sent.endswith(path)]
 
     def answer(self, path: str, form: dict[str, str]) -> tuple[int, dict[str, str], Any]:
-        """What such a service answers."""
+        """Return the replies of such a service."""
         for end, answer in self.instead.items():
             if path.endswith(end):
                 return answer

@@ -1,4 +1,4 @@
-"""What the registry is asked to build: the two kinds of runs, and values that arrive as they were given."""
+"""Run requests to the registry: the two kinds of runs, and values that arrive unchanged."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_task_builds_with_buildkit_and_pushes() -> None:
     assert (push["push"], push["when"]) == ([f"acr.azurecr.io/{IMAGE}"], [build["id"]])
 
 
-def test_no_value_stands_in_the_task_and_a_secret_one_is_marked() -> None:
+def test_no_value_is_in_the_task_and_a_secret_one_is_marked() -> None:
     request, _ = task(arguments={"PLAIN": "open sesame", "KEY": "hunter2"}, secret={"KEY"})
 
     assert "hunter2" not in base64.b64decode(request["encodedTaskContent"]).decode()

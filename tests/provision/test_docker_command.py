@@ -1,4 +1,4 @@
-"""The command `docker` as it is called: with a stand-in that records, and ends as it is told."""
+"""The command `docker` as it is called: with a stand-in that records calls, and exits as configured."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def left_behind(docker: StandIn, tmp_path: Path) -> Iterator[None]:
 
 
 class Told:
-    """What a build tells, and the control that stops it."""
+    """The output of a build, and the control that stops it."""
 
     def __init__(self) -> None:
         self.control = RunControl()
@@ -80,7 +80,7 @@ def test_no_docker(docker: StandIn, tmp_path: Path) -> None:
     problems = list(Told().command(PATH=str(tmp_path)).problems())
 
     assert len(problems) == 1
-    assert "there is no command docker on PATH" in problems[0]
+    assert "there is no docker command on PATH" in problems[0]
     assert "docker.builder to acr" in problems[0]
 
 
@@ -95,16 +95,16 @@ def test_docker_that_cannot_be_executed(docker: StandIn, tmp_path: Path) -> None
     [
         (
             {"version": {"code": 1, "err": "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."}},
-            ["the Docker daemon does not answer (Cannot connect to the Docker daemon at unix:///", "start Docker"],
+            ["the Docker daemon does not respond (Cannot connect to the Docker daemon at unix:///", "start Docker"],
         ),
         (
             {"buildx": {"code": 1, "err": "docker: 'buildx' is not a docker command."}},
             ["docker has no buildx (docker: 'buildx' is not a docker command.)", "install the plugin docker-buildx"],
         ),
-        ({"version": {"code": 1}}, ["the Docker daemon does not answer (it ends with 1)"]),
+        ({"version": {"code": 1}}, ["the Docker daemon does not respond (exit code 1)"]),
     ],
 )
-def test_what_is_missing_is_told_with_what_to_do(docker: StandIn, plan: dict[str, Any], words: list[str]) -> None:
+def test_what_is_missing_is_reported_with_what_to_do(docker: StandIn, plan: dict[str, Any], words: list[str]) -> None:
     docker.plan(**plan)
 
     (problem,) = Told().command().problems()
@@ -119,7 +119,7 @@ def test_daemon_that_hangs(docker: StandIn, monkeypatch: pytest.MonkeyPatch) -> 
 
     (problem,) = Told().command().problems()
 
-    assert "no answer within 1 s" in problem
+    assert "no reply within 1 s" in problem
 
 
 # --- the sign-in ---
@@ -223,7 +223,7 @@ def test_secret_build_argument_is_not_on_the_command_line(docker: StandIn) -> No
 def test_failed_build_shows_the_end_of_its_output(docker: StandIn) -> None:
     docker.plan(build={"code": 17, "out": "\n".join(f"line {number}" for number in range(100))})
 
-    with pytest.raises(BuildError, match="api: docker buildx build ends with exit code 17") as failure:
+    with pytest.raises(BuildError, match="api: docker buildx build failed with exit code 17") as failure:
         build(Told().command())
 
     assert "line 99" in failure.value.details
@@ -231,7 +231,7 @@ def test_failed_build_shows_the_end_of_its_output(docker: StandIn) -> None:
     assert "line 99" not in failure.value.message  # which the state keeps
 
 
-def test_output_that_is_not_text_is_no_failure(docker: StandIn) -> None:
+def test_output_that_is_not_text_is_not_a_failure(docker: StandIn) -> None:
     docker.plan(build={"out": "\udcff\x1b[31m"})
 
     assert build(Told().command()) == DIGEST
@@ -241,7 +241,7 @@ def test_output_that_is_not_text_is_no_failure(docker: StandIn) -> None:
 def test_digest_that_is_none(docker: StandIn, digest: Any) -> None:
     docker.plan(build={"digest": digest})
 
-    with pytest.raises(BuildError, match="does not tell the digest") as failure:
+    with pytest.raises(BuildError, match="did not report the digest") as failure:
         build(Told().command())
 
     assert "docker-buildx" in str(failure.value.hint)

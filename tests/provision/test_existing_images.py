@@ -39,11 +39,11 @@ def test_name_of_an_image_is_taken_apart_as_docker_does(image: str, expected: tu
 
 
 class Registry:
-    """A registry that wants a token which anybody gets.
+    """A registry that requires a token issued to anyone.
 
     Attributes:
-        manifest: what it answers to who has the token.
-        token: what the token service answers.
+        manifest: its reply with the token.
+        token: the reply of the token service.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Registry:
 
 
 def problems(azure: ScriptedAzure, directory: Path, image: str) -> tuple[list[str], list[str]]:
-    """What is wrong with this image of RabbitMQ alone, and what is told besides."""
+    """Return the problem with this image of RabbitMQ, and other messages."""
     values = {"services": {key: {"image": image} for key in ("rabbitmq", "qdrant")}}
     overlay = directory / "overlay.yaml"
     overlay.write_text(yaml.safe_dump(values), encoding="utf-8")
@@ -93,8 +93,8 @@ def test_image_that_is_there(tmp_path: Path) -> None:
     ("manifest", "words"),
     [
         (Answer(404), "does not exist in localhost:"),
-        (Answer(401), "is not there for everybody in localhost:"),
-        (Answer(403), "it is private, or misspelt"),
+        (Answer(401), "is not public in localhost:"),
+        (Answer(403), "it is private or misspelt"),
     ],
 )
 def test_image_that_cannot_be_pulled(tmp_path: Path, manifest: Answer, words: str) -> None:
@@ -116,7 +116,7 @@ def test_registry_that_does_not_answer_is_a_notice(tmp_path: Path, manifest: Ans
     found, (warning,), _ = asked(tmp_path, registry)
 
     assert found == []
-    assert "nobody knows yet whether the image" in warning
+    assert "it is unknown whether the image" in warning
 
 
 @pytest.mark.parametrize("realm", ["http://localhost/token", "file:///etc/passwd", "/token", " "])
@@ -126,18 +126,18 @@ def test_token_service_that_is_not_reached_over_tls_is_not_asked(tmp_path: Path,
 
     (found,), _, requests = asked(tmp_path, registry)
 
-    assert "is not there for everybody" in found
+    assert "is not public in" in found
     assert [request.method for request in requests] == ["HEAD"]
 
 
 @pytest.mark.parametrize("token", [Answer(401), Answer(body={}), Answer(body="<html>"), Answer(body=[])])
-def test_no_token_for_anybody_means_private(tmp_path: Path, token: Answer) -> None:
+def test_no_token_for_anyone_means_private(tmp_path: Path, token: Answer) -> None:
     registry = Registry()
     registry.token = token
 
     (found,), _, _ = asked(tmp_path, registry)
 
-    assert "is not there for everybody" in found
+    assert "is not public in" in found
 
 
 # --- our own registry ---
@@ -180,5 +180,5 @@ def test_image_of_a_registry_that_is_yet_to_be_made(project: Project) -> None:
     failed = project.run()
 
     assert failed.code == 1
-    assert "is not there yet" in failed.err
+    assert "does not exist yet" in failed.err
     assert not [write for write in project.writes() if write.startswith("PUT")]

@@ -24,7 +24,7 @@ PAGE = "<html>welcome to the hotel</html>"
 
 
 def builds(project: Project) -> int:
-    """How many builds were asked for."""
+    """Return the number of requested builds."""
     return sum(request["path"].endswith("/scheduleRun") for request in project.requests())
 
 
@@ -42,7 +42,7 @@ def edit(project: Project, line: str) -> None:
     [{"drop": "before"}, {"drop": "after"}, {"status": 500}, {"status": 503, "retry_after": 1}],
     ids=["lost", "reply lost", "500", "503"],
 )
-def test_start_of_a_build_is_sent_again_where_nobody_knows_whether_it_arrived(
+def test_start_of_a_build_is_sent_again_where_it_is_unknown_whether_it_arrived(
     deployed: Project, fault: dict[str, Any]
 ) -> None:
     """A second build of the same content does no harm; the context is not uploaded again."""
@@ -75,7 +75,7 @@ def test_start_of_a_build_that_goes_on_failing_ends_with_the_budget(deployed: Pr
 
 
 @pytest.mark.slow
-def test_every_image_that_fails_is_told_and_the_others_are_kept(project: Project) -> None:
+def test_every_image_that_fails_is_reported_and_the_others_are_kept(project: Project) -> None:
     """A build that fails and a registry that refuses hide neither each other nor what was built."""
     edit(project, "RUN exit 3")
     refused = {"method": "HEAD", "path": "*/v2/rag-service/manifests/*", "status": 403, "code": "DENIED"}
@@ -113,8 +113,8 @@ class Registry:
 
     Attributes:
         status: of the build.
-        odd: end of an address -> what is answered there.
-        started: how often a build was asked for.
+        odd: URL suffix -> reply.
+        started: number of requested builds.
         told: lines of the build's output.
     """
 
@@ -157,7 +157,7 @@ def build(azure: ScriptedAzure, registry: Registry, request: BuildRequest) -> di
     return Images(azure.session, data, builder).build([request])
 
 
-def test_build_that_stays_queued_is_given_up_and_taken_up_by_the_next_run(
+def test_build_that_stays_queued_is_given_up_and_resumed_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own time-out and some time for its turn; the message says how to be rid of it."""
@@ -200,7 +200,7 @@ def test_image_without_a_digest_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("body", [PAGE, {}, {"logLink": None}])
-def test_failed_build_is_told_although_its_log_cannot_be_read(tmp_path: Path, body: Any) -> None:
+def test_failed_build_is_reported_although_its_log_cannot_be_read(tmp_path: Path, body: Any) -> None:
     """The failure matters more than the log."""
     registry = Registry("Failed")
     registry.odd["/listLogSasUrl"] = Answer(body=body)

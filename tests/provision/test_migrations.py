@@ -1,4 +1,4 @@
-"""A migration runs once for each time that it is asked for, whatever is lost, cut off or missing on the way."""
+"""A migration runs once per request, whatever is lost, interrupted or missing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def interrupt_while_it_runs(project: Project, *arguments: str) -> str:
     return err
 
 
-# --- a run that is cut off ---
+# --- an interrupted run ---
 
 
 @pytest.mark.slow
@@ -70,7 +70,7 @@ def test_interrupted_migration_is_awaited_by_the_next_run_and_not_started_again(
 
 
 def test_migration_that_failed_after_the_interrupt_fails_the_next_run(deployed: Project) -> None:
-    """Its outcome counts, and once it was told, the next run tries again."""
+    """Its outcome counts, and once reported, the next run tries again."""
     fails = {"speaker-service": {"job": {"exit_code": 1, "log": "no such column"}}}
     interrupt_while_it_runs(deployed, *deployed.faults(scale=0.1, images=fails))
 
@@ -85,7 +85,7 @@ def test_migration_that_failed_after_the_interrupt_fails_the_next_run(deployed: 
 
 
 def test_migration_whose_run_was_killed_before_it_knew_what_it_began_is_not_started_again(deployed: Project) -> None:
-    """What was there before the start is recorded, so a new execution is known for one that the start began."""
+    """Executions before the start are recorded, so that a new one is recognised as started by it."""
     held_up = {"method": "GET", "path": "*/executions", "skip": 1, "times": 99, "status": 503, "retry_after": 5}
     with deployed.start(*deployed.faults({**START, "drop": "after"}, held_up), *FORCED) as process:
         before = len(starts(deployed))
@@ -245,7 +245,7 @@ def test_execution_that_is_gone_is_an_error_and_not_waited_for_again(
     monkeypatch.setattr(migrations, "UNSEEN", 1.0)
     job = Job(Answer(body={"name": "e1"}), lag=999, execution=MISSING)
     with azure_with(tmp_path, job) as azure:
-        with pytest.raises(AzureError, match="the execution e1 is gone") as failure:
+        with pytest.raises(AzureError, match="the execution e1 no longer exists") as failure:
             migrate(azure)
         assert "Look at the database" in str(failure.value.hint)
 
@@ -255,7 +255,7 @@ def test_execution_that_is_gone_is_an_error_and_not_waited_for_again(
         assert len(job.begun) == 2
 
 
-def test_execution_that_does_not_end_is_given_up_and_taken_up_by_the_next_run(
+def test_execution_that_does_not_end_is_given_up_and_resumed_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The job's own time-out and some time for its image; what goes on in Azure stays recorded."""
@@ -314,7 +314,7 @@ def test_execution_of_an_earlier_content_is_forgotten_with_its_job(tmp_path: Pat
 
 
 @pytest.mark.parametrize("body", ["<html>welcome</html>", {}, {"properties": None}, {"properties": {"token": 1}}])
-def test_failed_migration_is_told_although_its_log_cannot_be_read(tmp_path: Path, body: Any) -> None:
+def test_failed_migration_is_reported_although_its_log_cannot_be_read(tmp_path: Path, body: Any) -> None:
     """The failure matters more than the log."""
     job = Job(Answer(body={"name": "e1"}), execution=Answer(body={"name": "e1", "properties": {"status": "Failed"}}))
     containers = [{"name": "migration", "logStreamEndpoint": "https://eastus2.azurecontainerapps.dev/log"}]
@@ -337,7 +337,7 @@ def test_failed_migration_is_told_although_its_log_cannot_be_read(tmp_path: Path
 @pytest.mark.parametrize(
     "body", ["<html>welcome</html>", {"value": [{"properties": {"containers": None}}]}, {"value": [{}]}]
 )
-def test_failed_migration_is_told_although_its_replicas_cannot_be_listed(tmp_path: Path, body: Any) -> None:
+def test_failed_migration_is_reported_although_its_replicas_cannot_be_listed(tmp_path: Path, body: Any) -> None:
     """Neither are they there for ever."""
     job = Job(Answer(body={"name": "e1"}), execution=Answer(body={"name": "e1", "properties": {"status": "Failed"}}))
 

@@ -1,4 +1,4 @@
-"""The first step: what Azure would refuse later is told before anything is made."""
+"""The first step: later refusals by Azure are reported before anything is created."""
 
 from __future__ import annotations
 

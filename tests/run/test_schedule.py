@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from draftgenie_azure.errors import DeployerError, DeploymentError, StateError, StopRequested
 from draftgenie_azure.run.control import RunControl
-from draftgenie_azure.run.schedule import _Heartbeats, run_by_needs, side_by_side, together
+from draftgenie_azure.run.schedule import _Heartbeats, run_by_needs, run_concurrently, together
 
 
 @st.composite
@@ -34,7 +34,7 @@ def graphs(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, float], set
 def test_any_graph_runs_in_order_once_and_around_failures(
     graph: tuple[dict[str, list[str]], dict[str, float], set[str]], width: int
 ) -> None:
-    """Whatever the needs, durations and failures, and however many go at once."""
+    """For any needs, durations, failures and parallelism."""
     needs, durations, failing = graph
     began: list[str] = []
     ended: set[str] = set()
@@ -127,11 +127,11 @@ def test_stop_ends_the_waiting_for_a_place() -> None:
             pytest.fail("there was no place")
 
 
-def test_side_by_side_keeps_order_of_results() -> None:
+def test_run_concurrently_keeps_order_of_results() -> None:
     """Whoever ends first."""
     tasks = [partial(_after, 0.002 * (5 - number), number) for number in range(5)]
 
-    assert side_by_side(tasks, width=5) == [0, 1, 2, 3, 4]
+    assert run_concurrently(tasks, width=5) == [0, 1, 2, 3, 4]
 
 
 def _after(seconds: float, result: int) -> int:
@@ -140,7 +140,7 @@ def _after(seconds: float, result: int) -> int:
 
 
 @pytest.mark.parametrize("width", [1, 3])
-def test_side_by_side_lets_all_end_and_raises_all_failures(width: int) -> None:
+def test_run_concurrently_lets_all_end_and_raises_all_failures(width: int) -> None:
     """In order of the tasks; those that were raised together further down one by one, and the same words once."""
     done: list[str] = []
 
@@ -149,7 +149,7 @@ def test_side_by_side_lets_all_end_and_raises_all_failures(width: int) -> None:
         raise together([DeployerError(word) for word in words])
 
     with pytest.raises(DeploymentError) as caught:
-        side_by_side([partial(fails, *words) for words in (("a",), ("b", "c"), ("lost",), ("lost",))], width=width)
+        run_concurrently([partial(fails, *words) for words in (("a",), ("b", "c"), ("lost",), ("lost",))], width=width)
 
     assert [error.message for error in caught.value.errors] == ["a", "b", "c", "lost"]
     assert sorted(done) == ["a", "b", "c", "lost", "lost"]
@@ -164,7 +164,7 @@ def test_one_failure_is_raised_as_it_is() -> None:
 
 
 def test_stop_and_fault_of_the_program_go_before_failures() -> None:
-    """The stop first: whoever asked for it waits."""
+    """The stop first: its requester is waiting."""
     failure, fault, stop = DeployerError("a"), KeyError("b"), StopRequested()
 
     assert together([failure, fault]) is fault

@@ -1,4 +1,4 @@
-"""What another user of the machine plants is not taken, and what this user writes is not reached."""
+"""Files planted by another user are not used, and this user's files are not accessible to others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def hostile(document: dict[str, Any]) -> bytes:
 
 
 @needs_root
-def test_rescue_file_of_another_user_is_not_taken(deployed: Project, shared: Path) -> None:
+def test_emergency_file_of_another_user_is_not_taken(deployed: Project, shared: Path) -> None:
     """Neither directly in the directory for temporary files, nor in one that looks like ours, nor behind a link."""
     content = hostile(deployed.state())
     private = Path(private_files.private_name(str(shared)))
@@ -60,8 +60,8 @@ def test_rescue_file_of_another_user_is_not_taken(deployed: Project, shared: Pat
 
 
 @needs_root
-def test_directory_of_another_user_gets_no_rescue_file(shared: Path, tmp_path: Path) -> None:
-    """One of the right name that somebody else made, or a link to one of ours."""
+def test_directory_of_another_user_gets_no_emergency_file(shared: Path, tmp_path: Path) -> None:
+    """One of the right name created by another user, or a link to one of ours."""
     place = private_files.private_name(str(shared))
 
     def plant() -> None:
@@ -73,7 +73,7 @@ def test_directory_of_another_user_gets_no_rescue_file(shared: Path, tmp_path: P
     assert str(shared) not in emergency_file.places(str(shared / STATE), make=True)
 
 
-def test_rescue_file_in_the_directory_for_temporary_files_is_in_one_of_this_user(shared: Path, tmp_path: Path) -> None:
+def test_emergency_file_in_the_temporary_directory_is_in_one_of_this_user(shared: Path, tmp_path: Path) -> None:
     """It is found again there."""
     (place,) = [place for place in emergency_file.places(str(tmp_path / STATE), make=True) if str(shared) in place]
 
@@ -85,8 +85,8 @@ def test_rescue_file_in_the_directory_for_temporary_files_is_in_one_of_this_user
 
 
 @needs_root
-def test_copies_of_another_user_are_no_copies(shared: Path) -> None:
-    """Where the history directory was made by somebody else before, or one of its files was."""
+def test_copies_of_another_user_are_not_copies(shared: Path) -> None:
+    """If the history directory, or one of its files, was created by another user."""
     content = b"{}"
     name = f"{STATE}.99999999.json"
 
@@ -109,7 +109,7 @@ def test_copies_of_another_user_are_no_copies(shared: Path) -> None:
 @needs_root
 @pytest.mark.parametrize("suffix", ["lock", "lock.json", "lock.json.PID.tmp", "PID.tmp", "lock.tmp"])
 def test_links_beside_the_state_lead_nowhere(suffix: str, shared: Path, tmp_path: Path) -> None:
-    """A file that a link of another user points to is not written, whatever of ours the link is called."""
+    """A file that a link of another user points to is not written, whatever the link's name."""
     precious = tmp_path / "precious"
     precious.write_bytes(b"precious")
 
@@ -133,7 +133,7 @@ def test_links_beside_the_state_lead_nowhere(suffix: str, shared: Path, tmp_path
 
 @needs_root
 def test_file_of_another_user_is_not_written_into(shared: Path) -> None:
-    """A temporary file that was there already is somebody else's, who could change the state later."""
+    """An existing temporary file is another user's, who could change the state later."""
     path = shared / STATE
 
     def plant() -> None:
@@ -148,8 +148,8 @@ def test_file_of_another_user_is_not_written_into(shared: Path) -> None:
 
 
 @needs_root
-def test_state_and_what_lies_beside_it_are_read_by_nobody_else(deployed: Project) -> None:
-    """Also where everybody may enter the directory."""
+def test_state_and_what_lies_beside_it_are_read_by_no_one_else(deployed: Project) -> None:
+    """Even if everyone may enter the directory."""
     deployed.deploy("--force-step", "check_prerequisites")
     files = [path for path in deployed.directory.rglob(".azure-deployment-*") if path.is_file()]
 
@@ -159,7 +159,7 @@ def test_state_and_what_lies_beside_it_are_read_by_nobody_else(deployed: Project
 
 
 def test_directory_that_a_group_of_others_may_write_to_does_not_count(tmp_path: Path) -> None:
-    """Nor one that everybody may; one of this user and root alone does."""
+    """Nor a world-writable one; one of only this user and root is allowed."""
     place = tmp_path / "place"
     place.mkdir(0o700)
     (place / "file").write_bytes(b"")

@@ -15,7 +15,7 @@ COPY = f"{HISTORY}/{STATE}.00000001.json"
 
 
 def backend_in(directory: Path, content: bytes | None = OLD) -> LocalBackend:
-    """A backend that has loaded what is there."""
+    """Return a backend that has loaded the stored state."""
     if content is not None:
         (directory / STATE).write_bytes(content)
     backend = LocalBackend(str(directory / STATE))
@@ -24,7 +24,7 @@ def backend_in(directory: Path, content: bytes | None = OLD) -> LocalBackend:
 
 
 def ends(moments: list[list[Tree]], name: str) -> set[bytes | None]:
-    """What a file may hold after a power loss at any point."""
+    """Return the possible contents of a file after a power loss at any point."""
     return {tree.get(name) for trees in moments for tree in trees}
 
 

@@ -1,4 +1,4 @@
-"""What every place for state promises: bytes whole or not at all, one lock, nothing overwritten unseen."""
+"""The contract of every state backend: atomic writes, one lock, nothing overwritten unseen."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def blob_of(azurite: Azurite, name: str, endpoint: str | None = None) -> BlobBac
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """Which backend."""
+    """The kind of backend."""
     return str(request.param)
 
 
@@ -190,7 +190,7 @@ def test_putting_aside_overwrites_nothing(opened: Open) -> None:
 
 @pytest.mark.parametrize("kind", ["memory", "blob"], indirect=True)
 def test_broken_lock_is_noticed_at_the_next_write(opened: Open) -> None:
-    """Consul's TestConsul_lostLock: whoever lost its lock writes nothing more."""
+    """Consul's TestConsul_lostLock: a run that lost its lock writes nothing more."""
     backend = opened()
     lock = _lock(backend)
     backend.load()
@@ -211,7 +211,7 @@ def test_broken_lock_is_noticed_at_the_next_write(opened: Open) -> None:
 
 
 def test_local_state_is_for_its_owner_alone_and_a_link_to_it_stays_one(tmp_path: Path) -> None:
-    """Mode 0600 whatever the umask; the target of a symbolic link is replaced, not the link."""
+    """Mode 0600 for any umask; the target of a symbolic link is replaced, not the link."""
     (tmp_path / "elsewhere").mkdir()
     target, link = tmp_path / "elsewhere" / "real.json", tmp_path / "state.json"
     target.write_bytes(b"old")
@@ -240,7 +240,7 @@ def test_local_lock_of_a_live_process_is_not_broken_but_its_process_named(tmp_pa
     lock.release()
 
 
-def test_local_lock_that_somebody_deleted_counts_as_lost(tmp_path: Path) -> None:
+def test_local_lock_that_someone_deleted_counts_as_lost(tmp_path: Path) -> None:
     """s3's TestBackend_LockDeletedOutOfBand: a second run could take the new file, so the first one stops."""
     backend = LocalBackend(str(tmp_path / "state.json"))
     lock = _lock(backend)
@@ -250,7 +250,7 @@ def test_local_lock_that_somebody_deleted_counts_as_lost(tmp_path: Path) -> None
     assert not lock.held()
 
 
-def test_file_system_without_locks_is_told_and_no_other_kind_of_lock_taken(
+def test_file_system_without_locks_is_reported_and_no_other_kind_of_lock_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lock that is only a file would outlive its holder."""
@@ -269,7 +269,7 @@ def test_file_system_without_locks_is_told_and_no_other_kind_of_lock_taken(
 
 
 @pytest.mark.parametrize("word", [b"", b"{", b"[1]", b'{"who": 5, "process_id": "x", "started": "never"}', b"\xff"])
-def test_lock_information_in_any_state_is_told_without_a_traceback(tmp_path: Path, word: bytes) -> None:
+def test_lock_information_in_any_state_is_reported_without_a_traceback(tmp_path: Path, word: bytes) -> None:
     """Terraform's force-unlock fails where the lock's metadata is missing."""
     path = tmp_path / "state.json"
     lock = _lock(LocalBackend(str(path)))
@@ -318,7 +318,7 @@ def service(azurite: Azurite) -> Iterator[BlobServiceClient]:
 def test_force_unlock_needs_no_lock_information(
     azurite: Azurite, service: BlobServiceClient, word: bytes | None
 ) -> None:
-    """Terraform's TestBackendStateForceUnlock, with whatever stands in the lock's description, or nothing."""
+    """Terraform's TestBackendStateForceUnlock, with any description of the lock, or none."""
     name = f"unlock-{os.getpid()}-{next(_numbers)}"
     lock = _lock(blob_of(azurite, name))
     says = service.get_blob_client(f"state-{name}", "azure-deployment-state.json.lock")
@@ -385,10 +385,10 @@ def test_dead_endpoint_is_given_up_before_a_lease_would_end(azurite: Azurite, mo
 
 
 def test_account_of_the_connection_string_must_be_the_configured_one(azurite: Azurite) -> None:
-    """Two that differ are a mistake of which nobody can say which is meant."""
+    """Two different values are an error, since it is unclear which is meant."""
     values = {"advanced": {"state_blob_account": "another"}}
 
-    with pytest.raises(StateError, match="is of the account devstoreaccount1"):
+    with pytest.raises(StateError, match="is for the account devstoreaccount1"):
         open_blob(values, {"AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string})
 
 
@@ -443,5 +443,5 @@ def test_sign_in_by_default_azure_credential_works(
 
 def test_token_never_travels_over_plain_http() -> None:
     """Said before anything is sent."""
-    with pytest.raises(StateError, match="https alone"):
+    with pytest.raises(StateError, match="only over https"):
         open_blob({"advanced": {"state_blob_endpoint": "http://127.0.0.1:9/devstoreaccount1"}}, {})

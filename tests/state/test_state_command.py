@@ -1,4 +1,4 @@
-"""The state through the command: locks that people meet, bad states and the way back, rescue, moving, and the blob."""
+"""The state through the command: held locks, bad states and recovery, emergency files, moving, and the blob."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HISTORY = ".azure-deployment-history"
 
 @pytest.mark.slow
 def test_second_run_is_refused_at_once_with_the_holder_and_the_way_out(project: Project) -> None:
-    """Who, where, which process, since when, by which command; --status and --dry-run need no lock."""
+    """The message names user, host, process, time and command; --status and --dry-run need no lock."""
     with slow_run(project) as process:
         began = time.monotonic()
         refused = project.run()
@@ -86,7 +86,7 @@ def test_bad_lock_timeout_is_bad_usage(project: Project, text: str) -> None:
     assert "30, 90s, 10m or 1h" in result.err
 
 
-def test_unlocking_what_is_not_locked_is_no_failure(project: Project) -> None:
+def test_unlocking_what_is_not_locked_is_not_a_failure(project: Project) -> None:
     """Nothing to do."""
     result = project.run("--force-unlock")
 
@@ -94,7 +94,7 @@ def test_unlocking_what_is_not_locked_is_no_failure(project: Project) -> None:
     assert "No run holds the lock" in result.out
 
 
-# --- copies and the way back ---
+# --- copies and recovery ---
 
 
 @pytest.mark.slow
@@ -127,7 +127,7 @@ def test_each_run_that_changes_the_state_keeps_the_one_it_found(deployed: Projec
         (b"[1, 2]", "is not a state of this command"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"version": "9.9", "lineage": "x"}', "has version '9.9'"),
-        (b'{"version": "1.0", "lineage": "x", "serial": "1", "salt": "00"}', "serial is not what it should be"),
+        (b'{"version": "1.0", "lineage": "x", "serial": "1", "salt": "00"}', "serial has an unexpected value or type"),
     ],
     ids=["empty", "torn", "rubbish", "foreign", "deep", "newer", "wrong inside"],
 )
@@ -174,9 +174,9 @@ def test_reset_after_a_change_of_group_clears_the_way(deployed: Project) -> None
 
     assert follow(deployed, refused.err).code == 0
 
-    taken = deployed.run("--dry-run")  # by the group that is left behind
+    taken = deployed.run("--dry-run")  # because of the abandoned group
     assert taken.code == 1
-    assert "postgresql.server_name: the name draftgenie-pg is not free" in taken.out
+    assert "postgresql.server_name: the name draftgenie-pg is not available" in taken.out
     assert re.search("create_key_vault +blocked +check_prerequisites would fail", taken.out)
     assert "Resources: none." in taken.out
     assert "Traceback" not in taken.text
@@ -188,7 +188,7 @@ def test_reset_after_a_change_of_group_clears_the_way(deployed: Project) -> None
 
 
 def test_restoring_another_lineage_over_a_state_in_use_is_refused(deployed: Project, tmp_path: Path) -> None:
-    """A copy of some other deployment; what is there stays."""
+    """A copy of another deployment; the stored state is kept."""
     other = deployed.state() | {"lineage": "f" * 32}
     copy = deployed.directory / "other.json"
     copy.write_text(json.dumps(other))

@@ -1,4 +1,4 @@
-"""The document's form: whatever is in the file, an answer and never a traceback; what is valid stays as it is."""
+"""The document's format: any file gives a message and never a traceback; valid content is preserved."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ JSON = st.recursive(
 @settings(max_examples=1000, deadline=None)
 @given(st.dictionaries(st.text(), JSON, max_size=4), JSON)
 def test_any_valid_document_loads_and_saves_to_the_same_bytes(extra: dict[str, Any], output: Any) -> None:
-    """Whatever stands in outputs and in keys that this version does not know."""
+    """For any content of outputs and of unknown keys."""
     document = extra | copy.deepcopy(DOCUMENT)
     document["steps"]["create_databases"]["outputs"] = {"any": output}
     data = state_document.dump(document)
@@ -209,8 +209,8 @@ def test_any_valid_document_loads_and_saves_to_the_same_bytes(extra: dict[str, A
     assert state_document.dump(state_document.parse(data, "x")) == data
 
 
-def test_name_that_is_no_unicode_survives() -> None:
-    """A path with bytes that are no UTF-8 may stand in an error."""
+def test_name_that_is_not_unicode_survives() -> None:
+    """A path with bytes that are not UTF-8 may appear in an error."""
     document = copy.deepcopy(DOCUMENT)
     document["steps"]["build_and_push_images"]["error"] = os.fsdecode(b"caf\xe9")
     data = state_document.dump(document)

@@ -47,7 +47,7 @@ def _blobs(project: Project, azurite: Azurite) -> dict[str, tuple[bytes, str]]:
 
 
 def test_deployment_with_its_state_in_a_blob(in_blob: Project, azurite: Azurite) -> None:
-    """Container made, state there and nowhere else, second run without a write, dry run without a trace."""
+    """Container created, state only there, second run without a write, dry run without a trace."""
     assert in_blob.run("--status").out == "Nothing is deployed yet.\n"
     assert in_blob.run("--dry-run").code == 0
     assert _blobs(in_blob, azurite) == {}
@@ -150,7 +150,7 @@ def test_state_moves_to_the_blob_and_back(deployed: Project, azurite: Azurite) -
 
 
 def test_move_refuses_another_lineage_and_a_newer_state(deployed: Project, azurite: Azurite) -> None:
-    """What is at the other end stays byte for byte, and so does what was to be moved."""
+    """Both the destination and the source are unchanged."""
     deployed.change("advanced.state_blob_container", f"refuse-{os.getpid()}")
     deployed.environment["AZURE_STORAGE_CONNECTION_STRING"] = azurite.connection_string
     here = deployed.state_file.read_bytes()
@@ -185,7 +185,7 @@ def test_command_from_elsewhere_names_a_command_that_works_there(deployed: Proje
         )
 
     refused = run(str(COMMAND), "--config", str(deployed.directory / "config.yaml"))
-    match = re.search(r"Put it back: (.*)$", refused.stderr, re.MULTILINE)
+    match = re.search(r"Restore it: (.*)$", refused.stderr, re.MULTILINE)
     assert match is not None, refused.stderr
 
     assert run(*shlex.split(match.group(1))[1:]).returncode == 0

@@ -20,7 +20,7 @@ EARLIER = {"version": "1.0", "completed_steps": ["create_postgresql"], "steps": 
            "created_resources": {"postgresql": {"admin_password": "EarlierPassw0rd"}}}
 
 
-# --- rescue ---
+# --- emergency files ---
 
 
 def _tmpfs(project: Project, size: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -80,7 +80,7 @@ def test_full_disk_loses_no_step(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_state_that_somebody_changed_in_mid_run_is_not_overwritten(project: Project) -> None:
+def test_state_that_someone_changed_in_mid_run_is_not_overwritten(project: Project) -> None:
     """The run stops, its own state goes to the emergency state file, and putting that back loses neither."""
     with slow_run(project, "--parallelism", "1") as process:
         wait_for(
@@ -112,7 +112,7 @@ def test_state_that_somebody_changed_in_mid_run_is_not_overwritten(project: Proj
 def test_state_of_the_earlier_script_is_put_aside_and_what_exists_taken_over(
     project: Project, name: str, form: str
 ) -> None:
-    """Recognised under both names, announced, never overwritten, readable for its owner alone."""
+    """Recognised under both names, announced, never overwritten, readable only by its owner."""
     words = EARLIER if form == "v1" else {key: EARLIER[key] for key in ("completed_steps", "created_resources")}
     content = json.dumps(words).encode()
     (project.directory / name).write_bytes(content)
@@ -134,7 +134,7 @@ def test_state_of_the_earlier_script_is_put_aside_and_what_exists_taken_over(
 # --- adoption ---
 
 
-def test_state_reset_and_the_next_run_adopts_what_is_there(deployed: Project) -> None:
+def test_state_reset_and_the_next_run_adopts_existing_resources(deployed: Project) -> None:
     """No migration, no build, no new secret version, no new password; then nothing to do."""
     _check_adoption(deployed, ["--reset-state"], [])
 
@@ -149,7 +149,7 @@ def test_state_lost_and_the_next_run_with_adopt_takes_everything_over(deployed: 
     _check_adoption(deployed, None, ["--adopt"])
 
 
-def test_doors_that_somebody_else_left_open_are_closed_by_adopt_alone(deployed: Project) -> None:
+def test_unrestricted_access_of_others_resources_is_restricted_only_by_adopt(deployed: Project) -> None:
     """The vault's access policies, the registry's admin user, a firewall rule for the whole world."""
     resources = deployed.state()["resources"]
     vault, registry = resources["key_vault"], resources["container_registry"]
@@ -171,14 +171,14 @@ def test_doors_that_somebody_else_left_open_are_closed_by_adopt_alone(deployed: 
         left = deployed.run(*forced)
 
         assert left.code == 0, left.text
-        assert left.out.count("(--adopt closes it)") == 3
+        assert left.out.count("(--adopt ") == 3
         live = azure.send("GET", vault["id"], vault["api_version"]).json()
         assert live["properties"]["enableRbacAuthorization"] is False
 
         closed = deployed.run("--adopt", *forced)
 
         assert closed.code == 0, closed.text
-        assert "--adopt closes it" not in closed.out
+        assert "(--adopt " not in closed.out
         live = azure.send("GET", vault["id"], vault["api_version"]).json()
         assert live["properties"]["enableRbacAuthorization"] is True
         live = azure.send("GET", registry["id"], registry["api_version"]).json()

@@ -1,4 +1,4 @@
-"""Steps run side by side: whoever changes the state document holds its lock, since another step may be writing it."""
+"""Concurrent steps: the state document is changed only under its lock, since another step may be writing it."""
 
 from __future__ import annotations
 

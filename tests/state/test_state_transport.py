@@ -18,8 +18,8 @@ from fault_proxy import Fault, FaultProxy
 
 from draftgenie_azure.errors import LockLostError, StateConflictError, StateError
 from draftgenie_azure.run.control import RunControl
+from draftgenie_azure.state import emergency, replacing
 from draftgenie_azure.state import lock as locks
-from draftgenie_azure.state import replacing, rescue
 from draftgenie_azure.state.blob import backend as blob_backend
 
 BLOB = r"azure-deployment-state\.json(\?|$)"
@@ -128,10 +128,10 @@ def test_passing_fault_of_taking_the_lock_is_waited_out(
 
 
 @pytest.mark.parametrize(("status", "code"), [(412, "ConditionNotMet"), (409, "BlobAlreadyExists")])
-def test_refused_condition_with_other_bytes_stored_is_a_conflict_and_goes_to_the_rescue_file(
+def test_refused_condition_with_other_bytes_stored_is_a_conflict_and_goes_to_the_emergency_file(
     values: dict[str, Any], proxy: FaultProxy, tmp_path: Path, status: int, code: str
 ) -> None:
-    """Not what we wrote, so somebody else's: never overwritten, never lost."""
+    """Not what we wrote, so another run's: never overwritten, never lost."""
     state = opened(values)
     state.lock()
     proxy.faults = [Fault("PUT", BLOB, status=status, code=code)]
@@ -148,7 +148,7 @@ def test_refused_condition_with_other_bytes_stored_is_a_conflict_and_goes_to_the
 @pytest.mark.parametrize(
     ("status", "code"), [(409, "ContainerBeingDeleted"), (403, "AuthorizationFailure"), (413, "RequestBodyTooLarge")]
 )
-def test_other_refusal_is_told_with_its_code(
+def test_other_refusal_is_reported_with_its_code(
     values: dict[str, Any], proxy: FaultProxy, tmp_path: Path, status: int, code: str
 ) -> None:
     """At once, without repeating; the state is in the emergency state file."""
@@ -184,7 +184,7 @@ def test_503_for_ever_is_given_up_before_the_lease_ends_and_nothing_is_lost(
     again = opened(values)
     assert not again.is_step_completed("create_key_vault")
     with pytest.raises(StateError, match="could not save the state"):
-        rescue.check_rescued(again)
+        emergency.check_emergency_files(again)
     again.lock()
     replacing.restore(again, replacing.read_copy(again, str(rescued)))
     again.unlock()
@@ -193,7 +193,7 @@ def test_503_for_ever_is_given_up_before_the_lease_ends_and_nothing_is_lost(
         "create_key_vault",
         "create_databases",
     }
-    rescue.check_rescued(again)
+    emergency.check_emergency_files(again)
 
 
 def test_reply_that_comes_after_the_lease_was_lost_does_not_let_the_run_go_on(
@@ -306,7 +306,7 @@ def test_short_outage_is_survived(values: dict[str, Any], proxy: FaultProxy, mon
 
 
 def test_lease_is_renewed_while_the_run_lives(values: dict[str, Any], proxy: FaultProxy, monkeypatch: Any) -> None:
-    """And no longer: after the end nobody renews."""
+    """And no longer: after the end it is not renewed."""
     monkeypatch.setattr(blob_backend, "RENEW", 0.1)
     state = opened(values)
     state.lock()

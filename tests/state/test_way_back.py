@@ -1,4 +1,4 @@
-"""What a run says of a state that it could not save, or that is gone; and whose lock is broken."""
+"""Messages about a state that could not be saved or is missing; and breaking locks."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_run_that_lost_to_another_lineage_is_not_told_to_put_its_own_back(tmp_pa
 
 
 def test_run_that_lost_to_an_older_state_is_told_to_put_its_own_back(tmp_path: Path) -> None:
-    """What is there says less than what this run did."""
+    """The stored state has less content than this run's."""
     path = tmp_path / STATE
     document = stored(path, serial=8)
 
@@ -90,7 +90,7 @@ def test_run_that_lost_to_an_older_state_is_told_to_put_its_own_back(tmp_path: P
 @pytest.mark.parametrize("adopt", [True, False])
 @pytest.mark.parametrize("answer", [True, False])
 def test_newer_state_is_replaced_only_after_a_yes_or_with_adopt(adopt: bool, answer: bool, tmp_path: Path) -> None:
-    """A lower serial never goes over a higher one by itself."""
+    """A lower serial never replaces a higher one without confirmation."""
     path = tmp_path / STATE
     newer = stored(path, serial=149, steps={"create_monitoring": {"status": "running"}})
     store = Store(path)
@@ -114,7 +114,7 @@ def test_newer_state_is_replaced_only_after_a_yes_or_with_adopt(adopt: bool, ans
     assert len(asked) == (0 if adopt else 1)
 
 
-def test_state_that_is_gone_names_the_rescue_file_of_its_lineage(deployed: Project) -> None:
+def test_state_that_is_gone_names_the_emergency_file_of_its_lineage(deployed: Project) -> None:
     """It is not taken for a first deployment, and put back nothing is left to do."""
     document = {**deployed.state(), "serial": deployed.state()["serial"] + 1}
     rescue = Path(beside(str(deployed.state_file), "rescue-20260101T000000Z-1.json"))

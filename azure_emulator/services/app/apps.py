@@ -1,4 +1,4 @@
-"""Container apps by ARM: PUT, PATCH and what GET shows."""
+"""Container apps: PUT, PATCH and GET."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Apps(ResourceType):
         return self._apply(call, body, patch=False)
 
     def patch(self, call: Call) -> Response:
-        """Merge-patch. A whole GET may be sent, read-only properties included; a list replaces the list."""
+        """Apply a merge patch, which may be a full GET including read-only properties; lists are replaced."""
         existing = call.must_exist()
         self._refuse_running(call)
         sent = self.sent(call, patch=True)
@@ -110,10 +110,10 @@ class Apps(ResourceType):
         return call.accept(work, resource.id, body_shown, place=place, make=changed, first=first, registries=joined)
 
     def _new_body(self, call: Call, body: Json, secrets: list[Json], environment: Resource) -> Json:
-        """The app as it is stored: what was sent, in Azure's spelling, with nulls and defaults of the service."""
+        """Return the app to store: the request in Azure's spelling, with the service's nulls and defaults."""
         world, properties, existing = call.world, body["properties"], call.existing
         configuration = properties.get("configuration") or {}
-        # Of an app that is there, a body without it makes it null (recorded traffic of Azure/azure-cli).
+        # For an existing app, a body without it sets it to null (recorded traffic of Azure/azure-cli).
         inactive = {} if existing is None else {"maxInactiveRevisions": None}
         shown_configuration = {
             **defaults.CONFIGURATION,
@@ -149,7 +149,7 @@ class Apps(ResourceType):
         }
 
     def _with_known_values(self, call: Call, secrets: list[Json]) -> list[Json]:
-        """A secret sent by name only keeps its value, as a GET sent back shows it."""
+        """Keep the value of a secret sent by name only, as in a body from GET."""
         if call.existing is None:
             return secrets
         known = {item["name"]: item for item in call.existing.private["secrets"]}
@@ -234,7 +234,7 @@ class Apps(ResourceType):
 
 
 def _new_registries(existing: Resource | None, configuration: Json) -> list[str]:
-    """The servers for which an app that is there names another identity than before."""
+    """Return the registry servers whose identity an existing app changed."""
     if existing is None:
         return []
     before = {
@@ -251,7 +251,7 @@ def _new_registries(existing: Resource | None, configuration: Json) -> list[str]
 
 @effect("app.provision")
 def _provision(world: World, operation: Json) -> float | None:
-    """The operation ends when the revision is there. On a first creation, or if the image cannot be pulled, it waits
+    """End the operation when the revision exists. On creation, or if the image cannot be pulled, it waits
     for readiness and ends as "Operation expired" when none comes (recorded traffic of Azure/azure-cli;
     github.com/hashicorp/terraform-provider-azurerm issue 22432)."""
     app = world.store.get(operation["resource"])
@@ -265,10 +265,10 @@ def _provision(world: World, operation: Json) -> float | None:
     if details["make"] and not details.get("made"):
         revisions.make(world, app, operation["started"])
         details["made"] = True
-    # While no revision has ever been ready, a repeated PUT waits for the one that is there.
+    # While no revision has been ready, a repeated PUT waits for the existing one.
     state = revisions.latest_state(world, app) if details["make"] or details["first"] else None
     waits = state is not None and not state.ready and (details["first"] or state.state == "pulling")
-    # A registry that a new identity may not pull from holds the update up, whatever the image (recorded traffic of
+    # A registry that a new identity cannot pull from delays the update, whatever the image (recorded traffic of
     # Azure/azure-cli-extensions: a public image, "Operation expired").
     waits = waits or bool(runtime.refused_registries(world, app.body, details.get("registries", [])))
     if waits:

@@ -1,4 +1,4 @@
-"""What apps and jobs have in common: rules of their bodies, references to secrets and identities, and defaults."""
+"""Common parts of apps and jobs: rules of their bodies, secret and identity references, defaults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 def refuse(code: str, message: str) -> Refusal:
-    """Errors of Container Apps are code and message only (recorded traffic of Azure/azure-cli)."""
+    """Return an error of Container Apps, with code and message only (recorded traffic of Azure/azure-cli)."""
     return Refusal(400, code, message)
 
 
@@ -31,7 +31,7 @@ def bad_field(field: str, details: str) -> Refusal:
 
 
 def environment_of(call: Call, properties: Json) -> Any:
-    """The environment must be there, ready, and in the same region."""
+    """Require that the environment exists, is ready, and is in the same region."""
     identifier = properties.get("environmentId") or properties.get("managedEnvironmentId")
     if not identifier:
         raise refuse("ContainerAppInvalidEnvironmentId", "Container App must have a valid environmentId.")
@@ -59,7 +59,7 @@ def environment_of(call: Call, properties: Json) -> Any:
 
 
 def check_workload_profile(environment: Any, name: str | None) -> str | None:
-    """As the environment spells it (2,246 recorded apps); where none is given the one of consumption (9 of 9); null
+    """Return the profile in the environment's spelling (2,246 recorded apps); default: consumption (9 of 9); null
     in an environment without profiles."""
     profiles = environment.properties["workloadProfiles"]
     if profiles is None:
@@ -83,7 +83,7 @@ def check_workload_profile(environment: Any, name: str | None) -> str | None:
 
 
 def check_secrets(call: Call, body: Json, secrets: list[Json]) -> None:
-    """References are resolved while the PUT is answered (github.com/microsoft/azure-container-apps issue 1159)."""
+    """Resolve references during the PUT (github.com/microsoft/azure-container-apps issue 1159)."""
     names = [item["name"] for item in secrets]
     if len(names) != len(set(names)):
         raise refuse("ContainerAppSecretNameDuplicate", "Secret names must be unique.")
@@ -138,7 +138,7 @@ def _resolve(world: World, body: Json, item: Json) -> None:
 
 
 def check_identity(body: Json, identity_id: str, what: str) -> None:
-    """An identity that is used must be among the app's own."""
+    """Require that a used identity is assigned to the app."""
     if identity_id.lower() == "system":
         if "SystemAssigned" in (body.get("identity") or {}).get("type", ""):
             return
@@ -170,7 +170,7 @@ _ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 
 
 def _may_assign(call: Call, identity_id: str) -> None:
-    """Who gives an identity to an app needs a right on that identity, too."""
+    """Require permission on the identity that is assigned to an app."""
     who = call.request.principal
     if who is not None and not call.world.is_allowed(who, _ASSIGN, identity_id):
         raise gateway(
@@ -273,7 +273,7 @@ _EPHEMERAL = ((0.25, "1Gi"), (0.5, "2Gi"), (1.0, "4Gi"))
 
 
 def with_resources(template: Json) -> Json:
-    """Containers as GET shows them: sizes filled in, ephemeral storage by cpu."""
+    """Return containers as GET shows them: sizes filled in, ephemeral storage by cpu."""
     containers = []
     for item in template.get("containers") or []:
         containers.append({**item, "resources": sized(item.get("resources") or {})})
@@ -287,7 +287,7 @@ def sized(resources: Json) -> Json:
 
 
 def given(secrets: list[Json] | None) -> list[Json]:
-    """Secrets as they were sent, without the empty texts that clients put where nothing is (recorded)."""
+    """Return secrets as sent, without the empty strings that clients send for absent values (recorded)."""
     return [
         {key: value for key, value in item.items() if value != "" or key not in ("keyVaultUrl", "identity")}
         for item in secrets or []
@@ -295,7 +295,7 @@ def given(secrets: list[Json] | None) -> list[Json]:
 
 
 def shown_secrets(secrets: list[Json]) -> list[Json] | None:
-    """Names and references; null, not [], where there are none."""
+    """Return names and references; null, not [], if there are none."""
     shown: list[Json] = [
         {key: item[key] for key in ("name", "keyVaultUrl", "identity") if key in item} for item in secrets
     ]
@@ -303,7 +303,7 @@ def shown_secrets(secrets: list[Json]) -> list[Json] | None:
 
 
 def secret_values(world: World, resource_key: str, secrets: list[Json]) -> Json:
-    """What listSecrets answers. Values given directly live in memory only."""
+    """Return the reply of listSecrets. Values given directly are kept in memory only."""
     kept = world.app_secrets.get(resource_key, {})
     value = []
     for item in secrets:
@@ -315,11 +315,11 @@ def secret_values(world: World, resource_key: str, secrets: list[Json]) -> Json:
 
 
 UNCHANGED = "".join(["*"] * 3)
-"""The value of a secret that was sent by name only: it keeps the one that it has. Compared by identity."""
+"""Marks a secret sent by name only, which keeps its value. Compared by identity."""
 
 
 def keep_values(world: World, resource_key: str, secrets: list[Json]) -> list[Json]:
-    """The list without values, which are put aside."""
+    """Return the list without values, which are stored separately."""
     kept = world.app_secrets.setdefault(resource_key, {})
     for item in secrets:
         if item.get("value") and item["value"] is not UNCHANGED:
@@ -328,7 +328,7 @@ def keep_values(world: World, resource_key: str, secrets: list[Json]) -> list[Js
 
 
 def without_zone(body: Json) -> Json:
-    """No Z in GET, one in the answer to PUT (552 recorded apps of Azure/azure-dev)."""
+    """No Z in GET, one in the reply to PUT (552 recorded apps of Azure/azure-dev)."""
     times = {name: body["systemData"][name].rstrip("Z") for name in ("createdAt", "lastModifiedAt")}
     return {**body, "systemData": {**body["systemData"], **times}}
 

@@ -1,4 +1,4 @@
-"""Certificates as they are uploaded: a PFX, or PEM."""
+"""Parse uploaded certificates: PFX or PEM."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 def parse(value: str, password: str) -> x509.Certificate:
-    """A PFX, or certificate and key as PEM, in base64: the certificate in it."""
+    """Return the certificate in a base64 PFX or PEM."""
     try:
         data = base64.b64decode(value, validate=True)
         if b"-----BEGIN" in data:
@@ -27,7 +27,7 @@ def parse(value: str, password: str) -> x509.Certificate:
             return x509.load_pem_x509_certificate(data)
         found = pkcs12.load_key_and_certificates(data, password.encode() if password else None)[1]
     except (ValueError, TypeError, binascii.Error) as error:
-        # What the service calls it is not known.
+        # The service's error code is not known.
         raise Refusal(400, "InvalidCertificate", f"The certificate or its password is invalid: {error}") from error
     if found is None:
         raise Refusal(400, "InvalidCertificate", "There is no certificate in the file.")
@@ -35,7 +35,7 @@ def parse(value: str, password: str) -> x509.Certificate:
 
 
 def described(certificate: x509.Certificate, moment: float) -> Json:
-    """What the service tells of a certificate."""
+    """Return the properties that the service shows of a certificate."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         alternative = names.get_values_for_type(x509.DNSName)

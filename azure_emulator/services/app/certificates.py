@@ -1,4 +1,4 @@
-"""Certificates of an environment: given ones, and those that the service gets for a domain."""
+"""Certificates of an environment: uploaded ones, and managed ones for a domain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAME = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
 
 
 class _Kind(ResourceType):
-    """What both have in common: tags change by PATCH, and one that is bound to a domain stays."""
+    """The common base: tags change by PATCH, and a certificate bound to a domain cannot be deleted."""
 
     tracked = False
     name_pattern = _NAME
@@ -56,7 +56,7 @@ class _Kind(ResourceType):
         existing = call.must_exist()
         bound = [app.name for app, _ in _bindings(call.world, existing)]
         if bound:
-            # What the service calls it is not known.
+            # The service's error code is not known.
             raise Refusal(
                 409, "CertificateInUse", f"The certificate '{existing.name}' is used by the apps {', '.join(bound)}."
             )
@@ -74,7 +74,7 @@ def _bindings(world: World, certificate: Resource) -> list[tuple[Resource, Json]
 
 
 class Certificates(_Kind):
-    """PUT 200, new too; value and password are never given back."""
+    """PUT 200, also if new; value and password are never returned."""
 
     type = CERTIFICATE
     body_rule = schema.CERTIFICATE

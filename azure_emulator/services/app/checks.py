@@ -48,7 +48,7 @@ def check_ingress(call: Call, ingress: Json | None, environment: Resource) -> No
 
 
 def _check_restrictions(restrictions: list[Json]) -> None:
-    """All allow or all deny (learn.microsoft.com/azure/container-apps/ip-restrictions)."""
+    """Require that all rules allow or all deny (learn.microsoft.com/azure/container-apps/ip-restrictions)."""
     if len({item["action"] for item in restrictions}) > 1:
         raise bodies.refuse(
             "ContainerAppInvalidIpSecurityRestrictions", "All IP security restrictions must have the same action."
@@ -87,7 +87,7 @@ def check_traffic(configuration: Json) -> None:
 
 
 def check_pulls(world: World, body: Json, template: Json) -> None:
-    """An image of a private registry that no credentials are given for is refused at once, in the registry's words
+    """Refuse an image of a private registry without credentials at once, in the registry's words
     (Azure/container-apps-deploy-action issues 50 and 85); what an identity may not pull fails later."""
     for item in [*(template.get("initContainers") or []), *(template.get("containers") or [])]:
         problem = runtime.anonymous_problem(world, body, item["image"])
@@ -98,7 +98,7 @@ def check_pulls(world: World, body: Json, template: Json) -> None:
 
 
 def _refuse_taken_port(call: Call, ingress: Json, environment: Resource) -> None:
-    """The exposed ports of external TCP apps are the environment's own; internal ones may repeat."""
+    """Require unique exposed ports of external TCP apps per environment; internal ones may repeat."""
     if not ingress.get("external"):
         return
     port = ingress.get("exposedPort") or ingress["targetPort"]

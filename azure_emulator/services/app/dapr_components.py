@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 class DaprComponents(ResourceType):
-    """PUT 200, new too; secrets come back by name, their values by listSecrets."""
+    """PUT 200, also if new; GET shows names of secrets, listSecrets their values."""
 
     type = f"{ENVIRONMENT}/daprComponents"
     tracked = False

@@ -1,4 +1,4 @@
-"""Bodies as the service fills them in, as data: what GET and the answers to writes show where nothing was sent."""
+"""Default bodies as data: what GET and replies to writes show if nothing was sent."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Custom domains of apps: whose a name is, by the DNS records that were declared (`dns` of the control address).
+"""Custom domains of apps, validated by declared DNS records (`dns` of the control address).
 
-Nothing here asks a real name server: a name without declared records is one that nobody has set up.
+No real name server is queried: a name without declared records does not exist.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def apps_of(world: World, environment: Resource) -> list[Resource]:
 
 
 def bound(app: Resource, host: str) -> Json | None:
-    """The app's entry for a host name."""
+    """Return the app's entry for a host name."""
     ingress = app.properties["configuration"]["ingress"] or {}
     return next((item for item in ingress.get("customDomains") or [] if item["name"].lower() == host.lower()), None)
 
@@ -38,7 +38,7 @@ def is_verified(world: World, host: str) -> bool:
 
 
 def check_custom_domains(call: Call, environment: Resource, ingress: Json) -> None:
-    """Names are validated while the write is answered; certificates must be there."""
+    """Validate names during the write; certificates must exist."""
     sent = ingress.get("customDomains") or []
     names = [item["name"].lower() for item in sent]
     if len(names) != len(set(names)):
@@ -81,7 +81,7 @@ def _check_binding(world: World, environment: Resource, item: Json) -> None:
 
 
 def certificate_problem(world: World, certificate: Resource) -> tuple[str, str] | None:
-    """Why the service cannot get a certificate for a domain, or None."""
+    """Return why no certificate can be issued for a domain, or None."""
     host, way = certificate.properties["subjectName"], certificate.properties["domainControlValidation"]
     environment = world.store.get(certificate.id.rsplit("/", 2)[0])
     assert environment is not None
@@ -97,7 +97,7 @@ def certificate_problem(world: World, certificate: Resource) -> tuple[str, str] 
 
 
 def analysis(call: Call) -> Response:
-    """`listCustomHostNameAnalysis?customHostname=…`: what the name's records say."""
+    """`listCustomHostNameAnalysis?customHostname=…`: returns the analysis of the name's records."""
     app, world = call.must_exist(), call.world
     host = call.request.query.get("customhostname", "")
     if not host:

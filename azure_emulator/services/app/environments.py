@@ -33,7 +33,7 @@ _STAGES = ("Waiting", "InitializationInProgress", "InfrastructureSetupInProgress
 
 
 class Environments(ResourceType):
-    """PUT 201 with Azure-AsyncOperation and the whole body; on an existing one 201 where something changes, else 200;
+    """PUT 201 with Azure-AsyncOperation and the full body; on an existing one 201 if something changes, else 200;
     PATCH 202 with Location, or 200; DELETE 202 (recorded traffic of Azure/azure-cli)."""
 
     type = ENVIRONMENT
@@ -101,7 +101,7 @@ class Environments(ResourceType):
 
     def _new(self, call: Call, body: Json) -> Json:
         sent, place = body["properties"], region(body["location"]) or ""
-        # A new environment of an old name is at another address.
+        # A recreated environment has another address.
         seed = hashlib.sha256(f"{call.target.id.lower()}{call.now}".encode()).digest()
         adjectives, nouns = defaults.DOMAIN_WORDS
         word = adjectives[seed[0] % len(adjectives)] + nouns[seed[1] % len(nouns)]
@@ -166,7 +166,7 @@ class Environments(ResourceType):
             existing.body.pop("tags", None)
             if body.get("tags") is not None:
                 existing.body["tags"] = body["tags"]
-        # Any write has a failed environment made anew (github.com/microsoft/azure-container-apps issue 1113).
+        # Any write recreates a failed environment (github.com/microsoft/azure-container-apps issue 1113).
         if existing.body == before and existing.properties["provisioningState"] != "Failed":
             call.world.store.put(existing)
             return Response(200, self.shown(call.world, existing))
@@ -197,7 +197,7 @@ class Environments(ResourceType):
         return Response(200, _at_version(self.shown(call.world, call.must_exist()), call.request.api_version))
 
     def shown(self, world: World, resource: Resource) -> Json:
-        """A new environment goes through three states before Succeeded."""
+        """Start creation: a new environment passes through three states before Succeeded."""
         if resource.properties["provisioningState"] != "Waiting":
             return resource.body
         total = world.seconds("environment", "create")
@@ -279,7 +279,7 @@ def _at_version(body: Json, version: str) -> Json:
 
 
 def _infrastructure(call: Call, sent: Json, place: str) -> str | None:
-    """The group that the service makes for itself: with a network only (451 of 456 recorded)."""
+    """Return the group that the service creates for itself: only with a network (451 of 456 recorded)."""
     return f"ME_{call.target.name}_{call.target.group}_{place}" if sent.get("vnetConfiguration") else None
 
 
@@ -298,7 +298,7 @@ def _profile_states(call: Call) -> Response:
 
 
 def _state(profile: Json) -> Json:
-    """Counts only where the profile has nodes of its own (recorded traffic of Azure/azure-cli)."""
+    """Return the counts, only for profiles with dedicated nodes (recorded traffic of Azure/azure-cli)."""
     dedicated = "minimumCount" in profile or "maximumCount" in profile
     return {**profile, **({"currentCount": profile.get("minimumCount", 0)} if dedicated else {})}
 
@@ -308,7 +308,7 @@ def _bad_parameter(message: str) -> Refusal:
 
 
 def _profiles(sent: list[Json] | None) -> list[Json] | None:
-    """Null, not [], where there are none: an environment without workload profiles."""
+    """Return the profiles; null, not [], for an environment without workload profiles."""
     shown = [
         {"workloadProfileType": item["workloadProfileType"], "name": item["name"], "enableFips": False, **item}
         for item in sent or []
@@ -317,14 +317,14 @@ def _profiles(sent: list[Json] | None) -> list[Json] | None:
 
 
 def _inside(world: World, environment: Resource, kind: str) -> list[Resource]:
-    """The apps or jobs of an environment."""
+    """Return the apps or jobs of an environment."""
     return [
         item for item in world.store.of_type(kind) if str(item.properties["environmentId"]).lower() == environment.key
     ]
 
 
 def _refuse_used(world: World, environment: Resource, wanted: list[Json]) -> None:
-    """A profile that an app or a job uses stays; which code the service sends is not known."""
+    """Refuse to remove a profile in use; the service's error code is not known."""
     kept = {item["name"].lower() for item in wanted}
     for item in [*_inside(world, environment, APP), *_inside(world, environment, JOB)]:
         used = item.properties["workloadProfileName"]
@@ -333,7 +333,7 @@ def _refuse_used(world: World, environment: Resource, wanted: list[Json]) -> Non
 
 
 def _custom_domain(call: Call, sent: Json | None) -> Json:
-    """The environment's own DNS suffix. Value and password of its certificate are never given back."""
+    """Validate the custom DNS suffix. Value and password of its certificate are never returned."""
     shown = {"customDomainVerificationId": verification(call.world), **defaults.CUSTOM_DOMAIN_CONFIGURATION}
     if not sent or not sent.get("dnsSuffix"):
         return shown
@@ -356,7 +356,7 @@ def _same(sent: Any, current: Any) -> bool:
 
 
 def auth_token(call: Call) -> Response:
-    """A token for the log and event streams."""
+    """Return a token for the log and event streams."""
     existing = call.must_exist()
     who = call.request.principal
     assert who is not None
@@ -378,7 +378,7 @@ def verification(world: World) -> str:
 
 
 def _logs(sent: Json | None) -> Json:
-    """The shared key is never given back."""
+    """Remove the shared key, which is never returned."""
     if not sent or not sent.get("destination") or sent["destination"] == "none":
         return {"destination": None, "logAnalyticsConfiguration": None}
     analytics = sent.get("logAnalyticsConfiguration")

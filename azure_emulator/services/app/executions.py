@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 def execution_status(world: World, job: Resource, execution: Json) -> tuple[str, runtime.Assessment | None]:
-    """Running until its time has come, then by what its container did. The result is kept once it is known."""
+    """Return the status: running until due, then the container's result, which is stored."""
     if execution["stopped"] is not None:
         return "Stopped", None
     state = runtime.assess(world, job.body, execution["template"]["containers"][0], None)

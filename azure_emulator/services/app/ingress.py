@@ -1,4 +1,4 @@
-"""The addresses of deployed apps: what a client outside the environment gets."""
+"""The ingress of deployed apps, for clients outside the environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def environment_of(world: World, host: str) -> Resource | None:
 
 
 def app_of_domain(world: World, host: str) -> Resource | None:
-    """The app that answers under a custom domain: one with a certificate, since only HTTPS comes in here."""
+    """Return the app of a custom domain with a certificate, since only HTTPS is served."""
     for app in world.store.of_type(APP):
         ingress = app.properties["configuration"]["ingress"] or {}
         for domain in ingress.get("customDomains") or []:
@@ -27,7 +27,7 @@ def app_of_domain(world: World, host: str) -> Resource | None:
 
 
 def handle(world: World, request: Request) -> Response:
-    """Internal names answer 404 from outside (learn.microsoft.com/azure/container-apps/connect-apps)."""
+    """Internal names return 404 from outside (learn.microsoft.com/azure/container-apps/connect-apps)."""
     environment = environment_of(world, request.host)
     app = app_of_domain(world, request.host) if environment is None else None
     name = app.name if app is not None else ""
@@ -45,7 +45,7 @@ def handle(world: World, request: Request) -> Response:
     elif "--" in name:
         revision = next((item for item in app.private["revisions"] if item["name"] == name), None)
     if revision is None or not revisions.is_ready(world, app, revision):
-        # Recorded: after 240 s; at once here, since nothing is learnt from the wait.
+        # Recorded: after 240 s; at once here.
         return _text(504, "stream timeout")
     container = revision["template"]["containers"][0]
     state = runtime.assess(world, app.body, container, ingress)

@@ -60,7 +60,7 @@ class Jobs(ResourceType):
             },
             "template": {key: value for key, value in kept["template"].items() if value is not None},
         }
-        if "tags" in sent:  # replaced whole, as everywhere in ARM
+        if "tags" in sent:  # replaced as a whole, as everywhere in ARM
             base["tags"] = sent.pop("tags") or {}
         return self._apply(call, rules.merge(base, sent), patch=True)
 
@@ -177,7 +177,7 @@ class Jobs(ResourceType):
         }
 
     def _suspend(self, call: Call) -> Response:
-        """A suspended job starts nothing by itself and by hand neither (PyPI azure-mgmt-appcontainers 5.1.0)."""
+        """A suspended job cannot be started by schedule or manually (PyPI azure-mgmt-appcontainers 5.1.0)."""
         job = call.must_exist()
         job.private["suspended"] = call.rest[0].lower() == "suspend"
         call.world.store.put(job)
@@ -188,7 +188,7 @@ class Jobs(ResourceType):
         return Response(200, bodies.secret_values(call.world, existing.key, existing.private["secrets"]))
 
     def _start(self, call: Call) -> Response:
-        """Each POST begins one more execution; there is no key that would make it one."""
+        """Start an execution; each POST starts another one, as there is no idempotency key."""
         job, world = call.must_exist(), call.world
         if job.properties["provisioningState"] != "Succeeded":
             raise Refusal(409, "ContainerAppsJobOperationInProgress", f"The job '{job.name}' is being provisioned.")
@@ -234,7 +234,7 @@ class Jobs(ResourceType):
         return Response(200)
 
     def _stop(self, call: Call) -> Response:
-        """One: 200, empty; all: 200 with the list as it was (recorded)."""
+        """Stop one: 200, empty; stop all: 200 with the previous list (recorded)."""
         job = call.must_exist()
         if len(call.rest) > 1:
             return self._stop_one(call, job, self._find(job, call.rest[1]))
@@ -249,7 +249,7 @@ class Jobs(ResourceType):
 
 
 def _echo(shown: Json, version: str) -> Json:
-    """The answer to PUT; preview versions say more (recorded traffic of Azure/azure-cli-extensions)."""
+    """Return the reply to PUT; preview versions show more (recorded traffic of Azure/azure-cli-extensions)."""
     body: Json = json.loads(json.dumps(shown))
     preview = version.endswith("-preview")
     if preview:

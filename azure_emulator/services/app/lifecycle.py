@@ -1,4 +1,4 @@
-"""How writes of Container Apps begin, are answered and end (382 recorded PUTs of apps, 143 of environments; traffic of
+"""The life cycles of writes to Container Apps (382 recorded PUTs of apps, 143 of environments; traffic of
 Azure/azure-cli)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The subnet that an environment is put into (learn.microsoft.com/azure/container-apps/networking)."""
+"""Checks of an environment's subnet (learn.microsoft.com/azure/container-apps/networking)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from azure_emulator.services.network.networks import SUBNET
 Json = dict[str, Any]
 _DELEGATION = "microsoft.app/environments"
 _SMALLEST = {True: 27, False: 23}
-"""The longest prefix, with workload profiles and without."""
+"""The longest allowed prefix, with workload profiles and without."""
 
 
 def check_network(world: World, sent: Json) -> None:
-    """Refuses a subnet that is not there, is too small, or is not (or wrongly) delegated."""
+    """Refuse a subnet that is missing, too small, or not correctly delegated."""
     subnet_id = (sent.get("vnetConfiguration") or {}).get("infrastructureSubnetId")
     if not subnet_id:
         return

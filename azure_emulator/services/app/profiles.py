@@ -1,4 +1,4 @@
-"""What Container Apps offers and counts in a region and in an environment."""
+"""Workload profiles and usage of Container Apps in a region and in an environment."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _usage(name: str, text: str, current: float, limit: float) -> Json:
 
 
 def _cores(world: World, environment: Resource) -> float:
-    """What the apps of an environment may take at once."""
+    """Return the current usage of an environment."""
     total = 0.0
     for app in world.store.of_type(APP):
         if str(app.properties["environmentId"]).lower() != environment.key:

@@ -1,4 +1,4 @@
-"""Revisions and replicas of a container app: how they are named, and what state they are in at this moment."""
+"""Revisions and replicas of a container app: their names and current states."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from azure_emulator.services.app.runtime import Assessment
 
 Json = dict[str, Any]
 _AWAKE = 30.0
-"""An app at zero replicas that was asked for something runs at least that long, whatever the scale."""
+"""Seconds that an app scaled from zero by a request keeps running, whatever the scale."""
 
 
 def wanted(app: Resource, template: Json) -> bool:
-    """Whether this template makes a new revision: only a change in it does."""
+    """Return whether a template creates a new revision, which only its changes do."""
     revisions = app.private["revisions"]
     if not revisions:
         return True
@@ -32,7 +32,7 @@ def wanted(app: Resource, template: Json) -> bool:
 
 
 def _normal(template: Json) -> str:
-    """The template with its defaults, so that what GET shows equals what was sent."""
+    """Return the template with its defaults, so that GET and PUT compare equal."""
     filled = {**bodies.with_resources(template), "scale": {**defaults.SCALE, **(template.get("scale") or {})}}
     filled.pop("revisionSuffix", None)
     return json.dumps(_without_empty(filled), sort_keys=True)
@@ -45,7 +45,7 @@ def _without_empty(value: Any) -> Any:
 
 
 def check_suffix(call: Call, template: Json) -> None:
-    """A suffix that was used cannot come again."""
+    """Refuse a suffix that was used before."""
     suffix = template.get("revisionSuffix")
     if not suffix:
         return
@@ -59,7 +59,7 @@ def check_suffix(call: Call, template: Json) -> None:
 
 
 def make(world: World, app: Resource, moment: float) -> Json:
-    """The first without suffix is named by chance, later ones by number (`<app>--0000001`)."""
+    """Return a name: random for the first without suffix, numbered for later ones (`<app>--0000001`)."""
     suffix = app.private["template"].get("revisionSuffix")
     if not suffix:
         number = app.private["made"]
@@ -97,7 +97,7 @@ def latest_state(world: World, app: Resource) -> Assessment | None:
 
 
 def settled(world: World, revision: Json, state: Assessment) -> bool:
-    """Whether it has had the time to get ready, or to be seen failing."""
+    """Return whether it had time to become ready, or to fail visibly."""
     wait = world.seconds("app", "ready") + (state.image.ready_after if state.image else 0.0)
     return float(revision["restarted"]) + wait <= world.clock.now()
 
@@ -108,7 +108,7 @@ def is_ready(world: World, app: Resource, revision: Json) -> bool:
 
 
 def latest_names(world: World, app: Resource) -> tuple[str | None, str | None]:
-    """Latest revision and latest ready one: the second lags behind, also after Succeeded."""
+    """Return the latest and the latest ready revision; the second lags behind, even after Succeeded."""
     revisions = app.private["revisions"]
     if not revisions:
         return None, None
@@ -125,7 +125,7 @@ def latest_names(world: World, app: Resource) -> tuple[str | None, str | None]:
 
 
 def traffic(app: Resource, latest: str | None, ready: str | None) -> dict[str, int]:
-    """Weights by revision: all to the latest ready one in single mode, else as the ingress says."""
+    """Return the weights by revision: all to the latest ready one in single mode, else by the ingress."""
     newest = ready or latest
     configuration = app.properties["configuration"]
     wanted = (configuration["ingress"] or {}).get("traffic")
@@ -139,7 +139,7 @@ def traffic(app: Resource, latest: str | None, ready: str | None) -> dict[str, i
 
 
 def serving(world: World, app: Resource) -> Json | None:
-    """The revision that a request goes to; with a split, one after another in the ratio of the weights."""
+    """Return the revision for a request; with a split, in turn in proportion to the weights."""
     weights = traffic(app, *latest_names(world, app))
     turn = (int(app.private.get("turn", 0)) + 37) % 100
     app.private["turn"] = turn
@@ -151,7 +151,7 @@ def serving(world: World, app: Resource) -> Json | None:
 
 
 def labelled(app: Resource, label: str) -> Json | None:
-    """The revision that a label of the traffic names."""
+    """Return the revision of a traffic label."""
     entries = (app.properties["configuration"]["ingress"] or {}).get("traffic") or []
     wanted = next((item for item in entries if item.get("label") == label), None)
     if wanted is None:
@@ -170,7 +170,7 @@ def is_active(app: Resource, revision: Json, ready: str | None) -> bool:
     return revision is app.private["revisions"][-1] or revision["name"] == ready
 
 
-# Shown
+# Views
 
 
 def _scale(revision: Json) -> tuple[int, int]:
@@ -187,7 +187,7 @@ def awake(world: World, app: Resource, revision: Json) -> bool:
 
 
 def _running_state(world: World, app: Resource, revision: Json, active: bool, state: Assessment) -> Json:
-    """provisioningState, runningState, details, healthState and replicas, in the words that were recorded."""
+    """provisioningState, runningState, details, healthState and replicas, in recorded wording."""
     if not active:
         return {"provisioningState": "Deprovisioned", "runningState": "Stopped", "healthState": "None", "replicas": 0}
     operation = world.operations.running(app.id)
@@ -335,14 +335,14 @@ def _replica(world: World, app: Resource, revision: Json, number: int, shown: Js
 
 
 def _container_id(world: World, replica: str, container: str, state: Json) -> Json:
-    """A container that still waits for its image has no id."""
+    """Return the container's id, which one still waiting for its image lacks."""
     if state["runningState"] == "Waiting":
         return state
     return {"containerId": f"containerd://{world.derived_word(32, replica, container)}", **state}
 
 
 def _transition(world: World, app: Resource, path: str, running: bool) -> list[Json]:
-    """The init container that nobody asked for: it fetches tokens of the app's identity (recorded)."""
+    """Return the implicit init container that fetches tokens of the app's identity (recorded)."""
     if running or app.body["identity"]["type"] == "None":
         return []
     name = f"identity-service-{world.derived(app.key).hex()[:8]}-transition"
@@ -379,7 +379,7 @@ def _container_state(world: World, revision: Json, state: Assessment) -> Json:
             "runningStateDetails": "Container is waiting with reason: PullingImage on legion.",
         }
     if state.state in ("crashing", "unhealthy"):
-        # Restarted with growing pauses, 10 s at first, at most 5 minutes.
+        # Restarted with increasing pauses, 10 s at first, at most 5 minutes.
         age = world.clock.now() - revision["restarted"]
         restarts = 1 + sum(1 for wait in (10, 30, 70, 150, 310, 610, 910) if age > wait)
         return {

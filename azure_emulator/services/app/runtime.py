@@ -1,4 +1,4 @@
-"""What a container does once it is started: pull, environment, port, probes, log."""
+"""The simulated behaviour of a container: pull, environment, port, probes, log."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _PUBLIC: dict[str, Json] = {
 
 @dataclass
 class Image:
-    """What is known of an image: from a build, from the list of public ones, or declared.
+    """The known facts of an image: from a build, from the list of public ones, or declared.
 
-    `exit_code`: it ends with that at start; `health`: answers by path ({status, body}, or the status); `ready_after`:
-    seconds until it is ready, whatever the scale; `job`: how it ends as a job ({exit_code, log}).
+    `exit_code`: exit code at start; `health`: replies by path ({status, body}, or the status); `ready_after`:
+    seconds until it is ready, whatever the scale; `job`: its result as a job ({exit_code, log}).
     """
 
     reference: str
@@ -47,7 +47,7 @@ class Image:
 
 @dataclass
 class Assessment:
-    """How a container fares. `state`: ready, pulling (and not getting it), crashing, wrong port or unhealthy."""
+    """The condition of a container. `state`: ready, pulling (failing), crashing, wrong port or unhealthy."""
 
     state: str
     details: str = ""
@@ -66,7 +66,7 @@ class PullFailure(Exception):
 
 
 def split_reference(reference: str) -> tuple[str, str, str]:
-    """Registry, repository and tag or digest; Docker Hub where no registry is named."""
+    """Split an image reference; Docker Hub is the default registry."""
     name, at, digest = reference.partition("@")
     head, _, rest = name.partition("/")
     registry, repository = ("docker.io", name)
@@ -77,7 +77,7 @@ def split_reference(reference: str) -> tuple[str, str, str]:
 
 
 def pull(world: World, body: Json, reference: str) -> Image:
-    """The image, or why it cannot be pulled. `body` is the app or job: its identity and registries decide."""
+    """Return the image. Raises PullFailure. `body` is the app or job, whose identity and registries decide."""
     server, repository, version = split_reference(reference)
     if not server.endswith(".azurecr.io"):
         return _declared(world, server, repository, Image(reference, **_PUBLIC.get(repository, {})))
@@ -106,8 +106,8 @@ def pull(world: World, body: Json, reference: str) -> Image:
 
 
 def anonymous_problem(world: World, body: Json, reference: str) -> str | None:
-    """What a registry answers to a pull of an image for which the body names no credentials; None if it names some, or
-    needs none."""
+    """Return a registry's error for a pull without credentials in the body; None if it has some, or
+    none are needed."""
     server, repository, _ = split_reference(reference)
     if not server.endswith(".azurecr.io"):
         return None
@@ -126,7 +126,7 @@ def anonymous_problem(world: World, body: Json, reference: str) -> str | None:
 
 
 def _authorize(world: World, body: Json, registry: Resource, server: str, reference: str) -> None:
-    """By the identity named for the server, which the app must have, too; it needs AcrPull, and the registry must take
+    """Check the identity for the server, which the app must have; it needs AcrPull, and the registry must accept
     tokens of ARM's audience (learn.microsoft.com/azure/container-apps/managed-identity-image-pull)."""
     if registry.properties["anonymousPullEnabled"]:
         return
@@ -157,7 +157,7 @@ def _identity_may_pull(world: World, body: Json, identity_id: str, registry: Res
 
 
 def refused_registries(world: World, body: Json, servers: list[str]) -> list[str]:
-    """Those of the app's registries that do not know the identity named for them (yet)."""
+    """Return the app's registries on which their identity has no access (yet)."""
     entries = body["properties"]["configuration"].get("registries") or []
     refused = []
     for entry in entries:
@@ -171,7 +171,7 @@ def refused_registries(world: World, body: Json, servers: list[str]) -> list[str
 
 
 def _declared(world: World, server: str, repository: str, image: Image) -> Image:
-    """What was declared for the repository's name goes over what is known."""
+    """Override the known facts by those declared for the repository's name."""
     for pattern, declared in world.images.items():
         if not (
             fnmatchcase(repository, pattern)
@@ -196,7 +196,7 @@ def variables(container: Json) -> set[str]:
 
 
 def assess(world: World, body: Json, container: Json, ingress: Json | None, *, created: float = 0.0) -> Assessment:
-    """How one container of an app or a job fares at this moment."""
+    """Return the current condition of a container of an app or a job."""
     try:
         image = pull(world, body, container["image"])
     except PullFailure as failure:
@@ -224,7 +224,7 @@ def assess(world: World, body: Json, container: Json, ingress: Json | None, *, c
 
 
 def listening_port(container: Json, image: Image, ingress: Json | None) -> int | None:
-    """What the image exposes; PORT moves it if the code reads it. Of an unknown image: what the ingress says."""
+    """Return the port of an image: exposed, or PORT if the code reads it; for an unknown image, the ingress's."""
     if image.honours_port:
         for item in container.get("env") or []:
             if item["name"] == "PORT" and str(item.get("value", "")).isdigit():
@@ -269,7 +269,7 @@ def _failed_probe(container: Json, image: Image, port: int | None) -> str | None
 
 
 def answer(image: Image, path: str, service: str) -> tuple[int, Any]:
-    """What the app answers to a GET: status and body."""
+    """Return an app's reply to a GET: status and body."""
     for known, declared in image.health.items():
         if fnmatchcase(path, known):
             if isinstance(declared, int):
@@ -281,7 +281,7 @@ def answer(image: Image, path: str, service: str) -> tuple[int, Any]:
 
 
 def system_log(world: World, app: str, revision: str, assessment: Assessment) -> list[Json]:
-    """What the event stream says of a revision."""
+    """Return the event stream of a revision."""
     now = stamp(world.clock.now(), digits=0)
     reasons = {
         "ready": ("Normal", "RevisionReady", f"Successfully provisioned revision '{revision}'"),

@@ -1,7 +1,7 @@
-"""What bodies of Container Apps hold: a rule for each property.
+"""The rules of Container Apps bodies, one per property.
 
 The properties are those of the official types of 2026-01-01 (github.com/Azure/bicep-types-az, microsoft.app), which a
-test compares; what is here beside them is of newer or of preview versions. Bounds are those of the service
+test compares; further ones here are of newer or preview versions. Bounds are those of the service
 (learn.microsoft.com/azure/container-apps: containers, health-probes, ingress-overview).
 """
 
@@ -170,7 +170,7 @@ APP: Json = {
             "runtime": {"java": {"enableMetrics": FLAG}, "dotnet": {"autoConfigureDataProtection": FLAG}},
             "maxInactiveRevisions": Whole(0, 100),
             "identitySettings": IDENTITY_SETTINGS,
-            # Of preview versions alone, elsewhere refused.
+            # Only in preview versions, otherwise refused.
             "targetLabel": TEXT,
             "revisionTransitionThreshold": Whole(0, 100),
         },
@@ -234,7 +234,7 @@ JOB: Json = {
 }
 JOB_OVERRIDE: Json = {"containers": INIT_CONTAINERS, "initContainers": INIT_CONTAINERS}
 
-# Environments and what is in them
+# Environments and their children
 
 ENVIRONMENT: Json = {
     **TRACKED,

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 class Storages(ResourceType):
-    """PUT 200, new too; the account key is never given back; 404 `ManagedEnvironmentStorageNotFound` (recorded)."""
+    """PUT 200, also if new; the account key is never returned; 404 `ManagedEnvironmentStorageNotFound` (recorded)."""
 
     type = STORAGE
     tracked = False

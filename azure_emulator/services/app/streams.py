@@ -41,7 +41,7 @@ def handle(world: World, request: Request) -> Response:
 
 
 def _check_token(world: World, request: Request, resource: Resource) -> None:
-    """The token of getAuthtoken, which is for one resource."""
+    """Check the token of getAuthtoken, which is for one resource."""
     token = tokens.bearer(request)
     claims = tokens.read(world, token) if token else None
     if (

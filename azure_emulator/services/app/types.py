@@ -1,4 +1,4 @@
-"""The types of Container Apps that are served."""
+"""The supported types of Container Apps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of Microsoft.App is left out, and why. It answers as what is not there: 404."""
+"""The unsupported parts of Microsoft.App, with reasons. They return 404."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ DIFFERENCES = (
     "Jobs with a schedule or an event start by hand alone.",
     "Certificates from Key Vault are refused: the emulated vaults hold secrets.",
 )
-"""Where what is served differs from Azure's, beside what no emulator has: no container runs."""
+"""Known differences from Azure, apart from the fact that no container runs."""

@@ -1,4 +1,4 @@
-"""An app as answers show it: the echo of a PUT, and GET."""
+"""Representations of an app: the echo of a PUT, and GET."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 def echo(call: Call, shown: Json) -> Json:
-    """The answer to PUT: what was sent, read-only properties included, with nulls where nothing was."""
+    """Return the reply to PUT: the request, including read-only properties, with nulls for absent values."""
     shown = json.loads(json.dumps(shown))
     sent = call.request.json()
     template, ingress = shown["properties"]["template"], shown["properties"]["configuration"]["ingress"]
@@ -57,7 +57,7 @@ def check_version(call: Call, body: Json) -> None:
 
 def at_version(body: Json, version: str, label: str | None = "", image_type: str = "ContainerImage") -> Json:
     """Preview versions show more of an app than stable ones (recorded traffic of Azure/azure-cli-extensions): also an
-    `imageType`, which is CloudBuild in the answer to PUT (7 of 8) and ContainerImage in GET."""
+    `imageType`, which is CloudBuild in the reply to PUT (7 of 8) and ContainerImage in GET."""
     if not version.endswith("-preview"):
         return body
     shown: Json = json.loads(json.dumps(body))
@@ -82,7 +82,7 @@ def without_nulls(value: Any) -> Any:
 
 
 def shown_app(world: World, resource: Resource) -> Json:
-    """GET fills in what the PUT's answer leaves null: fqdn, traffic, sizes, revision names, streams."""
+    """Return the body of GET, with fqdn, traffic, sizes, revision names and streams, which are null after PUT."""
     body: Json = bodies.without_zone(json.loads(json.dumps(resource.body)))
     properties = body["properties"]
     state = properties["provisioningState"]

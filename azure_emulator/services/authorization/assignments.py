@@ -85,7 +85,7 @@ class RoleAssignments(ResourceType):
         shown = {"properties": properties, "id": call.target.id, "type": ASSIGNMENT, "name": call.target.name}
         effective = call.now + call.world.seconds("role", "effective")
         call.world.store.put(Resource(call.target.id, ASSIGNMENT, shown, call.now, {"effective": effective}))
-        # createdBy is null in the answer to PUT and set in GET (90 recorded assignments of Azure/azure-cli).
+        # createdBy is null in the reply to PUT and set in GET (90 recorded assignments of Azure/azure-cli).
         return Response(201, {**shown, "properties": {**properties, "createdBy": None}})
 
     def _again(self, call: Call, existing: Resource, sent: Json) -> Response:
@@ -114,7 +114,7 @@ class RoleAssignments(ResourceType):
                 raise Refusal(409, "RoleAssignmentExists", "The role assignment already exists.")
 
     def _principal_type(self, call: Call, sent: Json) -> str:
-        """Without principalType the principal is looked up in the directory, where a young identity is not yet."""
+        """Without principalType, look the principal up in the directory, where a new identity is missing at first."""
         world, principal = call.world, sent["principalId"]
         if not re.fullmatch(_GUID, principal):
             raise Refusal(
@@ -150,7 +150,7 @@ class RoleAssignments(ResourceType):
         return Refusal(404, "RoleAssignmentNotFound", f"The role assignment '{call.target.name}' is not found.")
 
     def list(self, call: Call, scope: str) -> Response:
-        """At the scope, above it and, unless `atScope()` is asked for, below it."""
+        """List at the scope, above it and, without `atScope()`, below it."""
         found = [item for item in call.world.store.of_type(ASSIGNMENT) if _seen(item, scope, call)]
         return Response(200, {"value": [item.body for item in found]})
 

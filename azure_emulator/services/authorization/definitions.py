@@ -1,4 +1,4 @@
-"""Role definitions, and what a caller may do at a scope."""
+"""Role definitions, and a caller's permissions at a scope."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _no_definition(name: str) -> Refusal:
 
 
 class Permissions(ResourceType):
-    """What the caller may do at a scope; 404 before the group exists."""
+    """Return the caller's permissions at a scope; 404 before the group exists."""
 
     type = "Microsoft.Authorization/permissions"
     tracked = False

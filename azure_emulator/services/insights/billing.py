@@ -1,4 +1,4 @@
-"""What a component costs: its daily volume cap (`currentbillingfeatures`, 2015-05-01), which azurerm reads and writes
+"""A component's billing: its daily volume cap (`currentbillingfeatures`, 2015-05-01), which azurerm reads and writes
 with every component."""
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _RULE: Json = {
 
 
 def features(call: Call) -> Response:
-    """GET, and PUT of what is to be changed."""
+    """Handle GET, and PUT of changes."""
     component = call.must_exist()
     kept = component.private.get("billing", {"CurrentBillingFeatures": ["Basic"], "DataVolumeCap": _DEFAULT})
     if call.request.method == "PUT":

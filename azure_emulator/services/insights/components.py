@@ -71,7 +71,7 @@ class Components(ResourceType):
         _check_sampling(sent)
         workspace = sent.get("WorkspaceResourceId")
         if workspace is None and call.request.api_version.endswith("-preview"):
-            # Versions from before the retirement make a workspace of their own (recorded traffic of
+            # Versions before the retirement create a workspace (recorded traffic of
             # Azure/azure-cli-extensions of 2025).
             return self._store(call, body, sent)
         if workspace is None:
@@ -153,7 +153,7 @@ class Components(ResourceType):
         return {"currentbillingfeatures": billing.features}
 
     def shown(self, world: World, resource: Resource) -> Json:
-        """The instrumentation key is minted from the AppId and never stored."""
+        """Return the instrumentation key, derived from the AppId and never stored."""
         place, app = region(resource.body["location"]) or "", resource.properties["AppId"]
         key = world.derived_uuid("instrumentation", app)
         connection = (

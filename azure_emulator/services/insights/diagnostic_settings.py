@@ -70,7 +70,7 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
 
 
 class DiagnosticSettings(ResourceType):
-    """PUT 200 (new, too), DELETE 200; errors without the `error` envelope (recorded traffic of Azure/azure-cli)."""
+    """PUT 200 (also if new), DELETE 200; errors without the `error` envelope (recorded traffic of Azure/azure-cli)."""
 
     type = "Microsoft.Insights/diagnosticSettings"
     body_rule = _SETTING_RULE
@@ -180,7 +180,7 @@ class DiagnosticSettings(ResourceType):
         }
 
     def shown(self, world: World, resource: Resource) -> Json:
-        """GET names the region, and lists every category: those not asked for with enabled false."""
+        """Return the body of GET, with the region and every category; unrequested ones with enabled false."""
         properties = dict(resource.properties)
         asked = {str(item["category"]).lower() for item in properties["logs"]}
         if not any(item["categoryGroup"] for item in properties["logs"]):
@@ -207,7 +207,7 @@ class DiagnosticSettings(ResourceType):
 
 
 class Categories(ResourceType):
-    """What a resource can log: a list (recorded traffic of Azure/azure-cli)."""
+    """List the log categories of a resource (recorded traffic of Azure/azure-cli)."""
 
     type = "Microsoft.Insights/diagnosticSettingsCategories"
     tracked = False

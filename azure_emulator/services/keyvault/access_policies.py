@@ -47,7 +47,7 @@ def _who(policy: Json) -> tuple[str, ...]:
 
 
 def _changed(kind: str, current: list[Json], sent: list[Json]) -> list[Json]:
-    """`replace` takes the policies of those that it names, `add` and `remove` their single permissions."""
+    """Apply a change: `replace` whole policies, `add` and `remove` single permissions."""
     result = {_who(policy): policy for policy in current}
     for policy in sent:
         there = result.get(_who(policy))

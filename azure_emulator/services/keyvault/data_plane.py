@@ -1,4 +1,4 @@
-"""A vault's own address: secrets by the data plane, with its bearer challenge and role check."""
+"""The data plane of a vault: secrets, with bearer challenge and role check."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _deleted(world: World, request: Request, principal: Principal, vault: Resour
 
 
 def _principal(world: World, request: Request) -> Principal:
-    """Without a token 401 and where to get one; the resource is the vault service's."""
+    """Authenticate; without a token return 401 with the authority, and the vault service as resource."""
     token = tokens.bearer(request)
     challenge = {
         "WWW-Authenticate": f'Bearer authorization="{tokens.LOGIN}/{world.identity.tenant_id}", '
@@ -103,7 +103,7 @@ def _principal(world: World, request: Request) -> Principal:
 
 
 def may_get(world: World, object_id: str, vault: Resource, name: str) -> bool:
-    """Whether a principal may read a secret's value, by role or by access policy."""
+    """Return whether a principal may read a secret's value, by role or by access policy."""
     return _allowed(world, object_id, vault, "getSecret", name)
 
 

@@ -1,4 +1,4 @@
-"""Deleted secrets at a vault's own address. Their names are held until they are recovered or purged
+"""Deleted secrets in a vault's data plane. Their names are reserved until recovered or purged
 (learn.microsoft.com/azure/key-vault/general/soft-delete-overview)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Deleted vaults, and whether a name is free."""
+"""Deleted vaults, and name availability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets of a vault: by ARM, and what the vault's own address needs to read and write them."""
+"""Secrets of a vault: by ARM, and shared functions for the data plane."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SECRET_RULE: Json = {
 
 @dataclass
 class Wanted:
-    """What a write says of a secret; None where it says nothing."""
+    """The values in a write of a secret; None for absent ones."""
 
     value: str | None
     content_type: str | None
@@ -47,7 +47,7 @@ class Wanted:
     tags: Json | None
 
     def over(self, existing: Resource) -> Wanted:
-        """As a PATCH means it: what it does not name stays."""
+        """Merge a PATCH: absent values are kept."""
         return Wanted(
             self.value,
             self.content_type if self.content_type is not None else existing.properties.get("contentType"),
@@ -58,7 +58,7 @@ class Wanted:
 
 class Secrets(ResourceType):
     """PUT 201, then 200. The same value and attributes make no new version
-    (github.com/Azure/azure-resource-manager-schemas issue 1494); the value is never given back; no DELETE."""
+    (github.com/Azure/azure-resource-manager-schemas issue 1494); the value is never returned; no DELETE."""
 
     type = SECRET
     body_rule = _SECRET_RULE
@@ -112,7 +112,7 @@ def key_of(vault: Resource, name: str) -> str:
 
 
 def held(world: World, vault: Resource, name: str) -> Json | None:
-    """The record of a deleted secret that holds this name."""
+    """Return the record of a deleted secret that reserves this name."""
     record = world.store.record(HELD, key_of(vault, name))
     if record is not None and record["purge"] <= world.clock.now():
         world.store.set(HELD, key_of(vault, name), None)
@@ -122,8 +122,8 @@ def held(world: World, vault: Resource, name: str) -> Json | None:
 
 
 def keep(world: World, vault: Resource, name: str, wanted: Wanted, *, always: bool = False) -> Resource:
-    """Stores a secret; a new version unless value and attributes are those of the current one (`always`: the data
-    plane's way)."""
+    """Store a secret; a new version unless value and attributes equal the current ones (`always`: as the data
+    plane does)."""
     if wanted.value is not None and len(wanted.value.encode()) > _MOST_BYTES:
         raise Refusal(400, "BadParameter", "The secret value exceeds the maximum size of 25k.")
     if len(wanted.tags or {}) > _MOST_TAGS:
@@ -162,7 +162,7 @@ def keep(world: World, vault: Resource, name: str, wanted: Wanted, *, always: bo
 def _versions(
     world: World, vault: Resource, name: str, wanted: Wanted, existing: Resource | None, *, always: bool
 ) -> Json:
-    """The secret's versions afterwards. Values go to vault.json only; the store has a salted digest of the current."""
+    """Return the secret's new versions. Values are stored only in vault.json; the store has a salted digest."""
     current = existing.private if existing else {}
     attributes = {"enabled": True, **(wanted.attributes or {})}
     digest = current.get("digest")

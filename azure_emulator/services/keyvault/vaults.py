@@ -1,4 +1,4 @@
-"""Key vaults by ARM: soft delete, purge and recovery included."""
+"""Key vaults, including soft delete, purge and recovery."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _RULE: Json = {
 
 
 class Vaults(ResourceType):
-    """PUT 200, new too (43 recorded vaults of Azure/azure-cli); DELETE 200; the name is held until the purge."""
+    """PUT 200, new too (43 recorded vaults of Azure/azure-cli); DELETE 200; the name is reserved until the purge."""
 
     type = VAULT
     body_rule = _RULE
@@ -162,11 +162,11 @@ class Vaults(ResourceType):
         }
         call.world.store.put(Resource(call.target.id, VAULT, shown, call.now))
         begin(call.world, call.request, _CREATE, call.target.id)
-        # vaultUri comes without the slash in PUT's answer, with it in GET (recorded traffic of Azure/azure-dev).
+        # vaultUri has no trailing slash in the reply to PUT, but in GET (recorded traffic of Azure/azure-dev).
         return Response(200, {**shown, "properties": {**properties, "vaultUri": properties["vaultUri"].rstrip("/")}})
 
     def _recover(self, call: Call, body: Json, deleted: Json | None) -> Response:
-        """Back with its properties and secrets, without its role assignments; Succeeded at once (recorded)."""
+        """Recover with properties and secrets, without role assignments; Succeeded at once (recorded)."""
         if deleted is None:
             raise Refusal(
                 404, "DeletedVaultNotFound", f"No deleted vault with the name '{call.target.name}' was found."
@@ -221,7 +221,7 @@ class Vaults(ResourceType):
             if key not in ("createMode", "vaultUri", "provisioningState", "enableSoftDelete")
         }
         if whole:
-            # A PUT replaces what it names; policies that it leaves out go, the rest stays, network rules as well
+            # A PUT replaces given properties; omitted policies are removed, others kept, including network rules
             # (github.com/hashicorp/terraform-provider-azurerm issue 27609).
             changed.setdefault("accessPolicies", [])
         existing.body["properties"] = rules.update(current, changed)
@@ -254,7 +254,7 @@ class Vaults(ResourceType):
         return {"accesspolicies": access_policies.change}
 
     def removed(self, world: World, resource: Resource) -> None:
-        """What soft delete keeps. Its secrets were put aside when they were removed, just before."""
+        """Store what soft delete keeps. Its secrets were stored when they were removed, just before."""
         now = world.clock.now()
         kept = [
             record
@@ -279,7 +279,7 @@ class Vaults(ResourceType):
 
 
 def find(world: World, name: str) -> Resource | None:
-    """Names are unique in the world."""
+    """Names are globally unique."""
     return next((item for item in world.store.of_type(VAULT) if item.name.lower() == name.lower()), None)
 
 

@@ -1,6 +1,6 @@
-"""Microsoft Graph, as far as clients of Azure ask it: who is behind an id, a name or an application.
+"""The part of Microsoft Graph that clients of Azure use: look up ids, names and applications.
 
-The directory holds service principals alone: the logins, and the identities that were made. There are no users and no
+The directory contains only service principals: the logins, and created identities. There are no users and no
 groups, and no writes.
 """
 
@@ -57,7 +57,7 @@ def _check_token(world: World, request: Request) -> None:
 
 
 def _by_ids(world: World, sent: Json) -> Response:
-    """learn.microsoft.com/graph/api/directoryobject-getbyids: those that exist, in no said order."""
+    """learn.microsoft.com/graph/api/directoryobject-getbyids: existing ones, in unspecified order."""
     ids = sent.get("ids")
     if not isinstance(ids, list) or len(ids) > _MOST_IDS:
         raise _refuse(400, "Request_BadRequest", f"ids: a list of at most {_MOST_IDS} ids is expected.")
@@ -124,7 +124,7 @@ def _principal(object_id: str, client: str, name: str, kind: str) -> Json:
 
 
 def _applications(world: World) -> list[Json]:
-    """The logins are applications of this tenant, too; managed identities are not."""
+    """Return applications: the logins, but not managed identities."""
     return [
         {
             "@odata.type": "#microsoft.graph.application",

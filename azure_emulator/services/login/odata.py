@@ -1,7 +1,7 @@
 """The `$filter` expressions of Microsoft Graph that clients send: `eq`, `in`, `startswith`, `any`, `and`, `or`, `not`.
 
-learn.microsoft.com/graph/filter-query-parameter. What is not understood is refused: a filter that is left out would
-answer with everybody.
+learn.microsoft.com/graph/filter-query-parameter. Unsupported expressions are refused: an ignored filter would
+return all objects.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _TOKEN = re.compile(r"\s*('(?:[^']|'')*'|[A-Za-z_][\w./]*|[(),:])")
 
 
 class BadFilter(ValueError):
-    """An expression that is not understood."""
+    """An unsupported expression."""
 
 
 def parse(text: str) -> Test:
-    """The expression as a test of one object."""
+    """Compile an expression to a predicate on an object."""
     reader = _Reader(_tokens(text))
     test = reader.either()
     if reader.peek() is not None:
@@ -50,7 +50,7 @@ def _literal(token: str) -> str | bool | None:
 
 
 def _same(value: Any, wanted: Any) -> bool:
-    """Text compares without case, as in the directory."""
+    """Compare text case-insensitively, as in the directory."""
     if isinstance(value, str) and isinstance(wanted, str):
         return value.lower() == wanted.lower()
     return bool(value == wanted)

@@ -137,7 +137,7 @@ def _sign(world: World, signed: str) -> bytes:
 
 
 def mint(world: World, object_id: str, client_id: str, audience: str, lifetime: float = LIFETIME, **more: Any) -> str:
-    """A token signed by this emulator alone."""
+    """Return a token signed by this emulator."""
     now = int(world.clock.now())
     tenant = world.identity.tenant_id
     claims = {
@@ -163,7 +163,7 @@ def mint(world: World, object_id: str, client_id: str, audience: str, lifetime: 
 
 
 def read(world: World, token: str) -> Json | None:
-    """The claims of a token of ours, expired or not; None if it is not ours."""
+    """Return the claims of our token, expired or not; None if it is not ours."""
     try:
         signed, _, signature = token.rpartition(".")
         if not hmac.compare_digest(_data(signature), _sign(world, signed)):
@@ -184,7 +184,7 @@ def principal_of(claims: Json) -> Principal:
 
 
 def arm_principal(world: World, request: Request) -> Principal:
-    """Who sends a request to ARM, or the 401 that ARM gives."""
+    """Return the sender of a request to ARM. Raises ARM's 401."""
     tenant = world.identity.tenant_id
 
     def challenge(code: str, text: str) -> Refusal:

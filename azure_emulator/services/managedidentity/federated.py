@@ -1,4 +1,4 @@
-"""Federated credentials of an identity: whose tokens are taken for its own."""
+"""Federated credentials of an identity: external tokens accepted as its own."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Identities(ResourceType):
         return {"listassociatedresources": self._associated}
 
     def _associated(self, call: Call) -> Response:
-        """Which resources have the identity assigned."""
+        """List the resources that the identity is assigned to."""
         identity = call.must_exist()
         value = []
         for item in call.world.store.all():
@@ -89,7 +89,7 @@ class Identities(ResourceType):
         return Response(200, {"totalCount": len(value), "value": value})
 
     def delete(self, call: Call) -> Response:
-        """Its role assignments stay behind."""
+        """Delete the identity; its role assignments remain."""
         delete_now(call.world, call.target.id)
         return Response(200)
 
@@ -100,12 +100,12 @@ def find(world: World, identity_id: str) -> Resource | None:
 
 
 def assigned(world: World, sent: Json | None, owner: str = "") -> Json:
-    """An `identity` block as services show it: keys with `/resourcegroups/`, principal and client ids filled in."""
+    """Return an `identity` block as shown: keys with `/resourcegroups/`, principal and client ids filled in."""
     if not sent or sent.get("type") in (None, "None"):
         return {"type": "None"}
     own: Json = {}
     if "systemassigned" in sent["type"].lower():
-        # Made with the resource, and gone with it.
+        # Created and deleted with the resource.
         made = world.derived_uuid("system identity", owner)
         own = {"principalId": made, "tenantId": world.identity.tenant_id}
     shown: Json = {}

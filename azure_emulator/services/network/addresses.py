@@ -12,7 +12,7 @@ Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def ranges(prefixes: list[str], resource_id: str) -> list[Range]:
-    """The prefixes as ranges, or the refusal of one that is none (github.com/Azure/aztfpreflight)."""
+    """Parse prefixes as ranges. Raises the refusal of an invalid one (github.com/Azure/aztfpreflight)."""
     return [_range(prefix, resource_id) for prefix in prefixes]
 
 
@@ -30,7 +30,7 @@ def _range(prefix: str, resource_id: str) -> Range:
 
 
 def prefixes_of(properties: Json) -> list[str]:
-    """A subnet names one prefix, or several."""
+    """Return a subnet's prefixes, given as one or as a list."""
     one = properties.get("addressPrefix")
     return [one] if one else list(properties.get("addressPrefixes") or [])
 
@@ -44,7 +44,7 @@ def _within(inner: Range, outer: Range) -> bool:
 
 
 def check_subnet(name: str, own: list[Range], space: list[Range], others: dict[str, list[Range]], network: str) -> None:
-    """Inside the network, and beside the other subnets."""
+    """Require that a subnet is inside the network and does not overlap others."""
     for item in own:
         if not any(_within(item, outer) for outer in space):
             raise Refusal(

@@ -1,4 +1,4 @@
-"""Virtual networks and their subnets: as far as an environment and a server need one to be put into."""
+"""Virtual networks and their subnets, as far as an environment or a server needs them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _DELETE = replace(
     final="empty",
 )
 _EMPTY: list[Any] = [rules.Nothing()]
-"""What is not served here: clients send an empty list of it."""
+"""Unsupported parts: clients send empty lists of them."""
 _SUBNET_PROPERTIES: Json = {
     "addressPrefix": rules.TEXT,
     "addressPrefixes": rules.TEXTS,
@@ -155,7 +155,7 @@ class Networks(ResourceType):
             check_subnet(subnet.name, ranges(prefixes_of(subnet.properties), subnet.id), space, {}, network.name)
 
     def _take(self, call: Call, network: Resource, listed: list[Json]) -> None:
-        """The subnets that a body lists are those of the network; one in use stays, or the whole is refused."""
+        """Replace the network's subnets by those of the body; removing one in use is refused."""
         if not all(item.get("name") for item in listed):
             raise Refusal(400, "InvalidRequestFormat", "Each subnet needs a name.", details=[])
         wanted = {item["name"].lower() for item in listed}
@@ -189,7 +189,7 @@ class Networks(ResourceType):
 
 
 class Subnets(ResourceType):
-    """PUT 201, 200 on an existing one; DELETE 202; one that holds something is not deleted."""
+    """PUT 201, 200 on an existing one; DELETE 202; one in use is not deleted."""
 
     type = SUBNET
     body_rule = _SUBNET_RULE
@@ -264,7 +264,7 @@ def _delegation(subnet_id: str, item: Json) -> Json:
 
 
 def users_of(world: World, subnet: Resource) -> list[str]:
-    """The resources that were put into a subnet."""
+    """Return the resources in a subnet."""
     found = []
     for item in world.store.all():
         properties = item.body.get("properties") or {}

@@ -57,7 +57,7 @@ _LINK_RULE: Json = {
 
 
 class _Global(ResourceType):
-    """In no region: `location` is `global`. 202 with both headers, the resource at the end."""
+    """Without a region: `location` is `global`. 202 with both headers, the resource at the end."""
 
     anywhere = True
 

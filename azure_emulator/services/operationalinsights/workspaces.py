@@ -37,7 +37,7 @@ _UPDATE = replace(_CREATE, answers=200, sends="A L")
 _FORCED_DELETE = replace(
     _CREATE, effect="workspace.forced", takes=("workspace", "delete"), answers=202, sends="A L", pace=20
 )
-"""The version in the workspace's status addresses, whatever the request's was (recorded)."""
+"""The version in the workspace's status URLs, independent of the request's (recorded)."""
 _ACCESS = rules.OneOf("Enabled", "Disabled", "SecuredByPerimeter")
 _RULE: Json = {
     **rules.TRACKED,
@@ -82,7 +82,7 @@ _NOTHING_THERE = ("dataexports", "linkedservices", "linkedstorageaccounts", "sav
 
 class Workspaces(ResourceType):
     """PUT 201 with both headers (Location is the workspace itself), existing 200; DELETE 200, with force 202 since
-    2026. A deleted one is kept 14 days and comes back with its properties when made again."""
+    2026. A deleted one is kept 14 days and restored with its properties when recreated."""
 
     type = WORKSPACE
     body_rule = _RULE
@@ -118,7 +118,7 @@ class Workspaces(ResourceType):
         shown["properties"] = {**shown["properties"], "provisioningState": state, "modifiedDate": stamp(call.now)}
         shown["etag"] = f'"{uuid.uuid4()}"'
         resource = call.world.store.put(Resource(call.target.id, WORKSPACE, shown, call.now))
-        # Before 2025-02-01 the address of the resource alone (recorded traffic of Azure/azure-cli).
+        # Before 2025-02-01 only the URL of the resource (recorded traffic of Azure/azure-cli).
         work = _CREATE if call.request.api_version >= "2025-02-01" else _CREATE_BEFORE_2025
         return call.accept(work, resource.id, shown)
 
@@ -220,7 +220,7 @@ class Workspaces(ResourceType):
         }
 
     def _usages(self, call: Call) -> Response:
-        """No data comes in here, so that nothing of the cap is in use."""
+        """Return the usage of the cap, which is zero as no data is ingested."""
         cap = call.must_exist().properties["workspaceCapping"]
         usage = {
             "name": {"value": "DataAnalyzed", "localizedValue": "Data Analyzed"},
@@ -233,7 +233,7 @@ class Workspaces(ResourceType):
         return Response(200, {"value": [usage]})
 
     def _renew(self, call: Call) -> Response:
-        """Both keys are new."""
+        """Regenerate both keys."""
         existing = call.must_exist()
         existing.private["renewed"] = existing.private.get("renewed", 0) + 1
         call.world.store.put(existing)
@@ -253,7 +253,7 @@ class Workspaces(ResourceType):
 
 
 def _nothing(call: Call) -> Response:
-    """Lists of what cannot be made here."""
+    """Empty lists of unsupported children."""
     workspace = call.must_exist()
     if len(call.rest) > 1:
         name = f"{workspace.name}/{call.rest[1]}"
@@ -269,7 +269,7 @@ def _replication(sent: Json, now: str) -> Json:
 
 
 def _change_replication(call: Call, existing: Resource, sent: Json | None) -> None:
-    """Once it is enabled it stays so for an hour, and as long the workspace is not deleted (recorded)."""
+    """Once enabled it remains so for an hour, during which the workspace cannot be deleted (recorded)."""
     current = existing.properties.get("replication") or {}
     if sent is None or sent.get("enabled", False) == current.get("enabled", False):
         return
@@ -301,7 +301,7 @@ def _check_cap(body: Json) -> None:
 
 
 def _check_retention(body: Json) -> None:
-    """Which days a pricing tier takes: learn.microsoft.com/azure/azure-monitor/logs/data-retention-configure."""
+    """Validate a tier's retention days (learn.microsoft.com/azure/azure-monitor/logs/data-retention-configure)."""
     properties = body.get("properties") or {}
     days = properties.get("retentionInDays")
     if days is not None and not (days in (-1, 7) or 30 <= days <= 730):

@@ -1,4 +1,4 @@
-"""What a region offers, and whether a name is free."""
+"""The offers of a region, and name availability."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def check_name(world: World, request: Request, segments: list[str]) -> Response:
 
 
 def capabilities(world: World, request: Request, segments: list[str]) -> Response:
-    """What a region offers."""
+    """Return the offers of a region."""
     if region(segments[5]) is None:
         raise Refusal(400, "InvalidLocation", f"The location '{segments[5]}' is not one of {', '.join(REGIONS)}.")
     return Response(200, {"value": [capability()]})
 
 
 _CORES = 100
-"""Cores of a subscription in a region, before more are asked for."""
+"""Default core quota of a subscription in a region."""
 
 
 def usages(world: World, request: Request, segments: list[str]) -> Response:
-    """How many cores of the region's quota are in use."""
+    """Return the used cores of the region's quota."""
     place = region(segments[5])
     if place is None:
         raise Refusal(400, "InvalidLocation", f"The location '{segments[5]}' is not one of {', '.join(REGIONS)}.")

@@ -1,4 +1,4 @@
-"""Checks of a server's properties: each gives what stands in the operation's status."""
+"""Checks of a server's properties: each returns the error of the operation's status, or None."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ PERFORMANCE = {
 VERSIONS = ("11", "12", "13", "14", "15", "16", "17", "18")
 
 
-# Checks: each gives what stands in the operation's status
+# Checks: each returns the error of the operation's status
 
 Problem = tuple[str, str]
 TIER_PAUSE = 12 * 3600
-"""Between two changes of the storage's tier (learn.microsoft.com/azure/postgresql/flexible-server, storage)."""
+"""Minimum time between changes of the storage tier (learn.microsoft.com/azure/postgresql/flexible-server, storage)."""
 
 
 def invalid(parameter: str) -> Problem:
@@ -53,7 +53,7 @@ def check_sku(sku: Json | None) -> Problem | None:
 
 
 def check_password(password: str, login: str) -> Problem | None:
-    """8 to 128 characters of three kinds, without the login's name."""
+    """Require 8 to 128 characters of three kinds, without the login's name."""
     kinds = sum(bool(re.search(pattern, password)) for pattern in ("[A-Z]", "[a-z]", "[0-9]", "[^A-Za-z0-9]"))
     low, name = password.lower(), login.lower()
     if not 8 <= len(password) <= 128 or kinds < 3 or (name and name in low):

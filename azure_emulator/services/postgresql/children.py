@@ -1,4 +1,4 @@
-"""Databases and firewall rules of a PostgreSQL server, and what all its children share."""
+"""Databases and firewall rules of a PostgreSQL server, and the base of all its children."""
 
 from __future__ import annotations
 
@@ -132,8 +132,8 @@ class FirewallRules(Child):
             error = invalid("startIpAddress")
         server = self._server(call)
         if server.properties["network"].get("delegatedSubnetResourceId"):
-            # It should fail, says the service's team (github.com/Azure/azure-rest-api-specs issue 20616); its words are
-            # not known.
+            # It should fail, says the service's team (github.com/Azure/azure-rest-api-specs issue 20616); its
+            # message is not known.
             error = invalid("firewallRuleName")
         return self._write(call, body, error, {})
 

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 class Configurations(Child):
-    """Every server has them from the start; there is no DELETE."""
+    """They exist with the server; there is no DELETE."""
 
     type = CONFIGURATION
     stored = False

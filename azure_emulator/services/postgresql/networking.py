@@ -16,7 +16,7 @@ _ZONES = (".postgres.database.azure.com", ".private.postgres.database.azure.com"
 
 
 def check_network(world: World, network: Json) -> Problem | None:
-    """A delegated subnet that is there, and with it a zone that ends as PostgreSQL's do."""
+    """Require an existing delegated subnet, and a zone with PostgreSQL's suffix."""
     subnet_id, zone_id = network.get("delegatedSubnetResourceId"), network.get("privateDnsZoneArmResourceId")
     if not subnet_id:
         return invalid("privateDnsZoneArmResourceId") if zone_id else None
@@ -24,7 +24,7 @@ def check_network(world: World, network: Json) -> Problem | None:
     if subnet is None or subnet.type != SUBNET:
         return invalid(f"delegatedSubnetResourceId: {subnet_id}")
     if not delegated_to(subnet, _DELEGATION):
-        # learn.microsoft.com/azure/postgresql/network/concepts-networking-private; its own words are not known.
+        # learn.microsoft.com/azure/postgresql/network/concepts-networking-private; the actual message is not known.
         return invalid(f"delegatedSubnetResourceId: {subnet_id}")
     zone = world.store.get(zone_id) if zone_id else None
     if zone is None or zone.type != ZONE or not zone.name.lower().endswith(_ZONES):

@@ -1,4 +1,4 @@
-"""What PostgreSQL offers: sizes by tier, storage, versions and features, as recorded (Azure/azure-cli)."""
+"""The offers of PostgreSQL: sizes by tier, storage, versions and features, as recorded (Azure/azure-cli)."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ _FEATURES = {
     "OfferRestricted": "Disabled",
     "IndexTuning": "Enabled",
 }
-"""OfferRestricted says whether the region is closed to the subscription; az makes no server where it is missing."""
+"""OfferRestricted tells whether the region is closed to the subscription; az requires it to create a server."""
 
 
 def capability() -> Json:
-    """All that a region or a server can have."""
+    """Return the capabilities of a region or a server."""
     versions = [
         {
             "supportedFeatures": [],
@@ -116,7 +116,7 @@ SSD_V2: Json = {
 
 
 def tiers(least: int) -> list[Json]:
-    """The performance tiers that a size of storage can have: its own and every faster one."""
+    """Return the performance tiers of a storage size: its own and every faster one."""
     return [{"name": name, "iops": iops} for name, iops in PERFORMANCE.values() if iops >= least]
 
 

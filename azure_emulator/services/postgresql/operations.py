@@ -18,7 +18,7 @@ _NAMESPACE = "Microsoft.DBforPostgreSQL"
 
 @dataclass(frozen=True)
 class ServerWork(Work):
-    """`operation` is what the service calls the work."""
+    """Start an operation, given the service's name for it."""
 
     operation: str = ""
 
@@ -54,7 +54,7 @@ POWER = {
 
 
 def child(kind: str, operation: str, pace: float) -> ServerWork:
-    """The work on a server's database, rule or configuration; `*` in the operation's name stands for its verb."""
+    """Return the work on a server's child; `*` in the operation's name is replaced by the verb."""
     takes = ("postgresql", kind)
     return replace(CREATE, effect="postgresql.child", takes=takes, pace=pace, operation=operation)
 
@@ -67,7 +67,7 @@ def accept(
 
 
 def refuse_busy(call: Call, server_id: str) -> None:
-    """One operation per server at a time (github.com/Azure/bicep-registry-modules issue 4451)."""
+    """Allow one operation per server at a time (github.com/Azure/bicep-registry-modules issue 4451)."""
     if call.world.operations.running(server_id) is not None:
         raise Refusal(
             409,
@@ -77,7 +77,7 @@ def refuse_busy(call: Call, server_id: str) -> None:
 
 
 def refuse_stopped(server: Resource) -> None:
-    """A stopped server takes no change and no read of its parameters
+    """Refuse changes and parameter reads on a stopped server
     (github.com/turbot/steampipe-plugin-azure issue 1015)."""
     if server.properties["state"] == "Stopped":
         raise Refusal(

@@ -1,8 +1,8 @@
-"""The server parameters that are served: type, default, what is allowed, and whether a change waits for a restart.
+"""The supported server parameters: type, default, allowed values, and whether a change requires a restart.
 
 Names, defaults and limits are those of learn.microsoft.com/azure/postgresql/server-parameters for version 16 on the
 smallest server; the shape is recorded (Azure/azure-cli). A server of Azure has some 400 parameters: these are the ones
-that deployments set, and any other name is one that does not exist here.
+that deployments set, any other name does not exist here.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Parameter:
     page: str = "client"
 
     def problem(self, value: str) -> bool:
-        """Whether a value is not allowed."""
+        """Return whether a value is not allowed."""
         if self.kind == "Integer":
             return not (re.fullmatch(r"-?\d+", value) and self._in_range(float(value)))
         if self.kind == "Numeric":
@@ -137,7 +137,7 @@ PARAMETERS: dict[str, Parameter] = {
 
 
 def shown(name: str, value: str | None, source: str, *, pending: bool, version: str) -> Json:
-    """A parameter's properties as GET has them."""
+    """Return a parameter's properties as in GET."""
     known = PARAMETERS[name]
     anchor = name.upper().replace("_", "-")
     return {

@@ -1,4 +1,4 @@
-"""PostgreSQL flexible servers: everything answers 202, and what is refused is refused in the operation's status."""
+"""PostgreSQL flexible servers: all writes return 202, and errors appear in the operation's status."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ class Servers(ResourceType):
         return self._change(call, existing, self.sent(call, patch=True))
 
     def _change(self, call: Call, existing: Resource, body: Json) -> Response:
-        """PUT on an existing server changes it as PATCH does (the CLI sends it for updates)."""
+        """Handle PUT on an existing server like PATCH (the CLI sends it for updates)."""
         refuse_stopped(existing)
         error = self._change_error(existing, body, call.now)
         sent = {
@@ -303,7 +303,7 @@ def _capabilities(call: Call) -> Response:
 
 
 def _nothing(call: Call) -> Response:
-    """Lists of what cannot be made here."""
+    """Empty lists of unsupported children."""
     server = call.must_exist()
     if len(call.rest) > 1:
         raise resource_not_found(f"{SERVER}/{call.rest[0]}", f"{server.name}/{call.rest[1]}", call.target.group)
@@ -311,7 +311,7 @@ def _nothing(call: Call) -> Response:
 
 
 def _password_record(world: World, server_id: str, sent: Json) -> Json:
-    """A salted hash: the store must not hold the password."""
+    """Return a salted hash: the store must not contain the password."""
     password = sent.get("administratorLoginPassword")
     if password is None:
         return {}
@@ -320,7 +320,7 @@ def _password_record(world: World, server_id: str, sent: Json) -> Json:
 
 
 def has_password(world: World, server: Resource, password: str) -> bool:
-    """For tests: whether this is the server's password."""
+    """Return whether this is the server's password, for tests."""
     record = _password_record(world, server.id, {"administratorLoginPassword": password})
     return bool(record["password"] == server.private.get("password"))
 
@@ -331,8 +331,8 @@ def find(world: World, name: str) -> Resource | None:
 
 @effect("postgresql.created")
 def _created(world: World, operation: Json) -> None:
-    """The server is shown once it is made; until then a GET of it answers 404, as the contract of ARM has it for a PUT
-    that answered 202."""
+    """Show the server once it is created; until then GET returns 404, as ARM's contract requires for a PUT
+    that returned 202."""
     plan = world.store.record("server plan", operation["resource"].lower())
     world.store.set("server plan", operation["resource"].lower(), None)
     if plan is not None and not operation["error"]:

@@ -19,7 +19,7 @@ from azure_emulator.services.redis.keys import keys_of, renew
 Json = dict[str, Any]
 REDIS = "Microsoft.Cache/redis"
 _SHOWN_TYPE = "Microsoft.Cache/Redis"
-# Both headers are the status's address (recorded traffic of Azure/azure-cli).
+# Both headers have the status URL (recorded traffic of Azure/azure-cli).
 _CREATE = Work(
     "redis.ready",
     ("redis", "create"),
@@ -257,7 +257,7 @@ def _ready(world: World, operation: Json) -> None:
 
 
 def check_name(world: World, request: Request, segments: list[str]) -> Response:
-    """200 without a body where the name is free (learn.microsoft.com/rest/api/redis/redis/check-name-availability)."""
+    """200 without a body if the name is free (learn.microsoft.com/rest/api/redis/redis/check-name-availability)."""
     name = str(request.json().get("name", ""))
     if any(item.name.lower() == name.lower() for item in world.store.of_type(REDIS)):
         raise Refusal(409, "NameNotAvailable", f"The name '{name}' is already being used.")

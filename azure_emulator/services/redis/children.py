@@ -1,4 +1,4 @@
-"""What hangs below a cache (firewall rules) and below a database of Managed Redis (access policy assignments)."""
+"""Children of a cache (firewall rules) and of a Managed Redis database (access policy assignments)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _number(text: str) -> int:
 
 
 class AccessPolicyAssignments(ResourceType):
-    """Who signs in with Entra instead of a key; the one policy is `default` (PyPI azure-mgmt-redisenterprise)."""
+    """Principals signing in with Entra; the only policy is `default` (PyPI azure-mgmt-redisenterprise)."""
 
     type = f"{DATABASE}/accessPolicyAssignments"
     tracked = False

@@ -106,7 +106,7 @@ def _refuse_running(call: Call, resource_id: str) -> None:
 
 
 class Clusters(ResourceType):
-    """201 with both headers; two state fields; deletion 202 with the whole body (recorded traffic of
+    """201 with both headers; two state fields; deletion 202 with the full body (recorded traffic of
     Azure/azure-cli)."""
 
     type = CLUSTER
@@ -247,7 +247,7 @@ def _check_policy(cluster: Resource, sent: Json) -> None:
 
 
 class Databases(ResourceType):
-    """One per cluster, named `default`. Since 2025-07-01 access keys are off unless asked for
+    """One per cluster, named `default`. Since 2025-07-01 access keys are off unless enabled
     (github.com/hashicorp/terraform issue 37842)."""
 
     type = DATABASE

@@ -1,4 +1,4 @@
-"""The two keys of a cache or database: minted, never stored, and renewed one by one."""
+"""The two keys of a cache or database: derived, never stored, and regenerated individually."""
 
 from __future__ import annotations
 

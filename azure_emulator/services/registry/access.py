@@ -1,4 +1,4 @@
-"""Who may do what at a registry's own address: its tokens, and the challenge that says which one is wanted."""
+"""Access to a registry's data plane: its tokens, and the challenge for the required one."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _ADMIN = "admin"
 _TYPE = "Microsoft.ContainerRegistry/registries"
 _UNAUTHORIZED = "authentication required, visit https://aka.ms/acr/authorization for more information."
 
-# What each right of a token needs: an action in the legacy mode, a data action in the ABAC mode, where AcrPull and
-# AcrPush are ignored (learn.microsoft.com/azure/container-registry, repository permissions).
+# The role action of each token permission: an action in the legacy mode, a data action in the ABAC mode, where AcrPull
+# and AcrPush are ignored (learn.microsoft.com/azure/container-registry, repository permissions).
 _RIGHTS = {
     "pull": ("pull/read", "repositories/content/read"),
     "push": ("push/write", "repositories/content/write"),
@@ -40,12 +40,12 @@ def may(world: World, object_id: str, registry: Resource, right: str) -> bool:
 
 
 def may_pull(world: World, object_id: str, registry: Resource) -> bool:
-    """By AcrPull or a control-plane right that includes it (Owner, Contributor; Reader by */read)."""
+    """Allow by AcrPull or a control-plane permission that includes it (Owner, Contributor; Reader by */read)."""
     return may(world, object_id, registry, "pull")
 
 
 def error(status: int, code: str, message: str, detail: Any = None, **headers: str) -> Refusal:
-    """An error in the shape of the OCI distribution specification."""
+    """Return an error in the format of the OCI distribution specification."""
     extra = {"errors": [{"code": code, "message": message, "detail": detail}]}
     return Refusal(status, code, message, shape="raw", headers=headers, extra=extra)
 
@@ -64,7 +64,7 @@ def _unauthorized(registry: Resource, scope: str = "", *, insufficient: bool = F
 
 
 def need(world: World, request: Request, registry: Resource, scope: str) -> None:
-    """Refuses a request whose token, or user and password, does not hold the scope; without one, any token does."""
+    """Refuse a request without the scope in its token, or user and password; without a scope, any token suffices."""
     granted = _granted(world, request, registry, scope)
     if granted is None:
         raise _unauthorized(registry, scope)
@@ -84,7 +84,7 @@ def _covers(granted: list[str], scope: str) -> bool:
 
 
 def _granted(world: World, request: Request, registry: Resource, scope: str) -> list[str] | None:
-    """The scopes that the caller holds; None if nobody is known by what was sent."""
+    """Return the caller's scopes; None if the credentials are unknown."""
     token = tokens.bearer(request)
     if token is not None:
         claims = tokens.read(world, token)
@@ -102,7 +102,7 @@ def _granted(world: World, request: Request, registry: Resource, scope: str) -> 
 
 
 def exchange(world: World, request: Request, registry: Resource) -> Response:
-    """A refresh token of the registry for one of Entra ID."""
+    """Exchange a token of Entra ID for a refresh token of the registry."""
     form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
     claims = tokens.read(world, form.get("access_token", ""))
     audiences = {"https://containerregistry.azure.net"}
@@ -117,8 +117,8 @@ def exchange(world: World, request: Request, registry: Resource) -> Response:
 
 
 def token(world: World, request: Request, registry: Resource) -> Response:
-    """Grants what of the asked scopes the caller's roles allow; the rest is left out silently. Docker's clients ask
-    with GET, user and password, others with POST and a refresh token."""
+    """Grant the requested scopes that the caller's roles allow; others are dropped silently. Docker's clients use
+    GET, user and password, others POST and a refresh token."""
     pairs = [*request.query.items(), *parse_qsl(request.body.decode("utf-8", "replace"))]
     form = dict(pairs)
     who = _asking(world, request, registry, form)
@@ -131,7 +131,7 @@ def token(world: World, request: Request, registry: Resource) -> Response:
 
 
 def _asking(world: World, request: Request, registry: Resource, form: Json) -> str | None:
-    """Who asks for a token: an object id, the admin user, or nobody where anybody may pull."""
+    """Return the requester of a token: an object id, the admin user, or anonymous if anonymous pull is allowed."""
     if form.get("refresh_token"):
         return _refreshing(world, request.host, form["refresh_token"])
     if form.get("grant_type") == "password" and form.get("username"):
@@ -160,7 +160,7 @@ def _by_password(world: World, request: Request, registry: Resource) -> str | No
 
 
 def _known(world: World, host: str, registry: Resource, user: str, password: str) -> str | None:
-    """A refresh token as password, the admin user, or a service principal with its secret
+    """Authenticate a refresh token as password, the admin user, or a service principal with its secret
     (learn.microsoft.com/azure/container-registry/container-registry-authentication)."""
     from azure_emulator.services.registry import registries
 

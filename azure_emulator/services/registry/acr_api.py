@@ -1,4 +1,4 @@
-"""What Azure's registries have beside the distribution API: repositories, tags and manifests with their attributes
+"""Azure's additions to the distribution API: repositories, tags and manifests with attributes
 (learn.microsoft.com/rest/api/containerregistry)."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from azure_emulator.services.registry.access import error
 
 Json = dict[str, Any]
 _MOST = 100
-"""Entries of a page where the caller names no number."""
+"""Default number of entries per page."""
 
 
 def repository(registry: Resource, name: str) -> Json:
@@ -33,7 +33,7 @@ def locked(what: str) -> Refusal:
 
 
 def page(request: Request, path: str, key: str, items: list[Any], name: Callable[[Any], str] = str) -> Response:
-    """A page by `n` and `last`, with a link to the next one."""
+    """Return a page by `n` and `last`, with a link to the next one."""
     wanted = request.query.get("n", "")
     size = int(wanted) if wanted.isdigit() and int(wanted) > 0 else _MOST
     last = request.query.get("last")
@@ -139,7 +139,7 @@ def _tag(held: Json, tag: str) -> Json:
 
 
 def _ordered(request: Request, entries: Json, time: str) -> list[str]:
-    """By name, or by time where `orderby` says so."""
+    """Sort by name, or by time with `orderby`."""
     order = request.query.get("orderby", "none").lower()
     names = sorted(entries)
     if order in ("timedesc", "timeasc"):

@@ -1,4 +1,4 @@
-"""Blobs of a registry and the uploads that make them, as files beside the store."""
+"""Blobs of a registry and their uploads, as files beside the store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def is_digest(text: str) -> bool:
 
 
 def _folder(world: World, registry: Resource) -> Path:
-    """One for each registry, and another for one that was made anew under its name."""
+    """One per registry, and a separate one for a recreated registry of the same name."""
     made = hashlib.sha256(f"{registry.key}{registry.created}".encode()).hexdigest()[:32]
     return world.directory / "blobs" / f"registry-{made}"
 
@@ -47,7 +47,7 @@ def drop(world: World, registry: Resource, digest: str) -> None:
     _file(world, registry, digest).unlink(missing_ok=True)
 
 
-# Uploads: begun with an id, added to, and finished under a digest
+# Uploads: started with an id, appended to, and finished under a digest
 
 
 def begin(world: World, registry: Resource) -> str:
@@ -71,7 +71,7 @@ def size(world: World, registry: Resource, identifier: str) -> int | None:
 
 
 def add(world: World, registry: Resource, identifier: str, content: bytes) -> int:
-    """Adds a chunk; the size of what is there then."""
+    """Append a chunk; return the new size."""
     path = _upload(world, registry, identifier)
     assert path is not None
     with path.open("ab") as file:
@@ -80,7 +80,7 @@ def add(world: World, registry: Resource, identifier: str, content: bytes) -> in
 
 
 def finish(world: World, registry: Resource, identifier: str, digest: str) -> bool:
-    """The upload becomes a blob, if it is what its digest says."""
+    """Turn the upload into a blob, if its digest matches."""
     path = _upload(world, registry, identifier)
     assert path is not None
     if "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest() != digest:

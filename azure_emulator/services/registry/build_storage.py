@@ -1,4 +1,4 @@
-"""The registry's own storage: where build contexts go and logs come from."""
+"""The registry's own storage: for build contexts and logs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 _UPLOAD_SECONDS, LOG_SECONDS = 3600, 4200
 
 
-# Signed addresses of the registry's storage
+# Signed URLs of the registry's storage
 
 
 def is_build_storage(host: str) -> bool:
@@ -56,7 +56,7 @@ def signed(world: World, registry: Resource, name: str, permissions: str, second
 
 
 def upload_url(call: Call) -> Response:
-    """The blob is named after the day and the request's correlation id: one id overwrites its own upload all day long
+    """Return the blob name, from the day and the request's correlation id: the same id overwrites its upload all day
     (29 of 29 recorded; github.com/Azure/azure-dev pull request 7776)."""
     registry = call.must_exist()
     own = call.world.derived_word(32, "correlation", str(call.now), str(call.world.store.record("meta", "made")))
@@ -160,7 +160,7 @@ def blob_file(world: World, path: str) -> Any:
 
 
 def _log(world: World, request: Request) -> Response:
-    """404 until the run begins; then an append blob that grows, with metadata `Complete` at its end."""
+    """Return the log: 404 until the run starts; then a growing append blob, with metadata `Complete` at its end."""
     for _, run in world.store.records("run"):
         if run["log_path"] == request.path:
             break
@@ -203,7 +203,7 @@ def _log(world: World, request: Request) -> Response:
 
 
 def _lines_so_far(world: World, run: Json) -> int:
-    """The log grows with the time that has passed."""
+    """Return the log up to the elapsed time."""
     share = (world.clock.now() - run["started"]) / max(run["finished"] - run["started"], 0.001)
     return max(1, int(len(run["log"]) * min(share, 1.0)))
 

@@ -1,4 +1,4 @@
-"""What a run of a registry does: its steps, one after another, on the context that was uploaded."""
+"""Execute a run of a registry: its steps in order, on the uploaded context."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Result:
-    """How a run ends: what was pushed, its log and, if it fails, why."""
+    """The result of a run: pushed images, log and, if it failed, the reason."""
 
     log: list[str] = field(default_factory=list)
     pushed: list[Json] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Result:
 
 @dataclass
 class _Run:
-    """What the steps of one run share: the images that were built and not yet pushed, by reference."""
+    """State shared by the steps of one run: built images not yet pushed, by reference."""
 
     world: World
     registry: Resource
@@ -41,7 +41,7 @@ class _Run:
 
 
 def run(world: World, registry: Resource, request: Json, identifier: str) -> Result:
-    """Does what a run request asks for."""
+    """Execute a run request."""
     result = Result()
     try:
         _check_rights(registry, request)
@@ -85,14 +85,14 @@ def _context(world: World, registry: Resource, request: Json) -> Context:
 
 
 def prepare(world: World, registry: Resource, request: Json) -> None:
-    """Reads the context of a run that is asked for while nobody waits for it: unpacking and hashing take long."""
+    """Prepare the context of a requested run before the lock is taken: unpacking and hashing are slow."""
     source = str(request.get("sourceLocation") or "")
     file = blob_file(world, blob_path(world, registry, source))
     if source and not re.match(r"https?://", source) and file.is_file():
         try:
             world.prepared[str(file)] = Context.read(file.read_bytes())
         except BuildFailure:
-            return  # told when the run meets it
+            return  # reported when the run reaches it
 
 
 def _steps(world: World, registry: Resource, request: Json, identifier: str, context: Context) -> list[Step]:
@@ -194,7 +194,7 @@ def _push(state: _Run, step: Step) -> None:
 
 
 def _command(state: _Run, step: Step) -> None:
-    """A container of its own that nobody starts here."""
+    """Log a container step, which is not executed here."""
     state.result.log.append(f"Launching container with name: {step.text.split(' ')[0]} (not run by the emulator)")
 
 

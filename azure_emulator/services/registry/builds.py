@@ -57,7 +57,7 @@ def schedule_run(call: Call) -> Response:
 
 
 def start_run(call: Call, registry: Resource, body: Json, task: str = "") -> Json:
-    """Builds at once and lets the result be seen when its time has come."""
+    """Build immediately and show the result when it is due."""
     world = call.world
     _check_allowed(world, registry)
     registry.private["runs"] += 1
@@ -154,7 +154,7 @@ def shown_run(world: World, registry: Resource, run: Json) -> Json:
 
 
 class Runs(ResourceType):
-    """Runs live in the registry's own records; newest first in listings."""
+    """Runs are stored in the registry's records; newest first in listings."""
 
     type = RUN
     tracked = False
@@ -191,7 +191,7 @@ class Runs(ResourceType):
         return Response(200, {"value": shown})
 
     def patch(self, call: Call) -> Response:
-        """Whether the run is kept in the archive is all that can be changed."""
+        """Update a run: only its archiving can be changed."""
         registry, run = self._run(call)
         run["archive"] = rules.clean(call.request.json(), {"isArchiveEnabled": rules.FLAG}).get(
             "isArchiveEnabled", run["archive"]

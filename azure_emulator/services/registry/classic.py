@@ -1,8 +1,8 @@
-"""What docker's classic builder, which runs a registry's quick builds, refuses of a Dockerfile in its own words.
+"""The errors of Docker's classic builder, which runs a registry's quick builds, for BuildKit syntax.
 
 It has no BuildKit (github.com/Azure/acr issue 721, github.com/Azure/AKS issue 3565): flags that its parser knows are
 refused at their step (moby 915b239519), others while the file is parsed (`Unknown flag: link`,
-github.com/foundationallm/foundationallm pull request 281), and the lines of a here-document are taken for instructions.
+github.com/foundationallm/foundationallm pull request 281), and the lines of a here-document are parsed as instructions.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _ADVICE = "Refer to https://docs.docker.com/go/buildkit/ to learn how to build i
 
 
 def logical_lines(text: str, escape: str = "\\") -> Iterator[tuple[int, str]]:
-    """Instructions with the number of their first line, continuation lines joined, comments left out."""
+    """Return instructions with their line numbers, continuation lines joined, without comments."""
     lines = enumerate(text.splitlines(), 1)
     for number, line in lines:
         if not line.strip() or line.lstrip().startswith("#"):
@@ -60,7 +60,7 @@ def logical_lines(text: str, escape: str = "\\") -> Iterator[tuple[int, str]]:
 
 
 def flags_of(rest: str) -> list[tuple[str, str]]:
-    """The flags at the beginning of an instruction's arguments."""
+    """Return the leading flags of an instruction's arguments."""
     found = []
     for word in rest.split():
         match = re.fullmatch(r"--([\w-]+)(?:=(.*))?", word)
@@ -71,7 +71,7 @@ def flags_of(rest: str) -> list[tuple[str, str]]:
 
 
 def parse_error(text: str) -> str | None:
-    """Why the file does not parse, if so."""
+    """Return why the file does not parse, or None."""
     for number, line in logical_lines(text):
         word, _, rest = line.partition(" ")
         name = word.upper()
@@ -84,7 +84,7 @@ def parse_error(text: str) -> str | None:
 
 
 def step_error(word: str, rest: str, values: Mapping[str, str]) -> str | None:
-    """Why a step is refused when its turn comes, if so."""
+    """Return why a step fails when executed, or None."""
     for flag, value in flags_of(rest):
         if flag in _NEEDS_BUILDKIT.get(word, set()):
             return f"the --{flag} option requires BuildKit. {_ADVICE}"
@@ -94,7 +94,7 @@ def step_error(word: str, rest: str, values: Mapping[str, str]) -> str | None:
 
 
 def _platform_error(platform: str, values: Mapping[str, str]) -> str | None:
-    """BUILDPLATFORM and its like are BuildKit's: here they are empty unless they are given as arguments."""
+    """Check BuildKit's variables such as BUILDPLATFORM, which are empty here unless given as arguments."""
     named = re.sub(r"\$\{?(\w+)\}?", lambda match: values.get(match[1], ""), platform.strip("\"'"))
     if re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", named):
         return None

@@ -1,4 +1,4 @@
-"""A registry's own address: the OCI distribution API for push and pull. `acr_api` has what is Azure's own beside it."""
+"""The data plane of a registry: the OCI distribution API for push and pull. Azure's additions are in `acr_api`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def registry_of(world: World, host: str) -> Resource | None:
 
 @dataclass
 class Visit:
-    """One request to one registry; `parts` is what its path names."""
+    """One request to one registry; `parts` are the names in its path."""
 
     world: World
     request: Request
@@ -150,7 +150,7 @@ def _read_manifest(content: bytes, media: str) -> Json:
 
 
 def _check_references(visit: Visit, manifest: Json) -> None:
-    """What a manifest names must have been pushed before it."""
+    """Require that everything a manifest references was pushed before it."""
     for item in [manifest.get("config"), *(manifest.get("layers") or [])]:
         digest = str((item or {}).get("digest", ""))
         if item is not None and not blobs.has(visit.world, visit.registry, digest):
@@ -183,7 +183,7 @@ def _delete_manifest(visit: Visit) -> Response:
 
 
 def _referrers(visit: Visit) -> Response:
-    """What was attached to an image: signatures, bills of material."""
+    """List the artifacts attached to an image: signatures, bills of materials."""
     visit.need("pull")
     held = acr_api.repository(visit.registry, visit.parts["name"])
     found = [
@@ -232,7 +232,7 @@ def _delete_blob(visit: Visit) -> Response:
 
 
 def _begin_upload(visit: Visit) -> Response:
-    """A new upload; with `mount` a blob of this registry is taken at once, with `digest` the body is the whole blob."""
+    """Start an upload; with `mount` a blob of this registry is reused, with `digest` the body is the complete blob."""
     visit.need("push")
     mount, digest = visit.request.query.get("mount", ""), visit.request.query.get("digest", "")
     if mount and blobs.has(visit.world, visit.registry, mount):
@@ -261,7 +261,7 @@ def _size(visit: Visit) -> int:
 
 
 def _check_range(visit: Visit, there: int) -> None:
-    """Chunks come one after another."""
+    """Append a chunk; chunks must be consecutive."""
     wanted = re.fullmatch(r"(?:bytes[ =])?(\d+)-(\d+)(?:/.*)?", visit.request.headers.get("content-range", ""))
     if wanted is not None and int(wanted[1]) != there:
         headers = _upload_headers(visit, visit.parts["upload"], there)

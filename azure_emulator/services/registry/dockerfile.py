@@ -1,4 +1,4 @@
-"""What a Docker build of a context would do, and what the image would then do: read from Dockerfile and source."""
+"""Simulate a Docker build, and derive the image's behaviour from Dockerfile and source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ENTRY_MODULES = ("main.py", "config.py", "settings.py")
 
 
 class BuildFailure(Exception):
-    """The build fails; the message is the last line that docker prints."""
+    """A failed build; the message is the last line that docker prints."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Context:
 
     @classmethod
     def read(cls, archive: bytes) -> Context:
-        """From a tar.gz. Order and times in it do not enter the digest."""
+        """Read a tar.gz. Order and times in it are not part of the digest."""
         files: dict[str, bytes] = {}
         lines = []
         try:
@@ -56,8 +56,8 @@ class Context:
         return cls(files, hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest())
 
     def ignoring(self, dockerfile: str) -> Context:
-        """Without what the ignore file excludes; the one named after the Dockerfile goes before the general one. The
-        digest stays: the ignore file is in it."""
+        """Return the context without ignored files; an ignore file named after the Dockerfile takes precedence. The
+        digest is unchanged, as it includes the ignore file."""
         text = self.files.get(f"{dockerfile}.dockerignore", self.files.get(".dockerignore"))
         if text is None:
             return self
@@ -66,7 +66,7 @@ class Context:
         return Context(kept, self.digest)
 
     def match(self, source: str) -> list[str]:
-        """The files that a COPY source stands for."""
+        """Return the files that a COPY source matches."""
         pattern = source.removeprefix("./").strip("/")
         if pattern in ("", "."):
             return list(self.files)
@@ -107,7 +107,7 @@ def _segment(text: str) -> str:
 
 
 def _is_ignored(name: str, patterns: list[tuple[bool, re.Pattern[str]]]) -> bool:
-    """The last pattern that fits decides."""
+    """Return whether a path is ignored; the last matching pattern decides."""
     for excludes, pattern in reversed(patterns):
         if pattern.match(name + "/"):
             return excludes
@@ -116,7 +116,7 @@ def _is_ignored(name: str, patterns: list[tuple[bool, re.Pattern[str]]]) -> bool
 
 @dataclass
 class Stage:
-    """One FROM and what follows."""
+    """One build stage."""
 
     name: str
     base: str
@@ -131,7 +131,7 @@ class Stage:
 
 @dataclass
 class Image:
-    """What was built: its behaviour, and the log that docker printed on the way."""
+    """The built image's behaviour, and the log of the build."""
 
     behaviour: Json
     log: list[str]
@@ -145,7 +145,7 @@ def build(
     arguments: Mapping[str, str] | None = None,
     buildkit: bool = True,
 ) -> Image:
-    """Builds, or raises BuildFailure; what was printed until then is in its `log`. Without `buildkit` the classic
+    """Build, or raise BuildFailure with the `log` so far. Without `buildkit` the classic
     builder reads the file."""
     path = dockerfile.removeprefix("./")
     if path not in context.files:
@@ -189,7 +189,7 @@ def build(
 
 
 def _instructions(text: str) -> Iterator[tuple[str, str]]:
-    """Instructions with continuation lines joined, comments and here-documents left out."""
+    """Return instructions with continuation lines joined, without comments and here-documents."""
     lines = iter(text.splitlines())
     for line in lines:
         if not line.strip() or line.lstrip().startswith("#"):
@@ -307,23 +307,23 @@ def _copy(
 
 
 def _words(text: str) -> list[str]:
-    """Sources and destination: a JSON array, or words."""
+    """Return sources and destination, given as a JSON array or words."""
     if text.startswith("["):
         try:
             return [str(item) for item in json.loads(text)]
         except ValueError:
-            pass  # docker takes what is no JSON for words
+            pass  # docker treats invalid JSON as words
     return text.split()
 
 
 def _run(command: str) -> None:
-    """Only what can be told without running it: `exit N` and `false`."""
+    """Detect failing commands without running them: only `exit N` and `false`."""
     match = re.search(r"(?:^|&&|;)\s*(?:exit\s+([1-9]\d*)|(false))\s*(?:$|&&|;)", command)
     if match is not None:
         raise BuildFailure(f"The command '/bin/sh -c {command}' returned a non-zero code: {match[1] or 1}")
 
 
-# What the image does
+# Behaviour of the image
 
 
 def _behaviour(context: Context, stages: list[Stage]) -> Json:
@@ -353,7 +353,7 @@ def _behaviour(context: Context, stages: list[Stage]) -> Json:
 
 
 def _read_python(name: str, text: str) -> tuple[set[str], set[str], bool]:
-    """Variables it cannot start without, path literals, and whether PORT moves its port."""
+    """Return required variables, path literals, and whether PORT sets its port."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
@@ -392,9 +392,9 @@ def _read_javascript(text: str) -> tuple[set[str], set[str], bool]:
 
 
 def answers(paths: list[str], path: str) -> bool:
-    """Whether an app with these path literals answers a path. Routers are mounted on prefixes, so a path may be put
-    together from several literals; `{x}` and `:x` stand for a segment. Where no literal has to do with health, what
-    the app answers is not known, and everything is answered."""
+    """Return whether an app with these path literals serves a path. Routers are mounted on prefixes, so a path may be
+    composed of several literals; `{x}` and `:x` match a segment. If no literal is about health, the app's
+    routes are unknown, and every path is served."""
     if not any("health" in item.lower() for item in paths):
         return True
     wanted = "/" + path.strip("/")

@@ -1,4 +1,4 @@
-"""Container registries by ARM."""
+"""Container registries."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ _NOTHING_THERE = (
 
 
 class Registries(ResourceType):
-    """PUT 201 with Azure-AsyncOperation, on an existing one, too (Updating); PATCH 200, or 201 for identity and
+    """PUT 201 with Azure-AsyncOperation, also on an existing one (Updating); PATCH 200, or 201 for identity and
     anonymous pull; DELETE 200 (recorded traffic of Azure/azure-cli)."""
 
     type = REGISTRY_TYPE
@@ -174,7 +174,7 @@ class Registries(ResourceType):
     def _apply(
         self, call: Call, resource: Resource, body: Json, status: int, state: str, *, patch: bool = False
     ) -> Response:
-        """Takes the body over; `status` 201 starts an operation, 200 is done at once."""
+        """Apply the body; `status` 201 starts an operation, 200 is immediate."""
         sent = body.get("properties") or {}
         sku = (body.get("sku") or {}).get("name", resource.body["sku"]["name"])
         _check_sku(sku, sent)
@@ -200,7 +200,7 @@ class Registries(ResourceType):
         return self._apply(call, call.must_exist(), body, 201 if slow else 200, "Updating", patch=True)
 
     def delete(self, call: Call) -> Response:
-        """At once, but for one with replications: 202 with the whole body (recorded)."""
+        """Delete immediately, except with replications: 202 with the full body (recorded)."""
         existing = call.must_exist()
         if not call.world.store.of_type(f"{REGISTRY_TYPE}/replications", existing.id):
             delete_now(call.world, existing.id)
@@ -268,7 +268,7 @@ class Registries(ResourceType):
 
 
 def _nothing(call: Call) -> Response:
-    """A list of what cannot be made here; one of them is not there."""
+    """An empty list of unsupported children."""
     registry = call.must_exist()
     if len(call.rest) > 1:
         raise resource_not_found(
@@ -278,7 +278,7 @@ def _nothing(call: Call) -> Response:
 
 
 def _identity(shown: Json) -> Json:
-    """The registry writes the kinds of identity with a small letter (recorded traffic of Azure/azure-cli)."""
+    """Return identity types in the registry's lower-case spelling (recorded traffic of Azure/azure-cli)."""
     kinds = [part.strip() for part in shown["type"].split(",")]
     return {**shown, "type": ", ".join(kind if kind == "None" else kind[0].lower() + kind[1:] for kind in kinds)}
 
@@ -300,7 +300,7 @@ def _policies(now: str) -> Json:
 
 
 def _check_sku(sku: str, sent: Json) -> None:
-    """What Premium alone has: learn.microsoft.com/azure/container-registry/container-registry-skus."""
+    """Check features reserved for Premium: learn.microsoft.com/azure/container-registry/container-registry-skus."""
     policies = sent.get("policies") or {}
     premium = {
         "zone redundancy": sent.get("zoneRedundancy") == "Enabled",
@@ -327,7 +327,7 @@ def find(world: World, name: str) -> Resource | None:
 
 
 def _name_taken(name: str, scope: str) -> Refusal:
-    """Names are unique by their DNS name; with a label in it, by themselves. Sources of the two codes: a transcript in
+    """Check that the name is unique, by its DNS name or, with a label, by itself. Sources of the codes: a transcript in
     github.com/MicrosoftDocs/azure-dev-docs issue 1303, and recorded traffic of Azure/azure-cli."""
     advice = (
         "You can check if the name is already claimed using following API: "
@@ -341,7 +341,7 @@ def _name_taken(name: str, scope: str) -> Refusal:
 
 
 def _login_server(world: World, name: str, resource_id: str, scope: str) -> str:
-    """With a label of its own where the name is not to be taken over by others once it is free."""
+    """Return the login server, with a label if the name must not be reused by others."""
     if scope == "Unsecure":
         return f"{name.lower()}.azurecr.io"
     parts = {"NoReuse": resource_id + str(world.clock.now()), "ResourceGroupReuse": resource_id}

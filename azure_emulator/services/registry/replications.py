@@ -1,5 +1,5 @@
-"""Replications of a Premium registry in other regions, and what else hangs below a registry and is not served: lists of
-nothing."""
+"""Replications of a Premium registry in other regions, and empty lists of a registry's unsupported children.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _RULE: Json = {
 
 
 class Replications(ResourceType):
-    """PUT 201 with Azure-AsyncOperation, for Premium alone (learn.microsoft.com/azure/container-registry/
+    """PUT 201 with Azure-AsyncOperation, for Premium only (learn.microsoft.com/azure/container-registry/
     container-registry-geo-replication)."""
 
     type = REPLICATION

@@ -1,4 +1,4 @@
-"""What a registry holds: repositories, their manifests and tags, in the registry's own record."""
+"""The repositories of a registry, with manifests and tags, in the registry's record."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def find_repository(registry: Resource, name: str) -> Json | None:
 
 
 def _completed(held: Json) -> Json:
-    """A repository with what stores of earlier versions did not keep: content, locks and dates."""
+    """Complete a repository from a store of an earlier version: content, locks and dates."""
     for manifest in held["manifests"].values():
         for key, value in (("content", "{}"), ("media", DOCKER_MANIFEST), ("attributes", dict(OPEN))):
             manifest.setdefault(key, value)
@@ -44,7 +44,7 @@ def _completed(held: Json) -> Json:
 
 
 def repository_for_push(world: World, registry: Resource, name: str) -> Json:
-    """The repository, made by its first push."""
+    """Return the repository, created by its first push."""
     now = stamp(world.clock.now())
     made = {"tags": {}, "manifests": {}, "created": now, "attributes": dict(OPEN)}
     held: Json = registry.private["repositories"].setdefault(name.lower(), made)
@@ -53,7 +53,7 @@ def repository_for_push(world: World, registry: Resource, name: str) -> Json:
 
 
 def find_manifest(registry: Resource, repository: str, reference: str) -> tuple[str, Json] | None:
-    """Digest and what is known of an image, by tag or digest."""
+    """Return digest and record of an image, by tag or digest."""
     held = find_repository(registry, repository)
     if held is None:
         return None
@@ -63,7 +63,7 @@ def find_manifest(registry: Resource, repository: str, reference: str) -> tuple[
 
 
 def put_manifest(world: World, registry: Resource, repository: str, digest: str, manifest: Json) -> None:
-    """Keeps a manifest; one that is there stays as it is, with its locks and its date."""
+    """Store a manifest; an existing one is unchanged, with its locks and date."""
     held = repository_for_push(world, registry, repository)
     now = stamp(world.clock.now())
     held["manifests"].setdefault(digest, {**manifest, "created": now, "attributes": dict(OPEN)})
@@ -88,7 +88,7 @@ def tags_of(held: Json, digest: str) -> list[str]:
 
 
 def drop_manifest(world: World, registry: Resource, repository: str, digest: str) -> None:
-    """With all its tags (learn.microsoft.com/azure/container-registry/container-registry-delete)."""
+    """Delete with all its tags (learn.microsoft.com/azure/container-registry/container-registry-delete)."""
     held = registry.private["repositories"][repository.lower()]
     for tag in tags_of(held, digest):
         del held["tags"][tag]
@@ -96,12 +96,12 @@ def drop_manifest(world: World, registry: Resource, repository: str, digest: str
     world.store.put(registry)
 
 
-# What a build makes
+# Build results
 
 
 def built_image(what: str, behaviour: Json) -> tuple[str, Json, dict[str, bytes]]:
-    """Digest, manifest and blobs of an image that was built of `what`: real ones, so that whoever pulls it can check
-    them, although its one layer holds nothing but the name of what was built. The same build has the same digest."""
+    """Return digest, manifest and blobs of an image built from `what`: real ones, so that a client can verify
+    them, although the only layer contains just that name. Equal builds have equal digests."""
     layer, plain = _layer(hashlib.sha256(what.encode()).hexdigest())
     ports: Json = {f"{behaviour['port']}/tcp": {}} if behaviour.get("port") else {}
     environment = [f"{name}={value}" for name, value in sorted((behaviour.get("environment") or {}).items())]
@@ -132,7 +132,7 @@ def _canonical(value: Json) -> bytes:
 
 
 def _layer(text: str) -> tuple[bytes, bytes]:
-    """A layer with one small file, packed and plain; without a date, so that it is always the same."""
+    """Return a layer with one small file, packed and plain; without a date, to be reproducible."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as tar:
         member = tarfile.TarInfo(".built-of")
@@ -142,7 +142,7 @@ def _layer(text: str) -> tuple[bytes, bytes]:
 
 
 def pushed_behaviour(config: bytes) -> Json:
-    """What an image that was pushed says of itself: ports and environment of its configuration."""
+    """Return ports and environment from the configuration of a pushed image."""
     try:
         read = json.loads(config)
         inner = read.get("config") or {}

@@ -1,4 +1,4 @@
-"""The bodies that ask for a run: a quick build, a task's YAML in the request or in the context, or a task by its id."""
+"""The bodies of run requests: a quick build, a task's YAML in the request or in the context, or a task by its id."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ RULES: dict[str, Json] = {
 
 
 def cleaned(body: Json) -> Json:
-    """A run request in canonical form, by its type."""
+    """Return a run request in canonical form, by its type."""
     kind = {name.lower(): name for name in RULES}.get(str(body.get("type", "")).lower())
     if kind is None:
         raise Refusal(
@@ -79,7 +79,7 @@ def cleaned(body: Json) -> Json:
 
 
 def without_secrets(request: Json) -> Json:
-    """A request as it is shown again: values that are secret are empty."""
+    """Return a request for display, with secret values emptied."""
     shown = dict(request)
     for key in ("arguments", "values"):
         if key in shown:

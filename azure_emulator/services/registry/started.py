@@ -1,7 +1,7 @@
-"""What an image starts, read from CMD and ENTRYPOINT, and which of its files that program loads.
+"""Determine what an image starts, from CMD and ENTRYPOINT, and which of its files the program loads.
 
-A Dockerfile may ship a whole repository (`COPY . /src`): what lies beside the program says nothing about it. Where what
-is started cannot be told, nothing is assumed.
+A Dockerfile may ship a whole repository (`COPY . /src`): files beside the program are unrelated. If the program
+cannot be determined, nothing is assumed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WRAPPERS = {
     ),
     **dict.fromkeys(("su-exec", "gosu", "poetry", "pipenv", "uv", "pdm", "newrelic-admin"), 1),
 }
-"""Programs that start another, and how many words of their own come before it."""
+"""Programs that start another, and the number of their own arguments before it."""
 _SERVERS = ("uvicorn", "gunicorn", "hypercorn", "daphne")
 _NODE = ("node", "nodejs", "ts-node", "tsx", "nodemon", "bun")
 _PACKAGERS = ("npm", "yarn", "pnpm")
@@ -31,7 +31,7 @@ _DEEPEST = 4
 
 @dataclass
 class Filesystem:
-    """The image's files that came out of the build context: path in the image -> name in the context."""
+    """The image's files from the build context: path in the image -> name in the context."""
 
     files: dict[str, str] = field(default_factory=dict)
     workdir: str = "/"
@@ -40,7 +40,7 @@ class Filesystem:
         return posixpath.normpath(posixpath.join(self.workdir, text))
 
     def put(self, names: list[str], sources: list[str], destination: str) -> None:
-        """Where COPY puts files: the content of a folder into the destination, files into it or under its name."""
+        """Apply a COPY: the content of a folder into the destination, files into it or under its name."""
         target = self.path(destination)
         for name in names:
             source = next(
@@ -69,7 +69,7 @@ class Filesystem:
 
 @dataclass(frozen=True)
 class Start:
-    """The language of the program, and the files of the context that it loads; none where that cannot be told."""
+    """Return the language of the program, and the context files that it loads; none if unknown."""
 
     language: str | None = None
     names: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ def start(
 
 
 def words(text: str) -> list[str]:
-    """A CMD or ENTRYPOINT: a JSON array, or a line for the shell."""
+    """Parse a CMD or ENTRYPOINT: a JSON array, or a line for the shell."""
     if text.startswith("["):
         try:
             found = json.loads(text)
@@ -149,7 +149,7 @@ class _Reader:
         return Start()
 
     def _script(self, text: str, depth: int, arguments: list[str] | None = None) -> Start:
-        """The last command of a shell script that starts something known; `exec "$@"` is its arguments."""
+        """Return the last command of a shell script that starts a known program; `exec "$@"` is its arguments."""
         for line in reversed(re.split(r"\n|&&|;", text)):
             found = _split(line.strip())
             if found[:1] == ["exec"]:
@@ -192,7 +192,7 @@ class _Reader:
         return self._modules([module] if module else fallback)
 
     def _package(self, rest: list[str], depth: int) -> Start:
-        """`npm start`, `npm run x`, also of a workspace: the script in its package.json."""
+        """Resolve `npm start` or `npm run x`, also of a workspace, to the script in its package.json."""
         named = [item for item in rest if not item.startswith("-")]
         script = named[1] if named[:1] == ["run"] and len(named) > 1 else named[0] if named else "start"
         folder = self._system.workdir
@@ -220,7 +220,7 @@ class _Reader:
         return content if isinstance(content, dict) else {}
 
     def _packages(self) -> dict[str, str]:
-        """Folders of the repository's own packages, by name."""
+        """Return folders of the repository's own packages, by name."""
         found: dict[str, str] = {}
         for path in self._system.files:
             if path.endswith("/package.json") and "/node_modules/" not in path:
@@ -239,15 +239,15 @@ class _Reader:
         return Start(PYTHON)
 
     def _inherited(self, path: str) -> list[str]:
-        """A path in the image. Where the Dockerfile sets no folder, the base image may have set one: then the one
-        file of that ending."""
+        """Resolve a path in the image. If the Dockerfile sets no folder, the base image may: then use the only
+        file with that suffix."""
         if path in self._system.files:
             return [path]
         fitting = [item for item in self._system.files if item.endswith(path)]
         return fitting if self._system.workdir == "/" and len(fitting) == 1 else []
 
     def _module(self, name: str, roots: list[str]) -> list[str]:
-        """The files that importing a module loads, its packages' included."""
+        """Return the files that importing a module loads, including its packages."""
         parts = name.split(".")
         for root in roots:
             base = posixpath.join(root, *parts)
@@ -271,7 +271,7 @@ class _Reader:
         return Start(PYTHON, tuple(self._system.files[path] for path in seen))
 
     def _imports(self, path: str) -> Iterator[tuple[str, str]]:
-        """Names of imported modules, and for relative ones the folder that they are relative to."""
+        """Yield names of imported modules, and for relative ones their base folder."""
         try:
             tree = ast.parse(self._text(path))
         except (SyntaxError, ValueError):
@@ -329,7 +329,7 @@ class _Reader:
 
 
 def _sources(path: str) -> list[str]:
-    """What a compiled file may have been compiled from: dist/main.js from src/main.ts, dist/apps/x/main.js from
+    """Return possible sources of a compiled file: dist/main.js from src/main.ts, dist/apps/x/main.js from
     apps/x/src/main.ts."""
     base = re.sub(r"\.[cm]?js$", "", path)
     found = []

@@ -1,5 +1,5 @@
 """The YAML of a registry's task: its build and push steps (learn.microsoft.com/azure/container-registry/
-container-registry-tasks-reference-yaml). `cmd` steps are known by name only: nothing is run here."""
+container-registry-tasks-reference-yaml). `cmd` steps are recognised but not run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VERSIONS = ("v1.0.0", "v1.1.0")
 
 
 class BadTask(ValueError):
-    """A task file that does not mean anything; the message is what the run's log says."""
+    """An invalid task file; the message appears in the run's log."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Step:
 
 
 def read(text: str, values: Mapping[str, str], run_id: str, server: str) -> list[Step]:
-    """The steps of a task file, with what stands in `{{ }}` and, from v1.1.0 on, `$Registry` filled in."""
+    """Return the steps of a task file, with `{{ }}` and, from v1.1.0 on, `$Registry` expanded."""
     try:
         found = yaml.safe_load(_filled(text, values, run_id, server))
     except yaml.YAMLError as error:
@@ -75,7 +75,7 @@ def _filled(text: str, values: Mapping[str, str], run_id: str, server: str) -> s
 
 
 def _without_aliases(text: str) -> str:
-    """`$name` replaced by what it stands for. v1.0.0 has no aliases; `$$` is a dollar sign."""
+    """Expand `$name` aliases. v1.0.0 has none; `$$` is a dollar sign."""
     version = re.search(r"(?m)^version:\s*[\"']?(v[\d.]+)", text)
     if version is None or version[1] != "v1.1.0":
         return text
@@ -126,7 +126,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _arguments_of_build() -> _Parser:
-    """The flags of `docker build` that deployments use; others are refused, not left out."""
+    """Parse the flags of `docker build` that deployments use; others are refused, not ignored."""
     parser = _Parser(prog="docker build", add_help=False, allow_abbrev=False)
     parser.add_argument("-t", "--tag", action="append", default=[])
     parser.add_argument("-f", "--file", default="")

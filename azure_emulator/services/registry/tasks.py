@@ -1,5 +1,5 @@
-"""Tasks of a registry: a step that is kept and run by its id. What triggers them (a commit, a timer, a base image) does
-not happen here; they run when they are asked to."""
+"""Tasks of a registry: a stored step, run by its id. Triggers (a commit, a timer, a base image) do
+not fire here; tasks run only on request."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _without_secrets(body: Json) -> Json:
 
 
 def request_of(world: World, registry: Resource, asked: Json) -> tuple[str, Json]:
-    """The task that a request names, and what it asks for as a request of its own."""
+    """Return the task of a request, and the equivalent direct request."""
     task = world.store.get(asked["taskId"])
     if task is None or task.type != TASK or not task.key.startswith(registry.key + "/"):
         raise Refusal(404, "TaskNotFound", f"The task '{asked['taskId']}' was not found.")

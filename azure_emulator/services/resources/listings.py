@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 
 def filter_clauses(text: str) -> dict[str, str]:
-    """`a eq 'x' and b eq 'y'` as a mapping; other forms are refused."""
+    """Parse `a eq 'x' and b eq 'y'` to a mapping; other forms are refused."""
     result: dict[str, str] = {}
     if not text.strip():
         return result
@@ -48,7 +48,7 @@ def has_tag(body: Json, clauses: dict[str, str]) -> bool:
 
 
 def _row(world: World, resource: Resource, by_tag: bool, expand: set[str]) -> Json:
-    """A resource as listings show it. With a filter on a tag the same resource comes in another shape (391 of 391
+    """Return a resource as shown in listings. With a filter on a tag it has another shape (391 of 391
     recorded apps of Azure/azure-dev): kind and managedBy empty, no systemData."""
     kind = resource_types.REGISTRY[resource.type.lower()]
     shown = kind.listed(world, resource)
@@ -88,7 +88,7 @@ def list_resources(world: World, request: Request, segments: list[str]) -> Respo
 
 
 def readable(world: World, request: Request, found: list[Resource], scope: str) -> list[Resource]:
-    """What the caller may read; asked once for each type where a role at the scope gives it all."""
+    """Filter what the caller may read; checked once per type if a role at the scope grants everything."""
     who = request.principal
     if who is None:
         return found
@@ -110,7 +110,7 @@ def _fits(resource: Resource, clauses: dict[str, str]) -> bool:
 
 
 def paged(request: Request, found: list[Resource], shown: Callable[[Resource], Json]) -> Response:
-    """Only what is on the page is shown, so that long lists stay quick."""
+    """Return a page; only its entries are rendered, to keep long lists fast."""
     top = request.query.get("$top")
     token = request.query.get("$skiptoken", "") or "0"
     if not re.fullmatch(r"\d{1,9}", token):
@@ -119,7 +119,7 @@ def paged(request: Request, found: list[Resource], shown: Callable[[Resource], J
         raise gateway(400, "InvalidTopInQueryString", f"Invalid $top '{top}' specified in the query string.")
     start, size = int(token), int(top) if top else 1000
     body: Json = {"value": [shown(resource) for resource in found[start : start + size]]}
-    # $top is how many the caller wants in all; without it ARM pages by itself.
+    # $top is the total that the caller wants; without it ARM pages automatically.
     if top is None and start + size < len(found):
         query = "&".join(f"{key}={value}" for key, value in request.query.items() if key != "$skiptoken")
         body["nextLink"] = f"{ARM}{request.path}?{query}&%24skiptoken={start + size}"

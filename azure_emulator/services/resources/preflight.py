@@ -1,9 +1,9 @@
-"""`validateResources`: the whole bodies of PUTs are asked about before anything is written.
+"""`validateResources`: validates full PUT bodies before anything is written.
 
 Sources: the preflight package of github.com/hashicorp/terraform-provider-azurerm, the guide of
-github.com/Azure/terraform-provider-azapi, github.com/Azure/aztfpreflight. Nothing is made, no other resource is looked
-for, and the right to read is enough where the caller says so. What a type refuses of a body by itself is refused here
-as well; policies and declared refusals hold.
+github.com/Azure/terraform-provider-azapi, github.com/Azure/aztfpreflight. Nothing is created, no other resource is
+checked, and the right to read suffices if the caller says so. A type's own checks of a body apply
+here too, as do policies and declared refusals.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def validate(world: World, request: Request, segments: list[str]) -> Response:
 
 
 class _Asked:
-    """One resource that is asked about."""
+    """One resource to validate."""
 
     def __init__(self, world: World, request: Request, sent: Json, resource: Any) -> None:
         if not isinstance(resource, dict) or not isinstance(resource.get("name"), str):
@@ -98,7 +98,7 @@ class _Asked:
             raise authorization_failed(who.object_id, action, scope)
 
     def problem(self) -> Json | None:
-        """What stands in the details for this resource, or nothing."""
+        """Return the error details for this resource, or None."""
         try:
             self._check()
         except Refusal as refusal:
@@ -115,7 +115,7 @@ class _Asked:
         call = self._call()
         if call is None:
             self._judge(self.type, None)
-            return  # a type that has no such check is passed over
+            return  # types without this check are skipped
         kind = REGISTRY[call.target.type.lower()]
         check_version(call.request, kind.type, self.world.served(kind.type, "versions"))
         check_registered(self.world, kind.type.split("/")[0])
@@ -137,7 +137,7 @@ class _Asked:
         return Request("PUT", self.request.host, self.id, query, {}, content, self.request.principal)
 
     def _call(self) -> Call | None:
-        """The PUT as it would be, or nothing where the type is not served."""
+        """Return the equivalent PUT, or None if the type is not supported."""
         if self.type.lower() not in REGISTRY:
             return None
         located = locate(self.world, [part for part in self.id.split("/") if part])
@@ -149,7 +149,7 @@ def _place(location: Any) -> str:
 
 
 def _check_body(kind: ResourceType, call: Call, body: Json) -> None:
-    """With an expression in it (`[length('foo')]`: not known yet) only what is known is checked."""
+    """Validate only known values if the body contains an expression (`[length('foo')]`: not known yet)."""
     if not _has_expression(body):
         kind.check(call)
     elif kind.body_rule is not None:

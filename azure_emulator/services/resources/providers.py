@@ -72,7 +72,7 @@ def get_provider(world: World, request: Request, segments: list[str]) -> Respons
 
 
 def register_provider(world: World, request: Request, segments: list[str]) -> Response:
-    """200 at once with the provider; the state follows, and creating need not wait for it."""
+    """Return 200 at once with the provider; the state follows, and creation need not wait for it."""
     _provider(world, segments[3])
     key = segments[3].lower()
     if world.store.record("registration", key) is None:

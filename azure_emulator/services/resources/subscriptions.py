@@ -62,7 +62,7 @@ def list_tenants(world: World, request: Request, segments: list[str]) -> Respons
     )
 
 
-# Each with its neighbour in the table: which regions are pairs matters to nobody here.
+# Each with its neighbour in the table: actual region pairs are irrelevant here.
 _NAMES = list(REGIONS)
 PAIRS = {name: _NAMES[index ^ 1] if index ^ 1 < len(_NAMES) else _NAMES[0] for index, name in enumerate(_NAMES)}
 

@@ -1,4 +1,4 @@
-"""Tags at a scope, apart from the resource that carries them: `Microsoft.Resources/tags/default`."""
+"""Tags at a scope, separate from the tagged resource: `Microsoft.Resources/tags/default`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Tags(ResourceType):
     name_error = ("InvalidTagsName", "The tags at a scope are named 'default', not '{name}'.")
 
     def _current(self, call: Call) -> tuple[Resource | None, Json]:
-        """The resource or group at the scope, and its tags; of a subscription, the tags alone."""
+        """Return the resource or group at the scope, and its tags; for a subscription, only the tags."""
         scope = call.target.scope
         if scope.lower() == call.world.subscription.lower():
             return None, dict((call.world.store.record("meta", _SUBSCRIPTION) or {}).get("tags", {}))
@@ -82,7 +82,7 @@ class Tags(ResourceType):
 
 
 def _changed(operation: str, current: Json, sent: Json) -> Json:
-    """Names compare without case; Delete takes those whose value fits, too."""
+    """Apply a change; names are case-insensitive, and Delete also requires equal values."""
     if operation == "Replace":
         return sent
     names = {name.lower(): name for name in current}

@@ -1,4 +1,4 @@
-"""Storage accounts and their keys. What is stored in them is not served: Azurite does that."""
+"""Storage accounts and their keys. Their data is not served: use Azurite."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ KEYS = ("key1", "key2")
 
 
 def account_key(world: World, account: Resource, name: str) -> str:
-    """Minted, never stored; 64 bytes as Azure's are."""
+    """Return a key, derived and never stored; 64 bytes as in Azure."""
     times = str(account.private.get("renewed", {}).get(name, 0))
     made = (account.key, str(account.created), name, times)
     return world.derived_text(64, "storage", *made)
@@ -259,7 +259,7 @@ def find(world: World, name: str) -> Resource | None:
 
 
 def _refuse_taken(world: World, name: str) -> None:
-    """Names are unique in the world (github.com/Azure/terraform-provider-azapi, guide of preflight validation)."""
+    """Names are globally unique (github.com/Azure/terraform-provider-azapi, guide of preflight validation)."""
     if find(world, name) is not None:
         raise Refusal(
             409, "StorageAccountAlreadyTaken", f"The storage account named {name} is already taken.", target=name

@@ -17,7 +17,7 @@ _NAME = r"(?!.*--)[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]"
 
 
 class _Service(ResourceType):
-    """`default`, which every account has from the start; PUT sets its properties."""
+    """`default`, which exists with every account; PUT sets its properties."""
 
     tracked = False
     stored = False

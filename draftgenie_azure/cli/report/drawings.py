@@ -17,7 +17,7 @@ _BOX, _HIGH, _ACROSS, _DOWN = 220, 28, 260, 44
 
 
 def timeline(steps: Sequence[Mapping[str, Any]], path: Sequence[str]) -> str:
-    """A row for each step that ran, from its beginning to its end."""
+    """Return the timeline: one row per step that ran."""
     whole = max((step["ended"] for step in steps), default=0.0) or 1.0
     scale = (_WIDTH - _NAMES - 90) / whole
     height = _ROW * (len(steps) + 1)
@@ -42,7 +42,7 @@ def timeline(steps: Sequence[Mapping[str, Any]], path: Sequence[str]) -> str:
 
 
 def graph(told: Mapping[str, Mapping[str, Any]], path: Sequence[str]) -> str:
-    """The steps by what needs what, from left to right."""
+    """Return the graph of the steps' needs, from left to right."""
     level: dict[str, int] = {}
     for step in STEPS:
         level[step.name] = max((level[need] + 1 for need in step.needs), default=0)

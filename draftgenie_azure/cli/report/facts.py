@@ -1,4 +1,4 @@
-"""What a report says, gathered from the events of a run: steps with their times, what changed, the critical path."""
+"""The content of a report, gathered from a run's events: steps with times, changes, critical path."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _PORTALS = {
 
 
 class Facts:
-    """The run so far.
+    """The facts of a run so far.
 
     Attributes:
         end: the last event.
-        steps: name -> what happened to it; `began` and `ended` count from the first event, in seconds.
+        steps: name -> its outcome; `began` and `ended` are seconds since the first event.
         errors, messages: events of these types.
     """
 
@@ -36,7 +36,7 @@ class Facts:
         self._first: float | None = None
 
     def take(self, event: Event) -> None:
-        """Note what a report says of an event."""
+        """Add an event."""
         kind, now = str(event["type"]), moment(event)
         self._first = now if self._first is None else self._first
         if kind == "error":
@@ -62,12 +62,12 @@ class Facts:
             step["ended"] = now
 
     def timed(self) -> list[dict[str, Any]]:
-        """The steps that ran, in the order in which they began."""
+        """Return the steps that ran, in order of their start."""
         ran = [step for step in self.steps.values() if "began" in step and "ended" in step]
         return sorted(ran, key=lambda step: (step["began"], step["number"]))
 
     def critical_path(self) -> list[str]:
-        """The steps on which the end of the run depended: from the last one back to the need that ended last."""
+        """Return the critical path: from the last step back through the needs that ended last."""
         ran = {step["step"]: step for step in self.timed()}
         path: list[str] = []
         name = max(ran, key=lambda key: ran[key]["ended"], default=None)
@@ -77,7 +77,7 @@ class Facts:
         return path[::-1]
 
     def waited(self, name: str) -> tuple[str | None, float]:
-        """The need that a step waited for last, and how long it then waited for a free place."""
+        """Return the need that a step waited for last, and how long it then waited for a free slot."""
         ran = {step["step"]: step for step in self.timed()}
         needs = [need for need in _NEEDS[name] if need in ran]
         if not needs:
@@ -86,7 +86,7 @@ class Facts:
         return last, max(0.0, ran[name]["began"] - ran[last]["ended"])
 
     def services(self) -> list[dict[str, str]]:
-        """Address, image and portal link of each service."""
+        """Return URL, image and portal link of each service."""
         urls, images = self.end.get("urls") or {}, self.end.get("images") or {}
         links = self.links()
         names = sorted({*urls, *images, *(key.split("/", 1)[1] for key in links if key.startswith("container_app/"))})
@@ -97,7 +97,7 @@ class Facts:
         ]  # fmt: skip
 
     def links(self) -> dict[str, str]:
-        """Resource -> its page in the portal, of clouds that have one."""
+        """Return resource -> its page in the portal, for clouds that have one."""
         if self.end.get("event") != "summary":
             return {}
         portal = _PORTALS.get(str((self.end.get("target") or {}).get("cloud")))
@@ -105,11 +105,11 @@ class Facts:
         return {key: f"{portal}/#@/resource{text}" for key, text in resources.items()} if portal else {}
 
     def plan(self) -> list[str]:
-        """The lines of a plan, where the command made one."""
+        """Return the lines of the plan, if the command made one."""
         return list(self.end["lines"]) if self.end.get("event") == "plan" else []
 
     def document(self) -> dict[str, Any]:
-        """All of it, for programs."""
+        """Return all facts as a document."""
         path = self.critical_path()
         steps = []
         for step in sorted(self.steps.values(), key=lambda step: int(step["number"])):
@@ -134,6 +134,6 @@ class Facts:
 
 
 def _why(step: dict[str, Any]) -> list[str]:
-    """The reasons of a step, and each change that no reason names already."""
+    """Return the reasons of a step, and the changes not named by a reason."""
     told = "\n".join(step["reasons"])
     return [*step["reasons"], *(one for one in step["changes"] if one.split(":", 1)[-1].split(" ")[0] not in told)]

@@ -1,4 +1,4 @@
-"""Writes the report of a run at its end."""
+"""Write the report of a run at its end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ReportFile:
     """A view that shows nothing until the last event, and then writes a file.
 
     Args:
-        path: its ending says what kind of file.
+        path: its suffix selects the format.
     """
 
     lost: OSError | None = None
@@ -31,13 +31,13 @@ class ReportFile:
         self._facts = Facts()
 
     def show(self, event: Event) -> None:
-        """Note one event; write the file after the last one."""
+        """Add one event; write the file after the last one."""
         self._facts.take(event)
         if event["type"] == "end":
             self._write(text_of(self._facts, self._path.rsplit(".", 1)[-1].lower()))
 
     def _write(self, text: str) -> None:
-        """A deployment does not fail because nobody can read about it."""
+        """Write the file; a failure does not fail the deployment."""
         try:
             with open(self._path, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text)
@@ -47,7 +47,7 @@ class ReportFile:
 
 
 def text_of(facts: Facts, kind: str) -> str:
-    """The report as `html`, `md` or `json`."""
+    """Return the report as `html`, `md` or `json`."""
     if kind == "html":
         return page(facts)
     if kind == "md":

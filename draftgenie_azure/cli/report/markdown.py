@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.cli.report.facts import Facts
 
-LONGEST = 60_000  # characters; a comment of GitHub holds 65,536
+LONGEST = 60_000  # characters; a GitHub comment may have 65,536
 
 
 def markdown(facts: Facts) -> str:
-    """Return the page: result, failures, addresses, timeline, what changed."""
+    """Return the page: result, failures, addresses, timeline, changes."""
     document, cell = facts.document(), step_summary.cell
     title = "what a deployment would do" if document["plan"] else document["result"]
     blocks = [f"# DraftGenie: {title}", f"{document['time']}, {duration(document['seconds'] or 0)}"]
@@ -43,7 +43,7 @@ def markdown(facts: Facts) -> str:
 
 
 def _verbatim(lines: Sequence[str]) -> str:
-    """Lines as they are, in a fence that is longer than any in them; the last ones stay where there are too many."""
+    """Return lines in a fence longer than any in them; if there are too many, the middle is cut."""
     shown = [printable.escaped(line) for line in lines]
     while len(shown) > 2 and sum(map(len, shown)) + len(shown) > LONGEST // 2:
         del shown[len(shown) // 2 : len(shown) // 2 + max(1, len(shown) // 10)]
@@ -56,7 +56,7 @@ def _verbatim(lines: Sequence[str]) -> str:
 
 
 def _within(blocks: Sequence[str]) -> str:
-    """As many blocks, the important ones first, as a comment holds."""
+    """Return as many blocks, most important first, as fit into a comment."""
     text = ""
     for block in blocks:
         if len(text) + len(block) > LONGEST:

@@ -1,6 +1,6 @@
-"""The report of a run as one HTML file: tables and drawings made here, a few lines of script to sort and filter.
+"""The report of a run as one HTML file: tables and drawings, and a short script to sort and filter.
 
-It loads nothing, works without its script, by keyboard, on a phone, in the dark and on paper.
+It loads no other files, and works without its script, by keyboard, on a phone, in dark mode and in print.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ row.hidden=!row.textContent.toLowerCase().includes(field.value.toLowerCase())});
 
 
 def page(facts: Facts) -> str:
-    """Return the whole page."""
+    """Return the page."""
     document = facts.document()
     result = str(document["result"] or "unknown")
     policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -150,7 +150,7 @@ def _resources(document: dict[str, Any]) -> Iterable[str]:
 
 
 def _table(name: str, title: str, head: Sequence[str], rows: Sequence[Sequence[str | tuple[str, str]]]) -> str:
-    """A table that can be sorted and filtered; a cell may be a pair, whose second part it is sorted by."""
+    """Return a sortable, filterable table; a cell may be a pair of text and sort key."""
     heads = "".join(f'<th scope="col">{text}</th>' for text in head)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     # Without the script there is nothing to filter by: it shows the label.
@@ -171,7 +171,7 @@ def _list(items: Sequence[str]) -> str:
 
 
 def _link(address: str, words: str | None = None) -> str:
-    """A link to an address on the web; anything else is text."""
+    """Return a link for a web URL; text for anything else."""
     if not address.startswith("https://"):
         return _text(address)
     return f'<a href="{_text(address)}" rel="noreferrer">{_text(words or address)}</a>'
@@ -182,5 +182,5 @@ def _code(text: object) -> str:
 
 
 def _text(text: object) -> str:
-    """Other people's text as text."""
+    """Escape external text."""
     return escape("\n".join(printable.escaped(line) for line in str(text).split("\n")))

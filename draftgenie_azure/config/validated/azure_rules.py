@@ -1,8 +1,8 @@
-"""Check what applications ask of Azure beyond the ordinary: networks, workload profiles, access, scaling.
+"""Validate networks, workload profiles, access restrictions, Dapr and scale rules.
 
 Sources: learn.microsoft.com, `container-apps/` ip-restrictions (all rules allow, or all deny), sticky-sessions (HTTP
 ingress, single revision), cors, dapr-component-resource-consistency, scale-app (auth and identity of custom rules),
-workload-profiles-overview; `reliability/reliability-container-apps` (zone redundancy needs a network of one's own).
+workload-profiles-overview; `reliability/reliability-container-apps` (zone redundancy needs a custom virtual network).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ IDENTITY = re.compile(
 
 
 def faults(config: Config) -> Found:
-    """Yield the key and the words of each fault."""
+    """Yield the key and message of each fault."""
     yield from _environment(config)
     for key, service in config.services.items():
         for rest, words in _service(config, service):
@@ -38,7 +38,7 @@ def faults(config: Config) -> Found:
 
 
 def auth_faults(config: Config) -> Found:
-    """Yield a fault for each scale rule that refers to what is no secret; asked when the variables are known."""
+    """Yield a fault for each scale rule whose `auth` names no secret variable; called once the variables are known."""
     for key, service in config.services.items():
         secrets = {variable.name for variable in config.variables(key) if variable.secret is not None}
         for position, rule in enumerate(service.scale.rules if service.scale else ()):
@@ -56,17 +56,17 @@ def _environment(config: Config) -> Found:
     if section.subnet_id is None:
         for name in ("zone_redundant", "internal"):
             if getattr(section, name):
-                yield (place, name), "needs `subnet_id`: Azure offers it only in a network of your own"
+                yield (place, name), "needs `subnet_id`: Azure offers it only in a virtual network of your own"
     elif not SUBNET.fullmatch(section.subnet_id):
         yield (place, "subnet_id"), "must be the resource id of a subnet: /subscriptions/…/subnets/<name>"
     seen = {CONSUMPTION.lower()}
     for position, profile in enumerate(section.workload_profiles):
         where: Key = (place, "workload_profiles", position)
         if profile.name.lower() in seen:
-            yield (*where, "name"), f"`{profile.name}` is there already"
+            yield (*where, "name"), f"duplicate name `{profile.name}`"
         seen.add(profile.name.lower())
         if profile.minimum_count > profile.maximum_count:
-            yield (*where, "minimum_count"), f"is more than maximum_count ({profile.maximum_count})"
+            yield (*where, "minimum_count"), f"must not exceed maximum_count ({profile.maximum_count})"
 
 
 def _service(config: Config, service: Service) -> Found:
@@ -80,7 +80,7 @@ def _service(config: Config, service: Service) -> Found:
             yield (name,), "needs an HTTP ingress" if name != "ip_restrictions" else "needs an ingress"
     yield from _restrictions(service)
     if service.cors and service.cors.allow_credentials and "*" in service.cors.allowed_origins:
-        yield ("cors", "allow_credentials"), "cannot go with the origin `*`: browsers refuse it"
+        yield ("cors", "allow_credentials"), "cannot be combined with the origin `*`: browsers refuse it"
     if service.dapr and service.dapr.app_id and len(service.dapr.app_id) > 63:
         yield ("dapr", "app_id"), "must have at most 63 characters"
     for position, rule in enumerate(service.scale.rules if service.scale else ()):
@@ -94,7 +94,7 @@ def _restrictions(service: Service) -> Found:
     for position, restriction in enumerate(restrictions):
         place: Key = ("ip_restrictions", position)
         if restriction.name in names:
-            yield (*place, "name"), f"`{restriction.name}` is there twice"
+            yield (*place, "name"), f"duplicate name `{restriction.name}`"
         names.add(restriction.name)
         try:
             ipaddress.IPv4Network(restriction.ip_address_range)
@@ -106,12 +106,12 @@ def _restrictions(service: Service) -> Found:
 
 def _scale_rule(rule: ScaleRule) -> Found:
     if rule.type in ("http", "tcp", "cpu", "memory") and rule.identity:
-        yield ("identity",), f"is not for a rule of type {rule.type}"
+        yield ("identity",), f"is not supported for a rule of type {rule.type}"
     if rule.type in ("cpu", "memory") and rule.auth:
-        yield ("auth",), f"is not for a rule of type {rule.type}"
+        yield ("auth",), f"is not supported for a rule of type {rule.type}"
     if rule.identity and rule.auth:
         yield ("identity",), "cannot be combined with `auth`: keep one"
     if rule.identity and rule.identity not in ("app", "system") and not IDENTITY.fullmatch(rule.identity):
         yield ("identity",), "must be `app` or the resource id of a user-assigned identity"
     elif rule.identity == "system":
-        yield ("identity",), "the apps have no identity of the system's; take `app`"
+        yield ("identity",), "the apps have no system-assigned identity; use `app`"

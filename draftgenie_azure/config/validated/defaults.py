@@ -11,9 +11,9 @@ from draftgenie_azure.config.validated import naming
 
 
 def with_defaults(values: dict[str, Any], from_environment: Collection[Key] = ()) -> dict[str, Any]:
-    """Fill in the defaults that depend on other keys; leave out nulls, empty tags, and `x-…`, a place for anchors.
+    """Fill in the defaults that depend on other keys; drop nulls, empty tags, and `x-…` keys, which only hold anchors.
 
-    Nothing is known yet of the types, so whatever does not look as it should is left for the models to refuse.
+    Types are not validated yet: unexpected ones are left for the models to reject.
     """
     values = {
         name: value for name, value in _without_nulls(values, (), from_environment).items() if not name.startswith("x-")
@@ -46,9 +46,9 @@ def with_defaults(values: dict[str, Any], from_environment: Collection[Key] = ()
 
 
 def _without_nulls(value: Any, key: Key, from_environment: Collection[Key]) -> Any:
-    """A null counts as absent, so that a later file can take out what an earlier one has.
+    """Drop nulls, which count as absent, so that a later file can remove a key of an earlier one.
 
-    A secret that is there without a value counts as empty, and so does a variable whose `${NAME}` is empty.
+    A secret without a value counts as empty, as does a variable whose `${NAME}` is empty.
     """
     if isinstance(value, list):
         return [_without_nulls(item, (*key, position), from_environment) for position, item in enumerate(value)]

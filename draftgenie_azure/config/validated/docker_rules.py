@@ -1,4 +1,4 @@
-"""Rules of Dockerfiles and of builds with docker."""
+"""Validate Dockerfiles and builds with docker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from draftgenie_azure.config.validated.found import Found, Key
 from draftgenie_azure.config.validated.schema import Config, relative_path
 
-# Variables that docker, buildx or the system read themselves: no secret build argument may take their place.
+# Variables that docker, buildx or the system read themselves: a secret build argument must not shadow them.
 _READ_BY_DOCKER = re.compile(
     r"(?i)PATH|HOME|USER|TMPDIR|TEMP|TMP|LANG|LC_\w+|LD_\w+|XDG_\w+|\w+_PROXY|SSL_CERT_\w+|GODEBUG|TERM|NO_COLOR"
     r"|(?:DOCKER|BUILDX|BUILDKIT|COMPOSE|OTEL|SSH)_\w+|SYSTEMROOT|COMSPEC|PATHEXT|USERPROFILE|APPDATA|PROGRAM\w+"
@@ -16,7 +16,7 @@ _READ_BY_DOCKER = re.compile(
 
 
 def faults(config: Config) -> Found:
-    """Yield the key and the words of each fault."""
+    """Yield the key and message of each fault."""
     yield from _dockerfile_rules(config)
     yield from _docker_rules(config)
 
@@ -25,7 +25,7 @@ def _dockerfile_rules(config: Config) -> Found:
     found = list(_each_dockerfile(config))
     missing = [key for key, words in found if words.startswith("there is no")]
     if len(missing) > 1 and len(missing) == sum(service.dockerfile is not None for service in config.services.values()):
-        # It is the folder that is wrong, not each of them.
+        # The build context is wrong, not each Dockerfile.
         yield ("docker", "build_context"), found[0][1].replace("there is no", "none of the Dockerfiles is there: no", 1)
         return
     yield from found
@@ -55,7 +55,7 @@ def _docker_rules(config: Config) -> Found:
             if not isinstance(argument, str) and argument.secret and _READ_BY_DOCKER.fullmatch(name):
                 yield (
                     ("services", key, "build_args", name),
-                    "cannot be secret where docker.builder is docker: it goes there as an environment variable, and "
+                    "cannot be secret where docker.builder is docker: it is passed as an environment variable, and "
                     "docker itself reads one of this name; choose another name",
                 )
 

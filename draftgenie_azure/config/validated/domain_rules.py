@@ -1,4 +1,4 @@
-"""Check custom domains.
+"""Validate custom domains.
 
 Source: learn.microsoft.com/azure/container-apps/, `custom-domains-certificates`, `custom-domains-managed-certificates`
 (external HTTP ingress; no wildcard and at most 64 characters for a managed certificate).
@@ -23,7 +23,7 @@ _LONGEST_MANAGED = 64
 
 
 def faults(config: Config) -> Found:
-    """Yield the key and the words of each fault."""
+    """Yield the key and message of each fault."""
     owners: dict[str, str] = {}
     for key, service in config.services.items():
         place: Key = ("services", key, "custom_domains")
@@ -36,7 +36,7 @@ def faults(config: Config) -> Found:
                 domain.name.lower()
             ) != position:
                 where = "" if owner == key else f" for services.{owner}"
-                yield (*place, position, "name"), f"`{domain.name}` is there already{where}"
+                yield (*place, position, "name"), f"duplicate name `{domain.name}`{where}"
             for name, words in _domain(service, domain):
                 yield (*place, position, name), words
 
@@ -47,8 +47,8 @@ def _domain(service: Service, domain: CustomDomain) -> Iterator[tuple[str, str]]
             yield "certificate", fault
         return
     if domain.name.startswith("*."):
-        yield "certificate", "is needed by its name: Azure gets none for a wildcard"
+        yield "certificate", "must be the name of a certificate: Azure issues none for a wildcard"
     elif len(domain.name) > _LONGEST_MANAGED:
-        yield "name", f"has more than {_LONGEST_MANAGED} characters: Azure gets no certificate for it"
+        yield "name", f"has more than {_LONGEST_MANAGED} characters: Azure issues no certificate for it"
     elif service.ingress != "external":
-        yield "certificate", "is needed by its name: Azure gets one only for an app with external ingress"
+        yield "certificate", "must be the name of a certificate: Azure issues one only for an app with external ingress"

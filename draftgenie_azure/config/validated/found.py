@@ -1,4 +1,4 @@
-"""What a rule yields: the key that is wrong, and the words for it."""
+"""The type of a rule's findings: the key and message of each fault."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ Found = Iterator[tuple[Key, str]]
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
-    """The hint at the known name that is nearest, or nothing."""
+    """Return a hint at the nearest known name, or an empty string."""
     near = nearest(name, known)
     return f"; did you mean `{near}`?" if near else ""

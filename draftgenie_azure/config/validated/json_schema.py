@@ -16,7 +16,7 @@ SCHEMA_FILE = "config.schema.json"
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a configuration file, for editors."""
+    """Return the JSON Schema (draft 2020-12) of a configuration file."""
     schema = Config.model_json_schema(mode="validation")
     for section, node in (("Config", schema), *schema["$defs"].items()):
         describe(section, node.get("properties", {}))
@@ -27,7 +27,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _allow_variables(node: Any, *, inside: str = "") -> None:
-    """`${NAME}` may stand wherever a value may, and null means absent; names of variables are never checked."""
+    """Allow `${NAME}` and null (absent) for every value. Names of variables are never checked."""
     if isinstance(node, list):
         for item in node:
             _allow_variables(item)
@@ -43,7 +43,7 @@ def _allow_variables(node: Any, *, inside: str = "") -> None:
     if node.get("default", "") is None:
         del node["default"]
     for ours, theirs in (("ge", "minimum"), ("le", "maximum"), ("gt", "exclusiveMinimum")):
-        if ours in node:  # pydantic leaves a bound under its own name where a validator stands before it
+        if ours in node:  # pydantic keeps a bound under its own name if a validator precedes it
             node[theirs] = node.pop(ours)
     node.pop("allow_inf_nan", None)
     if node.get("type") in ("integer", "number", "boolean") or (
@@ -58,14 +58,14 @@ def _allow_variables(node: Any, *, inside: str = "") -> None:
 
 
 def main() -> None:
-    """Write the schema beside the command."""
+    """Write the schema next to the command."""
     path = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "..", SCHEMA_FILE))
     with open(path, "w", encoding="utf-8") as file:
         file.write(schema_text())
 
 
 def schema_text() -> str:
-    """The schema as it stands in the file."""
+    """Return the schema as the text of the file."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,10 +1,10 @@
-"""References that some program was to replace and did not."""
+"""Recognise references that another program should have replaced."""
 
 from __future__ import annotations
 
 import re
 
-# A whole value that is a reference which some program was to replace and did not, and where such a program is used.
+# Patterns of values that are unreplaced references of another program (CI, Helm, Terraform …), with their spelling.
 _LEFTOVERS = tuple(
     (re.compile(pattern, re.DOTALL), style)
     for pattern, style in (
@@ -26,7 +26,7 @@ _LEFTOVERS = tuple(
 
 
 def leftover(value: str) -> str | None:
-    """The spelling of the reference that a whole value is, which nobody replaced; None where it is none."""
+    """Return the spelling of the unreplaced reference that makes up a value, or None."""
     text = value.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1].strip()

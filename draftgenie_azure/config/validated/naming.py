@@ -1,4 +1,4 @@
-"""What Azure allows as names, sizes, logins, passwords and tags: pure functions that say what is wrong, or None.
+"""Azure's rules for names, sizes, logins, passwords and tags: pure functions that return a message, or None if valid.
 
 Sources: learn.microsoft.com, `azure-resource-manager/management/resource-name-rules` and `tag-resources`,
 `container-apps/containers` (sizes); github.com/hashicorp/terraform-provider-azurerm (PostgreSQL's login and database
@@ -92,19 +92,19 @@ _PUBLISHED = re.compile(
 
 
 def pattern(kind: str) -> str:
-    """The rule of a kind of name as a regular expression for the JSON Schema."""
+    """Return the rule of a kind of name as a regular expression for the JSON Schema."""
     return f"^{_RULES[kind][0]}$"
 
 
 def name_fault(kind: str, name: str) -> str | None:
-    """What is wrong with a name for a kind of resource."""
+    """Return the fault of a name for a kind of resource, or None."""
     if _COMPILED[kind].fullmatch(name):
         return None
     return f"must be {_RULES[kind][1]}"
 
 
 def size_fault(cpu: float, memory: str) -> str | None:
-    """What is wrong with a container's size.
+    """Return the fault of a container's size, or None.
 
     0.25 to 4 vCPU in steps of 0.25, with 2 Gi of memory for each vCPU, on the Consumption profile of a workload
     profiles environment (learn.microsoft.com, `container-apps/containers`).
@@ -115,69 +115,69 @@ def size_fault(cpu: float, memory: str) -> str | None:
     if cpu * 4 != int(cpu * 4) or cpu <= 0:
         return "cpu must be a multiple of 0.25"
     if cpu > 4:
-        return "cpu is at most 4 on the Consumption profile"
+        return "cpu must be at most 4 on the Consumption profile"
     if float(match[1]) != cpu * 2:
-        return f"cpu and memory must have the ratio 1:2 on the Consumption profile: {cpu:g} goes with {cpu * 2:g}Gi"
+        return f"cpu and memory must have the ratio 1:2 on the Consumption profile: {cpu:g} requires {cpu * 2:g}Gi"
     return None
 
 
 def login_fault(login: str) -> str | None:
-    """What is wrong with an administrator's name for PostgreSQL."""
+    """Return the fault of a PostgreSQL administrator's login, or None."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", login):
         return "must be 1–63 letters, digits, `_`, the first a letter or `_`"
     if login.lower() in _RESERVED_LOGINS or login.lower().startswith("pg_"):
-        return f"`{login}` is reserved; not allowed are {', '.join(sorted(_RESERVED_LOGINS))} and what begins with pg_"
+        return f"`{login}` is reserved, as are {', '.join(sorted(_RESERVED_LOGINS))} and names in pg_"
     return None
 
 
 def password_fault(password: str, login: str) -> str | None:
-    """What is wrong with an administrator's password for PostgreSQL; the words show nothing of it."""
+    """Return the fault of a PostgreSQL administrator's password, or None; the message does not show the password."""
     kinds = sum(bool(re.search(kind, password)) for kind in (r"[a-z]", r"[A-Z]", r"[0-9]", r"[^A-Za-z0-9]"))
     if not 8 <= len(password) <= 128:
         return "must be 8–128 characters long"
     if kinds < 3:
-        return "must have three of: upper case letters, lower case letters, digits, other characters"
+        return "must contain three of: upper case letters, lower case letters, digits, other characters"
     if login and login.lower() in password.lower():
-        return "must not hold the login name"
+        return "must not contain the login name"
     return None
 
 
 def tag_faults(tags: dict[str, str]) -> list[tuple[str, str]]:
-    """What is wrong with resource tags: pairs of a tag's name ("" for all of them) and the words."""
+    """Return the faults of resource tags: pairs of a tag's name ("" for all of them) and the message."""
     faults = []
     seen: dict[str, str] = {}
     for name, value in tags.items():
         if len(name) > 128:
-            faults.append((name, "a tag's name is at most 128 characters long"))
+            faults.append((name, "a tag's name must have at most 128 characters"))
         if re.search(r"[<>%&\\?/]", name):
-            faults.append((name, r"a tag's name has none of `<>%&\?/`"))
+            faults.append((name, r"a tag's name must not contain any of `<>%&\?/`"))
         if len(value) > 256:
-            faults.append((name, "a tag's value is at most 256 characters long"))
+            faults.append((name, "a tag's value must have at most 256 characters"))
         if name.lower() in _RESERVED_TAGS:
-            faults.append((name, "this tag is the deployment's own"))
+            faults.append((name, "this tag is reserved for the deployment"))
         if (first := seen.setdefault(name.lower(), name)) != name:
-            faults.append((name, f"tags are compared without case: `{first}` is the same"))
+            faults.append((name, f"tag names are case-insensitive: `{first}` is the same"))
     if len(tags) > _TAG_LIMIT:
-        faults.append(("", f"at most {_TAG_LIMIT} tags: Azure takes 50, two are the deployment's own"))
+        faults.append(("", f"at most {_TAG_LIMIT} tags: Azure allows 50, two are reserved for the deployment"))
     return faults
 
 
 def postgres_tier(sku: str) -> str | None:
-    """The tier that a size belongs to, or None where it is no size of PostgreSQL Flexible Server."""
+    """Return the tier of a size, or None if it is not a size of PostgreSQL Flexible Server."""
     match = re.fullmatch(r"Standard_([BDE])[0-9]+[a-z]*(?:_v[0-9]+)?", sku)
     return {"B": "Burstable", "D": "GeneralPurpose", "E": "MemoryOptimized"}[match[1]] if match else None
 
 
 def vault_name(key: str) -> str:
-    """The vault secret's name for a key: `gemini_api_key` is `gemini-api-key`."""
+    """Return the name of the vault secret for a key: `gemini_api_key` is `gemini-api-key`."""
     return re.sub(r"[^0-9a-z]+", "-", key.lower()).strip("-")
 
 
 def is_published(value: str) -> bool:
-    """Whether a secret is a stand-in that somebody published, such as `your-gemini-api-key-here`."""
+    """Return whether a secret is a published example value, such as `your-gemini-api-key-here`."""
     return _PUBLISHED.fullmatch(value.strip()) is not None
 
 
 def is_url_safe(value: str) -> bool:
-    """Whether a value can stand in a URL as it is."""
+    """Return whether a value needs no encoding in a URL."""
     return re.fullmatch(r"[A-Za-z0-9._~-]*", value) is not None

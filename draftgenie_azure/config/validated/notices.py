@@ -1,4 +1,4 @@
-"""What is allowed in a configuration and yet worth saying."""
+"""Warnings about a valid configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from draftgenie_azure.config.validated.vault_secrets import GENERATED
 
 
 def notices(config: Config) -> Iterator[str]:
-    """What is allowed and yet worth saying."""
+    """Yield warnings about a valid configuration."""
     for key in config.docker.dockerfiles:
         if key not in config.services:
             near = did_you_mean(key, list(config.services))
@@ -25,9 +25,9 @@ def notices(config: Config) -> Iterator[str]:
     for key, service in config.services.items():
         for name in ("command", "args"):
             if any("{{" in word for word in getattr(service, name)):
-                yield f"services.{key}.{name}: placeholders are put into variables only; here they stay as they are"
+                yield f"services.{key}.{name}: placeholders are replaced in variables only; here they are left as is"
         if service.volume and service.volume.type == "empty_dir" and service.min_replicas == 0:
-            yield f"services.{key} keeps its files in an empty_dir and may go to zero replicas: they are lost then"
+            yield f"services.{key} stores files in an empty_dir and may scale to zero: they are lost then"
         for name, argument in service.build_args.items():
             secret = isinstance(argument, BuildArgument) and argument.secret
             if not secret and any(word in name.upper() for word in ("TOKEN", "PASSWORD", "SECRET")):
@@ -40,8 +40,8 @@ def notices(config: Config) -> Iterator[str]:
             and "{{" in secret_value
             and ("secrets", key) not in config.raw.from_environment
         ):
-            yield f"secrets.{key}: placeholders are put into variables only; here they stay as they are"
+            yield f"secrets.{key}: placeholders are replaced in variables only; here they are left as is"
     for key in GENERATED:
         value = config.secrets.get(key)
         if isinstance(value, SecretSource) and not value.generate and not value.existing:
-            yield f"secrets.{key} is generated when empty, whatever `generate` says"
+            yield f"secrets.{key} is generated when empty, regardless of `generate`"

@@ -1,4 +1,4 @@
-"""The JSON Schema of a later configuration file, such as `prod.yaml`: every key is optional, and null takes one out.
+"""The JSON Schema of a later configuration file, such as `prod.yaml`: every key is optional, and null removes one.
 
 It is in `docs/overlay.schema.json`, which is written together with the documents' tables.
 """
@@ -11,13 +11,13 @@ from typing import Any
 from draftgenie_azure.config.validated.json_schema import json_schema
 
 OVERLAY_SCHEMA_FILE = "docs/overlay.schema.json"
-_TEXT = ("title", "description", "deprecated")  # what an editor shows of a key
+_TEXT = ("title", "description", "deprecated")  # shown by an editor for a key
 
 
 def overlay_schema() -> dict[str, Any]:
     """Return the schema (draft 2020-12) of a file that overrides an earlier one key by key.
 
-    A list replaces the earlier one as a whole, so what one of its items requires stays required.
+    A list replaces the earlier one as a whole, so the required keys of its items stay required.
     """
     schema = json_schema()
     schema["title"] = "DraftGenie deployment, a file that overrides another"
@@ -30,7 +30,7 @@ def overlay_schema() -> dict[str, Any]:
 
 
 def _relax(node: dict[str, Any], definitions: dict[str, Any], merged: set[str]) -> None:
-    """Make every key of a mapping optional, and of the mappings in it; lists stay as they are."""
+    """Make every key of a mapping and of nested mappings optional; lists are unchanged."""
     if "$ref" in node:
         name = node["$ref"].rsplit("/", 1)[1]
         if name not in merged:
@@ -50,7 +50,7 @@ def _relax(node: dict[str, Any], definitions: dict[str, Any], merged: set[str]) 
 
 
 def _or_null(node: dict[str, Any]) -> dict[str, Any]:
-    """A value, or null; what an editor shows of it stays at the key."""
+    """Return a schema that also allows null; title and description stay at the key."""
     options = node.get("anyOf", ())
     if any(option.get("type") == "null" for option in options):
         return node
@@ -59,7 +59,7 @@ def _or_null(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_lists(node: Any, definitions: dict[str, Any]) -> set[str]:
-    """Names of the definitions that are items of lists, and of what is in them."""
+    """Return the names of the definitions used for list items, directly or nested."""
     if isinstance(node, list):
         return {name for item in node for name in _in_lists(item, definitions)}
     if not isinstance(node, dict):
@@ -82,5 +82,5 @@ def _referenced(node: Any, definitions: dict[str, Any]) -> set[str]:
 
 
 def overlay_schema_text() -> str:
-    """The schema as it stands in the file."""
+    """Return the schema as the text of the file."""
     return json.dumps(overlay_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -1,8 +1,8 @@
-"""Check the section `postgresql`: size, login, databases, network, server parameters.
+"""Validate the section `postgresql`: size, login, databases, network, server parameters.
 
 Sources: learn.microsoft.com/azure/postgresql/, `network/concepts-networking-private` (delegated subnet, and a private
-DNS zone whose name ends as the servers' do and is not the server's own), `server-parameters/`,
-`extensions/how-to-load-libraries` (what has to be loaded with the server).
+DNS zone whose name ends with the servers' suffix and differs from the server's own), `server-parameters/`,
+`extensions/how-to-load-libraries` (libraries to preload).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ZONE = re.compile(
 )
 LIBRARIES = "shared_preload_libraries"
 EXTENSIONS = "azure.extensions"
-# Extension -> the library that has to be loaded with the server; all servers begin with the first two.
+# Extension -> the library it needs preloaded; new servers load the first two.
 _LOADED = frozenset({"pg_cron", "pg_stat_statements"})
 _PRELOADED = {
     "age": "age", "anon": "anon", "pg_duckdb": "pg_duckdb", "pg_hint_plan": "pg_hint_plan",
@@ -34,7 +34,7 @@ _PRELOADED = {
 
 
 def faults(config: Config) -> Found:
-    """Yield the key and the words of each fault."""
+    """Yield the key and message of each fault."""
     section = config.postgresql
     if section is None:
         return
@@ -46,7 +46,7 @@ def faults(config: Config) -> Found:
 
 
 def notices(config: Config) -> Iterator[str]:
-    """What is allowed and yet worth saying."""
+    """Yield warnings about a valid section."""
     section = config.postgresql
     if section is None:
         return
@@ -86,7 +86,7 @@ def _size(config: Config, section: Postgresql) -> Found:
     if section.postgres_sku is not None and section.postgres_sku != section.sku:
         yield (
             ("postgresql", "postgres_sku"),
-            "is an older name of `sku`, and both are there with different values; keep sku",
+            "is an older name of `sku`, and both are set to different values; keep sku",
         )
     if section.storage_size not in STORAGE_SIZES:
         larger = next((size for size in STORAGE_SIZES if size >= section.storage_size), STORAGE_SIZES[-1])
@@ -109,21 +109,21 @@ def _databases(section: Postgresql) -> Found:
     seen: dict[str, int] = {}
     for position, name in enumerate(section.databases):
         if name in seen:
-            yield ("postgresql", "databases", position), f"`{name}` is listed twice"
+            yield ("postgresql", "databases", position), f"`{name}` is a duplicate"
         seen[name] = position
         if name in ("postgres", "azure_maintenance", "azure_sys", "template0", "template1"):
-            yield ("postgresql", "databases", position), f"`{name}` is the server's own"
+            yield ("postgresql", "databases", position), f"`{name}` is a system database"
 
 def _network(config: Config, section: Postgresql) -> Found:
     subnet, zone = section.subnet_id, section.private_dns_zone_id
     if subnet is None:
         if zone is not None:
-            yield ("postgresql", "private_dns_zone_id"), "needs `subnet_id`: it is for a server in a network"
+            yield ("postgresql", "private_dns_zone_id"), "needs `subnet_id`: it applies to a server in a network"
         return
     if not SUBNET.fullmatch(subnet):
         yield ("postgresql", "subnet_id"), "must be the resource id of a subnet: /subscriptions/…/subnets/<name>"
     if zone is None:
-        yield ("postgresql", "subnet_id"), "needs `private_dns_zone_id`: the server's name is found there alone"
+        yield ("postgresql", "subnet_id"), "needs `private_dns_zone_id`: the server's name is resolved only there"
         return
     match, suffix = _ZONE.fullmatch(zone), f".{config.endpoints.postgres_suffix}"
     if match is None:
@@ -132,7 +132,7 @@ def _network(config: Config, section: Postgresql) -> Found:
     elif not match[1].lower().endswith(suffix):
         yield ("postgresql", "private_dns_zone_id"), f"must be a zone whose name ends with `{suffix}`"
     elif match[1].lower() == f"{section.server_name}{suffix}":
-        yield ("postgresql", "private_dns_zone_id"), "must be a zone of another name than the server's"
+        yield ("postgresql", "private_dns_zone_id"), "must be a zone whose name differs from the server's"
 
 
 def _parameters(section: Postgresql) -> Found:
@@ -140,4 +140,4 @@ def _parameters(section: Postgresql) -> Found:
         yield ("postgresql", "parameters", EXTENSIONS), "conflicts with `extensions`, which sets it; keep one"
     for name, value in section.parameters.items():
         if name == LIBRARIES and "" in _names(value) and value.strip():
-            yield ("postgresql", "parameters", name), "must be names with commas between them"
+            yield ("postgresql", "parameters", name), "must be names separated by commas"

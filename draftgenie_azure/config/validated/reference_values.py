@@ -1,4 +1,4 @@
-"""What `{{ name }}` stands for, as far as the configuration goes."""
+"""Resolve `{{ name }}` references as far as the configuration allows."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class UnknownReferenceError(Exception):
     """A name that cannot be resolved.
 
     Args:
-        words: of the fault.
-        cause: what all faults of this kind come down to, so that one is told of many; None for one of its own.
+        words: the message.
+        cause: the common cause of several such faults, reported once; None if there is none.
     """
 
     def __init__(self, words: str, *, cause: str | None = None) -> None:
@@ -28,20 +28,20 @@ class UnknownReferenceError(Exception):
 
 
 class Names:
-    """Looks names up.
+    """Resolve names to templates.
 
     Args:
         config: the validated sections.
-        damaged: keys that had a fault of their own; what refers to them is not complained of again.
+        damaged: keys with a fault; references to them are not reported again.
     """
 
     def __init__(self, config: Config, damaged: set[Key]) -> None:
         self._config = config
         self._damaged = damaged
-        self._count = 0  # of unknown names; suggestions take a while
+        self._count = 0  # number of unknown names; computing suggestions is slow
 
     def known(self) -> list[str]:
-        """The names that mean something in this configuration."""
+        """Return the names that this configuration defines."""
         config = self._config
         known = [f"networking.{name}" for name in _NETWORKING]
         if config.postgresql:
@@ -61,10 +61,10 @@ class Names:
         return known
 
     def look_up(self, name: str, database: str | None) -> Template | None:
-        """What a name stands for; None for one that only the deployment knows.
+        """Return the value of a name, or None if it is known only during deployment.
 
         Raises:
-            UnknownReferenceError: with the words of the fault.
+            UnknownReferenceError: the name is unknown, or cannot be used here.
         """
         section, _, rest = name.partition(".")
         config = self._config
@@ -147,7 +147,7 @@ class Names:
             return None
         if service.ingress == "none":
             if any(place[:2] == ("services", key) for place in self._damaged):
-                return Template((Name(f"services.{rest}"),))  # for want of a port that has a fault, perhaps
+                return Template((Name(f"services.{rest}"),))  # perhaps because its port has a fault
             raise UnknownReferenceError(f"the service `{key}` has no ingress, so nothing can reach it")
         if service.transport == "tcp":
             port = str(service.exposed_port or service.port)
@@ -160,7 +160,7 @@ class Names:
         return parse({"host": host, "port": port, "url": address}[what])
 
     def _is_damaged(self, name: str) -> bool:
-        """Whether a name means something that is in the file but had to be left out for a fault of its own."""
+        """Return whether a name refers to something that was left out because of its own fault."""
         section, _, rest = name.partition(".")
         raw, config = self._config.raw, self._config
         if section in _SECTIONS:
@@ -175,7 +175,7 @@ class Names:
         return there.get(key) is not None if isinstance(there, dict) else there is not None
 
     def _missing(self, name: str) -> str | None:
-        """The section that a name needs and that is not there."""
+        """Return the missing section that a name needs, or None."""
         section = name.partition(".")[0]
         if section in (*_SECTIONS, "secrets"):
             return section if self._config.raw.get(section) is None else None
@@ -184,9 +184,9 @@ class Names:
     def _unknown(self, name: str) -> str:
         section, _, rest = name.partition(".")
         if section in _SECTIONS and self._config.raw.get(section) is None:
-            return f"`{{{{ {name} }}}}` needs the section `{section}`, which is not there"
+            return f"`{{{{ {name} }}}}` needs the section `{section}`, which is missing"
         if section == "rabbitmq" and "rabbitmq" not in self._config.services:
-            return f"`{{{{ {name} }}}}` needs a service `rabbitmq`, which is not there"
+            return f"`{{{{ {name} }}}}` needs a service `rabbitmq`, which is missing"
         self._count += 1
         if self._count > 50 or len(name) > 200:
             return f"`{{{{ {name[:100]} }}}}` is an unknown reference"
@@ -201,7 +201,7 @@ class Names:
 
 
 def names_in(text: str) -> set[str]:
-    """The names in a text; none where it cannot be parsed."""
+    """Return the names used in a text; none if it cannot be parsed."""
     try:
         return parse(text).names
     except ValueError:
@@ -209,14 +209,14 @@ def names_in(text: str) -> set[str]:
 
 
 def references(text: str) -> list[str]:
-    """The placeholders in a text that are ours by their section; other programs have braces, too."""
+    """Return the placeholders of a text that name one of our sections; other programs use braces too."""
     sections = {*_SECTIONS, "networking", "rabbitmq", "services", "secrets"}
     names = sorted(names_in(text)) if "{{" in text else []
     return [f"{{{{ {name} }}}}" for name in names if name.partition(".")[0] in sections]
 
 
 def sole_name(text: str) -> str | None:
-    """The name that a text is and nothing else."""
+    """Return the name if a text is exactly one placeholder, else None."""
     try:
         return parse(text).sole
     except ValueError:

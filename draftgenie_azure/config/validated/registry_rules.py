@@ -1,7 +1,7 @@
-"""Check the section `registries`: how apps sign in to private registries of others.
+"""Validate the section `registries`: how apps sign in to external private registries.
 
-Source: learn.microsoft.com/azure/container-apps/containers, container registries: a managed identity signs in to Azure
-Container Registry alone.
+Source: learn.microsoft.com/azure/container-apps/containers, container registries: a managed identity works only with
+Azure Container Registry.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from draftgenie_azure.config.validated.schema import Config
 
 
 def faults(config: Config) -> Found:
-    """Yield the key and the words of each fault."""
+    """Yield the key and message of each fault."""
     seen: set[str] = set()
     for position, registry in enumerate(config.registries):
         place: Key = ("registries", position)
         server = registry.server.lower()
         if server in seen:
-            yield (*place, "server"), f"`{registry.server}` is there twice"
+            yield (*place, "server"), f"duplicate registry `{registry.server}`"
         seen.add(server)
         for name, words in _registry(config, registry):
             yield ((*place, name) if name else place), words
@@ -46,18 +46,18 @@ def _registry(config: Config, registry: Registry) -> Iterator[tuple[str, str]]:
 
 def _identity(identity: str, server: str, suffix: str) -> Iterator[tuple[str, str]]:
     if not server.endswith(suffix):
-        yield "identity", f"signs in to Azure's registries alone (…{suffix}); give `username` and `secret`"
+        yield "identity", f"signs in only to Azure's registries (…{suffix}); give `username` and `secret`"
     elif identity != "app" and not IDENTITY.fullmatch(identity):
         yield "identity", "must be `app` or the resource id of a user-assigned identity"
 
 
 def _credentials(config: Config, registry: Registry) -> Iterator[tuple[str, str]]:
     if registry.username is None:
-        yield "username", "is required beside `secret`"
+        yield "username", "is required with `secret`"
     if registry.secret is None:
-        yield "secret", "is required beside `username`: a key under `secrets`"
+        yield "secret", "is required with `username`: a key under `secrets`"
     elif registry.secret not in config.secrets:
         near = did_you_mean(registry.secret, list(config.secrets))
         yield "secret", f"there is no secret `{registry.secret}` under `secrets`{near}"
     elif config.raw.get("key_vault") is None:
-        yield "secret", "needs the section `key_vault`, which is not there"
+        yield "secret", "needs the section `key_vault`, which is missing"

@@ -1,4 +1,4 @@
-"""Rules of the resources that services stand on, of the cloud, the emulator and the state."""
+"""Validate the backing resources, the cloud, the emulator and the state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EMULATOR_FAULT_KEYS = (
 
 
 def faults(config: Config) -> Found:
-    """Yield the key and the words of each fault."""
+    """Yield the key and message of each fault."""
     yield from _cloud_rules(config)
     yield from _redis_rules(config)
     yield from _emulator_rules(config)
@@ -28,7 +28,7 @@ def _cloud_rules(config: Config) -> Found:
         if not getattr(cloud, name).startswith("https://"):
             yield ("azure", "cloud", name), "must begin with https://"
     if cloud.name in ("emulator", "AzureCloud", "AzureUSGovernment", "AzureChinaCloud"):
-        yield ("azure", "cloud", "name"), "is the name of a cloud that is known already; choose another"
+        yield ("azure", "cloud", "name"), "is the name of a built-in cloud; choose another"
 
 
 def _redis_rules(config: Config) -> Found:
@@ -40,18 +40,18 @@ def _redis_rules(config: Config) -> Found:
     if not section.managed:
         family = "p" if section.sku == "Premium" else "c"
         if section.vm_size[0].lower() != family or section.vm_size in ("p0", "P0", "p6", "P6"):
-            yield ("redis", "vm_size"), f"{section.sku} takes {'p1–p5' if family == 'p' else 'c0–c6'}"
+            yield ("redis", "vm_size"), f"{section.sku} requires {'p1–p5' if family == 'p' else 'c0–c6'}"
         return
     if config.azure.cloud in ("AzureUSGovernment", "AzureChinaCloud"):
         yield (
             ("redis", "sku"),
-            f"Azure Managed Redis is not offered in {config.azure.cloud}; take {', '.join(REDIS_SKUS)}",
+            f"Azure Managed Redis is not offered in {config.azure.cloud}; use {', '.join(REDIS_SKUS)}",
         )
     size = int(section.sku.split("_")[1][1:])
     if section.clustering_policy == "NoCluster" and (section.sku.startswith("Flash") or size > 20):
         yield (
             ("redis", "clustering_policy"),
-            "NoCluster ends at 25 GB; take EnterpriseCluster or OSSCluster for this sku",
+            "NoCluster is limited to 25 GB; use EnterpriseCluster or OSSCluster for this sku",
         )
 
 
@@ -62,14 +62,14 @@ def _emulator_rules(config: Config) -> Found:
             if name not in _EMULATOR_FAULT_KEYS:
                 yield (*place, name), "is not a known key" + did_you_mean(name, list(_EMULATOR_FAULT_KEYS))
             elif name in ("status", "skip", "times") and not (type(value) is int and value >= 0):
-                yield (*place, name), "must be a whole number, 0 or more"
+                yield (*place, name), "must be an integer, 0 or more"
         if fault.get("drop", "before") not in ("before", "after"):
             yield (*place, "drop"), "must be before or after"
         status = fault.get("status")
         if type(status) is int and not 400 <= status <= 599:
             yield (*place, "status"), "must be 400–599"
         if not fault.keys() & {"status", "drop", "fail"}:
-            yield place, "needs `status`, `drop` or `fail`: what shall happen"
+            yield place, "needs `status`, `drop` or `fail`: the fault to inject"
 
 
 def _state_rules(config: Config) -> Found:

@@ -1,4 +1,4 @@
-"""Build the Config and collect every fault: those of types and values, and those that span keys or sections."""
+"""Build the Config, collecting the faults of types and values and of rules across keys or sections."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from draftgenie_azure.config.validated.secret_plan import make_plan
 from draftgenie_azure.config.validated.type_faults import MOST_FAULTS, parse
 from draftgenie_azure.errors import ConfigError, Fault
 
-# Keys that the earlier script's files have and that change nothing here.
+# Keys of the earlier script's files that have no effect here.
 _WITHOUT_EFFECT = (
     "deployment.resume",
     "docker.registry",
@@ -35,7 +35,7 @@ _WITHOUT_EFFECT = (
     "advanced.cleanup_on_failure",
     "advanced.save_state",
 )
-# Keys of one section or service that a rule looks at together: a bad one says nothing of the others.
+# Keys of one section or service that a rule checks together: a fault in one hides the rule's faults in the others.
 _GO_TOGETHER: tuple[frozenset[str], ...] = (
     frozenset(("cpu", "memory")),
     frozenset(("min_replicas", "max_replicas")),
@@ -52,10 +52,10 @@ _GO_TOGETHER: tuple[frozenset[str], ...] = (
 
 
 def build(raw: RawConfig) -> Config:
-    """Validate what was read.
+    """Return the validated configuration.
 
     Raises:
-        ConfigError: with every fault, in the order of the files' lines.
+        ConfigError: lists every fault, in the order of the files' lines.
     """
     faults: dict[tuple[Key, str], Fault] = {}
     scrub = _scrubber(raw)
@@ -92,7 +92,7 @@ def build(raw: RawConfig) -> Config:
 
 
 def _scrubber(raw: RawConfig) -> Callable[[str], str]:
-    """Values from the environment are not shown: in what a message quotes in backticks they become `…`."""
+    """Return a function that replaces values from the environment by `…` where a message quotes them in backticks."""
     hidden = {str(value) for key in raw.from_environment if (value := raw.at(key)) is not None}
 
     def quoted(match: re.Match[str]) -> str:
@@ -106,7 +106,7 @@ def _scrubber(raw: RawConfig) -> Callable[[str], str]:
 
 
 def _follows(key: Key, place: Key) -> bool:
-    """Whether a fault at `key` may only follow from the one at `place`: one lies in the other, or they go together."""
+    """Return whether a fault at `key` may follow from one at `place`: nested keys, or keys checked together."""
     length = min(len(key), len(place))
     if key[:length] == place[:length]:
         return True

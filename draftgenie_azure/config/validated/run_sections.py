@@ -1,4 +1,4 @@
-"""The sections about the run itself: how it behaves, builds and keeps its state."""
+"""The sections about the run: its behaviour, image builds and state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _auto_or_flag(value: Any) -> Any:
 
 
 class Deployment(Section):
-    """How a run behaves; the command's flags win."""
+    """Behaviour of a run; command-line flags take precedence."""
 
     skip_build: Flag = False
     skip_migrations: Flag = False
@@ -26,9 +26,9 @@ class Deployment(Section):
     auto_approve: Flag = False
     verbose: Flag = False
     resume: Flag = Field(
-        default=False, description="accepted for older files; a run always goes on where the last one ended"
+        default=False, description="accepted for older files; a run always resumes where the last one ended"
     )
-    refresh: Flag = Field(default=False, description="look at every resource before deciding, and repair what differs")
+    refresh: Flag = Field(default=False, description="read every resource before deciding, and repair drift")
     parallelism: Annotated[Whole, Field(ge=1, le=100)] = 10
 
 
@@ -36,13 +36,13 @@ class Docker(Section):
     """How images are built."""
 
     registry: Text = Field(default="", description="without effect; kept for older files")
-    build_context: Text = Field(default=".", description="counts from the (first) config file")
+    build_context: Text = Field(default=".", description="relative to the (first) config file")
     builder: Literal["acr", "docker"] = Field(
         default="acr", description="acr builds in the registry and needs no Docker"
     )
     buildkit: Annotated[Literal["auto", True, False], BeforeValidator(_auto_or_flag)] = Field(
         default="auto",
-        description="whether the registry builds with BuildKit, by a task; auto: where the Dockerfile needs it",
+        description="build in the registry with BuildKit, by a task; auto: if the Dockerfile needs it",
     )
     dockerfiles: dict[ServiceKey, Text] = Field(default_factory=dict)
     platform: Literal["linux/amd64"] = "linux/amd64"
@@ -50,20 +50,20 @@ class Docker(Section):
 
 
 class Networking(Section):
-    """Values that the services may refer to."""
+    """Values that services may refer to."""
 
-    cors_origin: Text = Field(default="*", description="origins that browsers may call from: * or a list with commas")
+    cors_origin: Text = Field(default="*", description="origins allowed by CORS: * or a comma-separated list")
     swagger_enabled: Flag = True
     swagger_path: Text = "api/docs"
 
 
 class Advanced(Section):
-    """Retrying, and where the state lives."""
+    """Retries and the location of the state."""
 
     retry_attempts: Annotated[Whole, Field(ge=0, le=100)] = 3
     retry_delay: Annotated[Decimal, Field(ge=0)] = 5
     operation_timeout: Annotated[Whole, Field(ge=1)] = Field(
-        default=600, description="seconds of retrying without progress"
+        default=600, description="seconds to retry without progress"
     )
     cleanup_on_failure: Flag = False
     save_state: Flag = True

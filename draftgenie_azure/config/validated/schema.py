@@ -1,8 +1,7 @@
-"""A validated configuration: its sections, and what follows from them.
+"""The validated configuration: its sections, and values derived from them.
 
 The sections themselves are in `azure_section`, `resource_sections`, `service_sections` and `run_sections`, their value
-types in `values`. What spans several sections is checked in `rules`; what becomes of the variables and secrets is
-worked out in `secret_plan`.
+types in `values`. Rules across sections are in `rules`; the variables and secrets are resolved in `secret_plan`.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ from draftgenie_azure.config.validated.vault_secrets import Plan, Variable, Vaul
 
 
 class Config(Section):
-    """A validated configuration. `config.load` makes one."""
+    """A validated configuration. Created by `config.load`."""
 
     azure: Azure
     locations: dict[LocationKind, Location] = Field(default_factory=dict)
     container_registry: ContainerRegistry | None = None
     registries: list[Registry] = Field(
-        default_factory=list, description="private registries that images come from; the own one needs no entry"
+        default_factory=list, description="private registries to pull images from; the deployment's own needs no entry"
     )
     key_vault: KeyVault | None = None
     monitoring: Monitoring | None = None
@@ -68,7 +67,7 @@ class Config(Section):
 
     @property
     def raw(self) -> RawConfig:
-        """The values as they were read, with their places."""
+        """The values as read, with their locations."""
         return self._raw
 
     @property
@@ -78,27 +77,27 @@ class Config(Section):
 
     @property
     def notices(self) -> list[str]:
-        """What a person should know although it is no fault; no secret is in it."""
+        """Warnings for the user; they contain no secrets."""
         return list(self._notices)
 
     @property
     def ignored_keys(self) -> list[str]:
-        """Keys of earlier files that are there but have no effect."""
+        """Keys of earlier files that are set but have no effect."""
         return list(self._ignored)
 
     @property
     def endpoints(self) -> clouds.Endpoints:
-        """Where the cloud's services are."""
+        """The cloud's service endpoints."""
         cloud = self.azure.cloud
         return clouds.endpoints_of(cloud if isinstance(cloud, str) else cloud.model_dump(), self.directory)
 
     @property
     def is_emulator(self) -> bool:
-        """Whether this goes to the embedded emulator."""
+        """True if the target is the embedded emulator."""
         return self.azure.cloud == "emulator"
 
     def location(self, kind: str) -> str:
-        """The region of a kind of resource, in Azure's spelling (`East US 2` is `eastus2`).
+        """Return the region of a kind of resource, in Azure's spelling (`East US 2` is `eastus2`).
 
         Args:
             kind: one of `LOCATION_KINDS`.
@@ -111,18 +110,18 @@ class Config(Section):
 
     @property
     def build_context(self) -> str:
-        """The directory that Dockerfiles and their contexts lie in, absolute."""
+        """The absolute directory of the Dockerfiles and their contexts."""
         return self._raw.file(self.docker.build_context)
 
     def dockerfile(self, key: str) -> str:
-        """A service's Dockerfile, relative to the build context, with `/`. Raises KeyError where it has none."""
+        """Return a service's Dockerfile, relative to the build context, with `/`. Raises KeyError if it has none."""
         path = self.services[key].dockerfile
         if path is None:
             raise KeyError(key)
         return relative_path(path) or path
 
     def databases(self) -> list[str]:
-        """Every database that is needed, sorted."""
+        """Return every required database, sorted."""
         if self.postgresql is None:
             return []
         wanted = {*self.postgresql.databases, *filter(None, (self.postgresql.database_name,))}
@@ -131,28 +130,28 @@ class Config(Section):
         return sorted(wanted)
 
     def database_of(self, key: str) -> str | None:
-        """A service's own database: what `{{ postgresql.database }}` stands for in it. None where it uses none."""
+        """Return a service's database, the value of its `{{ postgresql.database }}`, or None if it uses none."""
         return self._plan.databases.get(key)
 
     def migration_database(self, migration: Migration) -> str | None:
-        """The database that a migration works on: its own, else its service's."""
+        """Return the database that a migration changes: its own, else its service's."""
         return migration.database or self.database_of(migration.service)
 
     def vault_secrets(self) -> dict[str, VaultSecret]:
-        """Every secret that the deployment keeps in the vault, by its name there."""
+        """Return the secrets that the deployment keeps in the vault, by their name there."""
         return dict(self._plan.secrets)
 
     def variables(self, key: str) -> list[Variable]:
-        """The environment variables of a service, sorted by name."""
+        """Return the environment variables of a service, sorted by name."""
         return list(self._plan.variables[key])
 
     def migration_variables(self, migration: Migration) -> list[Variable]:
-        """The variables of a migration: its service's, with its own added and put over them, sorted by name."""
+        """Return the variables of a migration, sorted by name: its service's, overridden by its own."""
         return list(self._plan.migration_variables[migration.name])
 
 
 def relative_path(path: str) -> str | None:
-    """A path below the build context in one spelling, with `/`; None for one that leads out of it."""
+    """Return a path below the build context in normal form, with `/`; None if it leads out of it."""
     parts: list[str] = []
     path = path.replace(os.sep, "/")
     for part in path.split("/"):

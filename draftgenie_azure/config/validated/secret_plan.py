@@ -1,8 +1,8 @@
-"""What becomes of variables and secrets: which value goes to an app in clear, and which by way of the vault.
+"""Resolve variables and secrets: which values an app gets in plain text, and which through the vault.
 
-A value in which a secret stands becomes a secret of its own in the vault (`composed`), made from a template; one that
-is nothing but a secret's name refers to that secret. Templates are expanded here as far as the configuration goes; what
-is left in them are the names that only the deployment knows:
+A value that contains a secret becomes a vault secret of its own (`composed`), made from a template; a value that is
+just the name of a secret refers to that secret. Templates are expanded here as far as the configuration allows; the
+names that remain are known only during deployment:
 
     postgresql.host .port .login .password     redis.host .port .password     container_apps.default_domain
     monitoring.connection_string               mongodb.connection_url         secrets.<key>
@@ -36,28 +36,28 @@ if TYPE_CHECKING:
 
 
 def make_plan(config: Config, report: Report, damaged: set[Key]) -> Plan:
-    """Work it out.
+    """Resolve the variables and secrets of all services and migrations.
 
     Args:
         config: the validated sections.
-        report: takes the key and the words of each fault.
-        damaged: keys that had a fault of their own; what refers to them is not complained of again.
+        report: called with the key and message of each fault.
+        damaged: keys with a fault; references to them are not reported again.
     """
     return _Planner(config, report, damaged).run()
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A variable as the configuration states it.
+    """A variable as the configuration defines it.
 
     Attributes:
-        name: its own.
+        name: name of the variable.
         text: its value.
-        key: where that is.
+        key: its place in the configuration.
         database: of the service or migration.
-        owner: the vault's name of a secret that is made for it alone.
-        user: whose variable it is.
-        like: the vault's name of the secret that the service's own variable of this name refers to.
+        owner: vault name of the secret made only for this variable.
+        user: the service or migration that has the variable.
+        like: vault name of the secret behind the service's variable of the same name.
         migrates: the service whose migration it belongs to.
     """
 
@@ -72,7 +72,7 @@ class _Wanted:
 
     @property
     def is_secret(self) -> bool:
-        """Whether it is stated under `secrets`."""
+        """True if it is defined under `secrets`."""
         return self.key[2] == "secrets"
 
 
@@ -84,7 +84,7 @@ class _Planner:
         self.names = Names(config, damaged)
         self.users: dict[str, set[str]] = {}
         self.values = Values(config, self.plan, report, damaged, self.users)
-        self.made_by: dict[str, str] = {}  # vault name -> what it is, to tell collisions
+        self.made_by: dict[str, str] = {}  # vault name -> its origin, to report collisions
         self.causes: dict[str, list[tuple[Key, str]]] = {}
 
     def run(self) -> Plan:
@@ -115,7 +115,7 @@ class _Planner:
         return found
 
     def _expand(self, text: str, database: str | None, key: Key) -> Template | None:
-        """A text with everything put in that the configuration knows; None, and a fault, where that cannot be."""
+        """Expand a text as far as the configuration allows; report a fault and return None if that fails."""
         try:
             return parse(text).expand(lambda name: self.names.look_up(name, database))
         except UnknownReferenceError as error:
@@ -180,7 +180,7 @@ class _Planner:
         key = wanted.key
         expanded = self._expand(wanted.text, wanted.database, key)
         if expanded is None or not all(map(is_base, expanded.names)):
-            return None  # there is a fault, here or in the section that a name means
+            return None  # there is a fault, here or in the section that a name refers to
         if not wanted.is_secret and not any(map(is_secret_name, expanded.names)):
             return Variable(wanted.name, template=str(expanded))
         sole = expanded.sole
@@ -198,7 +198,7 @@ class _Planner:
         return Variable(wanted.name, secret=vault)
 
     def _composed(self, wanted: _Wanted, expanded: Template) -> str | None:
-        """The vault's name of a secret that is made for a variable; None, and a fault, where it cannot be."""
+        """Return the vault name of the secret made for a variable; report a fault and return None if that fails."""
         key = wanted.key
         if not expanded.parts:
             self.values.empty(key, f"a value for {wanted.name}")
@@ -207,7 +207,7 @@ class _Planner:
             self.report(key, "write the value under `secrets` and refer to it by `{{ secrets.… }}`")
             return None
         if "container_apps.default_domain" in expanded.names:
-            self.report(key, "a secret cannot hold a service's address or the default domain: secrets are stored "
+            self.report(key, "a secret cannot contain a service's address or the default domain: secrets are stored "
                              "before the environment is made")  # fmt: skip
             return None
         if wanted.like is not None and self._is_same(wanted.like, expanded):
@@ -225,7 +225,7 @@ class _Planner:
         plain = _literal(expanded)
         if plain is not None:
             if naming.is_published(plain) and self.config.azure.cloud != "emulator":
-                self.report(key, "the value is a published stand-in, no secret")
+                self.report(key, "the value is a published example, not a secret")
             secret = VaultSecret(vault, "given", value=plain)
         else:
             secret = VaultSecret(vault, "composed", template=str(expanded))
@@ -243,7 +243,7 @@ class _Planner:
         self.plan.secrets[vault] = secret
 
     def _given(self) -> None:
-        """The vault names of what stands under `secrets`, and of the fixed ones, before anything can collide."""
+        """Collect the vault names of `secrets` and of the fixed secrets, before collisions are checked."""
         for name, vault in FIXED.items():
             self.made_by[vault] = f"that of `{name}`"
         for vault in SHARED.values():
@@ -260,7 +260,7 @@ class _Planner:
 
 
 def _literal(template: Template) -> str | None:
-    """The text of a template without names."""
+    """Return the text of a template without names, or None."""
     if any(isinstance(part, Name) for part in template.parts):
         return None
     return "".join(map(str, template.parts))

@@ -1,4 +1,4 @@
-"""Check the values that stand where secrets do: references that nobody replaced, and blanks that came along."""
+"""Check the values of secrets for unreplaced references and stray whitespace."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def faults(raw: RawConfig) -> Iterator[tuple[Key, str]]:
         if text is None:
             continue
         if text and not text.strip():
-            yield key, "holds nothing but blanks"
+            yield key, "contains only whitespace"
         elif style := leftover(text):
-            yield key, f"{_whose(raw, key)} is a reference that nothing replaced (as `{style}`); {_remedy(raw, key)}"
+            yield key, f"{_whose(raw, key)} is a reference that was not replaced (as `{style}`); {_remedy(raw, key)}"
 
 
 def notices(raw: RawConfig) -> Iterator[str]:
@@ -57,7 +57,7 @@ def _leaves(value: Any, key: Key) -> Iterator[tuple[Key, Any]]:
 
 
 def _literal(key: Key, value: str) -> str | None:
-    """The text that a value stands for; None where placeholders stand in it, or where it has a fault of its own."""
+    """Return the literal text of a value; None if it has placeholders or a fault."""
     if not is_template_key(key):
         return value
     try:
@@ -75,5 +75,5 @@ def _whose(raw: RawConfig, key: Key) -> str:
 def _remedy(raw: RawConfig, key: Key) -> str:
     names = raw.from_environment.get(key)
     if names:
-        return f"define {' and '.join(names)} where the run gets its environment, or unset it"
-    return "for a variable of the environment write `${NAME}`"
+        return f"define {' and '.join(names)} in the environment of the run, or unset it"
+    return "for an environment variable write `${NAME}`"

@@ -1,4 +1,4 @@
-"""Rules of services and migrations: images, ingress, volumes, scaling, names."""
+"""Validate services and migrations: images, ingress, volumes, scaling, names."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from draftgenie_azure.config.validated.service_sections import Service
 
 
 def faults(config: Config, damaged: set[Key]) -> Found:
-    """Yield the key and the words of each fault.
+    """Yield the key and message of each fault.
 
     Args:
         config: the validated sections.
-        damaged: keys that have a fault already.
+        damaged: keys that already have a fault.
     """
     for key, service in config.services.items():
         for rest, words in _service_rules(config, key, service):
@@ -30,22 +30,22 @@ def _service_rules(config: Config, key: str, service: Service) -> Found:
     elif service.kind == "infrastructure" and service.dockerfile:
         yield ("kind",), "infrastructure is never built: a service with a Dockerfile is an application"
     if service.image and (service.build_args or service.target):
-        yield ("build_args" if service.build_args else "target",), "has no effect on a ready image"
+        yield ("build_args" if service.build_args else "target",), "has no effect on a prebuilt image"
     on_consumption = service.workload_profile in (None, azure_rules.CONSUMPTION)
     if on_consumption and (fault := naming.size_fault(service.cpu, service.memory)):
         yield ("memory" if fault.startswith("memory") else "cpu",), fault
     if service.min_replicas > service.max_replicas:
-        yield ("min_replicas",), f"is more than max_replicas ({service.max_replicas})"
+        yield ("min_replicas",), f"must not exceed max_replicas ({service.max_replicas})"
     yield from _ingress_rules(service)
     yield from _volume_rules(service)
     yield from _scale_rules(service)
     yield from _placeholder_rules(service)
     if service.database and config.raw.get("postgresql") is None:
-        yield ("database",), "needs the section `postgresql`, which is not there"
+        yield ("database",), "needs the section `postgresql`, which is missing"
 
 
 def _image_rules(config: Config, damaged: set[Key]) -> Found:
-    """Every service has an image or a Dockerfile; where none has, one thing is missing and not many."""
+    """Require an image or a Dockerfile of every service; report one fault if no service has one."""
     if damaged & {("docker",), ("docker", "dockerfiles")}:
         return
     without = [key for key, service in config.services.items() if not service.image and service.dockerfile is None]
@@ -61,7 +61,7 @@ def _image_rules(config: Config, damaged: set[Key]) -> Found:
 def _ingress_rules(service: Service) -> Found:
     if service.ingress == "none":
         if service.health_path and service.port is None:
-            yield ("health_path",), "needs `port`: a probe asks a port"
+            yield ("health_path",), "needs `port`: a probe needs a port"
         if service.exposed_port is not None and service.transport != "tcp":
             yield ("exposed_port",), "needs an ingress"
         return
@@ -70,7 +70,7 @@ def _ingress_rules(service: Service) -> Found:
         return
     if service.transport == "tcp":
         if service.ingress == "external":
-            yield ("ingress",), "external over tcp needs a virtual network of your own, which this tool does not make"
+            yield ("ingress",), "external over tcp needs a virtual network of your own, which this tool does not create"
         if service.exposed_port in (80, 443):
             yield ("exposed_port",), "80 and 443 are not allowed for tcp; set another exposed_port"
     elif service.exposed_port is not None:
@@ -110,32 +110,32 @@ def _scale_rules(service: Service) -> Found:
     seen = set()
     for position, rule in enumerate(scale.rules):
         if rule.name in seen:
-            yield ("scale", "rules", position, "name"), f"`{rule.name}` is there twice"
+            yield ("scale", "rules", position, "name"), f"duplicate name `{rule.name}`"
         seen.add(rule.name)
 
 
 def _placeholder_rules(service: Service) -> Found:
-    """References stand in variables only; elsewhere their text would be deployed as it is."""
+    """Reject placeholders outside variables, where their text would be deployed unchanged."""
     for name in ("command", "args"):
         words: list[str] = getattr(service, name)
-        for text in (*words, " ".join(words)):  # one text is split at its spaces
+        for text in (*words, " ".join(words)):  # a command given as text was split at its spaces
             if found := reference_values.references(text):
-                yield (name,), f"`{found[0]}` is not known here: placeholders are put into variables only"
+                yield (name,), f"`{found[0]}` is not allowed here: placeholders are replaced in variables only"
                 break
     for position, rule in enumerate(service.scale.rules if service.scale else ()):
         for name, text in rule.metadata.items():
             if found := reference_values.references(text):
-                fault = f"`{found[0]}` is not known here: placeholders are put into variables only"
-                yield ("scale", "rules", position, "metadata", name), f"{fault}; a secret goes by `auth`"
+                fault = f"`{found[0]}` is not allowed here: placeholders are replaced in variables only"
+                yield ("scale", "rules", position, "metadata", name), f"{fault}; pass a secret by `auth`"
 
 
 def _name_rules(config: Config, damaged: set[Key]) -> Found:
     names: dict[str, str] = {}
     for key, service in config.services.items():
         if (first := names.setdefault(service.name, key)) != key:
-            yield ("services", key, "name"), f"`{service.name}` is the name of services.{first} too"
+            yield ("services", key, "name"), f"`{service.name}` is also the name of services.{first}"
     if config.services and config.raw.get("container_apps") is None and ("container_apps",) not in damaged:
-        yield ("services",), "need the section `container_apps`, which is not there"
+        yield ("services",), "need the section `container_apps`, which is missing"
 
 
 def _registry_rules(config: Config, damaged: set[Key]) -> Found:
@@ -157,9 +157,9 @@ def _migration_rules(config: Config, damaged: set[Key]) -> Found:
             near = did_you_mean(migration.service, list(config.services))
             yield (*place, "service"), f"there is no service `{migration.service}`{near}"
         if migration.name in names:
-            yield (*place, "name"), f"`{migration.name}` is the name of another migration"
+            yield (*place, "name"), f"`{migration.name}` is also the name of another migration"
         names.add(migration.name)
         for name in sorted(migration.environment.keys() & migration.secrets.keys()):
             yield (*place, "secrets", name), "the variable is under `environment` too; keep one"
         if migration.database and config.raw.get("postgresql") is None:
-            yield (*place, "database"), "needs the section `postgresql`, which is not there"
+            yield (*place, "database"), "needs the section `postgresql`, which is missing"

@@ -1,4 +1,4 @@
-"""A service with all that belongs to it, the secrets and the migrations."""
+"""The sections of services, secrets and migrations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from draftgenie_azure.config.validated.values import (
 
 
 class BuildArgument(Section):
-    """A build argument with more to say than its value."""
+    """A build argument in its long form."""
 
     value: Annotated[str, BeforeValidator(scalar)] = Field(repr=False)
     secret: Flag = Field(default=False, description="kept out of logs, and hashed with a salt")
@@ -45,13 +45,13 @@ class Volume(Section):
 
 
 class ScaleRule(Section):
-    """One KEDA rule; a custom one's `type` is the scaler's name."""
+    """One KEDA rule; for a custom rule, `type` is the scaler's name."""
 
     name: Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     type: Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = Field(description="http, tcp, cpu, memory, …")
     metadata: dict[str, Annotated[str, BeforeValidator(scalar)]] = Field(default_factory=dict)
     auth: dict[str, VariableName] = Field(
-        default_factory=dict, description="the scaler's parameter -> a variable of the service that is a secret"
+        default_factory=dict, description="scaler parameter -> secret variable of the service"
     )
     identity: Text | None = Field(
         default=None, description="`app` for the identity that the apps run as, or the resource id of another one"
@@ -59,7 +59,7 @@ class ScaleRule(Section):
 
 
 class IpRestriction(Section):
-    """From where an app may be reached, or not."""
+    """An address range that may, or may not, reach an app."""
 
     name: Annotated[Text, Field(min_length=1, max_length=32)]
     ip_address_range: Text = Field(description="an IPv4 address or range, such as 203.0.113.0/24")
@@ -68,7 +68,7 @@ class IpRestriction(Section):
 
 
 class Cors(Section):
-    """Which pages of other origins a browser lets call an app."""
+    """The CORS policy of an app."""
 
     allowed_origins: Annotated[list[Text], Field(min_length=1)]
     allowed_methods: list[Text] | None = None
@@ -79,31 +79,31 @@ class Cors(Section):
 
 
 class CustomDomain(Section):
-    """A name of one's own for an app."""
+    """A custom domain of an app."""
 
     name: Annotated[Text, rule("domain")]
     certificate: Text = Field(
         default="managed",
-        description="`managed`: got and renewed by Azure; else the name of a certificate in the environment",
+        description="`managed`: issued and renewed by Azure; else the name of a certificate in the environment",
     )
     validation: Literal["CNAME", "HTTP", "TXT"] = filled(
-        "how Azure proves the name for a managed certificate; default CNAME, HTTP for a name of two parts"
+        "how Azure validates the name for a managed certificate; default CNAME, HTTP for a name of two parts"
     )
 
 
 class TrafficWeight(Section):
     """The share of requests that one revision gets."""
 
-    latest_revision: Flag = Field(default=False, description="the newest one, once it is proved")
+    latest_revision: Flag = Field(default=False, description="the newest revision, once verified")
     revision_name: Text | None = Field(default=None, description="<app>--<suffix>")
-    weight: Annotated[Whole, Field(ge=0, le=100)] = Field(default=0, description="percent; all of them make 100")
+    weight: Annotated[Whole, Field(ge=0, le=100)] = Field(default=0, description="percent; weights must add up to 100")
     label: Annotated[Text, Field(pattern=r"^[a-z]([a-z0-9-]{0,62}[a-z0-9])?$")] | None = Field(
-        default=None, description="gives the revision an address of its own: <app>---<label>"
+        default=None, description="gives the revision its own address: <app>---<label>"
     )
 
 
 class Dapr(Section):
-    """Dapr beside an app."""
+    """The Dapr sidecar of an app."""
 
     enabled: Flag = True
     app_id: Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] | None = Field(
@@ -118,7 +118,7 @@ class Dapr(Section):
 
 
 class Scale(Section):
-    """When a service gets more replicas."""
+    """When a service scales out."""
 
     http_concurrent_requests: Annotated[Whole, Field(ge=1)] | None = None
     tcp_concurrent_connections: Annotated[Whole, Field(ge=1)] | None = None
@@ -126,12 +126,12 @@ class Scale(Section):
 
 
 class Service(Section):
-    """One container app, by its key."""
+    """One container app."""
 
-    # Defaults that depend on other keys are filled in before: see `with_defaults`.
+    # Defaults that depend on other keys are filled in beforehand: see `with_defaults`.
     name: Annotated[Text, rule("container_app")] = filled("default: the key, with - for _")
-    kind: Literal["infrastructure", "application"] = filled("default: by image or Dockerfile")
-    image: Text | None = Field(default=None, description="a ready image; else a Dockerfile is built")
+    kind: Literal["infrastructure", "application"] = filled("default: application if it has a Dockerfile")
+    image: Text | None = Field(default=None, description="a prebuilt image; else the Dockerfile is built")
     dockerfile: Text | None = Field(
         default=None, description="below docker.build_context; default docker.dockerfiles.<key>"
     )
@@ -149,18 +149,18 @@ class Service(Section):
     memory: Text = "1Gi"
     min_replicas: Annotated[Whole, Field(ge=0, le=1000)] = 1
     max_replicas: Annotated[Whole, Field(ge=1, le=1000)] = filled(description="default 1 for an image, else 3")
-    ingress: Literal["external", "internal", "none"] = filled("default internal where there is a port")
+    ingress: Literal["external", "internal", "none"] = filled("default internal if there is a port")
     transport: Literal["auto", "http", "http2", "tcp"] = filled("default tcp for an image, else auto")
     exposed_port: Port | None = Field(default=None, description="tcp only; default: port")
-    allow_insecure: Flag = filled("answer plain http; default true inside")
+    allow_insecure: Flag = filled("allow plain HTTP; default true for internal ingress")
     health_path: Annotated[Text, Field(pattern=r"^/")] | None = Field(
-        default=None, description="without it, a TCP probe"
+        default=None, description="path of the HTTP probe; absent: a TCP probe"
     )
     startup_seconds: Annotated[Whole, Field(ge=1, le=2400)] = Field(
-        default=60, description="budget of the startup probe"
+        default=60, description="seconds that the startup probe allows"
     )
     termination_seconds: Annotated[Whole, Field(ge=0, le=600)] | None = Field(
-        default=None, description="from the stop signal to the end by force; absent: as it is in Azure, 30 where new"
+        default=None, description="seconds from the stop signal to the kill; absent: as it is in Azure, 30 if new"
     )
     command: Words = Field(default_factory=list)
     args: Words = Field(default_factory=list)
@@ -168,7 +168,7 @@ class Service(Section):
     secrets: dict[VariableName, Value] = Field(default_factory=dict, repr=False)
     volume: Volume | None = None
     database: DatabaseName | None = Field(
-        default=None, description="default: the key, where {{ postgresql.… }} is used"
+        default=None, description="default: the key, if {{ postgresql.… }} is used"
     )
     scale: Scale | None = None
     workload_profile: Text | None = Field(
@@ -176,36 +176,36 @@ class Service(Section):
     )
     revision_mode: Literal["Single", "Multiple"] | None = Field(
         default=None,
-        description="Multiple: a new revision gets no requests until it is proved; absent: as it is in Azure",
+        description="Multiple: a new revision gets no requests until verified; absent: left as it is in Azure",
     )
     traffic: list[TrafficWeight] | None = Field(
-        default=None, description="shares of the revisions; absent: as they are in Azure"
+        default=None, description="weights of the revisions; absent: left as they are in Azure"
     )
     custom_domains: list[CustomDomain] | None = Field(
-        default=None, description="names of one's own, with certificates; absent: as they are in Azure"
+        default=None, description="custom domains with certificates; absent: left as they are in Azure"
     )
     ip_restrictions: list[IpRestriction] | None = Field(
-        default=None, description="all allow or all deny; absent: as they are in Azure, []: none"
+        default=None, description="all allow or all deny; absent: left as they are in Azure; []: none"
     )
-    cors: Cors | None = Field(default=None, description="absent: as it is in Azure")
+    cors: Cors | None = Field(default=None, description="absent: left as it is in Azure")
     session_affinity: Flag | None = Field(
-        default=None, description="a client stays with one replica; absent: as it is in Azure"
+        default=None, description="sticky sessions; absent: left as they are in Azure"
     )
-    dapr: Dapr | None = Field(default=None, description="absent: as it is in Azure")
+    dapr: Dapr | None = Field(default=None, description="absent: left as it is in Azure")
 
 
 class SecretSource(Section):
     """A secret whose value is not in the configuration."""
 
-    generate: Flag = Field(default=False, description="made once and kept in the vault")
-    existing: Flag = Field(default=False, description="in the vault alone: its value is never written")
+    generate: Flag = Field(default=False, description="generated once and kept in the vault")
+    existing: Flag = Field(default=False, description="exists only in the vault: its value is never written")
 
 
 class Migration(Section):
-    """A command that runs once for each content of its image, as a Container Apps job."""
+    """A command that runs once per content of its image, as a Container Apps job."""
 
     name: Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = filled("default: the service")
-    service: ServiceKey = Field(description="whose image, environment and secrets are used")
+    service: ServiceKey = Field(description="the service whose image, environment and secrets it uses")
     command: Annotated[Words, Field(min_length=1)]
     working_directory: Annotated[Text, Field(pattern=r"^/")] | None = None
     environment: dict[VariableName, Value] = Field(default_factory=dict)

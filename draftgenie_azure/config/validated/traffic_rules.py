@@ -1,4 +1,4 @@
-"""Check how requests are shared out among revisions.
+"""Validate how traffic is split between revisions.
 
 Source: learn.microsoft.com/azure/container-apps/, `revisions`, `traffic-splitting` (weights add up to 100, in multiple
 revision mode, over HTTP), `sticky-sessions` (single revision mode).
@@ -22,7 +22,7 @@ _LONGEST = 54
 
 
 def faults(config: Config) -> Found:
-    """Yield the key and the words of each fault."""
+    """Yield the key and message of each fault."""
     for key, service in config.services.items():
         for rest, words in _service(service):
             yield ("services", key, *rest), words
@@ -34,7 +34,7 @@ def _service(service: Service) -> Found:
     if service.traffic is None:
         return
     if service.revision_mode != "Multiple":
-        yield ("traffic",), "needs `revision_mode: Multiple`: with one revision there is nothing to share out"
+        yield ("traffic",), "needs `revision_mode: Multiple`: with one revision there is no traffic to split"
     elif service.ingress == "none" or service.transport == "tcp":
         yield ("traffic",), "needs an HTTP ingress"
     else:
@@ -44,7 +44,7 @@ def _service(service: Service) -> Found:
 def _weights(service: Service, traffic: list[TrafficWeight]) -> Found:
     total = sum(entry.weight for entry in traffic)
     if total != 100:
-        yield ("traffic",), f"the weights must add up to 100; they make {total}"
+        yield ("traffic",), f"the weights must add up to 100; they add up to {total}"
     seen: set[str] = set()
     for position, entry in enumerate(traffic):
         for name, words in _entry(service, entry):
@@ -52,7 +52,7 @@ def _weights(service: Service, traffic: list[TrafficWeight]) -> Found:
         revision = "latest_revision" if entry.latest_revision else str(entry.revision_name)
         for what, value in (("label", entry.label), ("revision_name", revision)):
             if value is not None and f"{what}={value}" in seen:
-                yield ("traffic", position, what), f"`{value}` is there twice"
+                yield ("traffic", position, what), f"duplicate value `{value}`"
             seen.add(f"{what}={value}")
 
 
@@ -63,4 +63,4 @@ def _entry(service: Service, entry: TrafficWeight) -> Iterator[tuple[str, str]]:
         yield "revision_name", f"must be a revision of this app: {service.name}--…"
     elif entry.revision_name is not None and len(entry.revision_name) > _LONGEST:
         # github.com/microsoft/azure-container-apps/issues/1443
-        yield "revision_name", f"has more than {_LONGEST} characters, which no revision has"
+        yield "revision_name", f"has more than {_LONGEST} characters, the limit of Azure"

@@ -1,4 +1,4 @@
-"""Faults of types and values, in words for people."""
+"""Turn pydantic's errors of types and values into messages for users."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from draftgenie_azure.config.validated.resource_sections import REDIS_SKUS
 from draftgenie_azure.config.validated.schema import Config
 from draftgenie_azure.nearest import nearest
 
-# What a default is made from, in the same section.
+# The keys of the same section that a default is derived from.
 _DERIVED = {"exposed_port": "port", "identity_name": "project_name", "name": "service"}
-MOST_FAULTS = 200  # more help nobody, and looking for the nearest name takes time
+MOST_FAULTS = 200  # more do not help, and searching for the nearest name takes time
 
 
 def parse(values: dict[str, Any], raw: RawConfig, report: Any, damaged: set[Key]) -> Config | None:
-    """Validate; on faults, report them, take out what has them, and go on with the rest for the sake of the rules."""
+    """Validate the values; report faults, remove the faulty values, and validate the rest for further faults."""
     for attempt in range(12):
         try:
             values = with_defaults(values, raw.from_environment)
@@ -41,13 +41,13 @@ def parse(values: dict[str, Any], raw: RawConfig, report: Any, damaged: set[Key]
                 if key == ("azure", "project_name") and raw.get("postgresql.admin_user") is None:
                     _take_out(values, ("postgresql", "admin_user"))
             azure = values.setdefault("azure", {})
-            for name in ("resource_group", "location"):  # the section stays, for the sake of its cloud
+            for name in ("resource_group", "location"):  # the section is kept for its cloud
                 azure.setdefault(name, "unknown")
     return None
 
 
 def _independent(errors: list[Any], raw: RawConfig) -> Iterator[tuple[Key, Any]]:
-    """The errors with the keys they are about, without those that only follow from another one."""
+    """Yield the errors with their keys, without those that only follow from another one."""
     found: list[tuple[Key, Any]] = [
         (tuple(part for part in item["loc"] if not (isinstance(part, str) and part[:1] in "<[")), item)
         for item in errors
@@ -80,7 +80,7 @@ def _take_out(values: dict[str, Any], key: Key) -> None:
     if isinstance(inner, dict):
         inner.pop(key[-1], None)
     elif isinstance(inner, list) and len(key) > 1:
-        # Taking one out would move the others to places that the next round's faults do not mean.
+        # Removing one item would shift the positions that the next round's faults refer to.
         _take_out(values, key[:-1])
 
 
@@ -113,10 +113,10 @@ def _explain(key: Key, item: Any, raw: RawConfig) -> tuple[Key, str]:
         return key, _literal_words(key, context, found, raw)
     words = {
         "string_type": "must be text",
-        "int_type": "must be a whole number",
-        "int_parsing": "must be a whole number",
-        "int_parsing_size": "must be a whole number of reasonable size",
-        "int_from_float": "must be a whole number",
+        "int_type": "must be an integer",
+        "int_parsing": "must be an integer",
+        "int_parsing_size": "must be an integer of reasonable size",
+        "int_from_float": "must be an integer",
         "float_type": "must be a number",
         "float_parsing": "must be a number",
         "finite_number": "must be a finite number",
@@ -143,7 +143,7 @@ def _explain(key: Key, item: Any, raw: RawConfig) -> tuple[Key, str]:
 
 def _literal_words(key: Key, context: Any, found: str, raw: RawConfig) -> str:
     allowed = [word.strip().strip("'") for part in str(context["expected"]).split(" or ") for word in part.split(",")]
-    words = f"must be one of {', '.join(allowed)}" if len(allowed) <= 12 else "is not one that Azure offers"
+    words = f"must be one of {', '.join(allowed)}" if len(allowed) <= 12 else "is not offered by Azure"
     if key == ("redis", "sku"):
         words = f"must be one of {', '.join(REDIS_SKUS)} (the older product) or of Managed Redis: Balanced_B0, …"
         if str(raw.get("redis.sku")).startswith("Enterprise"):
@@ -154,7 +154,7 @@ def _literal_words(key: Key, context: Any, found: str, raw: RawConfig) -> str:
 
 
 def _shown(key: Key, raw: RawConfig, *, shape: bool) -> str:
-    """What was found, where that may be shown: no secrets, nothing from the environment; `shape`: only what it is."""
+    """Quote the value found unless it is a secret or comes from the environment; `shape`: name only its kind."""
     value: Any = raw.values
     for part in key:
         try:
@@ -174,7 +174,7 @@ def _shown(key: Key, raw: RawConfig, *, shape: bool) -> str:
 
 
 def known_keys(key: Key) -> list[str]:
-    """The keys that the section at a key knows."""
+    """Return the known keys of the section at a key."""
     model: type[BaseModel] = Config
     position = 0
     while position < len(key):

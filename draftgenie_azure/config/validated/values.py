@@ -1,4 +1,4 @@
-"""The types of single values, and what all sections of the configuration share."""
+"""The types of single values, and the base class of all sections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from draftgenie_azure.config.validated import naming
 
 
 def _text(value: Any) -> Any:
-    """A number is text where text is wanted: the reader keeps every spelling that a number would lose."""
+    """Accept a number as text: the reader keeps any spelling that a number would lose."""
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
@@ -37,7 +37,7 @@ def _number(value: Any) -> Any:
 
 
 def _command(value: Any) -> Any:
-    """A command as one text is split as a shell would, without running one."""
+    """Split a command given as one text as a shell would, without running one."""
     if not isinstance(value, str):
         return value
     try:
@@ -47,7 +47,7 @@ def _command(value: Any) -> Any:
 
 
 class _Rule(AfterValidator):
-    """Azure's rule for a kind of name: words for people, a pattern for the JSON Schema."""
+    """Azure's rule for a kind of name: a message for users, a pattern for the JSON Schema."""
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         return {**handler(schema), "pattern": naming.pattern(getattr(self.func, "keywords", {})["kind"])}
@@ -64,7 +64,7 @@ def rule(kind: str) -> _Rule:
 
 
 def filled(description: str) -> Any:
-    """A key whose default depends on others: `with_defaults` puts it in, so that it is never None."""
+    """Return a field whose default depends on other keys; `with_defaults` fills it in, so it is never None."""
     return Field(default=None, description=description)
 
 
@@ -74,7 +74,7 @@ def _template(value: str) -> str:
 
 
 def branch(tag: str) -> Callable[[Any], str]:
-    """Tags begin with `<`, which no key does, so that faults can leave them out of the key they show."""
+    """Prefix union tags with `<`, which no key starts with, so that faults can omit them from the key shown."""
     return lambda value: f"<{tag}>" if isinstance(value, (dict, BaseModel)) else "<text>"
 
 
@@ -101,6 +101,6 @@ DatabaseName = Annotated[Text, rule("postgres_database")]
 
 
 class Section(BaseModel):
-    """What all sections share: no unknown keys, no change after reading, no input in error messages."""
+    """Base of all sections: no unknown keys, frozen, no input in error messages."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=False)

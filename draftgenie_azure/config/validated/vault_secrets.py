@@ -1,4 +1,4 @@
-"""The secrets that the vault keeps, and the variables that refer to them."""
+"""The secrets stored in the vault, and the variables that refer to them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Literal
 from draftgenie_azure.config.placeholders import parse
 from draftgenie_azure.config.validated import naming
 
-GENERATED = ("jwt_secret", "rabbitmq_password")  # made when empty, without being asked to
+GENERATED = ("jwt_secret", "rabbitmq_password")  # generated if empty, even without `generate`
 POSTGRESQL_PASSWORD = "postgresql-admin-password"
 MONITORING = "monitoring-connection-string"
 REDIS_PASSWORD = "redis-password"
 MONGODB_URL = "mongodb-connection-url"
-FIXED = {  # name of a value that is a secret -> name of the vault's secret
+FIXED = {  # name of a secret value -> name of the vault secret
     "postgresql.password": POSTGRESQL_PASSWORD,
     "monitoring.connection_string": MONITORING,
     "redis.password": REDIS_PASSWORD,
@@ -31,7 +31,7 @@ PLAIN = frozenset(
     )
 )
 OWN = "the deployment's own"
-SHARED = {  # made once for all services that refer to them
+SHARED = {  # created once for all services that refer to them
     "rabbitmq.url": "rabbitmq-url", "redis.url": "redis-url",
 }
 
@@ -47,14 +47,14 @@ class VaultSecret:
     """A secret that the deployment keeps in the vault.
 
     Attributes:
-        name: its name there.
-        origin: `given` (in the configuration), `kept` (given by an earlier run, and not by this one), `existing` (in
-            the vault alone), `generated` (made once if it is missing), `postgresql_password` (given or generated),
-            `monitoring`, `redis_password` (both read from Azure), or `composed` (made from others).
-        template: of a composed one; it may hold plain text that is secret, too.
-        value: of a given one, and of PostgreSQL's password where the configuration gives it; of a kept one what the
-            emulator's vault gets where it has none.
-        remedy: what to do where a kept or existing one is missing in the vault.
+        name: name in the vault.
+        origin: `given` (in the configuration), `kept` (given by an earlier run but not by this one), `existing` (in the
+            vault only), `generated` (once, if missing), `postgresql_password` (given or generated),
+            `monitoring`, `redis_password` (both read from Azure), or `composed` (from other secrets).
+        template: of a composed secret; its plain text may be secret too.
+        value: of a given one, and of PostgreSQL's password if the configuration gives it; for a kept one, the dummy
+            value for an emulated vault that has none.
+        remedy: what to do if a kept or existing secret is missing from the vault.
         used_by: `services.<key>` and `migrations.<name>`, sorted.
     """
 
@@ -67,13 +67,13 @@ class VaultSecret:
 
     @property
     def parts(self) -> set[str]:
-        """The names in the template of a composed one."""
+        """Return the names in the template of a composed secret."""
         return parse(self.template).names if self.template else set()
 
 
 @dataclass(frozen=True)
 class Variable:
-    """An environment variable: `template` (text in which names that are no secrets may stand) or `secret`, never both.
+    """An environment variable: `template` (text that may use names of non-secret values) or `secret`, never both.
 
     `secret` is the name of a vault secret.
     """
@@ -85,7 +85,7 @@ class Variable:
 
 @dataclass
 class Plan:
-    """Everything that follows from the variables of all services and migrations."""
+    """The resolved variables and secrets of all services and migrations."""
 
     secrets: dict[str, VaultSecret] = field(default_factory=dict)
     variables: dict[str, list[Variable]] = field(default_factory=dict)
@@ -95,14 +95,14 @@ class Plan:
 
 
 def vault_name_of(name: str) -> str:
-    """The vault secret that a base name stands for: `secrets.gemini_api_key` is `gemini-api-key`.
+    """Return the vault secret for a base name: `secrets.gemini_api_key` is `gemini-api-key`.
 
     Raises:
-        KeyError: the name is not a secret that the vault holds as it is.
+        KeyError: the name is not a secret that the vault stores unchanged.
     """
     return naming.vault_name(name.removeprefix("secrets.")) if name.startswith("secrets.") else FIXED[name]
 
 
 def is_base(name: str) -> bool:
-    """Whether a name is one that only the deployment knows, so that it may stay in a template."""
+    """Return whether a name is known only during deployment, so that it may remain in a template."""
     return name in FIXED or name in PLAIN or name.startswith("secrets.")

@@ -1,4 +1,4 @@
-"""Where the value of each vault secret comes from: given, generated, kept by the vault, read from Azure."""
+"""Determine where the value of each vault secret comes from: given, generated, kept by the vault, read from Azure."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Values:
-    """Adds to a plan the secrets that others are made of.
+    """Add the base secrets, which others are composed of, to a plan.
 
     Args:
         config: the validated sections.
-        plan: filled.
-        report: takes the key and the words of each fault.
-        damaged: keys that had a fault of their own.
-        users: vault name -> who uses it.
+        plan: the plan to complete.
+        report: called with the key and message of each fault.
+        damaged: keys that already have a fault.
+        users: vault name -> its users.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Values:
         self._unsafe: set[str] = set()
 
     def value_of(self, key: str) -> tuple[str, bool]:
-        """A secret's value, and whether it is made when empty."""
+        """Return a secret's value, and whether it is generated if empty."""
         value = self._config.secrets.get(key, "")
         if isinstance(value, str):
             return value, key in GENERATED
         return "", value.generate or key in GENERATED
 
     def settle(self) -> None:
-        """Add what the composed ones are made of, and everything that is given."""
+        """Add the parts of composed secrets, and every secret given in the configuration."""
         used: dict[str, set[str]] = {vault: set(users) for vault, users in self._users.items()}
         bases: dict[str, str] = {}
         for name, vault in FIXED.items():
@@ -105,33 +105,33 @@ class Values:
         return self._needed(("secrets", key), vault, value) if used else None
 
     def _needed(self, key: Key, vault: str, value: str) -> VaultSecret:
-        """A secret that something uses and that must be given."""
+        """Return a secret that is in use and must be given."""
         if not value and vault in self._config.raw.in_vault:
             return self.kept(vault, key)
         if not value or naming.is_published(value):
-            self.empty(key, "a value" if not value else "a real value in place of the published stand-in")
+            self.empty(key, "a value" if not value else "a real value in place of the published example")
             value = f"emulator-dummy-{key[-1]}"
         return VaultSecret(vault, "given", value=value)
 
     def kept(self, vault: str, key: Key) -> VaultSecret:
-        """A secret that this configuration does not give and the vault has."""
+        """Return a secret that the vault has and this configuration does not give."""
         names = self._config.raw.from_environment.get(key)
         remedy = f"Export {' and '.join(names)}" if names else f"Give {'.'.join(map(str, key))} a value"
         dummy = f"emulator-dummy-{str(key[-1]).lower()}" if self._config.azure.cloud == "emulator" else None
         return VaultSecret(vault, "kept", value=dummy, remedy=f"{remedy}, then run again.")
 
     def empty(self, key: Key, wanted: str) -> None:
-        """A secret that is used has no real value: a fault, but on the emulator, where a dummy will do."""
+        """Report a used secret without a real value; on the emulator use a dummy value and warn."""
         if self._config.azure.cloud == "emulator":
-            self._plan.notices.append(f"{'.'.join(map(str, key))} has no real value; on the emulator a dummy stands in")
-        elif not self._damaged & {(), ("azure",), ("azure", "cloud")}:  # else it might be meant to be the emulator
+            self._plan.notices.append(f"{'.'.join(map(str, key))} has no real value; the emulator uses a dummy")
+        elif not self._damaged & {(), ("azure",), ("azure", "cloud")}:  # else perhaps meant for the emulator
             users = self._users.get(naming.vault_name(str(key[-1])), set()) if key[0] == "secrets" else set()
             names = self._config.raw.from_environment.get(key, ())
             words = f"needs {wanted}" + (f" (used by {', '.join(sorted(users))})" if users else "")
             self._report(key, words + (f"; export {' and '.join(names)}" if names else ""))
 
     def warn_unsafe(self, name: str, where: str, key: Key) -> None:
-        """Note a secret that goes into a URL as it is and has characters that a URL cannot hold."""
+        """Warn about a secret that is used unencoded in a URL and has characters that need encoding."""
         if name == "postgresql.password" and self._config.postgresql:
             value = self._config.postgresql.admin_password
         elif name == "secrets.rabbitmq_password" or (where == "a URL" and name.startswith("secrets.")):
@@ -141,6 +141,6 @@ class Values:
         if not naming.is_url_safe(value) and name not in self._unsafe:
             self._unsafe.add(name)
             self._plan.notices.append(
-                f"{'.'.join(map(str, key))}: {name} has characters that a URL cannot hold as they are; "
+                f"{'.'.join(map(str, key))}: {name} has characters that must be encoded in a URL; "
                 f"an application that puts it into a URL must encode it (`| urlencode`)"
             )

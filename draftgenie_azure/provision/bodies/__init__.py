@@ -1,1 +1,1 @@
-"""Desired resource bodies: pure functions, configuration and outputs in, dict out. One module per kind of thing."""
+"""Desired resource bodies: pure functions from configuration and outputs to dict, one module per kind of resource."""

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.validated.service_sections import Migration, Service
     from draftgenie_azure.config.validated.vault_secrets import Variable
 
-# A template variable that changes with the secrets a service uses: a changed secret by itself makes no new revision
+# A template variable that changes with a service's secrets: a changed secret alone creates no new revision
 # (learn.microsoft.com/azure/container-apps/manage-secrets).
 SECRETS_VERSION = "SECRETS_VERSION"
 
 
 class Setting:
-    """What every app and job of one deployment shares.
+    """What all apps and jobs of one deployment share.
 
     Args:
         environment_id: id of the managed environment.
@@ -51,7 +51,7 @@ def container_app(
     values: Mapping[str, str],
     secrets_version: str | None,
 ) -> dict[str, Any]:
-    """The whole app: the three steps that touch apps send this same body.
+    """Return the full app body; the three steps that write apps send the same one.
 
     Args:
         image: reference by digest, or a public image's name.
@@ -74,7 +74,7 @@ def container_app(
 
 
 def _template(service: Service, container: dict[str, Any], rules: list[dict[str, Any]]) -> dict[str, Any]:
-    """What makes a revision."""
+    """Return the template, whose changes create a revision."""
     template: dict[str, Any] = {
         "containers": [container],
         "scale": {"minReplicas": service.min_replicas, "maxReplicas": service.max_replicas, "rules": rules},
@@ -89,7 +89,7 @@ def _template(service: Service, container: dict[str, Any], rules: list[dict[str,
 def _app_configuration(
     config: Config, service: Service, setting: Setting, variables: Sequence[Variable]
 ) -> dict[str, Any]:
-    """What revisions share."""
+    """Return the configuration shared by all revisions."""
     configuration: dict[str, Any] = {
         "registries": _registries(config, service, setting),
         "secrets": _secret_references(config, service, variables, setting),
@@ -180,7 +180,7 @@ def _environment(
 
 
 def secret_names(config: Config, service: Service, variables: Sequence[Variable]) -> list[str]:
-    """The vault secrets that an app or a job uses: those of its variables, and its registry's password."""
+    """Return the vault secrets that an app or job uses: those of its variables, and its registry's password."""
     names = {variable.secret for variable in variables} | {registries.registry_secret(config, service.image)}
     return sorted(name for name in names if name is not None)
 
@@ -192,7 +192,7 @@ def _registries(config: Config, service: Service, setting: Setting) -> list[dict
 
 
 def _identities(config: Config, service: Service, setting: Setting) -> dict[str, Any]:
-    """The identity that the apps run as, and others that scale rules and registries sign in with."""
+    """Return the apps' identity, and others that scale rules and registries sign in with."""
     registry = registries.private_registry(config, service.image)
     named = [rule.identity for rule in service.scale.rules] if service.scale else []
     others = [registries.other_identity(name) for name in (*named, registry.identity if registry else None)]
@@ -228,7 +228,7 @@ def _ingress(service: Service) -> dict[str, Any]:
 
 
 def _probes(service: Service) -> list[dict[str, Any]]:
-    """A startup probe that gives the app `startup_seconds`, then readiness and liveness."""
+    """Return a startup probe that allows `startup_seconds`, and readiness and liveness probes."""
     if service.port is None:
         return []
     if service.health_path and service.transport != "tcp":
@@ -252,7 +252,7 @@ def _volume(service: Service) -> dict[str, Any]:
 
 
 def _in_directory(migration: Migration) -> list[str]:
-    """The command, run in its directory: a job has no working directory of its own."""
+    """Return the command, run in its directory: a job has no working directory setting."""
     if not migration.working_directory:
         return list(migration.command)
     return ["/bin/sh", "-c", 'cd "$0" && exec "$@"', migration.working_directory, *migration.command]

@@ -1,11 +1,11 @@
 """Bodies of `scheduleRun`: a quick build, and a task that builds with BuildKit; pure functions.
 
-A quick build goes to Docker's builder of before BuildKit. A task may set `DOCKER_BUILDKIT=1` for its build step. Azure
-documents neither that it does so nor that it will; users report that it works (github.com/Azure/acr/issues/721).
+A quick build uses Docker's classic builder. A task may set `DOCKER_BUILDKIT=1` for its build step. Azure does not
+document that this works; users report that it does (github.com/Azure/acr/issues/721).
 
-Source of the task's format: learn.microsoft.com, container-registry-tasks-reference-yaml. Of how it is read:
-github.com/Azure/acr-builder: templates are put in first, then the YAML is read, then the build step's line is split
-into words as a shell does, quotes included.
+Sources: for the task's format, learn.microsoft.com, container-registry-tasks-reference-yaml; for its evaluation,
+github.com/Azure/acr-builder: templates are expanded first, then the YAML is parsed, then the build step's line is
+split into words as a shell does, including quotes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Any
 
-PUSH_TIMEOUT = 1800  # seconds; a step of a task has ten minutes where it does not say
+PUSH_TIMEOUT = 1800  # seconds; the default of a task's step is ten minutes
 
 
 def quick_build(
@@ -114,7 +114,7 @@ def _task(image: str, timeout: int, arguments: Collection[str], *, has_target: b
 
 
 def _in_a_line(text: str) -> str:
-    """A text as one word of a build step's line, which stands between the double quotes of YAML."""
+    """Quote a text as one word of a build step's line inside double-quoted YAML."""
     return "".join(map(_escaped, shlex.quote(text)))
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def postgresql_server(config: Config, login: str, password: str) -> dict[str, Any]:
-    """The body that creates the server. Its password is in no other body but a change of password."""
+    """Return the body that creates the server. Only this one and a password change contain the password."""
     assert config.postgresql is not None
     body = postgresql_changes(config)
     body["location"] = config.location("postgres_server")
@@ -29,7 +29,7 @@ def postgresql_server(config: Config, login: str, password: str) -> dict[str, An
 
 
 def network(config: Config) -> dict[str, Any]:
-    """Public, behind a firewall; or inside a network, where there is no public access to say anything about."""
+    """Return the network settings: public behind a firewall, or inside a network, without public access."""
     assert config.postgresql is not None
     if config.postgresql.subnet_id is None:
         return {"publicNetworkAccess": "Enabled"}
@@ -40,7 +40,7 @@ def network(config: Config) -> dict[str, Any]:
 
 
 def postgresql_changes(config: Config) -> dict[str, Any]:
-    """What may be changed on a server that exists: size, storage, backup, high availability, tags."""
+    """Return what can be changed on an existing server: size, storage, backup, high availability, tags."""
     assert config.postgresql is not None
     storage: dict[str, Any] = {"storageSizeGB": config.postgresql.storage_size}
     if config.postgresql.auto_grow is not None:
@@ -57,36 +57,39 @@ def postgresql_changes(config: Config) -> dict[str, Any]:
 
 
 def postgresql_database() -> dict[str, Any]:
-    """A database in UTF-8."""
+    """Return a database in UTF-8."""
     return {"properties": {"charset": "UTF8", "collation": "en_US.utf8"}}
 
 
 def postgresql_azure_rule() -> dict[str, Any]:
-    """Admits every address inside Azure, other customers' too (learn.microsoft.com, PostgreSQL firewall rules)."""
+    """Return the rule that admits every address inside Azure, including other customers'.
+
+    Source: learn.microsoft.com, PostgreSQL firewall rules.
+    """
     return {"properties": {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}}
 
 
 def extensions_value(extensions: list[str]) -> str:
-    """The extensions that users may create, as the server parameter `azure.extensions` has them."""
+    """Return the value of the server parameter `azure.extensions` for the extensions that users may create."""
     return ",".join(sorted(extensions))
 
 
 def parameter_value(name: str, value: str) -> str:
-    """A parameter's value as Azure spells it: what is true or false in YAML is `on` or `off`, but for PgBouncer."""
+    """Return a parameter's value in Azure's spelling: true and false become `on` and `off`, except for PgBouncer."""
     if name.startswith("pgbouncer."):
         return value
     return {"true": "on", "false": "off"}.get(value, value)
 
 
 def parameter(value: str, *, default: object) -> dict[str, Any]:
-    """A server parameter; of one that has its default again, where it comes from is Azure's to say."""
+    """Return a server parameter; one reset to its default leaves the source to Azure."""
     if value == default:
         return {"properties": {"value": value}}
     return {"properties": {"value": value, "source": "user-override"}}
 
 
 def managed_redis(config: Config) -> dict[str, Any]:
-    """The Azure Managed Redis cluster; `publicNetworkAccess` must be sent since API 2025-07-01."""
+    """Return the Azure Managed Redis cluster; `publicNetworkAccess` must be sent since API 2025-07-01."""
     assert config.redis is not None
     return {
         "location": config.location("redis"),
@@ -101,7 +104,7 @@ def managed_redis(config: Config) -> dict[str, Any]:
 
 
 def managed_redis_database(config: Config) -> dict[str, Any]:
-    """The cluster's one database; access keys are off by default since API 2025-07-01, so they are asked for."""
+    """Return the cluster's database; access keys are off by default since API 2025-07-01, so they are enabled."""
     assert config.redis is not None
     return {
         "properties": {
@@ -115,7 +118,10 @@ def managed_redis_database(config: Config) -> dict[str, Any]:
 
 
 def older_redis(config: Config) -> dict[str, Any]:
-    """Azure Cache for Redis; it ends on 2028-09-30 (learn.microsoft.com/azure/azure-cache-for-redis/retirement-faq)."""
+    """Return Azure Cache for Redis, retired on 2028-09-30.
+
+    Source: learn.microsoft.com/azure/azure-cache-for-redis/retirement-faq.
+    """
     assert config.redis is not None
     size = config.redis.vm_size.upper()
     return {

@@ -1,4 +1,4 @@
-"""Names of one's own for an app: entries of `ingress.customDomains`, and the certificates that Azure gets for them."""
+"""Custom domains of an app: entries of `ingress.customDomains`, and the managed certificates for them."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ MANAGED = "managed"
 
 
 def bindings(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The custom domains of a live app, without what is null."""
+    """Return the custom domains of a live app, without nulls."""
     ingress = properties.get("configuration", {}).get("ingress") or {}
     names = ("name", "bindingType", "certificateId")
     return [{name: item[name] for name in names if item.get(name)} for item in ingress.get("customDomains") or []]
 
 
 def bound(name: str, certificate_id: str | None) -> dict[str, Any]:
-    """A custom domain: without certificate, as the service wants it at first, or with one."""
+    """Return a custom domain: without certificate, as the service requires at first, or with one."""
     if certificate_id is None:
         return {"name": name, "bindingType": "Disabled"}
     return {"name": name, "bindingType": "SniEnabled", "certificateId": certificate_id}
 
 
 def certificate_id(environment_id: str, domain: CustomDomain) -> str:
-    """The id of the certificate of a domain: of one by name, or of the one that Azure gets."""
+    """Return the id of a domain's certificate: a named one, or the managed one."""
     if domain.certificate != MANAGED:
         return f"{environment_id}/certificates/{domain.certificate}"
     return f"{environment_id}/managedCertificates/{managed_name(domain.name)}"
 
 
 def managed_name(host: str) -> str:
-    """What we call the certificate that Azure gets for a host."""
+    """Return our name for the managed certificate of a host."""
     readable = re.sub("[^a-z0-9]+", "-", host.lower()).strip("-")[:40].strip("-")
     return f"{readable}-{hashlib.sha256(host.lower().encode()).hexdigest()[:8]}"
 
 
 def managed_certificate(config: Config, domain: CustomDomain) -> dict[str, Any]:
-    """The certificate that Azure gets for a name, and renews."""
+    """Return the certificate that Azure issues and renews for a name."""
     return {
         "location": config.location("container_apps"),
         "properties": {"subjectName": domain.name, "domainControlValidation": domain.validation},
@@ -54,13 +54,13 @@ def managed_certificate(config: Config, domain: CustomDomain) -> dict[str, Any]:
 def dns_records(
     domain: CustomDomain, *, host: str, address: str, verification: str, token: str | None = None
 ) -> list[tuple[str, str, str]]:
-    """Type, name and value of the DNS records that a domain needs.
+    """Return type, name and value of the DNS records that a domain needs.
 
     Args:
-        host: of the app, in the environment's own domain.
-        address: the environment's.
-        verification: what the TXT record holds that proves whose the name is.
-        token: what proves it to the certificate's issuer, where that is asked for by TXT.
+        host: the app's host in the environment's domain.
+        address: the environment's IP address.
+        verification: content of the TXT record that proves ownership of the name.
+        token: token for the certificate's issuer, if it validates by TXT.
     """
     points = ("A", domain.name, address) if domain.validation == "HTTP" else ("CNAME", domain.name, host)
     owner = domain.name.removeprefix("*.")

@@ -48,7 +48,7 @@ def _profile(profile: WorkloadProfile) -> dict[str, Any]:
 
 
 def storage(service: Service) -> dict[str, Any]:
-    """A file share made known to the environment; its key is in the body and never given back."""
+    """Return a file share as storage of the environment; the key in the body is never returned by Azure."""
     volume = service.volume
     assert volume is not None
     return {

@@ -1,4 +1,4 @@
-"""Parts of an app's body that are there only where the configuration asks for them."""
+"""Optional parts of an app's body, present only if configured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def ingress(service: Service) -> dict[str, Any]:
-    """Access rules, CORS and session affinity; without a key nothing is sent, and Azure's stays as it is."""
+    """Return access rules, CORS and session affinity; without a key nothing is sent, and Azure's value is kept."""
     parts: dict[str, Any] = {}
     if service.ip_restrictions is not None:
         parts["ipSecurityRestrictions"] = [_restriction(restriction) for restriction in service.ip_restrictions]
@@ -24,7 +24,7 @@ def ingress(service: Service) -> dict[str, Any]:
 
 
 def dapr(service: Service) -> dict[str, Any]:
-    """Dapr beside the app."""
+    """Return the settings of the Dapr sidecar."""
     assert service.dapr is not None
     section = service.dapr
     return _given(
@@ -40,11 +40,11 @@ def dapr(service: Service) -> dict[str, Any]:
 
 
 def scale_rules(service: Service, variables: Sequence[Variable], identity_id: str) -> list[dict[str, Any]]:
-    """When a service gets more replicas.
+    """Return the scale rules of a service.
 
     Args:
         variables: the service's environment; rules sign in with its secrets.
-        identity_id: of the identity that the apps run as.
+        identity_id: id of the apps' identity.
     """
     scale = service.scale
     if scale is None:

@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.config.validated.schema import Config
 
-# The resource group's tag that says which state document it belongs to.
+# The resource group's tag with the lineage of the state that manages it.
 LINEAGE_TAG = "draftgenie-lineage"
 
 
 def resource_group(config: Config, lineage: str) -> dict[str, Any]:
-    """The group, marked with the lineage of the state that manages it."""
+    """Return the group, tagged with the lineage of the state that manages it."""
     return {"location": config.location("resource_group"), "tags": tagged(config, **{LINEAGE_TAG: lineage})}
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """The user-assigned identity that every app runs as.
+    """Return the user-assigned identity of all apps.
 
     User-assigned, since a system-assigned one does not exist yet when the first image is pulled and the first secret
     resolved (learn.microsoft.com/azure/container-apps/manage-secrets).

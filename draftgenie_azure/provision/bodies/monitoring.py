@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def workspace(config: Config) -> dict[str, Any]:
-    """The Log Analytics workspace."""
+    """Return the Log Analytics workspace."""
     assert config.monitoring is not None
     properties: dict[str, Any] = {
         "sku": {"name": "PerGB2018"},
@@ -24,7 +24,7 @@ def workspace(config: Config) -> dict[str, Any]:
 
 
 def app_insights(config: Config, workspace_id: str) -> dict[str, Any]:
-    """Application Insights on the workspace; the classic kind, without one, is retired."""
+    """Return Application Insights on the workspace; the classic kind without one is retired."""
     properties: dict[str, Any] = {"Application_Type": "web", "WorkspaceResourceId": workspace_id}
     if config.monitoring is not None and config.monitoring.sampling_percentage is not None:
         properties["SamplingPercentage"] = config.monitoring.sampling_percentage
@@ -37,7 +37,7 @@ def app_insights(config: Config, workspace_id: str) -> dict[str, Any]:
 
 
 def diagnostic_setting(workspace_id: str) -> dict[str, Any]:
-    """Sends an environment's console and system logs to the workspace; no key travels."""
+    """Return the setting that sends an environment's console and system logs to the workspace, without a key."""
     return {
         "properties": {
             "workspaceId": workspace_id,

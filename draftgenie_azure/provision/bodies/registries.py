@@ -1,4 +1,4 @@
-"""How an app or a job signs in to the registry that its image comes from."""
+"""Registry credentials of an app or a job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def private_registry(config: Config, image: str | None) -> Registry | None:
-    """The entry under `registries` for the registry of an image; None for a public one and for the own one."""
+    """Return the entry under `registries` for an image's registry; None for a public one or the deployment's own."""
     if image is None:
         return None
     reference = Reference(image)
@@ -22,19 +22,19 @@ def private_registry(config: Config, image: str | None) -> Registry | None:
 
 
 def registry_secret(config: Config, image: str | None) -> str | None:
-    """The vault secret that is the password for the registry of an image."""
+    """Return the vault secret with the password for an image's registry, or None."""
     registry = private_registry(config, image)
     return vault_name_of(f"secrets.{registry.secret}") if registry is not None and registry.secret else None
 
 
 def sign_in(config: Config, image: str | None, *, login_server: str | None, identity_id: str) -> list[dict[str, Any]]:
-    """The entries of a body's `registries`.
+    """Return the entries of a body's `registries`.
 
     Args:
-        image: as the configuration names it; None for one that is built.
-        login_server: the own registry's host; None without one. What is built, and an image in it, is pulled as the
+        image: the configured image; None for one that is built.
+        login_server: the deployment's own registry; None without one. Built images, and others in it, are pulled by the
             identity.
-        identity_id: of the identity that the apps run as.
+        identity_id: id of the apps' identity.
     """
     registry = private_registry(config, image)
     if registry is not None and registry.identity is not None:
@@ -48,5 +48,5 @@ def sign_in(config: Config, image: str | None, *, login_server: str | None, iden
 
 
 def other_identity(identity: str | None) -> str | None:
-    """The resource id of an identity that is not the one the apps run as."""
+    """Return the resource id of an identity other than the apps' own, or None."""
     return None if identity in (None, "app") else identity

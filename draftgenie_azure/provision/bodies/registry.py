@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def registry(config: Config) -> dict[str, Any]:
-    """The container registry, without admin user.
+    """Return the container registry, without admin user.
 
-    Container Apps pulls with a token made for ARM, hence `azureADAuthenticationAsArmPolicy`
+    Container Apps pulls with a token issued for ARM, hence `azureADAuthenticationAsArmPolicy`
     (learn.microsoft.com/azure/container-apps/tutorial-code-to-cloud). The role-assignment mode is sent because its
-    default is announced to change, and AcrPull means nothing in the other mode
+    default is announced to change, and AcrPull has no effect in the other mode
     (learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions).
     """
     assert config.container_registry is not None

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
 
 
 def role_assignment(role_definition_id: str, principal_id: str, principal_type: str) -> dict[str, Any]:
-    """A role for a principal.
+    """Return the assignment of a role to a principal.
 
-    `principalType` spares ARM the look into a directory that may not know a fresh identity yet
+    `principalType` saves ARM a lookup in a directory that may not have a new identity yet
     (learn.microsoft.com/azure/role-based-access-control/role-assignments-rest).
     """
     return {

@@ -1,4 +1,4 @@
-"""Tags that every resource has."""
+"""Tags common to all resources."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ if TYPE_CHECKING:
 
 
 def tagged(config: Config, **more: str) -> dict[str, str]:
-    """The configured tags and `more`."""
+    """Return the configured tags and `more`."""
     return {**config.tags, **more}

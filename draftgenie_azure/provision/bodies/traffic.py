@@ -1,4 +1,4 @@
-"""How requests are shared out among an app's revisions: entries of `ingress.traffic`."""
+"""Traffic weights of an app's revisions: entries of `ingress.traffic`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ LATEST: list[dict[str, Any]] = [{"latestRevision": True, "weight": 100}]
 
 
 def has_traffic(service: Service) -> bool:
-    """Whether requests come over HTTP, so that there is something to share out."""
+    """Return whether a service has HTTP traffic to split."""
     return service.ingress != "none" and service.transport != "tcp"
 
 
 def at_creation(service: Service) -> dict[str, Any]:
-    """What is said of a new app alone: one revision that gets all, unless the configuration has its say later."""
+    """Return the weights of a new app: all traffic to one revision, until configured weights are applied."""
     configuration: dict[str, Any] = {"activeRevisionsMode": service.revision_mode or "Single"}
     if has_traffic(service):
         configuration["ingress"] = {"traffic": LATEST}
@@ -28,7 +28,7 @@ def at_creation(service: Service) -> dict[str, Any]:
 
 
 def wanted(service: Service) -> list[Entry] | None:
-    """The shares that the configuration states, as Azure spells them; None without the key."""
+    """Return the configured weights in Azure's form; None without the key."""
     if service.traffic is None:
         return None
     return [
@@ -38,7 +38,7 @@ def wanted(service: Service) -> list[Entry] | None:
 
 
 def shown(properties: Mapping[str, Any]) -> list[Entry]:
-    """The shares of a live app, without what is null or false."""
+    """Return the weights of a live app, without null or false values."""
     ingress = properties.get("configuration", {}).get("ingress") or {}
     return [
         _entry(None if item.get("latestRevision") else item.get("revisionName"), item.get("weight"), item.get("label"))
@@ -47,7 +47,7 @@ def shown(properties: Mapping[str, Any]) -> list[Entry]:
 
 
 def pinned(entries: Sequence[Entry], revision: str) -> list[Entry]:
-    """The same shares, with a revision by name where it is the newest: what a new one will not take over."""
+    """Return the weights with the latest revision replaced by its name, so that a newer one gets no traffic."""
     result: list[Entry] = []
     for entry in entries:
         name = revision if entry.get("latestRevision") else str(entry["revisionName"])
@@ -61,12 +61,12 @@ def pinned(entries: Sequence[Entry], revision: str) -> list[Entry]:
 
 
 def same(one: Sequence[Entry], other: Sequence[Entry]) -> bool:
-    """Whether two lists share out requests alike."""
+    """Return whether two lists split traffic equally."""
     return sorted(map(described, one)) == sorted(map(described, other))
 
 
 def described(entry: Entry) -> str:
-    """One share, for people: `web--0000001 20 % (label blue)`."""
+    """Format one weight for display: `web--0000001 20 % (label blue)`."""
     name = "the newest" if entry.get("latestRevision") else str(entry.get("revisionName"))
     label = f" (label {entry['label']})" if entry.get("label") else ""
     return f"{name} {entry.get('weight', 0)} %{label}"

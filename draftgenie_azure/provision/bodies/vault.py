@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def vault(config: Config, tenant_id: str) -> dict[str, Any]:
-    """The key vault, governed by roles alone.
+    """Return the key vault, with role-based access only.
 
-    `softDeleteRetentionInDays` is fixed at creation; purge protection can only be switched on, so it is left out when
+    `softDeleteRetentionInDays` is fixed at creation; purge protection can only be turned on, so it is left out when
     it is off (learn.microsoft.com/azure/key-vault/general/soft-delete-overview).
     """
     assert config.key_vault is not None
@@ -32,7 +32,7 @@ def vault(config: Config, tenant_id: str) -> dict[str, Any]:
 
 
 def recovered_vault(config: Config, tenant_id: str) -> dict[str, Any]:
-    """What brings a deleted vault back; the rest is sent afterwards, as the Azure CLI does."""
+    """Return the body that recovers a deleted vault; the rest is sent afterwards, as the Azure CLI does."""
     assert config.key_vault is not None
     return {
         "location": config.location("key_vault"),
@@ -45,5 +45,5 @@ def recovered_vault(config: Config, tenant_id: str) -> dict[str, Any]:
 
 
 def vault_secret(value: str, digest: str) -> dict[str, Any]:
-    """A secret's value; the digest in the tags tells a person (not the tool) which value it is."""
+    """Return a secret with its value; the digest in its tags is for users, not read by the tool."""
     return {"tags": {"digest": digest[:16]}, "properties": {"value": value, "contentType": "text/plain"}}

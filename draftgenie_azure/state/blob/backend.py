@@ -1,8 +1,8 @@
-"""State in an Azure blob: the blob's lease is the lock. Imported only where AZURE_STATE_STORAGE or the config say blob.
+"""State in an Azure blob: the blob's lease is the lock. Imported only for blob storage.
 
-Every write carries the lease and the ETag that was last seen, so that neither a run that lost its lock nor one that
-never had it can write. How long a request may take and how often it is repeated is decided here: the client's own
-defaults go on for longer than a lease lasts.
+Every write carries the lease and the last ETag, so that neither a run that lost its lock nor one that never had it can
+write. Timeouts and retries are set here: the client's own defaults last longer than a
+lease.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-# Seconds. A request takes 15 at most and is repeated for 25, so the last of them is over 40 after the first: sooner
-# than a lease ends that was renewed when it began.
+# Seconds. A request takes at most 15 and is retried for 25, so the last one ends within 40 of the first: sooner than a
+# lease that was renewed when it began.
 LEASE = 60
 RENEW = 15.0
 OVERDUE = 40.0
 CONNECT, READ, BUDGET = 5, 15, 25.0
 POLL = 1.0
-# Azurite 3.35 knows no later one; nothing here needs one.
+# The latest that Azurite 3.35 supports; nothing here needs a later one.
 API_VERSION = "2025-11-05"
 PASSING = (408, 429, 500, 502, 503, 504)
 LEASE_CODES = (
@@ -64,8 +64,8 @@ class BlobBackend:
 
     Args:
         service: the storage account's client.
-        container: made when it is missing and something is written.
-        name: of the blob; `<name>.lock` beside it says who holds the lock, `<name>.history/` has earlier states.
+        container: created on the first write if missing.
+        name: name of the blob; `<name>.lock` describes the lock's holder, `<name>.history/` has earlier states.
     """
 
     breakable = True
@@ -81,13 +81,13 @@ class BlobBackend:
 
     @property
     def where(self) -> str:
-        """The blob's address, without a signature."""
+        """The blob's URL, without a signature."""
         return self._where
 
     # --- bytes ---
 
     def load(self) -> bytes | None:
-        """The blob's bytes, or None where there is no blob."""
+        """Return the blob's bytes, or None if it does not exist."""
         found = self._read(self._blob)
         self._etag = None if found is None else found[1]
         return None if found is None else found[0]
@@ -99,7 +99,7 @@ class BlobBackend:
             return data, str(stream.properties.etag)
 
         try:
-            return self._patiently("read", read)
+            return self._with_retries("read", read)
         except ResourceNotFoundError:
             return None
         except HttpResponseError as error:
@@ -109,7 +109,7 @@ class BlobBackend:
         """Replace the blob.
 
         Raises:
-            StateConflictError: it is not what was last loaded or saved.
+            StateConflictError: it is not the version last loaded or saved.
             LockLostError: the lease is not ours any more.
             StateError: it cannot be written.
         """
@@ -123,7 +123,7 @@ class BlobBackend:
         except HttpResponseError as error:
             if _code(error) not in CONDITION_CODES:
                 raise self._refused("saved", error) from error
-            # Perhaps by ourselves: the write took effect, its reply was lost, and the repetition is refused.
+            # Perhaps by this run: the write took effect, its reply was lost, and the retry is refused.
             found = self._read(self._blob)
             if found is None or found[0] != data:
                 raise StateConflictError(
@@ -136,25 +136,25 @@ class BlobBackend:
             return str(blob.upload_blob(data, content_settings=JSON, **conditions)["etag"])
 
         try:
-            return self._patiently("saved", write)
+            return self._with_retries("saved", write)
         except ResourceNotFoundError as error:
             if _code(error) != "ContainerNotFound":
                 raise
             self._make_container()
-            return self._patiently("saved", write)
+            return self._with_retries("saved", write)
 
     def _make_container(self) -> None:
         try:
-            self._patiently("saved", self._container.create_container)
+            self._with_retries("saved", self._container.create_container)
         except HttpResponseError as error:
             if _code(error) != "ContainerAlreadyExists":
                 raise self._failure("saved", error) from error
 
     def delete(self) -> None:
-        """Remove the blob, and its lease with it.
+        """Delete the blob, and its lease with it.
 
         Raises:
-            StateConflictError: it is not what was last loaded or saved.
+            StateConflictError: it is not the version last loaded or saved.
             LockLostError: the lease is not ours any more.
         """
         conditions: dict[str, Any] = {}
@@ -163,15 +163,15 @@ class BlobBackend:
         if self._lease is not None:
             conditions["lease"] = self._lease
         try:
-            self._patiently("deleted", lambda: self._blob.delete_blob(**conditions))
+            self._with_retries("deleted", lambda: self._blob.delete_blob(**conditions))
         except ResourceNotFoundError:
-            pass  # by ourselves, before a reply that was lost
+            pass  # by this run, before a reply that was lost
         except HttpResponseError as error:
             raise self._refused("deleted", error) from error
         self._etag = None
 
     def aside(self, suffix: str, data: bytes) -> str:
-        """Write a blob `<name>.<suffix>`; its address."""
+        """Write a blob `<name>.<suffix>`; return its URL."""
         name, count = f"{self._name}.{suffix}", 0
         while True:
             try:
@@ -187,32 +187,32 @@ class BlobBackend:
     # --- earlier states ---
 
     def keep(self, name: str, data: bytes, count: int) -> None:
-        """Keep a copy in `<name>.history/`."""
+        """Store a copy in `<name>.history/`."""
         try:
             self._write(self._container.get_blob_client(f"{self._name}.history/{name}"), data, overwrite=True)
             for old in self.copies()[count:]:
-                self._patiently("kept", self._container.get_blob_client(old).delete_blob)
+                self._with_retries("kept", self._container.get_blob_client(old).delete_blob)
         except ResourceNotFoundError:
-            pass  # the last one was deleted by ourselves, before a reply that was lost
+            pass  # the last one was deleted by this run, before a reply that was lost
         except HttpResponseError as error:
             raise self._failure("kept", error) from error
 
     def copies(self) -> list[str]:
-        """Their names in the container, the last one first."""
+        """Return their names in the container, latest first."""
         prefix = f"{self._name}.history/"
 
         def names() -> list[str]:
             return [str(blob.name) for blob in self._container.list_blobs(name_starts_with=prefix)]
 
         try:
-            return sorted(self._patiently("listed", names), reverse=True)
+            return sorted(self._with_retries("listed", names), reverse=True)
         except ResourceNotFoundError:
             return []
         except HttpResponseError as error:
             raise self._failure("listed", error) from error
 
     def load_copy(self, name: str) -> bytes | None:
-        """The bytes of another blob of the container, by its name or address."""
+        """Return the bytes of another blob of the container, by name or URL."""
         name = name.removeprefix(self._where.removesuffix(self._name))
         found = self._read(self._container.get_blob_client(name))
         return None if found is None else found[0]
@@ -220,32 +220,32 @@ class BlobBackend:
     # --- documents beside the state ---
 
     def read_companion(self, name: str) -> bytes | None:
-        """The bytes of the blob `<name of the state>.<name>`, or None where there is none."""
+        """Return the bytes of the blob `<name of the state>.<name>`, or None if it does not exist."""
         found = self._read(self._container.get_blob_client(f"{self._name}.{name}"))
         return None if found is None else found[0]
 
     def write_companion(self, name: str, data: bytes | None) -> None:
-        """Replace that blob; None removes it. The state's lease keeps other runs from writing it."""
+        """Replace that blob; None deletes it. The state's lease keeps other runs from writing it."""
         blob = self._container.get_blob_client(f"{self._name}.{name}")
         try:
             if data is not None:
                 self._write(blob, data, overwrite=True)
             else:
-                self._patiently("deleted", blob.delete_blob)
+                self._with_retries("deleted", blob.delete_blob)
         except ResourceNotFoundError:
-            pass  # it is gone, or was never there
+            pass  # already deleted, or never created
         except HttpResponseError as error:
             raise self._failure("saved", error) from error
 
     # --- lock ---
 
     def lock(self, holder: bytes, *, waiting: Waiting, first: bytes) -> Lock:
-        """Take the blob's lease; a blob that is not there yet is made first, since only what is there can be leased."""
+        """Acquire the blob's lease; a missing blob is created first, since only an existing one can be leased."""
         lease = str(uuid.uuid4())
         while True:
             began = awake_clock()
             try:
-                self._patiently("locked", lambda: self._acquire(lease))
+                self._with_retries("locked", lambda: self._acquire(lease))
                 break
             except ResourceNotFoundError:
                 self._create(first)
@@ -270,18 +270,18 @@ class BlobBackend:
         try:
             self._write(self._blob, first)
         except HttpResponseError as error:
-            if _code(error) not in (*CONDITION_CODES, *LEASE_CODES):  # else another run was faster
+            if _code(error) not in (*CONDITION_CODES, *LEASE_CODES):  # otherwise another run was faster
                 raise self._failure("saved", error) from error
 
     def _says(self) -> bytes:
-        """What the lock's holder, or a former one, said of itself."""
+        """Return the description that the lock's current or last holder wrote."""
         found = self._read(self._container.get_blob_client(f"{self._name}.lock"))
         return b"" if found is None else found[0]
 
     def holder(self) -> bytes | None:
-        """What the present holder said of itself; None where nobody holds the lock."""
+        """Return the current holder's description; None if the lock is free."""
         try:
-            properties = self._patiently("read", self._blob.get_blob_properties)
+            properties = self._with_retries("read", self._blob.get_blob_properties)
         except ResourceNotFoundError:
             return None
         except HttpResponseError as error:
@@ -289,12 +289,12 @@ class BlobBackend:
         return self._says() if properties.lease.state in ("leased", "breaking") else None
 
     def break_lock(self, shown: bytes | None = None) -> None:
-        """End the lease at once. Its holder finds out at its next write or renewal, and stops.
+        """Break the lease at once. Its holder notices at its next write or renewal, and stops.
 
-        Where the description has the lease's id, that lease alone is ended, whatever happens meanwhile.
+        If the description has the lease's id, only that lease is broken, whatever happens meanwhile.
 
         Raises:
-            StateError: it is another run's by now.
+            StateError: another run holds it by now.
         """
         from azure.storage.blob import BlobLeaseClient
 
@@ -304,7 +304,7 @@ class BlobBackend:
         lease = BlobLeaseClient(self._blob, lease_id=lease_id)
         end = partial(lease.break_lease, lease_break_period=0) if lease_id is None else lease.release
         try:
-            self._patiently("unlocked", end)
+            self._with_retries("unlocked", end)
         except ResourceNotFoundError:
             return
         except HttpResponseError as error:
@@ -316,21 +316,21 @@ class BlobBackend:
     def _another_holder(self) -> StateError:
         return StateError(
             f"the lock on the state {self.where} is held by another run than the one that was shown; it was not broken",
-            hint="Look again: --force-unlock shows who holds it now.",
+            hint="Try again: --force-unlock shows the current holder.",
         )
 
     def released(self) -> None:
-        """The lease is over; what is written from now on carries none."""
+        """Note that the lease is released; later writes carry none."""
         self._lease = None
 
     # --- failures ---
 
-    def _patiently(self, what: str, call: Callable[[], T]) -> T:
-        """Repeat what may pass, within the time that a lease leaves.
+    def _with_retries(self, what: str, call: Callable[[], T]) -> T:
+        """Call a function, retrying transient errors for as long as a lease allows.
 
         Raises:
-            StateError: no answer, or none but passing errors, for as long.
-            HttpResponseError: any other refusal.
+            StateError: no reply, or only transient errors, for that time.
+            HttpResponseError: any other error.
         """
         deadline = awake_clock() + BUDGET
         attempt = 0
@@ -346,14 +346,14 @@ class BlobBackend:
                     raise
                 delay = max(delay, _retry_after(error))
                 failure: SdkError = error
-            except SdkError as error:  # no connection, or one that broke
+            except SdkError as error:  # no connection, or a broken one
                 failure = error
             if awake_clock() + delay > deadline or causes.is_lasting(failure):
                 raise self._failure(what, failure) from failure
             time.sleep(delay)
 
     def _failure(self, what: str, error: SdkError) -> StateError:
-        """The error for people: no address with a signature, no string to sign."""
+        """Return the error for users, without signed URLs or strings to sign."""
         status = getattr(error, "status_code", None)
         is_sign_in = isinstance(error, ClientAuthenticationError) and not _code(error)  # the token service's refusal
         if isinstance(error, HttpResponseError) and status and not is_sign_in:
@@ -368,14 +368,14 @@ class BlobBackend:
         if isinstance(error, ClientAuthenticationError) or status in (401, 403):
             hint = (
                 "Sign in (az login) with the role 'Storage Blob Data Contributor' on the account, or give a SAS or "
-                "AZURE_STORAGE_CONNECTION_STRING that may read, write, delete, list and create."
+                "AZURE_STORAGE_CONNECTION_STRING with the permissions read, write, delete, list and create."
             )
             if is_sign_in:
                 text = f"no token: {causes.innermost(error)}"
         return StateError(f"the state {self.where} cannot be {what}: {text}", hint=hint)
 
     def _refused(self, what: str, error: HttpResponseError) -> StateError:
-        """The error where a write was refused: for want of the lease, or for another reason."""
+        """Return the error for a refused write: the lease is missing, or another reason."""
         if _code(error) not in LEASE_CODES:
             return self._failure(what, error)
         if self._lease is None:
@@ -384,10 +384,10 @@ class BlobBackend:
 
 
 class BlobLock:
-    """A lease of 60 s that a thread renews; where that fails for long, it counts as lost before it really is.
+    """A lease of 60 s renewed by a thread; if renewal keeps failing, it counts as lost before it expires.
 
     Args:
-        began: when the request was sent that took it, by the clock that counts sleep.
+        began: when the acquiring request was sent, by a clock that includes sleep.
     """
 
     def __init__(self, backend: BlobBackend, blob: BlobClient, lease: str, began: float) -> None:
@@ -404,12 +404,12 @@ class BlobLock:
         except RuntimeError as error:
             self.release()
             raise StateError(
-                "the lock on the state cannot be renewed: the system allows no further thread",
-                hint="Raise the limit of processes (ulimit -u), or end others, then run again.",
+                "the lock on the state cannot be renewed: the system refuses another thread",
+                hint="Raise the process limit (ulimit -u) or stop other processes, then run again.",
             ) from error
 
     def held(self) -> bool:
-        """Tell whether the lease is surely still ours: renewed within 40 s, and never refused."""
+        """Return whether the lease is certainly still held: renewed within 40 s, and never refused."""
         if awake_clock() - self._renewed > OVERDUE:
             self._lost = True
         return not self._lost and not self._over.is_set()
@@ -427,12 +427,12 @@ class BlobLock:
             except SdkError:
                 pause = 2.0
             else:
-                # From when it was asked for: the answer may have been long on its way.
+                # Counted from the request: the reply may have been delayed.
                 self._renewed = began
                 pause = RENEW
 
     def release(self) -> None:
-        """Give the lease back; what cannot be given back ends by itself within a minute."""
+        """Release the lease; if that fails, it expires within a minute."""
         if self._over.is_set():
             return
         self._over.set()
@@ -445,13 +445,13 @@ class BlobLock:
 
 
 def _code(error: HttpResponseError) -> str:
-    """The storage service's error code; its SDK gives some as members of an enumeration."""
+    """Return the storage service's error code; the SDK provides some as enumeration members."""
     code = getattr(error, "error_code", None) or ""
     return str(getattr(code, "value", code))
 
 
 def _with_lease(holder: bytes, lease: str) -> bytes:
-    """What a holder says of itself, with its lease's id: so that who breaks the lock breaks this one."""
+    """Return a holder's description with its lease's id added, so that exactly this lease can be broken."""
     try:
         words = json.loads(holder)
     except ValueError:
@@ -460,7 +460,7 @@ def _with_lease(holder: bytes, lease: str) -> bytes:
 
 
 def _lease_of(says: bytes) -> str | None:
-    """The lease's id in a description, where there is one."""
+    """Return the lease's id in a description, or None."""
     try:
         return str(uuid.UUID(json.loads(says)["lease"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -468,7 +468,7 @@ def _lease_of(says: bytes) -> str | None:
 
 
 def _retry_after(error: HttpResponseError) -> float:
-    """Seconds that the service asks to wait."""
+    """Return the seconds that the service asks to wait."""
     headers = getattr(error.response, "headers", None) or {}
     try:
         return max(0.0, float(headers.get("Retry-After", 0)))

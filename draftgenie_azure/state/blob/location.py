@@ -1,4 +1,4 @@
-"""Which blob the state is in, and what to sign in to it with: from configuration and environment."""
+"""Determine the state's blob and its credential from configuration and environment."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ STORAGE_SCOPE = "https://storage.azure.com/.default"
 
 
 def open_blob(values: Mapping[str, Any], environ: Mapping[str, str], directory: str = "") -> BlobBackend:
-    """The backend that configuration and environment mean. Sends nothing.
+    """Return the backend that configuration and environment select. Sends no request.
 
     Args:
-        values: of the configuration, which need not be valid.
-        directory: that of the configuration; the path of a cloud's CA file counts from it.
+        values: values of the configuration, which may be invalid.
+        directory: directory of the configuration, for a relative path of a cloud's CA file.
 
     Raises:
-        StateError: nothing says where the blob is, or what says it cannot be right.
+        StateError: the blob is not configured, or its settings are invalid.
     """
     advanced, azure = (_section(values, name) for name in ("advanced", "azure"))
     cloud = azure.get("cloud")
@@ -55,13 +55,13 @@ def _section(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 class BlobPlace:
-    """Where the blob is, and what to sign in with, by configuration and environment.
+    """The location and credential of the blob, from configuration and environment.
 
     Args:
         advanced: the section `advanced` of the configuration.
-        environ: AZURE_STORAGE_CONNECTION_STRING and AZURE_STORAGE_SAS_TOKEN are looked up there.
-        endpoints: of the configured cloud, with its proxy and certificates.
-        sign_in: makes the credential where neither a connection string nor a SAS is given.
+        environ: source of AZURE_STORAGE_CONNECTION_STRING and AZURE_STORAGE_SAS_TOKEN.
+        endpoints: endpoints of the configured cloud, with its proxy and CA bundle.
+        sign_in: creates the credential if there is neither a connection string nor a SAS.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class BlobPlace:
         self._endpoint = urlunsplit((parts.scheme, parts.netloc, self._path(parts.path, parts.query), "", ""))
 
     def _path(self, path: str, sas: str) -> str:
-        """The endpoint's path. The address of a SAS for a container or a blob names those too; Azurite's an account."""
+        """Return the endpoint's path. A SAS URL may name the container or blob too; Azurite's has the account."""
         path = path.rstrip("/")
         kind = parse_qs(sas).get("sr", [""])[0]
         if kind == "b":
@@ -99,10 +99,10 @@ class BlobPlace:
         return path
 
     def client(self) -> BlobServiceClient:
-        """The storage account's client.
+        """Return the storage account's client.
 
         Raises:
-            StateError: nothing says where the account is.
+            StateError: the account is not configured.
         """
         options: dict[str, Any] = {
             "api_version": API_VERSION,
@@ -116,7 +116,7 @@ class BlobPlace:
             client = self._by_connection_string(options)
             if self._account and client.account_name != self._account:
                 raise StateError(
-                    f"AZURE_STORAGE_CONNECTION_STRING is of the account {client.account_name}, "
+                    f"AZURE_STORAGE_CONNECTION_STRING is for the account {client.account_name}, "
                     f"advanced.state_blob_account says {self._account}",
                     hint="Correct or unset one of them.",
                 )
@@ -128,7 +128,7 @@ class BlobPlace:
             )
         if not self._endpoint.startswith("https:"):
             raise StateError(
-                f"{self._endpoint}: a token travels over https alone",
+                f"{self._endpoint}: a token is sent only over https",
                 hint="Use an https endpoint, a SAS, or AZURE_STORAGE_CONNECTION_STRING.",
             )
         return BlobServiceClient(self._endpoint, credential=StorageCredential(self._sign_in), **options)
@@ -136,22 +136,22 @@ class BlobPlace:
     def _by_connection_string(self, options: dict[str, Any]) -> BlobServiceClient:
         if self._connection != self._connection.strip() or "\n" in self._connection or "\r" in self._connection:
             raise StateError(
-                "AZURE_STORAGE_CONNECTION_STRING begins or ends with a blank, or has a line end in it",
-                hint="Set it again without; a shell's $(cat FILE) leaves the last line end out.",
+                "AZURE_STORAGE_CONNECTION_STRING has whitespace at an end, or a line break in it",
+                hint="Set it without; a shell's $(cat FILE) drops the final line break.",
             )
         try:
             return BlobServiceClient.from_connection_string(self._connection, **options)
         except ValueError as error:
-            raise StateError("AZURE_STORAGE_CONNECTION_STRING is not that of a storage account") from error
+            raise StateError("AZURE_STORAGE_CONNECTION_STRING is not a storage account's connection string") from error
 
 
 class StorageCredential:
-    """A credential that signs in when the first token is asked for, and for one audience: storage.
+    """A credential that signs in on the first token request, and only for the audience of storage.
 
-    The storage client would otherwise ask for whatever audience and tenant a challenge names.
+    The storage client would otherwise request any audience and tenant that a challenge names.
 
     Args:
-        sign_in: makes the credential.
+        sign_in: creates the credential.
     """
 
     def __init__(self, sign_in: Callable[[], TokenCredential]) -> None:
@@ -160,23 +160,23 @@ class StorageCredential:
         self._opening = threading.Lock()
 
     def get_token(self, *scopes: str, **more: Any) -> AccessToken:
-        """A token for storage, in the tenant that is signed in to."""
+        """Return a token for storage, in the tenant of the credential."""
         with self._opening:
             if self._shared is None:
                 self._shared = SharedCredential(self._open)
         if scopes != (STORAGE_SCOPE,):
-            raise ClientAuthenticationError(message=f"the storage account asks for a token for {scopes}")
+            raise ClientAuthenticationError(message=f"the storage account requests a token for {scopes}")
         return self._shared.get_token(*scopes)
 
 
 def check_names(**names: str) -> None:
-    """Refuse names that Azure would refuse, before anything is sent; the configuration may not be validated yet.
+    """Reject names that Azure would reject, before anything is sent; the configuration may not be validated yet.
 
     Args:
         names: kind of name -> the name.
 
     Raises:
-        StateError: with the rule.
+        StateError: a name is invalid; states the rule.
     """
     keys = {"storage_account": "account", "blob_container": "container", "blob": "name"}
     for kind, name in names.items():

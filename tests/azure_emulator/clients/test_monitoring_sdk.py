@@ -111,7 +111,7 @@ def test_a_components_billing_features_are_read_and_changed(insights: Any, azure
 
 
 @pytest.mark.parametrize("percentage", [-1, 101])
-def test_a_sampling_that_is_no_percentage_is_refused(insights: Any, azure: AzureClient, percentage: float) -> None:
+def test_a_sampling_that_is_not_a_percentage_is_refused(insights: Any, azure: AzureClient, percentage: float) -> None:
     workspace = azure.make_workspace()["id"]
     body = ApplicationInsightsComponent(
         location="eastus2",

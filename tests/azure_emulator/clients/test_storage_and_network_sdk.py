@@ -159,7 +159,7 @@ def test_a_zone_and_its_links_are_made_read_listed_and_deleted(dns: Any, network
 
 
 def _server(azure: AzureClient, network: Json) -> str:
-    """How the creation of a server in a network ends."""
+    """Return the outcome of creating a server in a network."""
     body = {
         "location": "eastus2",
         "sku": {"name": "Standard_B1ms", "tier": "Burstable"},

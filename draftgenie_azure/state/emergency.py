@@ -1,4 +1,4 @@
-"""What becomes of a state that could not be saved: it is in an emergency state file, which the next run asks for."""
+"""Emergency state files: written if the state cannot be saved, and restored before the next run."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
     from draftgenie_azure.state.store import StateStore
 
 
-def rescue(state: StateStore, data: bytes, error: StateError) -> None:
-    """Have the document in some file, and the error say where."""
-    if not _is_worth_rescuing(state):
+def save_emergency_file(state: StateStore, data: bytes, error: StateError) -> None:
+    """Write the document to an emergency file, and add its path to the error."""
+    if not _is_worth_saving(state):
         return
     places = emergency_file.places(state.state_file, make=True)
-    path = emergency_file.write(data, state.state_file, state.rescue_suffix, places)
+    path = emergency_file.write(data, state.state_file, state.emergency_suffix, places)
     if path is None:
-        error.message += f"\nit could be saved nowhere else either (tried {', '.join(places)})"
-        error.hint = "Make room in one of these directories, then run again: what was done is looked at again."
+        error.message += f"\nit could not be saved anywhere else either (tried {', '.join(places)})"
+        error.hint = "Free space in one of these directories, then run again: what was done is checked again."
         return
     error.message += f"\nwhat this run did is in {path} (serial {state.state['serial']})"
     newer = _newer_state(state) if isinstance(error, LockLostError | StateConflictError) else None
     if newer is not None:
-        error.message += f"; the state is another run's by now, {newer}"
-        error.hint = f"Run again: it continues from the state as it is now. Keep {path} until that has succeeded."
+        error.message += f"; another run has written the state since, {newer}"
+        error.hint = f"Run again: it continues from the current state. Keep {path} until that has succeeded."
         return
-    error.hint = f"When that is fixed, put it back: {state.command('--restore-state', path)}"
+    error.hint = f"When that is fixed, restore it: {state.command('--restore-state', path)}"
 
 
 def _newer_state(state: StateStore) -> str | None:
-    """What is stored now, in words, where that must not be replaced by what this run has; None elsewhere."""
+    """Describe the stored state if this run's must not replace it, else None."""
     try:
         there = state_document.parse(state.backend.load() or b"", state.where)
     except StateError:
@@ -43,8 +43,8 @@ def _newer_state(state: StateStore) -> str | None:
     return f"with serial {there['serial']}" if there["serial"] >= state.state["serial"] else None
 
 
-def _is_worth_rescuing(state: StateStore) -> bool:
-    """Tell whether the document says more than what is stored."""
+def _is_worth_saving(state: StateStore) -> bool:
+    """Return whether the document has more content than the stored one."""
     try:
         stored = state_document.parse(state.stored or b"", "")
     except StateError:
@@ -52,11 +52,11 @@ def _is_worth_rescuing(state: StateStore) -> bool:
     return any(state.state.get(section) != stored.get(section) for section in SECTIONS)
 
 
-def check_rescued(state: StateStore) -> None:
-    """Refuse to go on while an emergency state file says more than the state.
+def check_emergency_files(state: StateStore) -> None:
+    """Refuse to continue while an emergency state file is newer than the state.
 
     Raises:
-        StateError: with the command that puts it back.
+        StateError: with the command that restores it.
     """
     for path in emergency_file.found(state.state_file):
         try:
@@ -68,10 +68,10 @@ def check_rescued(state: StateStore) -> None:
             raise StateError(
                 f"there is no state {state.where}, but an earlier run could not save one: {said}, lineage "
                 f"{document['lineage']})",
-                hint=f"Put it back: {state.command('--restore-state', path)} (or delete that file).",
+                hint=f"Restore it: {state.command('--restore-state', path)} (or delete that file).",
             )
         if document["lineage"] == state.state["lineage"] and document["serial"] > state.state["serial"]:
             raise StateError(
                 f"an earlier run could not save the state; {said}, the state has {state.state['serial']})",
-                hint=f"Put it back: {state.command('--restore-state', path)} (or delete that file).",
+                hint=f"Restore it: {state.command('--restore-state', path)} (or delete that file).",
             )
