@@ -543,17 +543,23 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     """Deploy what changed. Where nothing did, Azure is not asked and nothing of its SDK imported."""
     began = time.monotonic()
     state = StateManager(raw)
+    if args.special is not None:
+        args.special.arm(state.state)  # not saved: for the plan of the whole run
     decider, config, plan = cli.deciding.decide(args, raw, state)
-    if not (args.refresh or args.expect_plan or any(decision.runs for decision in plan.values())):
+    if not (args.refresh or args.expect_plan) and decider.is_done(plan):
         return cli.ending.nothing_to_do(plan, state, reporter, began)
     cli.preflight.check(args, decider, plan, state, reporter)
     config = config or configuration.validate(raw)
     logger = run.log.open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
     cli.preflight.tell_notices(config, reporter)
-    if cli.target.needs_yes(state.state["target"], auto_approve=args.auto_approve):
+    if args.special is not None:
+        args.special.tell(reporter)
+        if args.special.asks(auto_approve=args.auto_approve):
+            args.special.ask(_planned(args, config, state, plan, reporter), reporter)
+    elif cli.target.needs_yes(state.state["target"], auto_approve=args.auto_approve):
         args.adopt = args.adopt or bool(state.earlier)  # what restricts access is in the plan, and the yes is to that
         planned = _planned(args, config, state, plan, reporter)
-        cli.target.ask(reporter, planned, offline_target(raw), takes_over=bool(state.earlier))
+        cli.target.ask_first(reporter, planned, offline_target(raw), takes_over=bool(state.earlier))
     with cli.state_commands.locked(state, args, reporter):
         state_package.emergency.check_emergency_files(state)
         state.put_earlier_aside()
@@ -571,11 +577,11 @@ def _prepared(
 
     What was decided without the lock may be done by now, by the run that had it.
     """
+    if args.special is not None:  # saved with what else the run goes by, so that no refusal leaves it behind
+        args.special.begin(state)
     decider = cli.deciding.new_decider(args, config.raw, state)
     plan = decider.plan()
     state.check_target(offline_target(config.raw))
-    if args.rotate_secret:  # saved with what else the run goes by, so that no refusal leaves it behind
-        state.state.setdefault("rotating", {})[args.rotate_secret] = "requested"
     deployer = IdempotentDraftGenieDeployer(config, logger, state_manager=state, reporter=reporter, decider=decider)
     deployer.adopt, deployer.repair = args.adopt, bool(args.refresh)
     if args.refresh or args.expect_plan:
@@ -597,9 +603,11 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
     if args.reset_state:
         reporter.message(f"would put {state.where} aside and clear the state")
         return SUCCESS
+    if args.special is not None:
+        args.special.arm(state.state)
     decider, config, plan = cli.deciding.decide(args, raw, state)
     cli.preflight.check(args, decider, plan, state, reporter)
-    if not args.refresh and not any(decision.runs for decision in plan.values()):
+    if not args.refresh and decider.is_done(plan):
         cli.target.tell(reporter, state.state["target"], {}, state.where)
         return cli.plan_view.show_plan(args, plan, reporter, None)
     config = config or configuration.validate(raw)
@@ -628,6 +636,7 @@ def _planned(
         cli.target.tell(reporter, state.state["target"], offline_target(config.raw), state.where)
         reporter.message(f"Azure was not asked: {error.message}", level="note")
         return planning.making.by_what_is_recorded(decisions)
+    planned.besides = {} if args.special is None else {args.special.kind: args.special.facts}
     for text in deployer.warnings:
         reporter.message(text, level="warning")
     return planned

@@ -161,14 +161,17 @@ class ArmClient:
         self._must_write()
         self._operations.power(resource_id, "restart")
 
-    def delete(self, resource_id: str, *, api_version: str | None = None) -> None:
+    def delete(self, resource_id: str, *, api_version: str | None = None, **query: str) -> None:
         """Delete a resource and wait until it is gone; nothing to do where it is not there.
+
+        Args:
+            query: further parameters of the request.
 
         Raises:
             AzureError: Azure refused, or the resource is still there after the longest plausible time.
         """
         self._must_write()
-        self._operations.delete(resource_id, api_version=api_version)
+        self._operations.delete(resource_id, api_version=api_version, **query)
 
     def send(self, resource_id: str, body: dict[str, Any], *, method: str = "PUT") -> Reply:
         """PUT or PATCH a body and record the operation it starts; see `wait`.

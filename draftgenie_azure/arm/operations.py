@@ -123,14 +123,17 @@ class Operations:
             self._await(resource_id, kind, url, reply)
         self._live.forget(resource_id)
 
-    def delete(self, resource_id: str, *, api_version: str | None = None) -> None:
+    def delete(self, resource_id: str, *, api_version: str | None = None, **query: str) -> None:
         """Delete a resource and wait until it is gone; nothing to do where it is not there.
+
+        Args:
+            query: further parameters of the request.
 
         Raises:
             AzureError: Azure refused, or the resource is still there after the longest plausible time.
         """
         version = api_version or ids.api_version(resource_id)
-        params = {"api-version": version}
+        params = {"api-version": version, **query}
         reply = self._transport.arm("DELETE", resource_id, params=params, accept=(404,), conflict_timeout=1200.0)
         url = reply.headers.get("Azure-AsyncOperation") or reply.headers.get("Location")
         if reply.status == 202 and url:

@@ -46,6 +46,19 @@ if TYPE_CHECKING:
 VALIDATORS = ("config", "config/validated", "constants.py", "errors.py", "nearest.py")
 
 
+# How the last run of a step ended -> what that means where none completed.
+_NEVER_BUILT = {
+    None: "no image was built yet",
+    "running": "the build was interrupted, and none has completed yet",
+    "failed": "the build failed, and none has completed yet",
+}
+_NEVER_MIGRATED = {
+    None: "no migration has run yet",
+    "running": "the migrations were interrupted, and have not completed yet",
+    "failed": "the migrations failed, and have not completed yet",
+}
+
+
 class Decision:
     """The decision on one step, with every reason for it.
 
@@ -143,11 +156,14 @@ class Decider:
             DeployerError: a file that the step depends on cannot be read.
         """
         if self._disabled(step.name):
-            return Decision("disabled", ["disabled by config"], {})
+            interrupted = self._unfinished(step.name) and self.state.last_success(step.name) is not None
+            how = "; its last run did not complete, and what the one before made is used" if interrupted else ""
+            return Decision("disabled", [f"disabled by config{how}"], {})
         dependencies = self.hasher.dependencies(step, outputs)
         reasons = self.forced_reasons(step.name)
         success = self.state.last_success(step.name)
         reasons += self._unfinished(step.name)
+        reasons += self._rollback(step)
         reasons += self.live_reasons.get(step.name, ())
         changes: list[str] = []
         if success is not None:
@@ -264,21 +280,38 @@ class Decider:
             return [f"failed last time: {first[0] if first else ''}".rstrip(": ")]
         return []
 
+    def _rollback(self, step: Step) -> list[str]:
+        """Why the images' step runs for a rollback that begins or ends, in this run or in an interrupted one."""
+        pin = self.state.state.get("pin") or {}
+        if not step.images or not (pin.get("pending") or pin.get("ends")):
+            return []
+        return [f"the rollback to run {pin['run']} {'ends' if pin.get('ends') else 'begins'}"]
+
     def _disabled(self, name: str) -> bool:
         key = {"build_and_push_images": "skip_build", "run_migrations": "skip_migrations"}.get(name)
         return key is not None and is_on(self.raw, f"deployment.{key}")
 
+    def is_done(self, plan: Mapping[str, Decision]) -> bool:
+        """Tell whether a plan has nothing to run, and no step is switched off that has something to finish."""
+        return not any(decision.runs for decision in plan.values()) and not self.switched_off_too_early()
+
     def switched_off_too_early(self) -> list[Fault]:
         """Return a fault for each disabled step that has work to do and never ran."""
         wanted = {
-            "build_and_push_images": ("deployment.skip_build", bool(self.hasher.built()), "no image was built yet"),
-            "run_migrations": ("deployment.skip_migrations", bool(self.raw.get("migrations")), "none has run yet"),
+            "build_and_push_images": ("deployment.skip_build", bool(self.hasher.built()), _NEVER_BUILT),
+            "run_migrations": ("deployment.skip_migrations", bool(self.raw.get("migrations")), _NEVER_MIGRATED),
         }
         found = []
-        for name, (key, has_work, words) in wanted.items():
-            if has_work and self._disabled(name) and self.state.last_success(name) is None:
-                file, line = self.raw.place(tuple(key.split(".")))
-                found.append(Fault(f"{words}: set it to false for the first run", key=key, file=file, line=line))
+        for step in (step for step in self.steps if step.name in wanted and self._disabled(step.name)):
+            key, has_work, words = wanted[step.name]
+            if not has_work:
+                continue
+            why = [*self._rollback(step)]
+            if self.state.last_success(step.name) is None:
+                why.append(words.get(self.state.record(step.name).get("status"), words[None]))
+            until = f"until a run has completed {step.name}" if self.state.record(step.name) else "for the first run"
+            file, line = self.raw.place(tuple(key.split(".")))
+            found += [Fault(f"{text}: set it to false {until}", key=key, file=file, line=line) for text in why]
         return found
 
     def begin_run(self) -> None:

@@ -21,6 +21,7 @@ _COMMANDS = (
     "status", "history", "logs", "prune", "destroy", "forget", "rollback", "rotate_secret", "reset_state",
     "restore_state", "move_state", "force_unlock",
 )  # fmt: skip
+_DEPLOY = ("rollback", "rotate_secret")  # they are deployments, and have a plan
 _BELONGS_TO = {
     "include_data": ("prune", "destroy"),
     "purge": ("destroy", "prune"),
@@ -84,7 +85,7 @@ def _contradiction(args: argparse.Namespace) -> str | None:
     commands = [name for name in _COMMANDS if given(name)]
     if len(commands) > 1:
         return f"{flag(commands[0])} and {flag(commands[1])} ask for different things: give one of them"
-    if commands and given("expect_plan"):
+    if commands and commands[0] not in _DEPLOY and given("expect_plan"):
         return f"--expect-plan is for a deployment: {flag(commands[0])} has no plan with an id"
     for name, owners in _BELONGS_TO.items():
         if given(name) and not any(given(owner) for owner in owners):
@@ -171,6 +172,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
         description=description,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),  # made for each flag; asks no terminal
     )
+    parser.set_defaults(special=None)  # what a deployment does besides, once it is known
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     for title, add_flags in _GROUPS.items():
         add_flags(parser.add_argument_group(title).add_argument)
@@ -220,7 +222,8 @@ def _life(add: Callable[..., Any]) -> None:
     add("--prune", action="store_true", help="delete what left the configuration; asks")
     add("--destroy", action="store_true", help="delete what this deployment created; keeps what holds data; asks")
     add("--include-data", action="store_true", help="with --prune or --destroy: what holds data, too")
-    add("--purge", action="store_true", help="with --destroy: also purge the deleted vault, so that its name is free")
+    purged = "with --destroy or --prune: also purge deleted vaults, those of an earlier one as well"
+    add("--purge", action="store_true", help=purged)
     add("--forget", type=_value, metavar="KEY", help="drop the record of a resource from the state; the resource stays")
 
 

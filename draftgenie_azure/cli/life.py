@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 
-from draftgenie_azure.cli.questions import confirm, confirm_on_terminal
+from draftgenie_azure.cli import special_runs
+from draftgenie_azure.cli.questions import confirm
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.cli.target import tell_live
 from draftgenie_azure.config import raw as configuration
@@ -23,6 +24,7 @@ from draftgenie_azure.provision.teardown_plan import DATA
 from draftgenie_azure.run.control import RunControl
 from draftgenie_azure.run.log import open_log
 from draftgenie_azure.session import Mode, open_session
+from draftgenie_azure.state.document import parse
 from draftgenie_azure.state.history import History, RunRecord, listing
 from draftgenie_azure.state.resource_records import ResourceRecords, now
 from draftgenie_azure.state.target import offline_target
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.cli.events import Reporter
+    from draftgenie_azure.cli.special_runs import SpecialRun
     from draftgenie_azure.config.raw import RawConfig
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.provision.log_stream import Source
@@ -63,13 +66,11 @@ def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state
         life.show_history(args.history or None)
     elif args.forget:
         life.forget(args.forget)
-    elif args.rotate_secret:
-        steps, args.rotate_secret = life.rotate(args.rotate_secret)
-        args.force_step = [*args.force_step, *steps]
-        return not args.dry_run
-    elif args.rollback:
-        args.force_step = [*args.force_step, *life.rollback(args.rollback)]
-        return not args.dry_run
+    elif args.rotate_secret or args.rollback:
+        args.special = life.special_run()
+        args.special.again = lambda state: Life(args, life.config, state, reporter, logger).special_run()
+        args.force_step = [*args.force_step, *args.special.steps]
+        return True
     elif args.logs:
         life.show_logs(args.logs, follow=args.follow)
     else:
@@ -92,7 +93,7 @@ class Life:
         self, args: argparse.Namespace, config: Config, state: StateStore, reporter: Reporter, logger: logging.Logger
     ) -> None:
         self._args = args
-        self._config = config
+        self.config = config
         self._state = state
         self._reporter = reporter
         self._logger = logger
@@ -108,7 +109,7 @@ class Life:
             StopRequested: a stop was asked for; the next one continues.
         """
         word = "prune" if only_orphans else "destroy"
-        if self._is_empty(only_orphans):
+        if self._is_empty(only_orphans) and not self._args.purge:
             self._reporter.result([f"There is nothing to {word}."], {"event": word, "deleted": [], "kept": {}})
             return
         with self._session(read_only=self._args.dry_run) as session:
@@ -121,8 +122,9 @@ class Life:
                     "nothing was deleted: " + "; ".join(plan.refusals), hint="Clear that, then run again."
                 )
             if not plan.delete and not plan.purge:
+                self._reporter.result([self._sum(plan)], {"event": word, "deleted": [], "kept": plan.keep})
                 return
-            confirm(f"Delete {len(plan.delete)} resources{self._of_data(plan)}?", auto_approve=self._args.auto_approve)
+            confirm(self._question(plan), auto_approve=self._args.auto_approve)
         self._carry_out(word, only_orphans, agreed=plan)
 
     def _is_empty(self, only_orphans: bool) -> bool:
@@ -140,6 +142,7 @@ class Life:
             teardown = self._teardown(session, only_orphans)
             plan = teardown.plan()
             more = sorted(item.key for item in plan.delete if item.id.lower() not in agreed.going)
+            more += sorted(item.key for item in plan.purge if item not in agreed.purge)
             if more:
                 raise DeployerError(
                     f"nothing was deleted: since the plan was shown, {', '.join(more)} came to it",
@@ -156,7 +159,8 @@ class Life:
             finally:
                 seconds = round(time.monotonic() - began, 1)
                 record.end(code, {}, seconds, tell=self._reporter.message, deleted=teardown.gone)
-        lines = [f"Deleted {len(teardown.gone)} in {duration(seconds)}."]
+        purged = f", purged {len(teardown.purged)}" if teardown.purged else ""
+        lines = [f"Deleted {len(teardown.gone) - len(teardown.purged)}{purged} in {duration(seconds)}."]
         self._reporter.result(lines, {"event": kind, "deleted": teardown.gone, "seconds": seconds})
 
     def _teardown(self, session: Session, only_orphans: bool) -> Teardown:
@@ -166,6 +170,7 @@ class Life:
             purge=self._args.purge,
             only_orphans=only_orphans,
             repositories=self._repositories(),
+            copies=self._copied_records() if self._args.purge else (),
             tell=lambda key, text: self._reporter.message(f"{key} {text}"),
         )
 
@@ -175,7 +180,19 @@ class Life:
         recorded = (self._state.last_success(images.STEP) or {}).get("outputs", {}).values()
         references = [str((one or {}).get("image")) for one in runs] + [str(one.get("reference")) for one in recorded]
         pushed = {reference.partition("/")[2].partition("@")[0].partition(":")[0] for reference in references}
-        return pushed | {service.name for service in self._config.services.values()}
+        return pushed | {service.name for service in self.config.services.values()}
+
+    def _copied_records(self) -> list[dict[str, Any]]:
+        """Records of resources in the copies of earlier states of this lineage, the last one first."""
+        records: list[dict[str, Any]] = []
+        for name in self._state.backend.copies():
+            try:
+                document = parse(self._state.backend.load_copy(name) or b"", name)
+            except StateError:  # it may be anything by now, and proves nothing then
+                continue
+            if document["lineage"] == self._state.state["lineage"]:
+                records += document["resources"].values()
+        return records
 
     def _show(self, plan: Plan, word: str) -> None:
         lines = [f"  delete {item.key} {item.id.rsplit('/', 1)[-1]}" for item in plan.delete]
@@ -183,11 +200,7 @@ class Life:
         lines += [f"  keep   {key}: {reason}" for key, reason in plan.keep.items()]
         lines += [f"  note: {text}" for text in plan.warnings]
         lines += [f"  forbidden: {text}" for text in plan.refusals]
-        count = len(plan.delete)
-        ends = "Nothing to delete."
-        if count:
-            ends = f"{count} to delete, {len(plan.keep)} to keep; about {duration(plan.seconds)}."
-        lines.append(ends + (" Nothing was written." if self._args.dry_run else ""))
+        lines.append(self._sum(plan) + (" Nothing was written." if self._args.dry_run else ""))
         document = {
             "event": f"{word}_plan",
             "delete": [{"key": item.key, "id": item.id} for item in plan.delete],
@@ -198,6 +211,20 @@ class Life:
             "seconds": plan.seconds,
         }
         self._tell_plan(lines, document)
+
+    def _sum(self, plan: Plan) -> str:
+        if not plan.delete and not plan.purge:
+            none = ", and no deleted vault of this deployment to purge" if self._args.purge else ""
+            return f"Nothing to delete{none}."
+        purged = f", {len(plan.purge)} to purge" if plan.purge else ""
+        return f"{len(plan.delete)} to delete, {len(plan.keep)} to keep{purged}; about {duration(plan.seconds)}."
+
+    def _question(self, plan: Plan) -> str:
+        vaults = f"{', '.join(item.name for item in plan.purge)}, which is final"
+        if not plan.delete:
+            return f"Purge {vaults}?"
+        also = f", and purge {vaults}" if plan.purge else ""
+        return f"Delete {len(plan.delete)} resources{self._of_data(plan)}{also}?"
 
     def _tell_plan(self, lines: list[str], document: dict[str, Any]) -> None:
         """A dry run's result; else told at once, above the question, since the result is what comes of it."""
@@ -233,90 +260,73 @@ class Life:
             self._state.save()
         self._reporter.result([f"{text}."], {"event": "forget", "key": key, "step": step})
 
-    # --- rotation ---
+    # --- a deployment with something besides ---
 
-    def rotate(self, name: str) -> tuple[tuple[str, ...], str]:
-        """Ask whether a secret is to get a new value; a deployment makes it.
+    def special_run(self) -> SpecialRun:
+        """The deployment with something besides that the flags ask for.
 
-        Returns:
-            the steps that the deployment must run, and the secret's name in the vault.
+        Raises:
+            DeployerError: it is refused.
+        """
+        if self._args.rotate_secret:
+            return self._rotation(self._args.rotate_secret)
+        return self._end_of_rollback() if self._args.rollback == "off" else self._rollback(int(self._args.rollback))
+
+    def _rotation(self, name: str) -> SpecialRun:
+        """A deployment that gives a secret a new value.
 
         Raises:
             DeployerError: there is no such secret, or it is not one that is generated.
             StateError: nothing is deployed yet.
         """
-        plan = rotation.plan(self._config, name)
+        plan = rotation.plan(self.config, name)
         if not self._state.state["resources"]:
             raise StateError("nothing is deployed yet, so there is no secret to rotate", hint="Deploy first.")
-        document = {"event": "rotation_plan", "secret": plan.name, "composed": plan.also, "services": plan.services}
-        self._tell_plan(plan.lines(), document | {"effect": plan.effect})
-        if not self._args.dry_run:
-            confirm_on_terminal(f"Give {plan.name} a new value?", auto_approve=self._args.auto_approve)
-        return plan.steps, plan.name
+        return special_runs.of_rotation(plan, self._state)
 
-    def _force(self, steps: tuple[str, ...]) -> None:
-        """Have steps run, in this run or, where it is interrupted first, in the next; saves."""
-        self._state.state["forced"] = sorted({*self._state.state.get("forced", ()), *steps})
-        self._state.save()
-
-    # --- rollback ---
-
-    def rollback(self, target: int | str) -> tuple[str, ...]:
-        """Pin the images to those of an earlier run, or end that; a deployment does the rest.
-
-        Args:
-            target: the run's number, or `off`.
-
-        Returns:
-            the steps that the deployment must run.
+    def _rollback(self, run: int) -> SpecialRun:
+        """A deployment of the images of an earlier run.
 
         Raises:
-            DeployerError: an image is gone, migrations ran since, the step is switched off, or the answer was no.
+            DeployerError: an image is gone, migrations ran since, or the step that brings images is switched off.
             StateError: there is no such run.
         """
-        if self._config.deployment.skip_build:
-            raise DeployerError(
-                f"{images.STEP} brings the images, and deployment.skip_build switches it off; nothing was changed",
-                hint="Set deployment.skip_build to false for this run.",
-            )
-        if target == "off":
-            return self._end_pin()
-        entry = self._history.find(int(target))
+        self._check_images_are_brought()
+        entry = self._history.find(run)
         later = [one for one in self._history.entries() if one["run"] > entry["run"]]
         record = self._state.last_success(images.STEP) or {}
         jobs = (self._state.last_success("run_migrations") or {}).get("outputs", {}).get("jobs", [])
+        begun = rollback.begun_migrations(self._state.state["resources"])
         with self._session(read_only=True) as session:
-            plan = rollback.plan(session, entry, later, record.get("outputs", {}), jobs)
-            facts = {"run": plan.run, "images": plan.images, "changes": plan.changes, "migrations": plan.migrations}
-            self._tell_plan(plan.lines(), {"event": "rollback_plan", **facts})
+            plan = rollback.plan(session, entry, later, record.get("outputs", {}), [*jobs, *begun])
             if not plan.changes:
                 raise DeployerError(f"the images of run {plan.run} are deployed already")
             if plan.migrations and not self._args.accept_newer_schema:
                 raise DeployerError(
-                    f"migrations ran since run {plan.run}: {', '.join(plan.migrations)}",
+                    f"migrations ran, or began, since run {plan.run}: {', '.join(plan.migrations)}",
                     hint="If the earlier images work with the newer schema, add --accept-newer-schema.",
                 )
             rollback.check_images(session, plan)
-        if self._args.dry_run:
-            return ()
-        confirm(f"Go back to the images of run {plan.run}?", auto_approve=self._args.auto_approve)
-        with self._locked():
-            pin = {"run": plan.run, "since": now(), "images": plan.images, "jobs": jobs, "pending": True}
-            self._state.state["pin"] = pin
-            self._force((images.STEP,))
-        return (images.STEP,)
+        return special_runs.of_rollback(plan, self._state, now(), jobs)
 
-    def _end_pin(self) -> tuple[str, ...]:
+    def _end_of_rollback(self) -> SpecialRun:
+        """A deployment of the images of the source, after a rollback.
+
+        Raises:
+            DeployerError: the step that brings images is switched off.
+            StateError: there is no rollback.
+        """
+        self._check_images_are_brought()
         if not self._state.state.get("pin"):
             raise StateError("no rollback is in force, so there is nothing to end")
-        if not self._args.dry_run:
-            with self._locked():
-                self._state.state.pop("pin", None)
-                # As if it had never run: a forced build would build again what the registry has.
-                self._state.state["steps"].pop(images.STEP, None)
-                self._state.save()
-        self._reporter.message("the rollback ends: images are those of the source again")
-        return ()
+        return special_runs.of_end(self._state)
+
+    def _check_images_are_brought(self) -> None:
+        if self.config.deployment.skip_build:
+            raise DeployerError(
+                f"{images.STEP} brings the images, and deployment.skip_build switches it off; nothing was changed",
+                hint="Set deployment.skip_build to false for this run.",
+            )
 
     # --- history ---
 
@@ -350,12 +360,12 @@ class Life:
     @contextmanager
     def _session(self, *, read_only: bool = False) -> Iterator[Session]:
         """The way to Azure, for as long as the block; stops at a signal."""
-        control = RunControl(self._args.parallelism or self._config.deployment.parallelism)
+        control = RunControl(self._args.parallelism or self.config.deployment.parallelism)
         control.lock_held = self._state.lock_held if not read_only else lambda: True
         Interrupts.control = control
         records = ResourceRecords(self._state.state, self._state.save, self._state.mutex)
         mode = Mode(adopt=self._args.adopt, read_only=read_only)
-        session = open_session(self._config, self._logger, records=records, control=control, mode=mode)
+        session = open_session(self.config, self._logger, records=records, control=control, mode=mode)
         try:
             tell_live(self._reporter, self._state, session)
             yield session

@@ -29,8 +29,7 @@ def show_plan(
     Returns:
         The exit code.
     """
-    for name, decision in decisions.items():
-        reporter.planned(name, decision.verdict, decision.reasons, decision.changes)
+    _tell_steps(decisions, reporter)
     counts = {verdict: sum(d.verdict == verdict for d in decisions.values()) for verdict in _VERDICTS}
     document: dict[str, Any] = {
         "event": "plan",
@@ -38,11 +37,14 @@ def show_plan(
         "plan": {"changes": [], "drift": [], "faults": {}, "asked_azure": False},
     }
     lines: list[str] = []
+    if args.special is not None:
+        lines += args.special.lines
+        document[args.special.kind] = args.special.facts
     if planned is None:
         lines.append("Azure was not queried: nothing changed according to the state. --refresh queries it.")
     else:
         document |= planned.document()
-        lines = planning.view.lines(planned)
+        lines += planning.view.lines(planned)
         if planned.asked:
             document["plan_id"] = planned.id
             lines.append(f"Plan {planned.id}")
@@ -51,6 +53,18 @@ def show_plan(
         return FAILURE
     drifted = planned is not None and bool(args.refresh) and planned.drifted
     return CHANGES_PENDING if args.detailed_exitcode and (counts["run"] or drifted) else SUCCESS
+
+
+def tell(planned: Planned, reporter: Reporter) -> None:
+    """Tell a plan before it is carried out, as what stands above a question."""
+    _tell_steps(planned.decisions, reporter)
+    for line in planning.view.lines(planned):
+        reporter.message(line)
+
+
+def _tell_steps(decisions: Mapping[str, Decision], reporter: Reporter) -> None:
+    for name, decision in decisions.items():
+        reporter.planned(name, decision.verdict, decision.reasons, decision.changes)
 
 
 def _sentence(counts: Mapping[str, int]) -> str:

@@ -42,14 +42,3 @@ def confirm(question: str, *, auto_approve: bool) -> None:
         raise DeployerError(f"{question} No.", hint="Without a terminal to ask on, only --auto-approve says yes.")
     if not answered_yes(question):
         raise DeployerError("Nothing was changed: the answer was no.")
-
-
-def confirm_on_terminal(question: str, *, auto_approve: bool) -> None:
-    """Ask for a yes where there is a terminal to ask on; elsewhere what was asked for is done.
-
-    Raises:
-        DeployerError: the answer was no.
-        KeyboardInterrupt: Ctrl-C instead of an answer.
-    """
-    if sys.stdin.isatty():
-        confirm(question, auto_approve=auto_approve)

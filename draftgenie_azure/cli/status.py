@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from draftgenie_azure.cli.events import shortened
+from draftgenie_azure.cli.summary import pinned
 from draftgenie_azure.cli.views import under_way
 from draftgenie_azure.printable import duration
 
@@ -41,6 +42,7 @@ def page(
         "unfinished_migrations": _unfinished(state),
         "unrestricted": _unrestricted(state),
         "pin": state.get("pin"),
+        "rotating": sorted(state.get("rotating", {})),
     }
     return list(_lines(document)), document
 
@@ -53,7 +55,7 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     if document["locked_by"]:
         yield f"Locked   by {document['locked_by']}"
     if document["pin"]:
-        yield f"Pinned   to the images of run {document['pin'].get('run')}; --rollback off ends it"
+        yield f"Pinned   {pinned(document['pin'])}"
     yield ""
     for name, facts in document["services"].items():
         yield f"  {name:20} {facts['url'] or '(no ingress)'}"
@@ -72,6 +74,7 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         "Left the configuration, still in Azure (--prune deletes them)",
         [f"{one['key']} {one['name']}{_since(one['since'])}" for one in document["orphans"]],
     )
+    yield from _section("Secrets that the next run gives a new value (--rotate-secret)", document["rotating"])
     yield from _section("Access that --adopt would restrict", document["unrestricted"])
 
 

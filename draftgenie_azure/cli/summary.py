@@ -71,7 +71,7 @@ class Summary:
         lines += [f"  ran     {name} ({duration(took)}){_why(reasons)}" for name, (reasons, took) in self._ran.items()]
         lines += [f"  failed  {name}" for name in self._failed] + [f"  stopped {name}" for name in self._stopped]
         if self._state.get("pin"):
-            lines.append(f"  pinned  to the images of run {self._state['pin'].get('run')}; --rollback off ends it")
+            lines.append(f"  pinned  {pinned(self._state['pin'])}")
         lines += [f"  left in Azure, no longer configured: {key}" for key in self._orphans]
         lines += [f"  warning {text}" for text in self._warnings]
         lines += [f"  note    {text}" for text in self._notes]
@@ -104,3 +104,14 @@ class Summary:
 def _why(reasons: list[str]) -> str:
     """Return the reasons of a step as the end of a line, except "never ran", reported at its start."""
     return "" if reasons == ["never ran"] else f": {shortened(reasons)}"
+
+
+def pinned(pin: Mapping[str, Any]) -> str:
+    """What a rollback that is in force means."""
+    how = "--rollback off ends it"
+    if pin.get("ends"):
+        how = "the next run ends that"
+    elif pin.get("pending"):
+        how = "they are not deployed yet: the next run continues"
+    since = f" since {pin['since']}" if pin.get("since") else ""
+    return f"to the images of run {pin.get('run')}{since}; {how}"

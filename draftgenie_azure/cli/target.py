@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from draftgenie_azure import planning
+from draftgenie_azure import cli
 from draftgenie_azure.cli.questions import confirm
 
 TYPE_CHECKING = False
@@ -55,8 +55,8 @@ def recorded(session: Session) -> dict[str, Any]:
     return session.target | {NAME: str(session.subscription.get("displayName") or "")}
 
 
-def ask(reporter: Reporter, planned: Planned, target: Mapping[str, Any], *, takes_over: bool) -> None:
-    """Ask, with the plan above the question.
+def ask_first(reporter: Reporter, planned: Planned, target: Mapping[str, Any], *, takes_over: bool) -> None:
+    """Ask before the first deployment, with the plan above the question.
 
     Args:
         takes_over: True if the earlier script deployed there, and the plan restricts access as --adopt does.
@@ -65,10 +65,7 @@ def ask(reporter: Reporter, planned: Planned, target: Mapping[str, Any], *, take
         DeployerError: the answer was no.
         KeyboardInterrupt: Ctrl-C instead of an answer.
     """
-    for name, decision in planned.decisions.items():
-        reporter.planned(name, decision.verdict, decision.reasons, decision.changes)
-    for line in planning.view.lines(planned):
-        reporter.message(line)
+    cli.plan_view.tell(planned, reporter)
     place = f"resource group {target.get('resource_group')} of {target.get('cloud')}"
     first = "This state has deployed nothing yet."
     if takes_over:

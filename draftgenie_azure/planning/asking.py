@@ -169,8 +169,11 @@ def _images(decider: Decider, decision: Decision, outputs: Mapping[str, Outputs]
     """Return the images after a run: unchanged ones, and the others with unknown digests."""
     success = decider.state.last_success(_BUILDS) or {}
     known = success.get("outputs", {})
+    pin = decider.state.state.get("pin") or {}
+    if pin.get("pending") and not pin.get("ends"):
+        return {**known, **pin["images"]}
     changed = images.changed(decider.hasher, success.get("dependencies", {}), decision.dependencies)
-    if decider.forced_reasons(_BUILDS):
+    if decider.forced_reasons(_BUILDS) or pin:
         changed = set(decider.hasher.built())
     host = outputs.get("create_container_registry", {}).get("login_server", "")
     unknown = {

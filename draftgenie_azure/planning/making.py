@@ -47,6 +47,7 @@ class Planned:
         unknown: resources in the group that nobody declared; None where they were not looked for.
         asked: whether Azure was asked.
         answers: what Azure said of what would be written, where it was asked that.
+        besides: what the run does that the configuration does not say, by its kind: a rollback, a rotation.
     """
 
     def __init__(self, plan: Plan, decisions: Mapping[str, Decision], *, asked: bool) -> None:
@@ -56,6 +57,7 @@ class Planned:
         self.unknown: list[str] | None = None
         self.asked = asked
         self.answers: Answers | None = None
+        self.besides: dict[str, Any] = {}
 
     @property
     def pending(self) -> bool:
@@ -77,7 +79,7 @@ class Planned:
     @property
     def id(self) -> str:
         """The plan's id: over what is decided and what would be written."""
-        return plan_id({"steps": self._steps(), "changes": self._changes()})
+        return plan_id({"steps": self._steps(), "changes": self._changes(), **self.besides})
 
     def document(self) -> dict[str, Any]:
         """Return the plan as a JSON document."""

@@ -83,6 +83,7 @@ def setting(session: Session, inputs: Mapping[str, Outputs]) -> bodies.Setting:
         identity_id=identity_id,
         login_server=addresses.login_server(session, published) if published else None,
         vault_uri=_vault_uri(session) if inputs["store_secrets"].get("secrets") else None,
+        has_profiles=not inputs["create_container_apps_env"].get("consumption_only"),
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from draftgenie_azure.arm.plan import Plan
     from draftgenie_azure.provision.vault import Vault
     from draftgenie_azure.session import Session
 
@@ -74,7 +75,7 @@ class Databases:
         server = self._server(vault)
         (live,) = self._arm.ensure([server], step=STEP)
         self._agree_on_password(vault, version)
-        if PASSWORD in self._records.rotating and self._arm.plan is None:
+        if PASSWORD in self._records.rotating:
             version = self._rotate_password(vault, server.id)
         properties = live["properties"]
         network = properties.get("network") or bodies.network(self._config)
@@ -177,9 +178,8 @@ class Databases:
         if record.get("password_version") == version:
             return
         if self._arm.plan is not None:
-            if not self._arm.created("postgresql_server"):
-                change = Change(("properties", "administratorLoginPassword"), SECRET)
-                self._arm.plan.add(Entry(STEP, "postgresql_server/password", record["id"], CHANGE, changes=[change]))
+            if not self._arm.created("postgresql_server") and PASSWORD not in self._records.rotating:
+                self._announce_password(self._arm.plan, record["id"])
             return
         # A server created by this run has this run's password; one whose creation was started by another run, or whose
         # reply was lost, may have an older one.
@@ -190,11 +190,19 @@ class Databases:
             self._arm.wait(record["id"])
         self._records.note("postgresql_server", password_version=version)
 
+    @staticmethod
+    def _announce_password(plan: Plan, server_id: str) -> None:
+        change = Change(("properties", "administratorLoginPassword"), SECRET)
+        plan.add(Entry(STEP, "postgresql_server/password", server_id, CHANGE, changes=[change]))
+
     def _rotate_password(self, vault: Vault, server_id: str) -> str:
         """Set a new password on the server, then in the vault; return its version there.
 
         The staged value is in the vault, so that after an interruption the next run sends the same one again.
         """
+        if self._arm.plan is not None:
+            self._announce_password(self._arm.plan, server_id)
+            return vault.announce_rotation(PASSWORD, self._arm.plan)
         body = {"properties": {"administratorLoginPassword": vault.stage(PASSWORD)}}
         self._arm.send(server_id, body, method="PATCH")
         self._arm.wait(server_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from draftgenie_azure.arm.client import Resource, creation_id
 from draftgenie_azure.digests import slow_digest
+from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.bodies import environment as bodies
 from draftgenie_azure.provision.bodies.monitoring import diagnostic_setting
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.config.validated.service_sections import Service
     from draftgenie_azure.session import Session
 
@@ -26,7 +28,10 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
     if session.config.container_apps is None:
         return {}
     environment_id = addresses.environment(session)
-    body = bodies.environment(session.config)
+    has_profiles = _has_profiles(session.arm.current(environment_id))
+    if not has_profiles:
+        _check_consumption_only(session.config)
+    body = bodies.environment(session.config, has_profiles=has_profiles)
     resource = Resource("container_apps_env", environment_id, body, has_creation_id=True)
     (live,) = session.arm.ensure([resource], step=STEP)
     if inputs["create_monitoring"]:
@@ -40,7 +45,39 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
         "id": environment_id,
         "default_domain": live["properties"]["defaultDomain"],
         "incarnation": creation_id(live),
+        **({} if has_profiles else {"consumption_only": True}),
     }
+
+
+def _has_profiles(live: Mapping[str, Any] | None) -> bool:
+    """Whether the environment has workload profiles, or will have: it is this deployment that makes it."""
+    return live is None or bool((live.get("properties") or {}).get("workloadProfiles"))
+
+
+def _check_consumption_only(config: Config) -> None:
+    """Refuse what an environment without workload profiles cannot have; all else works in it.
+
+    Raises:
+        DeployerError: names what does not fit, and the ways out.
+    """
+    section = config.container_apps
+    assert section is not None
+    cpu, memory = bodies.CONSUMPTION_LIMIT
+    large = [
+        f"services.{key}: {service.cpu} vCPU, {service.memory} (at most {cpu:g}, {memory:g}Gi)"
+        for key, service in config.services.items()
+        if float(service.cpu) > cpu or float(service.memory.removesuffix("Gi")) > memory
+    ]
+    profiles = [f"container_apps.workload_profiles: {one.name}" for one in section.workload_profiles]
+    if not large and not profiles:
+        return
+    raise DeployerError(
+        f"the environment {section.environment_name} was made without workload profiles, and Azure cannot add them: "
+        + "; ".join([*profiles, *large]),
+        hint="Take that out of the configuration; or set container_apps.environment_name to a new name: another "
+        "environment is made beside it, its apps are deleted and made again there with new addresses, and --prune "
+        "deletes the old one if this deployment made it.",
+    )
 
 
 def _storage(session: Session, environment_id: str, key: str, service: Service) -> Resource:

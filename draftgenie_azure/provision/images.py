@@ -88,11 +88,19 @@ def build(
         The images by service, and the dependencies on the bytes that were packed.
     """
     pin = session.records.document.get("pin")
-    if pin and (keep_pin or pin.get("pending")):
+    if pin and not pin.get("ends") and (keep_pin or pin.get("pending")):
         return {key: dict(image) for key, image in pin["images"].items()}, {}
-    if pin:  # this step runs again: the source changed, or it was forced
+    if pin:  # this step runs again: the source changed, it was forced, or the rollback ends
         session.warn(f"images are no longer pinned to those of run {pin.get('run')}: they are built from the source")
-        session.records.keep("pin", None)
+    built = _from_source(session, inputs, own_files=own_files, force=force)
+    session.records.keep("pin", None)  # not before: until then the pinned images are in use
+    return built
+
+
+def _from_source(
+    session: Session, inputs: Mapping[str, Outputs], *, own_files: tuple[str, ...], force: bool
+) -> tuple[Outputs, dict[str, str]]:
+    """Build and push what the registry does not have."""
     requests = list(_requests(session, own_files, force))
     if not requests:
         return {}, {}

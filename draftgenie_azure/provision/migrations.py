@@ -53,6 +53,8 @@ def run_all(session: Session, inputs: Mapping[str, Outputs], *, force: bool) -> 
     if session.records.document.get("pin"):
         # The schema is at least as new as these images: an earlier migration would run on it again.
         session.logger.info("images are pinned by a rollback: no migration runs")
+        for migration in session.config.migrations:
+            session.records.still_wanted(f"job/{migration.name}", STEP)
         return {"jobs": session.records.document["pin"].get("jobs", [])}
     runner = Migrations(session)
     jobs = [_job(session, inputs, migration) for migration in session.config.migrations]

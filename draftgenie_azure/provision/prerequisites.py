@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 from functools import partial
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.plan import CREATE, Entry
 from draftgenie_azure.errors import UNREGISTERED_CODES, AzureError, DeployerError, DeploymentError
 from draftgenie_azure.nearest import did_you_mean
-from draftgenie_azure.provision import existing_images, key_vault, offers, versions
+from draftgenie_azure.provision import existing_images, key_vault, offers, rights, versions
 from draftgenie_azure.provision.docker_command import docker_command
 from draftgenie_azure.run.poll import poll
 from draftgenie_azure.run.schedule import run_concurrently
@@ -163,7 +162,7 @@ class Prerequisites:
             permissions = list(self._arm.listing(path, api_version=version))
         else:
             permissions = self._permissions_of_subscription()
-        if permissions and not any(allows(permission, ASSIGN_ROLES) for permission in permissions):
+        if permissions and not any(rights.allows(permission, ASSIGN_ROLES) for permission in permissions):
             yield (
                 f"the signed-in principal {self._claims.get('oid', '')} may not assign roles ({ASSIGN_ROLES}): it "
                 "needs Owner, User Access Administrator or Role Based Access Control Administrator"
@@ -174,24 +173,16 @@ class Prerequisites:
 
         ARM lists the caller's permissions for a group only, and the group is not there yet.
         """
-        object_id = self._claims.get("oid")
-        if not object_id:
-            return []
-        path = f"{self._scope.subscription}/providers/Microsoft.Authorization/roleAssignments"
-        version = ids.API_VERSIONS["Microsoft.Authorization/roleAssignments"]
         try:
-            listed = self._arm.listing(path, api_version=version, **{"$filter": f"assignedTo('{object_id}')"})
-            roles = {str(one["properties"]["roleDefinitionId"]) for one in listed}
+            roles = {str(one["roleDefinitionId"]) for one in rights.roles(self._session)}
             if any(ids.last_name(role).lower() in _MAY_ASSIGN_ROLES for role in roles):
                 return [{"actions": [ASSIGN_ROLES]}]
-            version = ids.API_VERSIONS["Microsoft.Authorization/roleDefinitions"]
-            found = [self._arm.read(role, api_version=version) or {} for role in sorted(roles)]
+            return list(rights.permissions(self._session, roles))
         except AzureError as error:
             if error.status != 403:
                 raise
             self._logger.info("the roles of the signed-in principal may not be read; going on without")
             return []
-        return [one for role in found for one in role.get("properties", {}).get("permissions", [])]
 
     def _names(self) -> Iterator[str]:
         """Yield globally unique names that are taken, unless by our own resources."""
@@ -234,12 +225,3 @@ class Prerequisites:
 
 def _is_registered(provider: dict[str, Any]) -> bool:
     return bool(provider.get("registrationState") == "Registered")
-
-
-def allows(permission: dict[str, Any], action: str) -> bool:
-    """Whether a permission grants an action; wildcards as Azure writes them."""
-
-    def matches(patterns: list[str]) -> bool:
-        return any(fnmatch.fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
-
-    return matches(permission.get("actions") or []) and not matches(permission.get("notActions") or [])

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from draftgenie_azure.arm import hosts
+from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.provision.registry_data import RegistryData
+from draftgenie_azure.provision.teardown_plan import JOB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Rollback:
         run: the run whose images come back.
         images: service -> `{"reference", "tag"}` as the run had them, of the services that are built.
         changes: service -> the image it has now, where that is another one.
-        migrations: jobs that ran since and that the run did not have.
+        migrations: jobs that ran or began since, and that the run did not have.
     """
 
     run: int
@@ -60,7 +61,7 @@ def plan(
         entry: the run's entry in the history.
         later: the entries after it.
         now: outputs of `build_and_push_images`.
-        jobs: of the migrations that ran last, also in a run that was killed before its entry said so.
+        jobs: of the migrations that ran last or began, also in a run that was killed before its entry said so.
 
     Raises:
         DeployerError: the run has no image of a service that is built now.
@@ -73,7 +74,7 @@ def plan(
         if "@sha256:" not in str(known.get("image")):
             raise DeployerError(
                 f"run {entry['run']} has no image of {key}",
-                hint="Choose a run that deployed every service: see --history.",
+                hint=f"Choose a run that deployed every service (--history), or take {key} out of the configuration.",
             )
         result.images[key] = {"reference": str(known["image"]), "tag": str(known.get("tag") or "")}
         current = str((now.get(key) or {}).get("reference"))
@@ -83,6 +84,16 @@ def plan(
     since = {name for one in later for name in one.get("migrations", ())} | set(jobs)
     result.migrations = sorted(since - before)
     return result
+
+
+def begun_migrations(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Names of the jobs that were started, however that ended: a killed or failed run published none of them.
+
+    Args:
+        records: of the state's resources.
+    """
+    jobs = [record for record in records.values() if ids.resource_type(str(record["id"])) == JOB]
+    return sorted(str(record["name"]) for record in jobs if "starting" in record or record.get("succeeded"))
 
 
 def check_images(session: Session, rollback: Rollback) -> None:

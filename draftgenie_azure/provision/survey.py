@@ -106,6 +106,7 @@ def find_gone(session: Session) -> Iterator[tuple[str, str]]:
     if _GROUP in records and session.arm.current(session.scope.group) is None:
         yield from _forget_group(session)
         return
+    _forget_deleted(session)
     # One that was never seen whole is being made by a step that did not complete anyway.
     seen = {
         key: record
@@ -153,6 +154,14 @@ def _is_gone(session: Session, key: str, record: dict[str, Any], listed: frozens
     # An equal assignment under another name suffices, as long as it exists.
     names = [record["id"], *([record["found_as"]] if "found_as" in record else [])]
     return all(session.arm.current(name) is None for name in names)
+
+
+def _forget_deleted(session: Session) -> None:
+    """Forget what an interrupted teardown deleted and did not get to forget, and what belongs to no step."""
+    records = session.records.resources
+    for key in [key for key, record in records.items() if record.get("deleting") and not record["step"]]:
+        if session.arm.current(str(records[key]["id"])) is None:
+            session.records.forget(key)
 
 
 def _forget_group(session: Session) -> Iterator[tuple[str, str]]:

@@ -7,13 +7,11 @@ state as it goes, so an interrupted teardown is continued by the next one.
 
 from __future__ import annotations
 
-import calendar
-import time
-
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import created_at, creation_id
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.provision import addresses
+from draftgenie_azure.provision.deleted_vaults import NOT_YET_DELETED, DeletedVaults
 from draftgenie_azure.provision.teardown_checks import Checks
 from draftgenie_azure.provision.teardown_plan import (
     DATA,
@@ -25,6 +23,7 @@ from draftgenie_azure.provision.teardown_plan import (
     SERVER,
     USUAL,
     VAULT,
+    WORKSPACE,
     Item,
     Plan,
     is_rule,
@@ -38,13 +37,10 @@ from draftgenie_azure.steps import STEPS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from draftgenie_azure.session import Session
-
-_PURGE_LIMIT = 45 * 60.0
-_NOT_YET_DELETED = 60.0  # seconds after a deletion in which the deleted vault may not be listed yet
 
 
 class Teardown:
@@ -56,10 +52,12 @@ class Teardown:
         purge: whether deleted vaults are purged, and the workspace deleted for good.
         only_orphans: only what left the configuration.
         repositories: names in the registry that this deployment pushed images to.
+        copies: records of resources from copies of earlier states.
         tell: called with the key of each resource that is gone.
 
     Attributes:
         gone: keys of what is gone, while `run` goes on as well.
+        purged: keys of vaults whose deleted form is gone.
     """
 
     def __init__(
@@ -70,6 +68,7 @@ class Teardown:
         purge: bool = False,
         only_orphans: bool = False,
         repositories: set[str] | None = None,
+        copies: Iterable[Mapping[str, Any]] = (),
         tell: Callable[[str, str], None] = lambda key, text: None,
     ) -> None:
         self._session = session
@@ -79,8 +78,10 @@ class Teardown:
         self._purge = purge
         self._only_orphans = only_orphans
         self._checks = Checks(session, repositories or set())
+        self._vaults = DeletedVaults(session, copies)
         self._tell = tell
         self.gone: list[str] = []
+        self.purged: list[str] = []
 
     # --- plan ---
 
@@ -99,14 +100,14 @@ class Teardown:
                 plan.keep[item.key] = "it is a setting of a resource that stays"
             else:
                 plan.delete.append(Item(item.key, item.id, item.api_version, inside=inside))
-        plan.purge = self._to_purge(plan)
+        self._plan_purge(plan)
         self._checks.check(plan)
         return plan
 
     def _chosen(self, plan: Plan) -> list[Item]:
         """Each recorded resource that may go; what stays is put into the plan with its reason."""
         replaced = self._replaced()
-        configured = addresses.configured(self._session) if self._only_orphans else set()
+        configured = self._configured()
         chosen = []
         for key, record in sorted(self._records.resources.items()):
             if record.get("purging") or (self._only_orphans and not record.get("orphaned")):
@@ -120,6 +121,10 @@ class Teardown:
             else:
                 plan.keep[key] = reason
         return chosen
+
+    def _configured(self) -> set[str]:
+        """Ids, in lower case, that a prune leaves alone, whatever is recorded of them."""
+        return addresses.configured(self._session) if self._only_orphans else set()
 
     def _replaced(self) -> list[str]:
         """Ids, in lower case, under which there is another resource now than the one that was created.
@@ -160,16 +165,13 @@ class Teardown:
             return "it holds data; --include-data deletes it as well"
         return None
 
-    def _to_purge(self, plan: Plan) -> list[Item]:
-        """Vaults of this teardown, and those that an earlier one deleted and did not get to purge."""
-        if not self._purge:
-            return []
-        left = [
-            Item(key, str(record["id"]), str(record["api_version"]))
-            for key, record in sorted(self._records.resources.items())
-            if record.get("purging")
-        ]
-        return [item for item in plan.delete if item.type == VAULT] + left
+    def _plan_purge(self, plan: Plan) -> None:
+        """Purge the vaults of this teardown, and those that an earlier one deleted."""
+        if self._purge:
+            plan.purge = [item for item in plan.delete if item.type == VAULT] + self._vaults.left(self._configured())
+            plan.refusals += self._vaults.refusals(plan.purge)
+        if self._vaults.unlisted is not None:
+            plan.warnings.append(f"{self._vaults.unlisted.message}. {self._vaults.unlisted.hint}")
 
     # --- deed ---
 
@@ -183,12 +185,15 @@ class Teardown:
         if plan.refusals:
             raise DeployerError("nothing was deleted: " + "\n".join(plan.refusals), hint="Clear that, then run again.")
         self._reopen_steps(plan)
+        self._vaults.begin(plan.purge)
         items = {item.key: item for item in plan.delete}
         purges = {purge_of(item): item for item in plan.purge}
 
         def work(name: str) -> None:
             if name in purges:
-                self._purge_vault(purges[name])
+                self._vaults.purge(purges[name])
+                self.purged.append(purges[name].key)
+                self._is_gone(purges[name], "purged")
             elif items[name].type == GROUP:
                 self._delete_group(items[name], plan)
             else:
@@ -218,11 +223,13 @@ class Teardown:
 
     def _delete(self, item: Item, *, purge: bool = False) -> None:
         """Delete one resource; gone is what a GET says is gone."""
-        if purge:
-            self._keep_region(item)
+        if item.type == VAULT:
+            self._vaults.keep_region(item)
+        if not self._records.resources[item.key]["step"]:  # no step runs again for it: a deployment must know to look
+            self._records.note(item.key, deleting=True)
         if not item.inside:
             self._delete_live(item)
-        self._forget(item)
+        self._forget(item, purge=purge)
         self._is_gone(item, "deleted")
 
     def _delete_group(self, item: Item, plan: Plan) -> None:
@@ -238,22 +245,27 @@ class Teardown:
         self._tell(item.key, how)
 
     def _delete_live(self, item: Item) -> None:
+        # Else Azure keeps a workspace, with its logs, for 14 days (learn.microsoft.com, workspaces/delete).
+        query = {"force": "true"} if item.type == WORKSPACE and self._purge else {}
+
         def look() -> bool | None:
-            self._arm.delete(item.id, api_version=item.api_version)
+            self._arm.delete(item.id, api_version=item.api_version, **query)
             return self._arm.read(item.id, api_version=item.api_version) is None or None
 
         # Azure reports success for some deletions that failed.
-        if poll(look, control=self._session.control, limit=_NOT_YET_DELETED) is None:
+        if poll(look, control=self._session.control, limit=NOT_YET_DELETED) is None:
             raise AzureError(
                 f"{item.key}: Azure reported that it was deleted, but it is still there",
                 hint="Run again later; what is gone stays gone.",
             )
 
-    def _forget(self, item: Item) -> None:
+    def _forget(self, item: Item, *, purge: bool) -> None:
         """Remove what the state says about a resource that is gone, and save."""
         with self._records.mutex:
             self._forget_what_hangs_on(item)
-            region = self._records.resources.get(item.key, {}).get("purge_from")
+            region = self._records.resources.get(item.key, {}).get("purge_from") if purge else None
+            if item.type == VAULT and not purge:
+                self._vaults.remember(item)
         self._records.deleted(item.key, purging=region)
 
     def _forget_what_hangs_on(self, item: Item) -> None:
@@ -278,58 +290,3 @@ class Teardown:
             ids.resource_type(str(record["id"])) == item.type and key != item.key and not record.get("orphaned")
             for key, record in list(self._records.resources.items())
         )
-
-    # --- purge ---
-
-    def _keep_region(self, item: Item) -> None:
-        """Record, before the deletion, where a vault is: a deleted one is found by its region alone."""
-        live = self._arm.read(item.id, api_version=item.api_version)
-        region = live["location"] if live is not None else self._session.config.location("key_vault")
-        self._records.note(item.key, purge_from=str(region))
-
-    def _purge_vault(self, item: Item) -> None:
-        """Purge a deleted vault; about ten minutes, beside the rest."""
-        record = self._records.resources[item.key]
-        path = (
-            f"{self._session.scope.subscription}/providers/Microsoft.KeyVault/locations/{record['purging']}"
-            f"/deletedVaults/{item.name}"
-        )
-        control = self._session.control
-        # One that is never listed as deleted was purged before, by an interrupted run or by somebody else.
-        left = max(0.0, _NOT_YET_DELETED - _seconds_since(record.get("deleted_at")))
-        found = poll(lambda: self._deleted_vault(path, item), control=control, limit=left)
-        if found is not None and self._is_ours(found, item, record):
-            self._ask_for_purge(path, item.api_version)
-            gone = poll(
-                lambda: self._deleted_vault(path, item) is None or None, control=control, limit=_PURGE_LIMIT
-            )
-            if gone is None:
-                raise AzureError(f"the vault {item.name} is still being purged", hint="Run again later.")
-        self._records.deleted(item.key)
-        self._is_gone(item, "purged")
-
-    def _deleted_vault(self, path: str, item: Item) -> dict[str, Any] | None:
-        return self._arm.read(path, api_version=item.api_version)
-
-    @staticmethod
-    def _is_ours(deleted: Mapping[str, Any], item: Item, record: Mapping[str, Any]) -> bool:
-        """Whether a deleted vault is the one that was created, and not a later one of that name."""
-        properties = deleted.get("properties") or {}
-        known = creation_id(properties)
-        same = known is None or known == record.get("creation_id")
-        return same and str(properties.get("vaultId", "")).lower() == item.id.lower()
-
-    def _ask_for_purge(self, path: str, version: str) -> None:
-        try:
-            self._arm.act(f"{path}/purge", api_version=version)
-        except AzureError as error:
-            if error.status not in (404, 409):  # purged meanwhile, or being purged already
-                raise
-
-
-def _seconds_since(text: object) -> float:
-    """Seconds since a time in the state; none where it cannot be read."""
-    try:
-        return time.time() - calendar.timegm(time.strptime(str(text), "%Y-%m-%dT%H:%M:%SZ"))
-    except ValueError:
-        return 0.0

@@ -9,8 +9,8 @@ from __future__ import annotations
 from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.errors import AzureError
 from draftgenie_azure.provision.bodies.foundation import LINEAGE_TAG
-from draftgenie_azure.provision.prerequisites import allows
 from draftgenie_azure.provision.registry_data import RegistryData
+from draftgenie_azure.provision.rights import allows
 from draftgenie_azure.provision.teardown_plan import (
     APP,
     CLUSTER,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _LOCK_VERSION = "2020-05-01"
 _LOCKS = "/providers/Microsoft.Authorization/locks"
-_PURGE = "Microsoft.KeyVault/locations/deletedVaults/purge/action"
 _MOST_NAMES = 10
 # Type -> collections in it that Azure deletes with it, and what one of their items is called.
 _CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -82,7 +81,6 @@ class Checks:
         if plan.delete:
             for look in (self._locks, self._rights, self._guests, self._contents, self._secrets, self._images):
                 plan.refusals += look(plan)
-        plan.refusals += self._purge_protection(plan)
 
     # --- whose ---
 
@@ -156,8 +154,6 @@ class Checks:
         actions = {f"{item.type}/delete" for item in plan.delete if item.type != GROUP and not item.inside}
         if plan.group is not None:
             actions.add("Microsoft.Resources/subscriptions/resourceGroups/delete")
-        if plan.purge:
-            actions.add(_PURGE)
         missing = sorted(action for action in actions if not any(allows(one, action) for one in permissions))
         if missing:
             yield f"the signed-in principal may not: {', '.join(missing)}"
@@ -259,12 +255,6 @@ class Checks:
                     f"{item.key} contains images that this deployment did not push ({_shown(others)}): delete them "
                     f"(az acr repository delete --name {item.name} --repository NAME); or keep all: --forget {item.key}"
                 )
-
-    def _purge_protection(self, plan: Plan) -> Iterator[str]:
-        for item in plan.purge:
-            live = self._arm.read(item.id, api_version=item.api_version)
-            if live is not None and live["properties"].get("enablePurgeProtection"):
-                yield f"the vault {item.name} has purge protection and cannot be purged: leave out --purge"
 
 
 def _is_within(resource_id: str, scope: str) -> bool:

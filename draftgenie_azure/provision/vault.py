@@ -158,6 +158,13 @@ class Vault:
             self._put(staged, generate(), None, generated=True)
         return self.value(staged)
 
+    def announce_rotation(self, name: str, plan: Plan) -> str:
+        """Tell that a secret changes by way of a second name; the version that it would have."""
+        staged = f"{name}{STAGED}"
+        action, note = (CHANGE if self.version(staged) else CREATE), "the new value, until the server has it"
+        plan.add(Entry(plan.step, f"secret/{staged}", f"{self.id}/secrets/{staged}", action, note=note))
+        return self._announce(name, self.version(name), plan)
+
     def promote(self, name: str) -> str:
         """Store the staged value under its own name; return the version."""
         return self._put(name, self.value(f"{name}{STAGED}"), None, generated=True)

@@ -25,8 +25,8 @@ _DOCUMENT: Mapping[str, tuple[type, ...]] = {
     "version": _TEXT, "lineage": _TEXT, "serial": (int,), "salt": _TEXT, "hash_format": (int,), "last_updated": _TEXT,
     "target": _OBJECT, "steps": _OBJECT, "resources": _OBJECT, "secrets": _OBJECT, "operations": _OBJECT,
     "secrets_digest": _OPTIONAL_TEXT, "validated": _OPTIONAL_TEXT, "validated_values": _OPTIONAL_TEXT,
-    "forced": _LIST, "asked": _OBJECT,
-    "api_versions": _OBJECT,
+    "forced": _LIST, "asked": _OBJECT, "api_versions": _OBJECT,
+    "pin": _OPTIONAL_OBJECT, "rotating": _OBJECT, "migrated": _OBJECT, "deleted_vaults": _OBJECT,
 }
 _STEP: Mapping[str, tuple[type, ...]] = {
     "status": _TEXT, "timestamp": _TEXT, "started_at": _TEXT, "duration_seconds": _NUMBER, "dependency_hash": _TEXT,
@@ -38,10 +38,15 @@ _RESOURCE: Mapping[str, tuple[type, ...]] = {
     "body": _TEXT, "sent": _TEXT, "creation_id": _TEXT, "found_as": _TEXT, "created_at": _TEXT,
     "domains": _OBJECT, "pinned": _OPTIONAL_OBJECT, "traffic": _OPTIONAL_LIST,
 }
+_PIN: Mapping[str, tuple[type, ...]] = {
+    "run": (int,), "since": _TEXT, "images": _OBJECT, "jobs": _LIST, "pending": (bool,), "ends": (bool,),
+}
+_IMAGE: Mapping[str, tuple[type, ...]] = {"reference": _TEXT, "tag": _TEXT}
 _SECRET: Mapping[str, tuple[type, ...]] = {"digest": _OPTIONAL_TEXT, "version": _TEXT, "generated": (bool,)}
 _OPERATION: Mapping[str, tuple[type, ...]] = {"kind": _TEXT, "url": _TEXT, "started_at": _TEXT}
 # Required keys of records.
 _NEEDED = {"document": ("version", "lineage", "serial", "salt"), "resource": ("id", "name", "api_version", "step"),
+           "pin": ("run", "images"), "image": ("reference", "tag"),
            "operation": ("kind", "url")}
 
 # The content of a state; the other keys are about the document itself.
@@ -201,7 +206,13 @@ def _fault(state: Document) -> str | None:
         wrong = _wrong_step(record)
         if wrong is not None:
             return f"steps.{name}.{wrong}".rstrip(".")
-    kinds = (("resources", _RESOURCE, "resource"), ("secrets", _SECRET, ""), ("operations", _OPERATION, "operation"))
+    wrong = _wrong_pin(state.get("pin"))
+    if wrong is not None:
+        return f"pin.{wrong}".rstrip(".")
+    kinds = (
+        ("resources", _RESOURCE, "resource"), ("deleted_vaults", _RESOURCE, "resource"), ("secrets", _SECRET, ""),
+        ("operations", _OPERATION, "operation"),
+    )  # fmt: skip
     for section, types, kind in kinds:
         for name, record in state.get(section, {}).items():
             wrong = _wrong(record, types, _NEEDED.get(kind, ()))
@@ -218,6 +229,16 @@ def _wrong(record: Any, types: Mapping[str, tuple[type, ...]], needed: tuple[str
         if key in record and type(record[key]) not in kinds:
             return key
     return next((key for key in needed if key not in record), None)
+
+
+def _wrong_pin(pin: Any) -> str | None:
+    if not pin:
+        return None
+    wrong = _wrong(pin, _PIN, _NEEDED["pin"])
+    if wrong is not None:
+        return wrong
+    broken = (key for key, image in pin["images"].items() if _wrong(image, _IMAGE, _NEEDED["image"]) is not None)
+    return next((f"images.{key}" for key in broken), None)
 
 
 def _wrong_step(record: Any) -> str | None:

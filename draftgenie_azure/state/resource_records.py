@@ -156,6 +156,20 @@ class ResourceRecords:
             # Several steps may touch an app; it belongs to the one that created it.
             record |= self._record(resource_id, api_version, record["step"]) | {"sent": sent}
 
+    def purging(self, key: str, record: dict[str, Any], region: str, deleted_at: str) -> None:
+        """Record a deleted vault that is to be purged; the next save writes it.
+
+        Args:
+            record: what was known of the vault.
+        """
+        with self._mutex:
+            self.resources[key] = record | ORPHANED | {"purging": region, "deleted_at": deleted_at}
+
+    def still_wanted(self, key: str, step: str) -> None:
+        """Note that a step wants a resource as it is, without having looked at it."""
+        with self._mutex:
+            self._ensured.setdefault(step, set()).add(key)
+
     def add_facts(self, key: str, **facts: Any) -> None:
         """Add facts to a resource's record; the next save writes them."""
         with self._mutex:

@@ -117,16 +117,18 @@ def test_prune_asks(deployed: Project, answer: bytes, code: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
 def test_rollback_asks(deployed: Project, answer: bytes, code: int) -> None:
-    """The images are shown above the question."""
+    """The images are shown above the question, and what else the run would change."""
     (path,) = list((deployed.directory / "examples/draftgenie").glob("**/rag*/**/main.py"))[:1]
     path.write_text(path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
     deployed.deploy()
+    deployed.change("services.draft_service.environment.OTHER", "value")
     before, state = len(deployed.requests()), deployed.state_file.read_bytes()
 
     ended, shown = _answer(deployed, ["--rollback", "1"], answer)
 
     assert ended == code, shown
     assert shown.index("~ rag_service") < shown.index("[y/N]")
+    assert shown.index("OTHER") < shown.index("[y/N]")
     assert ("pin" in deployed.state()) == (code == 0)
     if code:
         assert deployed.writes(before) == []
@@ -137,15 +139,35 @@ def test_rollback_asks(deployed: Project, answer: bytes, code: int) -> None:
 @pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
 def test_rotation_asks(deployed: Project, answer: bytes, code: int) -> None:
     """What breaks is told above the question; without a terminal it is done as asked for."""
+    deployed.change("services.draft_service.environment.OTHER", "value")
     before, state = deployed.secret("jwt-secret"), deployed.state_file.read_bytes()
 
     ended, shown = _answer(deployed, ["--rotate-secret", "jwt_secret"], answer)
 
     assert ended == code, shown
     assert shown.index("has to sign in again") < shown.index("[y/N]")
+    assert shown.index("OTHER") < shown.index("[y/N]")
     assert (deployed.secret("jwt-secret") != before) == (code == 0)
     if code:
         assert deployed.state_file.read_bytes() == state
+
+
+@pytest.mark.slow
+def test_rotation_of_a_state_that_changed_while_the_question_was_open_is_refused(deployed: Project) -> None:
+    """The yes was to the plan of another state; nothing is left armed."""
+    before = len(deployed.requests())
+
+    def change() -> None:
+        document = deployed.state()
+        document["serial"] += 1
+        deployed.state_file.write_text(json.dumps(document), encoding="utf-8")
+
+    ended, shown = _answer(deployed, ["--rotate-secret", "jwt_secret"], b"y\n", change)
+
+    assert ended == 1, shown
+    assert "another run changed the state since the plan was shown" in shown
+    assert deployed.writes(before) == []
+    assert not deployed.state().get("rotating")
 
 
 @pytest.mark.slow

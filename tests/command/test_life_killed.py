@@ -43,12 +43,14 @@ class Sweep:
         base: a directory in which the command has something to do.
         place: where copies of it are made.
         arguments: of the command.
+        within: a part of the addresses of the requests that are meant, where not all are.
     """
 
-    def __init__(self, base: Path, place: Path, *arguments: str) -> None:
+    def __init__(self, base: Path, place: Path, *arguments: str, within: str = "") -> None:
         self._base = base
         self._place = place
         self._arguments = arguments
+        self._within = within
 
     def each(self, check: Callable[[Project, Point, list[str]], None]) -> None:
         """Kill at each point, and have what is left checked, with the requests that were sent."""
@@ -64,10 +66,10 @@ class Sweep:
             shutil.rmtree(project.directory, ignore_errors=True)
 
     def _points(self, sent: list[str]) -> list[Point]:
-        every = [Point(number, when) for number in range(1, len(sent) + 1) for when in ("before", "after")]
+        meant = [number for number, line in enumerate(sent, 1) if self._within in line]
         if os.environ.get("LIFE_SWEEP") == "all":
-            return every
-        writes = [number for number, line in enumerate(sent, 1) if is_write(line)]
+            return [Point(number, when) for number in meant for when in ("before", "after")]
+        writes = [number for number in meant if is_write(sent[number - 1])]
         chosen = writes[:: max(1, -(-len(writes) // SAMPLE))]
         return [Point(number, ("after", "before")[index % 2]) for index, number in enumerate(chosen)]
 
@@ -183,6 +185,34 @@ def test_killed_rollback_is_finished_by_the_next(deployed: Project, tmp_path_fac
         assert len(project.executions()) == 1
 
     Sweep(deployed.directory, tmp_path_factory.mktemp("rollback"), "--rollback", "1", "--auto-approve").each(check)
+
+
+def test_run_killed_in_its_migration_refuses_a_rollback(
+    deployed: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """From its start on, at the latest; nothing is pinned, and the next run finishes the migration."""
+    (path,) = list((deployed.directory / "examples/draftgenie").glob("**/speaker*/**/package.json"))[:1]
+    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    wait_for_end(deployed)
+    first = deployed.state()["resources"]["job/speaker-service"]["name"]
+
+    def check(project: Project, point: Point, sent: list[str]) -> None:
+        record = project.state()["resources"]["job/speaker-service"]
+        job, there = record["name"], exists(project, record["id"], record["api_version"])
+        began = job != first and there and bool(project.executions())
+
+        result = project.run("--rollback", "1", "--auto-approve", "--dry-run")
+
+        assert not began or (result.code == 1 and job in result.text and "--accept-newer-schema" in result.text)
+        assert "pin" not in project.state()
+        finished = project.run()
+        assert finished.code == 0, finished.text
+        assert len(project.executions()) == 1
+        result = project.run("--rollback", "1", "--auto-approve")
+        assert result.code == 1
+        assert "--accept-newer-schema" in result.text
+
+    Sweep(deployed.directory, tmp_path_factory.mktemp("migration"), within="/jobs/").each(check)
 
 
 def test_killed_rotation_is_finished_by_the_next(deployed: Project, tmp_path_factory: pytest.TempPathFactory) -> None:

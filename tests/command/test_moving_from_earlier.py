@@ -147,3 +147,47 @@ def test_everything_of_the_earlier_script_is_taken_over(left: Project, name: str
     assert destroyed.code == 1
     assert "api-gateway uses identity, and this deployment did not create it" in destroyed.text
     assert left.writes(before) == []
+
+
+@pytest.mark.slow
+def test_environment_without_workload_profiles_is_taken_over(tmp_path: Path) -> None:
+    """Azure cannot add them, and the apps need none; a refresh finds nothing to do, and a change is made."""
+    project = earlier_script.project_of(tmp_path, earlier_script.CONFIGURATIONS[0])
+    earlier_script.leave_state(project)
+    earlier_script.deploy(project, has_profiles=False)
+    arguments = with_variables(project)
+
+    result = project.run(*arguments, "--adopt")
+
+    assert result.code == 0, result.text
+    assert "0 ran" in project.run(*arguments).text
+    refreshed = project.run(*arguments, "--dry-run", "--refresh", "--detailed-exitcode")
+    assert refreshed.code == 0, refreshed.text
+    resources = earlier_script.state(project)["resources"]
+    with project.azure() as azure:
+        for key in ("container_app/rag_service", "job/speaker-service"):
+            live = azure.send("GET", resources[key]["id"], "2026-01-01").json()["properties"]
+            assert live["workloadProfileName"] is None
+    project.change("services.rag_service.min_replicas", 1)
+    assert project.run(*arguments).code == 0
+
+
+def test_what_an_environment_without_workload_profiles_cannot_have_is_a_fault_of_the_plan(tmp_path: Path) -> None:
+    """With the ways out; nothing is written."""
+    project = earlier_script.project_of(tmp_path, earlier_script.CONFIGURATIONS[0])
+    earlier_script.leave_state(project)
+    earlier_script.deploy(project, has_profiles=False)
+    arguments = with_variables(project)
+    project.change("services.rag_service.cpu", 4)
+    project.change("services.rag_service.memory", "8Gi")
+    project.change("container_apps.workload_profiles", [{"name": "large", "type": "D4"}])
+    before = len(project.requests())
+
+    result = project.run(*arguments, "--dry-run")
+
+    assert result.code == 1
+    words = " ".join(result.out.split())
+    assert "without workload profiles, and Azure cannot add them" in words
+    assert "container_apps.workload_profiles: large; services.rag_service: 4" in words
+    assert "set container_apps.environment_name to a new name" in words
+    assert project.writes(before) == []

@@ -60,13 +60,17 @@ def state(project: Project) -> dict[str, Any]:
     return document
 
 
-def deploy(project: Project) -> None:
-    """Have everything in Azure that the earlier script makes, as it makes it."""
+def deploy(project: Project, *, has_profiles: bool = True) -> None:
+    """Have everything in Azure that the earlier script makes, as it makes it.
+
+    Args:
+        has_profiles: False for the Container Apps environment of an earlier Azure CLI, without workload profiles.
+    """
     with project.azure() as azure:
-        _deploy(azure)
+        _deploy(azure, has_profiles=has_profiles)
 
 
-def _deploy(azure: Azure) -> None:
+def _deploy(azure: Azure, *, has_profiles: bool) -> None:
     subscription = azure.send("GET", "/subscriptions", "2022-12-01").json()["value"][0]
     base, tenant = subscription["id"], subscription["tenantId"]
     for name in ("KeyVault", "ContainerRegistry", "DBforPostgreSQL", "Cache", "App", "OperationalInsights", "Insights"):
@@ -100,7 +104,7 @@ def _deploy(azure: Azure) -> None:
     redis = {"sku": {"name": "Basic", "family": "C", "capacity": 0}}
     put("Cache/redis/draftgenie-redis", "2024-11-01", redis, **here)
     profiles = {"workloadProfiles": [{"name": "Consumption", "workloadProfileType": "Consumption"}]}
-    environment = put("App/managedEnvironments/draftgenie-env", APPS, profiles, **here)
+    environment = put("App/managedEnvironments/draftgenie-env", APPS, profiles if has_profiles else {}, **here)
     for name, port in SERVICES.items():
         ingress = {"external": name == "api-gateway", "targetPort": port}
         containers = [{"name": name, "image": "nginx:1", "resources": {"cpu": 0.5, "memory": "1Gi"}}]

@@ -28,17 +28,29 @@ class Setting:
         identity_id: id of the user-assigned identity.
         login_server: the registry's address; None without a registry.
         vault_uri: the vault's address with a slash at the end; None without a vault.
+        has_profiles: whether the environment has workload profiles.
     """
 
-    __slots__ = ("environment_id", "identity_id", "login_server", "vault_uri")
+    __slots__ = ("environment_id", "has_profiles", "identity_id", "login_server", "vault_uri")
 
     def __init__(
-        self, *, environment_id: str, identity_id: str, login_server: str | None, vault_uri: str | None
+        self,
+        *,
+        environment_id: str,
+        identity_id: str,
+        login_server: str | None,
+        vault_uri: str | None,
+        has_profiles: bool = True,
     ) -> None:
         self.environment_id = environment_id
         self.identity_id = identity_id
         self.login_server = login_server
         self.vault_uri = vault_uri
+        self.has_profiles = has_profiles
+
+    def profile(self, service: Service) -> dict[str, str]:
+        """The workload profile that a service runs on; an environment without any takes no name."""
+        return {"workloadProfileName": service.workload_profile or "Consumption"} if self.has_profiles else {}
 
 
 def container_app(
@@ -66,7 +78,7 @@ def container_app(
         "identity": _identities(config, service, setting),
         "properties": {
             "environmentId": setting.environment_id,
-            "workloadProfileName": service.workload_profile or "Consumption",
+            **setting.profile(service),
             "configuration": _app_configuration(config, service, setting, variables),
             "template": _template(service, container, features.scale_rules(service, variables, setting.identity_id)),
         },
@@ -128,7 +140,7 @@ def migration_job(
         "identity": _identities(config, service, setting),
         "properties": {
             "environmentId": setting.environment_id,
-            "workloadProfileName": service.workload_profile or "Consumption",
+            **setting.profile(service),
             "configuration": {
                 "triggerType": "Manual",
                 "replicaTimeout": migration.timeout_seconds,

@@ -12,21 +12,26 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.config.validated.service_sections import Service
 
+CONSUMPTION_LIMIT = (2.0, 4.0)  # vCPU and Gi of an app without workload profiles (learn.microsoft.com, containers)
 
-def environment(config: Config) -> dict[str, Any]:
+
+def environment(config: Config, *, has_profiles: bool = True) -> dict[str, Any]:
     """A workload-profiles environment with logs by Azure Monitor.
 
-    The log-analytics destination, which wants the workspace's key, is legacy since August 2026
-    (github.com/microsoft/azure-container-apps/issues/1812).
+    Args:
+        has_profiles: False for one that exists without workload profiles: Azure cannot add them.
     """
     section = config.container_apps
     assert section is not None
-    profiles = [{"name": "Consumption", "workloadProfileType": "Consumption"}]
     properties: dict[str, Any] = {
+        # The other destination, log-analytics, wants the workspace's key, and is legacy since August 2026
+        # (github.com/microsoft/azure-container-apps/issues/1812).
         "appLogsConfiguration": {"destination": "azure-monitor"},
-        "workloadProfiles": [*profiles, *map(_profile, section.workload_profiles)],
         "zoneRedundant": section.zone_redundant,
     }
+    if has_profiles:
+        profiles = [{"name": "Consumption", "workloadProfileType": "Consumption"}]
+        properties["workloadProfiles"] = [*profiles, *map(_profile, section.workload_profiles)]
     if section.subnet_id is not None:
         properties["vnetConfiguration"] = {"infrastructureSubnetId": section.subnet_id}
         if section.internal is not None:
