@@ -56,18 +56,12 @@ from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_o
 from draftgenie_azure.changes.dependencies import step_hash
 from draftgenie_azure.cli import process, views
 from draftgenie_azure.cli.arguments import build_parser, is_of_life
-from draftgenie_azure.cli.outputs import is_coloured, open_reporter, wanted_output
+from draftgenie_azure.cli.outputs import is_coloured, open_reporter
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
 from draftgenie_azure.constants import FAILURE, STATE_FILE, SUCCESS
-from draftgenie_azure.errors import (
-    AuthenticationError,
-    DeployerError,
-    StateError,
-    StopRequested,
-    UsageError,
-)
+from draftgenie_azure.errors import DeployerError, StateError, StopRequested, UsageError
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.state import document as state_document
 from draftgenie_azure.state.baseline import NAME, Baselines
@@ -364,7 +358,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         try:
             cli.target.tell_live(self.reporter, self.state, self.session)
             self._look_around()
-            planned = planning.making.make_plan(STEPS, self.decider, self, self.plan, records, refresh=refresh)
+            planned = planning.making.make_plan(self.decider, self, self.plan, records, refresh=refresh)
             for text in planning.asking.judge(self.session, planned):
                 self.warn(text)
             if refresh:
@@ -623,23 +617,13 @@ def _planned(
     decisions: Mapping[str, Decision],
     reporter: Reporter,
 ) -> Planned:
-    """The plan by the steps themselves; by what is recorded alone where nobody is signed in."""
+    """The plan by the steps themselves, on a deployer of its own."""
     deployer = IdempotentDraftGenieDeployer(
         config, run.log.quiet_log(), True, state,
         reporter=reporter, decider=cli.deciding.new_decider(args, config.raw, state),
     )  # fmt: skip
     deployer.adopt = args.adopt
-    control = Interrupts.control = run.control.RunControl(args.parallelism or config.deployment.parallelism)
-    try:
-        planned = deployer.make_plan(control, refresh=bool(args.refresh))
-    except AuthenticationError as error:
-        cli.target.tell(reporter, state.state["target"], offline_target(config.raw), state.where)
-        reporter.message(f"Azure was not asked: {error.message}", level="note")
-        return planning.making.by_what_is_recorded(decisions)
-    planned.besides = {} if args.special is None else {args.special.kind: args.special.facts}
-    for text in deployer.warnings:
-        reporter.message(text, level="warning")
-    return planned
+    return cli.deciding.plan(deployer, args, decisions)
 
 
 # --------------------------------------------------------------------------------------------------------- command line
@@ -670,15 +654,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments; those of the process unless given.
     """
     process.open_streams()
-    sys.excepthook = views.show_traceback
+    sys.excepthook = lambda *fault: cli.crash.show(*fault)  # which imports it when it is needed
     MASK.add_environment(os.environ)
     try:
         args = build_parser(__doc__).parse_args(argv)
     except UsageError as error:
-        reporter = open_reporter(wanted_output(sys.argv[1:] if argv is None else argv), os.environ)
-        reporter.error(error, log=None)
-        reporter.end(FAILURE)
-        return FAILURE
+        return cli.ending.bad_usage(error, sys.argv[1:] if argv is None else argv)
     reporter = open_reporter(args.output, os.environ, color=is_coloured(args.no_color, os.environ), report=args.report)
     code = FAILURE
     try:

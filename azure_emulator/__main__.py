@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import yaml
 from filelock import FileLock, Timeout
 
 from azure_emulator.core.clock import stamp
@@ -128,8 +129,6 @@ def _document(path: str) -> Any:
     file = Path(path)
     text = file.read_text(encoding="utf-8")
     if file.suffix in (".yaml", ".yml"):
-        import yaml
-
         try:
             return yaml.safe_load(text)
         except yaml.YAMLError as error:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from azure_emulator.lockfile import ALREADY_RUNS, check_owner, read_lock, read_secret
@@ -83,30 +83,36 @@ def _identity(directory: Path) -> dict[str, str]:
     return content
 
 
+class Settings(TypedDict, total=False):
+    """What an emulator goes by from when it is attached to; what is not given is as it is at first."""
+
+    scale: float
+    faults: Sequence[Mapping[str, object]]
+    images: Mapping[str, Mapping[str, object]]
+    policies: Sequence[Mapping[str, object]]
+    dns: Mapping[str, Mapping[str, Sequence[str]]]
+
+
 def attach(
     directory: Path,
     *,
-    scale: float = 0.0,
-    faults: Sequence[Mapping[str, object]] = (),
-    images: Mapping[str, Mapping[str, object]] | None = None,
-    policies: Sequence[Mapping[str, object]] = (),
-    dns: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
     start: bool = True,
     read_only: bool = False,
     or_empty: bool = False,
+    **given: Unpack[Settings],
 ) -> Attached | None:
     """Join the emulator of a directory, starting it if none runs.
 
     `start=False`: None if none runs. `read_only`: where none runs, one is started that writes no file; where the
-    directory does not exist yet, None, or with `or_empty` an empty one whose temporary directory ends with it. What is
-    given as scale, faults, images, policies and dns is in force afterwards.
+    directory does not exist yet, None, or with `or_empty` an empty one whose temporary directory ends with it.
     """
     directory = Path(directory).absolute()
+    dns = given.get("dns")
     settings: dict[str, object] = {
-        "scale": scale,
-        "faults": [dict(fault) for fault in faults],
-        "images": {key: dict(value) for key, value in (images or {}).items()},
-        "policies": [dict(policy) for policy in policies],
+        "scale": given.get("scale", 0.0),
+        "faults": [dict(fault) for fault in given.get("faults", ())],
+        "images": {key: dict(value) for key, value in given.get("images", {}).items()},
+        "policies": [dict(policy) for policy in given.get("policies", ())],
         **({"dns": {name: dict(records) for name, records in dns.items()}} if dns else {}),
     }
     joined = _join(directory)

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from first_and_noop import COMMAND, ROOT, run
+from noop import COMMAND, ROOT, run
 
 sys.path.insert(0, str(ROOT))
 
@@ -173,7 +173,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as name:
                 directory = Path(name)
                 project(directory, count, options.scale)
-                seconds[parallelism], peak = run([*COMMAND, "--parallelism", parallelism], directory, environment)
+                seconds[parallelism], _, peak = run([*COMMAND, "--parallelism", parallelism], directory, environment)
                 if parallelism == "10":
                     log = directory / ".azure-emulator" / "requests.jsonl"
                     road, memory = longest_road(directory), peak

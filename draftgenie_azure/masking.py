@@ -7,6 +7,7 @@ base64-encoded.
 
 from __future__ import annotations
 
+import json
 import re
 from threading import RLock
 
@@ -217,8 +218,6 @@ def _with_parts(value: str) -> Iterator[str]:
 
 
 def _of_json(text: str) -> Iterator[str]:
-    import json  # not before a value looks like it
-
     try:
         values = json.loads(text)
     except ValueError:

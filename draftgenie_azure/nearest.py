@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -11,8 +13,6 @@ LONGEST = 200  # a longer name is not a typing error, and slow to compare
 
 def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """The known name that is most like `name`, if one is like it at all."""
-    from difflib import get_close_matches  # costs a run without a mistake a millisecond
-
     found = get_close_matches(name, list(known), 1, cutoff) if len(name) <= LONGEST else []
     return found[0] if found else None
 

@@ -145,9 +145,7 @@ def open_session(
     try:
         transport = _transport(config, emulator, subscription_id, control, logger)
         transport.versions.remember(records.document.get("api_versions"))
-        arm = ArmClient(
-            transport, records, control, logger, baselines=mode.baselines, plan=mode.plan, repair=mode.repair
-        )
+        arm = ArmClient(transport, records, control, baselines=mode.baselines, plan=mode.plan, repair=mode.repair)
         claims = token_claims(transport.token(transport.endpoints.audience))
         subscription_id = subscription_id or _only_subscription(arm)
         subscription = _read_subscription(arm, subscription_id, config.azure.tenant_id)

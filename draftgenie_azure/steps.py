@@ -164,7 +164,10 @@ STEPS: tuple[Step, ...] = (
         needs=("create_container_registry",),
         config=("docker.build_context", "docker.builder", "docker.buildkit", "docker.platform"),
         images=True,
-        tools=("images", "registry_builds", "registry_data", "docker_command", "build_log", "bodies/builds"),
+        tools=(
+            "images", "build_request", "registry_builds", "registry_data", "docker_command", "build_log",
+            "bodies/builds",
+        ),
     ),
     Step(
         "deploy_infrastructure_services",

@@ -42,19 +42,12 @@ def locate(world: World, segments: list[str]) -> Located:
             f"The resource type '{wanted}' could not be found in the namespace '{namespace}' for api version "
             "''. The supported api-versions are ''.",
         )
-    return _located(world, segments, index, kind, parts[:position], collection, tuple(parts[position:]))
+    return _located(world, kind, segments[:index], parts[:position], collection, tuple(parts[position:]))
 
 
 def _located(
-    world: World,
-    segments: list[str],
-    index: int,
-    kind: ResourceType,
-    own: list[str],
-    collection: bool,
-    rest: tuple[str, ...],
+    world: World, kind: ResourceType, scope_parts: list[str], own: list[str], collection: bool, rest: tuple[str, ...]
 ) -> Located:
-    scope_parts = segments[:index]
     group = scope_parts[3] if len(scope_parts) > 3 and scope_parts[2].lower() == "resourcegroups" else ""
     scope = canonical_scope(world, scope_parts)
     namespace, *types = kind.type.split("/")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from draftgenie_azure.arm import preflight
-from draftgenie_azure.arm.ensure import Ensurer
+from draftgenie_azure.arm.ensure import Ensurer, Writing
 from draftgenie_azure.arm.listing import LiveResources
 from draftgenie_azure.arm.operations import Operations
 from draftgenie_azure.arm.resource import Resource, created_at, creation_id
@@ -22,7 +22,6 @@ from draftgenie_azure.state.baseline import Baselines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
@@ -52,7 +51,6 @@ class ArmClient:
         transport: Transport,
         records: ResourceRecords,
         control: RunControl,
-        logger: logging.Logger,
         *,
         baselines: Baselines | None = None,
         plan: Plan | None = None,
@@ -60,23 +58,19 @@ class ArmClient:
     ) -> None:
         self._transport = transport
         self._control = control
-        self._logger = logger
-        self._repair = repair
         self.plan = plan
         self.repairs = repair
         self.live = LiveResources(transport)
         self.baselines = baselines or Baselines()
-        self._operations = Operations(transport, self.live, records, control, logger)
-        self.ensurer = Ensurer(
-            transport, self.live, self._operations, records, self.baselines, control, logger, plan=plan, repair=repair
-        )
+        self._operations = Operations(transport, self.live, records, control)
+        writing = Writing(self.baselines, plan, repair)
+        self.ensurer = Ensurer(transport, self.live, self._operations, records, control, writing)
 
     def for_planning(self, plan: Plan, records: ResourceRecords) -> ArmClient:
         """Return a client that only adds to `plan` what this one would do; it shares the reads so far."""
         client = ArmClient(
-            self._transport, records, self._control, self._logger,
-            baselines=self.baselines, plan=plan, repair=self._repair,
-        )  # fmt: skip
+            self._transport, records, self._control, baselines=self.baselines, plan=plan, repair=self.repairs
+        )
         client.live.know(self.live)
         return client
 

@@ -282,15 +282,15 @@ def compare(
         there = theirs.get(path, ("", None))[1]
         if same(known, pattern, value, there) or _grown(known, pattern, value, there, live):
             continue
-        change = _change(path, there, value)
         unchanged = sent is not None and sent.has(path, value)
+        is_theirs = baseline is not None and not baseline.has(path, there)  # by what Azure answered last
+        change = _change(path, there, value)
         if known.is_fixed(pattern) or (not unchanged and _shrinks(known, pattern, value, there)):
             stays = pattern != "location" and (unchanged or sent is None)
-            by_others = stays and baseline is not None and not baseline.has(path, there)
-            (result.others if by_others else result.ignored if stays else result.fixed).append(change)
+            (result.fixed if not stays else result.others if is_theirs else result.ignored).append(change)
         elif not unchanged:
             result.ours.append(change)
-        elif baseline is not None and baseline.has(path, there):
+        elif baseline is not None and not is_theirs:
             result.ignored.append(change)
         elif repair:
             result.ours.append(_noted(change, "changed by others"))
@@ -305,8 +305,13 @@ def compare(
             result.unmanaged.append(Change(path, CHANGE if path in baseline else ADD, new=value, note=""))
     if baseline is not None:
         result.unmanaged += _initial_changes(known, theirs, said_once, baseline)
-    wholes = _gone_objects(known, result.ours)
-    kept = Comparison(*(_outside(changes, wholes) for changes in vars(result).values()))
+    return _summed(known, result)
+
+
+def _summed(known: Traits, found: Comparison) -> Comparison:
+    """Differences of objects that come or go as a whole, instead of those of their leaves."""
+    wholes = _gone_objects(known, found.ours)
+    kept = Comparison(*(_outside(changes, wholes) for changes in vars(found).values()))
     kept.ours += wholes
     return Comparison(*(_without_parts(known, changes) for changes in vars(kept).values()))
 

@@ -26,7 +26,6 @@ from draftgenie_azure.errors import AzureError, DeployerError, OperationFailedEr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
@@ -70,13 +69,23 @@ class _Look:
     answered: float = 0.0
 
 
-class Ensurer:
-    """Ensures one resource at a time; shared by the threads of a run.
+@dataclass(frozen=True)
+class Writing:
+    """How a run writes.
 
-    Args:
+    Attributes:
+        baselines: what Azure answered after our last writes.
         plan: where what would be done is told instead of doing it; None in a run that writes.
         repair: whether what others changed is written back.
     """
+
+    baselines: Baselines
+    plan: Plan | None
+    repair: bool
+
+
+class Ensurer:
+    """Ensures one resource at a time; shared by the threads of a run."""
 
     def __init__(
         self,
@@ -84,22 +93,18 @@ class Ensurer:
         live: LiveResources,
         operations: Operations,
         records: ResourceRecords,
-        baselines: Baselines,
         control: RunControl,
-        logger: logging.Logger,
-        *,
-        plan: Plan | None = None,
-        repair: bool = False,
+        writing: Writing,
     ) -> None:
         self._transport = transport
         self._live = live
         self._operations = operations
         self._records = records
-        self._baselines = baselines
+        self._baselines = writing.baselines
         self._control = control
-        self._logger = logger
-        self._plan = plan
-        self._repair = repair
+        self._logger = transport.logger
+        self._plan = writing.plan
+        self._repair = writing.repair
         self._outcomes = Outcomes(live, operations, records, control)
         self.created: set[str] = set()
         self.written: dict[str, list[str]] = {}  # step -> keys of the resources that were written
@@ -256,6 +261,12 @@ class Ensurer:
 
     # ------------------------------------------------------------------------------------------------- writing
 
+    def _note_creation(self, resource: Resource, look: _Look, step: str) -> None:
+        """Record that this lineage creates it, before the first write."""
+        self._records.creating(resource.key, resource.id, resource.api_version, step)
+        if resource.has_creation_id:
+            self._records.add_facts(resource.key, creation_id=look.wanted["tags"][CREATION_ID_TAG])
+
     def _begin(self, resource: Resource, step: str) -> _Look:
         """Look, compare and send what is to be changed.
 
@@ -270,9 +281,7 @@ class Ensurer:
                 return look
             self._log(resource, look)
             if live is None:
-                self._records.creating(resource.key, resource.id, resource.api_version, step)
-                if resource.has_creation_id:
-                    self._records.add_facts(resource.key, creation_id=look.wanted["tags"][CREATION_ID_TAG])
+                self._note_creation(resource, look, step)
             began = time.monotonic()
             try:
                 look.reply = self._write(resource, look)

@@ -14,7 +14,6 @@ from draftgenie_azure.run.poll import poll
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Sequence
     from typing import Any
 
@@ -53,13 +52,12 @@ class Operations:
         live: LiveResources,
         records: ResourceRecords,
         control: RunControl,
-        logger: logging.Logger,
     ) -> None:
         self._transport = transport
         self._live = live
         self._records = records
         self._control = control
-        self._logger = logger
+        self._logger = transport.logger
 
     # --- sending ---
 
@@ -89,13 +87,9 @@ class Operations:
             self._control.check()
             try:
                 return self._transport.arm(
-                    method,
-                    resource_id,
-                    params={"api-version": version},
-                    json_body=body,
-                    conflict_timeout=self.longest_wait(resource_id),
-                    tries=None if repeatable else 1,
-                )
+                    method, resource_id, params={"api-version": version}, json_body=body,
+                    conflict_timeout=self.longest_wait(resource_id), tries=None if repeatable else 1,
+                )  # fmt: skip
             except AzureError as error:
                 if not self.role_may_come(error, roles, began):
                     raise
@@ -105,12 +99,16 @@ class Operations:
         self._live.written(resource_id)  # whatever its outcome
         reply = poll(attempt, control=self._control, limit=math.inf, pause=role_pace)
         assert reply is not None  # a refusal is raised in the end
+        self._record(resource_id, reply)
+        return reply
+
+    def _record(self, resource_id: str, reply: Reply) -> None:
+        """Record the operation that a write started, by the address that says how it goes."""
         status, location = reply.headers.get("Azure-AsyncOperation"), reply.headers.get("Location")
         if status:
             self._records.operation_started(resource_id, "status", status)
         elif location and reply.status == 202:
             self._records.operation_started(resource_id, "location", location)
-        return reply
 
     def power(self, resource_id: str, word: str) -> None:
         """Start or restart a resource, and wait until it runs."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import threading
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.merge import merged
 from draftgenie_azure.arm.resource import CREATION_ID_TAG
-from draftgenie_azure.digests import PENDING
+from draftgenie_azure.digests import PENDING, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ class Plan:
 def plan_id(document: Mapping[str, Any]) -> str:
     """Return a SHA-256 over a plan as JSON."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return sha256(text.encode("utf-8", "surrogateescape"))
 
 
 def known_after(plan: Plan) -> str:

@@ -8,7 +8,6 @@ packages of terraform-provider-azurerm and terraform-provider-azapi.
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from draftgenie_azure.arm import ids
@@ -16,6 +15,7 @@ from draftgenie_azure.arm.plan import is_pending
 from draftgenie_azure.arm.properties import traits
 from draftgenie_azure.arm.resource import CREATION_ID_TAG
 from draftgenie_azure.arm.transport import Reply, refusal
+from draftgenie_azure.digests import sha256
 from draftgenie_azure.errors import ADVICE, BUSY_CODES, AuthenticationError, AzureError
 
 TYPE_CHECKING = False
@@ -78,7 +78,7 @@ class Question:
         """Return a digest of the body, without the id that each plan generates for a new resource."""
         tags = {name: value for name, value in (self._body.get("tags") or {}).items() if name != CREATION_ID_TAG}
         text = json.dumps([salt, self._id.lower(), {**self._body, "tags": tags}], sort_keys=True, default=str)
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return sha256(text.encode("utf-8", "surrogateescape"))[:32]
 
     def place(self, location: str) -> Place:
         """What all bodies of one request have in common."""

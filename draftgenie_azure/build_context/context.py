@@ -8,14 +8,14 @@ never followed; named pipes, sockets and devices are neither shipped nor opened.
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 from draftgenie_azure.build_context import dockerfile as dockerfiles
 from draftgenie_azure.build_context.dockerignore import read_ignore_file
-from draftgenie_azure.build_context.hashing import is_executable, note_file, note_other, unreadable
-from draftgenie_azure.build_context.listing import Entry, Listing
+from draftgenie_azure.build_context.hashing import Entry, is_executable, note_file, note_other, unreadable
+from draftgenie_azure.build_context.listing import Listing
 from draftgenie_azure.build_context.names import as_bytes, escape, leads_out, places, relative
+from draftgenie_azure.digests import sha256
 from draftgenie_azure.errors import BuildError
 
 TYPE_CHECKING = False
@@ -68,7 +68,7 @@ class Context:
         inside = relative(self.dockerfile, self.root)
         if self._is_inside_tree(inside):
             return inside
-        return ".dockerfile-" + hashlib.sha256(self._dockerfile_bytes()).hexdigest()[:16]
+        return ".dockerfile-" + sha256(self._dockerfile_bytes())[:16]
 
     @property
     def dockerfile_text(self) -> str:
@@ -128,7 +128,7 @@ class Context:
             else:
                 note_other(result, entry)
         for path, _, data in self.extras():
-            result.setdefault("file:" + escape(path), hashlib.sha256(data).hexdigest())
+            result.setdefault("file:" + escape(path), sha256(data))
         self._dependencies = result
         return dict(result)
 

@@ -7,19 +7,19 @@ import os
 import stat
 
 from draftgenie_azure.build_context.names import as_bytes, escape
+from draftgenie_azure.digests import sha256
 from draftgenie_azure.errors import BuildError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from draftgenie_azure.build_context.listing import Entry
 
 BLOCK = 65536  # larger buffers are mapped and unmapped per file, which costs more than it saves
 _ATTEMPTS = 5
-_EXECUTABLE = hashlib.sha256(b"x").hexdigest()
-_PLAIN = hashlib.sha256(b"-").hexdigest()
-_NOTHING = hashlib.sha256(b"").hexdigest()
+_EXECUTABLE = sha256(b"x")
+_PLAIN = sha256(b"-")
+_NOTHING = sha256(b"")
 _OPEN = (
     os.O_RDONLY
     | getattr(os, "O_CLOEXEC", 0)
@@ -27,6 +27,28 @@ _OPEN = (
     | getattr(os, "O_NONBLOCK", 0)  # a file that became a pipe since it was listed must not block
 )
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+class Entry:
+    """One thing that is shipped.
+
+    Attributes:
+        path: relative to the context, with slashes.
+        kind: `file`, `link`, or `directory` for one that is empty.
+        executable: whether its owner may execute it; always so on Windows, as Docker ships it.
+        target: the text of a link, else empty.
+    """
+
+    __slots__ = ("executable", "kind", "path", "target")
+
+    def __init__(self, path: str, kind: str, *, executable: bool = False, target: str = "") -> None:
+        self.path = path
+        self.kind = kind
+        self.executable = executable
+        self.target = target
+
+    def __repr__(self) -> str:
+        return f"Entry({self.path!r}, {self.kind!r}, executable={self.executable}, target={self.target!r})"
 
 
 def is_executable(mode: int) -> bool:
@@ -62,7 +84,7 @@ def note_file(result: dict[str, str], path: str, digest: str, executable: bool) 
 def note_other(result: dict[str, str], entry: Entry) -> None:
     """Record the dependency on a link or an empty directory."""
     if entry.kind == "link":
-        result["link:" + escape(entry.path)] = hashlib.sha256(as_bytes(entry.target)).hexdigest()
+        result["link:" + escape(entry.path)] = sha256(as_bytes(entry.target))
     else:
         result["file:" + escape(entry.path) + "/"] = _NOTHING
 
@@ -142,4 +164,4 @@ def content_tag(
         parts += [name, build_arguments[name]]
     # Each part is prefixed with its length, so that different lists never encode equally.
     data = b"".join(b"%d:%s" % (len(part), part) for part in map(as_bytes, parts))
-    return hashlib.sha256(data).hexdigest()[:32]
+    return sha256(data)[:32]

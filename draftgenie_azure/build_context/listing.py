@@ -12,6 +12,7 @@ import time
 from draftgenie_azure.build_context.dockerignore import Matcher
 from draftgenie_azure.build_context.hashing import hash_file, is_executable, stamp, stamp_of, unreadable
 from draftgenie_azure.build_context.names import UTF_8, as_utf_8
+from draftgenie_azure.constants import EMULATOR_DIRECTORY
 from draftgenie_azure.errors import BuildError
 
 TYPE_CHECKING = False
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NEVER = frozenset(
-    {".azure-deployment-history", ".azure-emulator", "azure-deployment.log", "azure-deployment-summary.md"}
+    {".azure-deployment-history", EMULATOR_DIRECTORY, "azure-deployment.log", "azure-deployment-summary.md"}
 )
 # Not shipped unless an exception of the ignore file names it (`!.git/**`), as the Azure CLI does.
 UNLESS_NAMED = (".git", ".hg", ".svn", ".bzr", ".venv")
@@ -27,28 +28,6 @@ NEVER_BEGINNING = (".azure-deployment-state", "azure-deployment-v1.log")
 
 _RACY = 100_000_000  # nanoseconds; the clocks of file systems go in steps
 _MANY = 1000  # files from which a second thread pays
-
-
-class Entry:
-    """One thing that is shipped.
-
-    Attributes:
-        path: relative to the context, with slashes.
-        kind: `file`, `link`, or `directory` for one that is empty.
-        executable: whether its owner may execute it; always so on Windows, as Docker ships it.
-        target: the text of a link, else empty.
-    """
-
-    __slots__ = ("executable", "kind", "path", "target")
-
-    def __init__(self, path: str, kind: str, *, executable: bool = False, target: str = "") -> None:
-        self.path = path
-        self.kind = kind
-        self.executable = executable
-        self.target = target
-
-    def __repr__(self) -> str:
-        return f"Entry({self.path!r}, {self.kind!r}, executable={self.executable}, target={self.target!r})"
 
 
 def unnamed(lines: Iterable[str]) -> frozenset[str]:

@@ -10,6 +10,7 @@ import zlib
 
 from draftgenie_azure.build_context.hashing import BLOCK, is_executable, note_file, note_other, open_file, unreadable
 from draftgenie_azure.build_context.names import as_bytes, escape
+from draftgenie_azure.digests import sha256
 from draftgenie_azure.errors import BuildError
 
 TYPE_CHECKING = False
@@ -129,7 +130,7 @@ def _pack(context: Context, destination: Writer) -> PackResult:
             archive.write(data)
             archive.pad(len(data))
             if entry is not None and entry.kind == "file":
-                note_file(dependencies, path, hashlib.sha256(data).hexdigest(), executable)
+                note_file(dependencies, path, sha256(data), executable)
         elif entry is not None and entry.kind == "file":
             note_file(dependencies, path, *_pack_file(archive, context.tree.absolute(path), path))
         elif entry is not None and entry.kind == "link":
@@ -137,7 +138,7 @@ def _pack(context: Context, destination: Writer) -> PackResult:
         else:
             archive.header(path, "directory", mode=0o755)
     for name, _, data in context.extras():
-        dependencies.setdefault("file:" + escape(name), hashlib.sha256(data).hexdigest())
+        dependencies.setdefault("file:" + escape(name), sha256(data))
     digest = archive.close()
     return PackResult(digest, archive.size, dependencies, archive.sizes)
 

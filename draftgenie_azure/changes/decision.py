@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from threading import Thread
 
@@ -97,7 +98,7 @@ class Decider:
     Attributes:
         live_reasons: step -> what a look at its recorded resources gave, in words; whoever looks fills it in.
         own_files: absolute paths of the command's own files.
-        secrets_digest: one slow hash over all secrets of the configuration; None where there are none.
+        secrets_digest: one hash over all secrets of the configuration, slow if one is given; None if there are none.
     """
 
     def __init__(
@@ -389,7 +390,7 @@ def as_packed(dependencies: Mapping[str, str], packed: Mapping[str, str]) -> dic
 
 
 def _begin_secrets_digest(raw: RawConfig, salt: str) -> Callable[[], str | None]:
-    """Begin one slow hash over all secrets of the configuration, beside the reading of files.
+    """Begin one hash over all secrets of the configuration, beside the reading of files: slow if one is given a value.
 
     Returns:
         A function that waits for the hash; it returns None if there are no secrets.
@@ -397,18 +398,29 @@ def _begin_secrets_digest(raw: RawConfig, salt: str) -> Callable[[], str | None]
     secrets = secret_values(raw)
     if not secrets:
         return lambda: None
+    data = canonical(secrets)
+    if not any(map(_may_be_secret, secrets.values())):
+        quick = sha256(salt.encode() + data)
+        return lambda: quick
     hasher = Hasher(raw, salt)
-    thread = Thread(target=hasher.scrypt, args=(canonical(secrets),), daemon=True)
+    thread = Thread(target=hasher.scrypt, args=(data,), daemon=True)
     try:
         thread.start()
     except RuntimeError:  # the system allows no further thread: it is done when it is waited for
-        return lambda: hasher.scrypt(canonical(secrets))
+        return lambda: hasher.scrypt(data)
 
     def wait() -> str:
         thread.join()
-        return hasher.scrypt(canonical(secrets))  # which remembers
+        return hasher.scrypt(data)  # which remembers
 
     return wait
+
+
+def _may_be_secret(value: Any) -> bool:
+    """Tell whether the value of a secret has to be kept from being guessed: it is not empty, and not a placeholder."""
+    if value is None or value == "" or isinstance(value, bool):
+        return False
+    return not (isinstance(value, str) and re.fullmatch(r"\{\{[\w .|-]*\}\}", value))
 
 
 def validity_digest(raw: RawConfig, secrets_digest: str | None) -> str:

@@ -9,12 +9,11 @@ import stat
 from draftgenie_azure import cli
 from draftgenie_azure.constants import COMMAND, REPORT_MARK, VERSION
 from draftgenie_azure.errors import UsageError
-from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.steps import STEP_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import Any
 
 _COMMANDS = (
@@ -28,7 +27,6 @@ _BELONGS_TO = {
     "accept_newer_schema": ("rollback",),
     "follow": ("logs",),
 }
-_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -36,7 +34,7 @@ class _Parser(argparse.ArgumentParser):
         """Parse the arguments; for an unknown one, suggest the nearest flag."""
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            self.error(_unknown(unknown, self._option_string_actions))
+            self.error(cli.mistakes.unknown_arguments(unknown, self._option_string_actions))
         fault = _contradiction(parsed)
         if fault:
             self.error(fault)
@@ -58,18 +56,6 @@ class _Completion(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, flag: Any = None) -> None:
         print(cli.completion.script(parser, values))  # noqa: T201 - a script for a shell, to be taken as it is
         parser.exit()
-
-
-def _unknown(arguments: list[str], flags: Iterable[str]) -> str:
-    """The message about arguments that no flag takes: with the nearest flag for each that looks like one."""
-    texts = []
-    for argument in arguments:
-        name = argument.partition("=")[0]
-        plain = name.lstrip(_DASHES)  # texts that were copied from a page have other dashes than "--"
-        hint = did_you_mean(f"--{plain.lower().replace('_', '-')}", flags)
-        if name != plain or hint.endswith(f"--{plain}?"):
-            texts.append(f"unknown flag {name}{hint}")
-    return "; ".join(texts) or f"unknown argument {' '.join(arguments)}"
 
 
 def _contradiction(args: argparse.Namespace) -> str | None:
@@ -160,8 +146,7 @@ def _report(path: str) -> str:
 def _step(name: str) -> str:
     if name in STEP_NAMES:
         return name
-    hint = did_you_mean(name, STEP_NAMES, cutoff=0.4)
-    raise argparse.ArgumentTypeError(f"there is no step {name!r}{hint} (steps: {', '.join(STEP_NAMES)})")
+    raise argparse.ArgumentTypeError(cli.mistakes.unknown_step(name))
 
 
 def build_parser(description: str | None) -> argparse.ArgumentParser:

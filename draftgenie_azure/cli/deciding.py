@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+from draftgenie_azure import cli, planning, run
 from draftgenie_azure.changes.decision import Decider, validity_digest, values_digest
+from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import raw as configuration
+from draftgenie_azure.errors import AuthenticationError
 from draftgenie_azure.state.target import offline_target
 from draftgenie_azure.steps import STEPS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
+    from typing import Protocol
 
     from draftgenie_azure.changes.decision import Decision
+    from draftgenie_azure.cli.events import Reporter
     from draftgenie_azure.config.raw import RawConfig
     from draftgenie_azure.config.validated.schema import Config
+    from draftgenie_azure.planning.making import Planned
+    from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.store import StateStore
+
+    class Planner(Protocol):
+        """What is asked of the deployer that makes a plan."""
+
+        config: Config
+        reporter: Reporter
+        warnings: list[str]
+
+        @property
+        def state(self) -> StateStore:
+            """The loaded state."""
+
+        def make_plan(self, control: RunControl, *, refresh: bool) -> Planned:
+            """Return what a run would do."""
 
 
 def decide(
@@ -44,3 +66,23 @@ def new_decider(args: argparse.Namespace, raw: RawConfig, state: StateStore) -> 
     if args.adopt:
         decider.take_over_unrestricted()
     return decider
+
+
+def plan(deployer: Planner, args: argparse.Namespace, decisions: Mapping[str, Decision]) -> Planned:
+    """Return the plan of a run; by what is recorded alone where nobody is signed in.
+
+    Raises:
+        DeployerError: the run would be refused before its first step.
+    """
+    config, state, reporter = deployer.config, deployer.state, deployer.reporter
+    control = Interrupts.control = run.control.RunControl(args.parallelism or config.deployment.parallelism)
+    try:
+        planned = deployer.make_plan(control, refresh=bool(args.refresh))
+    except AuthenticationError as error:
+        cli.target.tell(reporter, state.state["target"], offline_target(config.raw), state.where)
+        reporter.message(f"Azure was not asked: {error.message}", level="note")
+        return planning.making.by_what_is_recorded(decisions)
+    planned.besides = {} if args.special is None else {args.special.kind: args.special.facts}
+    for text in deployer.warnings:
+        reporter.message(text, level="warning")
+    return planned

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from draftgenie_azure import cli, run
 from draftgenie_azure import state as state_package
 from draftgenie_azure.cli.arguments import kind_of_run
+from draftgenie_azure.cli.outputs import open_reporter, wanted_output
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.cli.summary import Summary
 from draftgenie_azure.constants import FAILURE, SUCCESS
-from draftgenie_azure.errors import DeployerError, StopRequested
+from draftgenie_azure.errors import DeployerError, StopRequested, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     import logging
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Protocol
 
     from draftgenie_azure.changes.decision import Decision
@@ -84,6 +86,14 @@ def carry_out(deployer: Deployer, plan: Mapping[str, Decision], args: argparse.N
         )
         reporter.result(summary.lines(), summary.document())
     return code
+
+
+def bad_usage(error: UsageError, argv: Sequence[str]) -> int:
+    """Report a command line that cannot be used, in the form that it asks for."""
+    reporter = open_reporter(wanted_output(argv), os.environ)
+    reporter.error(error, log=None)
+    reporter.end(FAILURE)
+    return FAILURE
 
 
 def failed(error: DeployerError, args: argparse.Namespace, reporter: Reporter) -> int:

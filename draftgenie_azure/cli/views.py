@@ -14,7 +14,6 @@ from draftgenie_azure.steps import STEP_NAMES
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
     from typing import Any
 
     from draftgenie_azure.cli.events import Event
@@ -50,13 +49,6 @@ def ask(question: str) -> None:
     """Print a question, to be answered on the same line."""
     sys.stderr.write("\n".join(_safe(question)) + " [y/N] ")
     sys.stderr.flush()
-
-
-def show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """For `sys.excepthook`: the traceback of a fault of the program, without secrets."""
-    import traceback
-
-    print_text(sys.stderr, "\n".join(_safe("".join(traceback.format_exception(kind, error, trace)).rstrip())))
 
 
 class Lines:

@@ -6,10 +6,12 @@ does not distinguish a plain `5` from `!!str 5`.
 
 from __future__ import annotations
 
-import yaml
-
 from draftgenie_azure.config import yaml_words
 from draftgenie_azure.config.sources import fault
+from draftgenie_azure.lazy import LatePatterns
+
+with LatePatterns():  # PyYAML's own reader, which libyaml replaces, has one that takes 4 ms
+    import yaml
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from draftgenie_azure.arm.plan import Plan, pending
 from draftgenie_azure.arm.preflight import Question
 from draftgenie_azure.changes import images
 from draftgenie_azure.changes.decision import Decision
-from draftgenie_azure.planning.making import Planned, make_plan, memory_of
+from draftgenie_azure.planning.making import Answers, Planned, make_plan, memory_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,24 +49,6 @@ _KEYS = {
     "app_insights": "monitoring", "diagnostic_setting": "monitoring", "postgresql_server": "postgresql",
     "redis_database": "redis", "container_apps_env": "container_apps",
 }  # fmt: skip
-
-
-class Answers:
-    """What Azure said of a plan.
-
-    Attributes:
-        refused: step -> why it would fail.
-        told: what else is worth saying.
-    """
-
-    def __init__(self) -> None:
-        self.refused: dict[str, list[AzureError]] = {}
-        self.told: list[str] = []
-
-    @property
-    def errors(self) -> list[AzureError]:
-        """Every refusal."""
-        return [error for errors in self.refused.values() for error in errors]
 
 
 def ask_first(
@@ -114,7 +96,7 @@ def foresee(steps: Sequence[Step], decider: Decider, session: Opened, deployer: 
     given: dict[str, Given] = {
         first: partial(_published, decider, first), _BUILDS: partial(_images, decider), _WRITES_NOTHING: _nothing,
     }  # fmt: skip
-    planned = make_plan(steps, decider, planner, plan, records, given=given)
+    planned = make_plan(decider, planner, plan, records, given=given)
     session.arm.live.foresee(arm.live, list(session.records.operations))
     return planned
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.arm.diff import Change
     from draftgenie_azure.changes.decision import Decider
-    from draftgenie_azure.planning.asking import Answers
+    from draftgenie_azure.errors import AzureError
     from draftgenie_azure.steps import Step
 
     Outputs = dict[str, Any]
@@ -35,6 +35,24 @@ if TYPE_CHECKING:
 
 
 _QUIET = ("skip", "disabled")
+
+
+class Answers:
+    """What Azure said of a plan.
+
+    Attributes:
+        refused: step -> why it would fail.
+        told: what else is worth saying.
+    """
+
+    def __init__(self) -> None:
+        self.refused: dict[str, list[AzureError]] = {}
+        self.told: list[str] = []
+
+    @property
+    def errors(self) -> list[AzureError]:
+        """Every refusal."""
+        return [error for errors in self.refused.values() for error in errors]
 
 
 class Planned:
@@ -58,6 +76,14 @@ class Planned:
         self.asked = asked
         self.answers: Answers | None = None
         self.besides: dict[str, Any] = {}
+
+    def note_look(self, step: Step, decision: Decision) -> bool:
+        """Have a step run that looked at its resources and would write; whether it would."""
+        reasons = _differences(self.plan.of(step.name))
+        if reasons:
+            self.looked[step.name] = reasons
+            self.decisions[step.name] = Decision("run", reasons, decision.dependencies)
+        return bool(reasons)
 
     @property
     def pending(self) -> bool:
@@ -117,7 +143,6 @@ def _by_others(entry: Entry) -> list[Change]:
 
 
 def make_plan(
-    steps: Sequence[Step],
     decider: Decider,
     deployer: Steps,
     plan: Plan,
@@ -130,41 +155,32 @@ def make_plan(
 
     Args:
         refresh: have every step look at its resources; one that would write is a step that runs.
-        decider: decides, by what is recorded and what was found gone.
         deployer: connected for reading; its outputs are filled in.
         plan: filled by the steps.
         records: of a copy of the state.
         given: step -> what gives the outputs that it would have, instead of the step.
     """
-    decisions: dict[str, Decision] = {}
-    looked: dict[str, list[str]] = {}
-    for step in steps:
-        decision = decider.decide(step, deployer.outputs)
-        decision = _weighed(step, decision, decisions, deployer.outputs)
-        decisions[step.name] = decision
-        success = decider.state.last_success(step.name) or {}
-        deployer.outputs[step.name] = dict(success.get("outputs", {}))
+    planned = Planned(plan, {}, asked=True)
+    decisions, outputs = planned.decisions, deployer.outputs
+    for step in decider.steps:
+        decision = decisions[step.name] = _weighed(step, decider.decide(step, outputs), decisions, outputs)
+        outputs[step.name] = dict((decider.state.last_success(step.name) or {}).get("outputs", {}))
         looks = refresh and decision.verdict == "skip"
-        if (decision.verdict in _QUIET and not looks) or _lacks_inputs(step, decision, deployer.outputs):
+        if (decision.verdict in _QUIET and not looks) or _lacks_inputs(step, decision, outputs):
             continue
         if given is not None and step.name in given:
-            deployer.outputs[step.name] = given[step.name](decision, deployer.outputs)
+            outputs[step.name] = given[step.name](decision, outputs)
             continue
         try:
-            outputs = told(step, deployer, plan, records)
-            if looks and not (reasons := _differences(plan.of(step.name))):
-                continue
-            if looks:
-                looked[step.name] = reasons
-                decisions[step.name] = Decision("run", reasons, decision.dependencies)
+            predicted = told(step, deployer, plan, records)
         except DeployerError as error:
             plan.faults[step.name] = [error.message, *([error.hint] if error.hint else [])]
             reasons = [error.message, *decision.reasons]
             decisions[step.name] = Decision("fault", reasons, decision.dependencies, decision.changes)
-        else:
-            deployer.outputs[step.name] = outputs
-    planned = Planned(plan, decisions, asked=True)
-    planned.looked = looked
+            continue
+        if looks and not planned.note_look(step, decision):
+            continue
+        outputs[step.name] = predicted
     return planned
 
 

@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.session import Session
 
+VAULT_TYPE = "Microsoft.KeyVault/vaults"
 _REDIS_CLUSTER, _OLDER_REDIS = "Microsoft.Cache/redisEnterprise", "Microsoft.Cache/redis"
+
+
+def deleted_vault(session: Session) -> str:
+    """Return where Azure shows the vault of the configured name after it was deleted."""
+    assert session.config.key_vault is not None
+    location = session.config.location("key_vault")
+    place = f"{session.scope.subscription}/providers/Microsoft.KeyVault/locations/{location}"
+    return f"{place}/deletedVaults/{session.config.key_vault.name}"
 
 
 def identity(session: Session) -> str:
@@ -60,7 +69,7 @@ def vault(session: Session) -> tuple[str, str]:
     """Return the resource id of the vault, and its URL with a trailing slash."""
     assert session.config.key_vault is not None
     name = session.config.key_vault.name
-    vault_id = session.scope.resource("Microsoft.KeyVault/vaults", name)
+    vault_id = session.scope.resource(VAULT_TYPE, name)
     return vault_id, hosts.vault_address(name, session.transport.endpoints)
 
 

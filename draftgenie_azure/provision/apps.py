@@ -56,7 +56,6 @@ def _app(session: Session, inputs: Mapping[str, Outputs], key: str) -> Resource:
         setting(session, inputs),
         image=image(session, inputs, key, service),
         variables=variables,
-        values=values(inputs),
         secrets_version=_secrets_version(inputs, bodies.secret_names(session.config, service, variables)),
     )
     return Resource(
@@ -83,6 +82,8 @@ def setting(session: Session, inputs: Mapping[str, Outputs]) -> bodies.Setting:
         identity_id=identity_id,
         login_server=addresses.login_server(session, published) if published else None,
         vault_uri=_vault_uri(session) if inputs["store_secrets"].get("secrets") else None,
+        # Of the placeholders that are not secret.
+        values=plain_values(inputs["create_databases"], inputs["create_container_apps_env"]["default_domain"]),
         has_profiles=not inputs["create_container_apps_env"].get("consumption_only"),
     )
 
@@ -106,11 +107,6 @@ def image(session: Session, inputs: Mapping[str, Outputs], key: str, service: Se
             hint="Run with --force-step build_and_push_images (and deployment.skip_build: false).",
         )
     return reference
-
-
-def values(inputs: Mapping[str, Outputs]) -> dict[str, str]:
-    """The values of placeholders that are not secret."""
-    return plain_values(inputs["create_databases"], inputs["create_container_apps_env"]["default_domain"])
 
 
 def roles(session: Session) -> tuple[str, ...]:

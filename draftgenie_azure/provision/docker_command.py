@@ -23,9 +23,10 @@ from draftgenie_azure.run.poll import poll
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from typing import IO, Any
 
+    from draftgenie_azure.provision.bodies.builds import ImageBuild
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.session import Session
 
@@ -97,23 +98,15 @@ class DockerCommand:
         self,
         key: str,
         archive: IO[bytes],
-        *,
-        image: str,
-        dockerfile: str,
-        platform: str,
-        timeout: int,
-        target: str | None,
-        arguments: Mapping[str, str],
-        secret: Sequence[str],
-        fresh: bool,
+        build: ImageBuild,
     ) -> str:
         """Build a context and push the image.
 
         Args:
             key: the service's key.
             archive: the context as tar.gz.
-            arguments: build arguments; those named in `secret` travel in the environment, not on the command line.
-            fresh: without cache, and with the newest base images.
+            build: its secret arguments travel in the environment, not on the command line; a fresh one takes the newest
+                base images, too.
 
         Returns:
             The image's digest.
@@ -125,15 +118,15 @@ class DockerCommand:
         with tempfile.TemporaryDirectory(prefix="draftgenie-build-") as directory:
             told = os.path.join(directory, "metadata.json")
             # Without attestations the digest is that of the image and not of an index around it.
-            command = ["docker", "buildx", "build", "--platform", platform, "--push", "--provenance=false"]
-            command += ["--sbom=false", "--progress=plain", "--metadata-file", told, "--tag", image]
-            command += ["--file", dockerfile]
-            command += ["--target", target] if target else []
-            command += ["--no-cache", "--pull"] if fresh else []
-            for name, value in arguments.items():
-                command += ["--build-arg", name if name in secret else f"{name}={value}"]
-            environment = {name: arguments[name] for name in secret}
-            self._run(key, [*command, "-"], archive, environment, timeout)
+            command = ["docker", "buildx", "build", "--platform", build.platform, "--push", "--provenance=false"]
+            command += ["--sbom=false", "--progress=plain", "--metadata-file", told, "--tag", build.image]
+            command += ["--file", build.dockerfile]
+            command += ["--target", build.target] if build.target else []
+            command += ["--no-cache", "--pull"] if build.fresh else []
+            for name, value in build.arguments.items():
+                command += ["--build-arg", name if name in build.secret else f"{name}={value}"]
+            environment = {name: build.arguments[name] for name in build.secret}
+            self._run(key, [*command, "-"], archive, environment, build.timeout)
             return _digest(told, key)
 
     def _ask(self, arguments: list[str], answer: str = "") -> str | None:

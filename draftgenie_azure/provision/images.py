@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from draftgenie_azure.digests import slow_digest
 from draftgenie_azure.errors import BuildError, DeployerError
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.build_log import is_progress
+from draftgenie_azure.provision.build_request import BuildRequest
 from draftgenie_azure.provision.docker_command import docker_command
 from draftgenie_azure.provision.registry_builds import RegistryBuilds
 from draftgenie_azure.provision.registry_data import NO_USER, RegistryData
@@ -37,34 +37,6 @@ STEP = "build_and_push_images"
 LARGE = 200_000_000  # bytes of a context from which it is reported with its largest parts
 _PACK_TRIES = 3
 UNCONFIRMED = "Azure does not document that; where it is refused, docker.builder: docker builds on this machine"
-
-
-@dataclass(frozen=True)
-class BuildRequest:
-    """One image that is wanted.
-
-    Attributes:
-        key: the service's key in the configuration.
-        repository: the image's name in the registry.
-        context: a function that reads the build context again.
-        arguments: build arguments; of secret ones (named in `secret_arguments`) only the hash enters the tag.
-        force: build although the tag exists, without cache.
-        needs_buildkit: whether the registry is to build it with BuildKit.
-        way: why so, to be told where a build begins.
-    """
-
-    key: str
-    repository: str
-    context: Callable[[], Context]
-    dockerfile: str
-    platform: str
-    timeout: int
-    target: str | None = None
-    arguments: Mapping[str, str] = field(default_factory=dict, repr=False)
-    secret_arguments: Mapping[str, str] = field(default_factory=dict)
-    force: bool = False
-    needs_buildkit: bool = False
-    way: str = ""
 
 
 class Builder(Protocol):
@@ -297,15 +269,5 @@ class DockerBuilds:
         server = self._data.login_server
         password = self._data.refresh_token()
         with self._control.ends_with_the_run(), self._command.signed_in(server, NO_USER, password) as command:
-            return command.build(
-                request.key,
-                archive,
-                image=f"{server}/{request.repository}:{tag}",
-                dockerfile=dockerfile,
-                platform=request.platform,
-                timeout=request.timeout,
-                target=request.target,
-                arguments=request.arguments,
-                secret=list(request.secret_arguments),
-                fresh=request.force,
-            )
+            image = f"{server}/{request.repository}:{tag}"
+            return command.build(request.key, archive, request.build(image, dockerfile))

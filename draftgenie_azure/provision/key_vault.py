@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     Outputs = dict[str, Any]
 
 STEP = "create_key_vault"
-TYPE = "Microsoft.KeyVault/vaults"
 
 
 def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
@@ -83,18 +82,10 @@ def _recover(session: Session, vault_id: str, tenant_id: str) -> None:
     session.arm.live.recovered(vault_id)
 
 
-def deleted_id(session: Session) -> str:
-    """Where Azure shows the vault of the configured name after it was deleted."""
-    assert session.config.key_vault is not None
-    location = session.config.location("key_vault")
-    place = f"{session.scope.subscription}/providers/Microsoft.KeyVault/locations/{location}"
-    return f"{place}/deletedVaults/{session.config.key_vault.name}"
-
-
 def _deleted_vault(session: Session) -> dict[str, Any] | None:
     """The soft-deleted vault of the configured name, as far as it may be read."""
     try:
-        return session.arm.current(deleted_id(session))
+        return session.arm.current(addresses.deleted_vault(session))
     except AzureError as error:
         if session.arm.plan is not None and error.code in UNREGISTERED_CODES:
             return None  # the run registers the provider first, and asks then

@@ -73,11 +73,9 @@ def _job(session: Session, inputs: Mapping[str, Outputs], migration: Migration) 
     body = migration_job(
         session.config,
         migration,
-        service,
         apps.setting(session, inputs),
         image=image,
         variables=session.config.migration_variables(migration),
-        values=apps.values(inputs),
         tags={MIGRATION_TAG: f"{migration.name}.{database or ''}"},
     )
     job_id = session.scope.resource("Microsoft.App/jobs", job_name(migration.name, content))

@@ -8,7 +8,7 @@ from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.plan import CREATE, Entry
 from draftgenie_azure.errors import UNREGISTERED_CODES, AzureError, DeployerError, DeploymentError
 from draftgenie_azure.nearest import did_you_mean
-from draftgenie_azure.provision import existing_images, key_vault, offers, rights, versions
+from draftgenie_azure.provision import addresses, existing_images, offers, rights, versions
 from draftgenie_azure.provision.docker_command import docker_command
 from draftgenie_azure.run.poll import poll
 from draftgenie_azure.run.schedule import run_concurrently
@@ -194,7 +194,7 @@ class Prerequisites:
             checks.append((type_, config.container_registry.name, where, "container_registry.name"))
         if config.key_vault:
             where = f"{subscription}/providers/Microsoft.KeyVault/checkNameAvailability"
-            checks.append((key_vault.TYPE, config.key_vault.name, where, "key_vault.name"))
+            checks.append((addresses.VAULT_TYPE, config.key_vault.name, where, "key_vault.name"))
         if config.postgresql:
             type_ = "Microsoft.DBforPostgreSQL/flexibleServers"
             location = config.location("postgres_server")
@@ -208,12 +208,12 @@ class Prerequisites:
             answer = self._arm.act(where, api_version=ids.API_VERSIONS[type_], body={"name": name, "type": type_}).body
             if not answer.get("nameAvailable", True):
                 yield from self._not_free(type_, name, key, str(answer.get("message") or answer.get("reason")))
-            elif type_ == key_vault.TYPE and "nameAvailable" in answer:
-                self._arm.live.missed(key_vault.deleted_id(self._session))  # one would hold the name
+            elif type_ == addresses.VAULT_TYPE and "nameAvailable" in answer:
+                self._arm.live.missed(addresses.deleted_vault(self._session))  # one would hold the name
 
     def _not_free(self, type_: str, name: str, key: str, message: str) -> Iterator[str]:
         """Yield that a name is not available, unless held by a deleted vault of ours, which is recovered later."""
-        deleted = offers.deleted_vault(self._session, name) if type_ == key_vault.TYPE else None
+        deleted = offers.deleted_vault(self._session, name) if type_ == addresses.VAULT_TYPE else None
         if deleted is None:
             yield f"{key}: the name {name} is not available: {message}"
             return

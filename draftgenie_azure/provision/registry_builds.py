@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO
 
-    from draftgenie_azure.provision.images import BuildRequest
+    from draftgenie_azure.provision.build_request import BuildRequest
     from draftgenie_azure.provision.registry_data import RegistryData
     from draftgenie_azure.session import Session
 
@@ -86,17 +86,8 @@ class RegistryBuilds:
         source = self._upload(request, archive)
         # A run does not tell what it was asked for, so one whose start was not answered cannot be found; a second
         # build of the same content is harmless. So this is sent again like any other request.
-        body = (buildkit_task if request.needs_buildkit else quick_build)(
-            image=f"{request.repository}:{tag}",
-            dockerfile=dockerfile,
-            source=source,
-            platform=request.platform,
-            timeout=request.timeout,
-            target=request.target,
-            arguments=request.arguments,
-            secret=request.secret_arguments,
-            no_cache=request.force,
-        )
+        build = request.build(f"{request.repository}:{tag}", dockerfile)
+        body = (buildkit_task if request.needs_buildkit else quick_build)(build, source)
         reply = self._arm.act(f"{self._registry}/scheduleRun", api_version=self._version, body=body)
         return member(reply.body, "properties", "runId", of=f"start of the build of {request.key}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import string
@@ -14,7 +13,7 @@ from draftgenie_azure.arm.operations import ROLE_WAIT, role_pace
 from draftgenie_azure.arm.plan import CHANGE, CREATE, Entry, known_after
 from draftgenie_azure.config.placeholders import is_secret_name, names, render
 from draftgenie_azure.config.validated.vault_secrets import vault_name_of
-from draftgenie_azure.digests import slow_digest
+from draftgenie_azure.digests import sha256, slow_digest
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.provision import addresses
@@ -192,7 +191,7 @@ class Vault:
             "plain": {key: plain[key] for key in sorted(used) if key not in parts},
             "versions": {key: versions[parts[key]] for key in sorted(used) if key in parts},
         }
-        digest = hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
+        digest = sha256(json.dumps(basis, sort_keys=True).encode())
 
         def compose() -> str:
             values = {key: self.value(parts[key]) if key in parts else plain[key] for key in used}

@@ -199,19 +199,21 @@ def run_concurrently(tasks: Sequence[Callable[[], T]], *, width: int) -> list[T]
                 errors[number] = error
                 return
 
-    if min(width, len(tasks)) <= 1:
-        worker()
-    else:
-        name = threading.current_thread().name  # of the step, by which lines of output and log are told apart
-        threads = [threading.Thread(target=worker, name=name, daemon=True) for _ in range(min(width, len(tasks)))]
-        threads = [thread for thread in threads if _starts(thread)]
-        if not threads:
-            worker()
-        for thread in threads:
-            thread.join()
+    _in_threads(worker, min(width, len(tasks)))
     if errors:
         raise together([errors[number] for number in sorted(errors)])
     return [results[number] for number in range(len(tasks))]
+
+
+def _in_threads(worker: Callable[[], None], count: int) -> None:
+    """Call a function in so many threads; in this one, where one is enough or the system allows no other."""
+    name = threading.current_thread().name  # of the step, by which lines of output and log are told apart
+    threads = [threading.Thread(target=worker, name=name, daemon=True) for _ in range(count if count > 1 else 0)]
+    threads = [thread for thread in threads if _starts(thread)]
+    if not threads:
+        worker()
+    for thread in threads:
+        thread.join()
 
 
 def is_started(target: Callable[[], object], *, name: str) -> bool:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
 from draftgenie_azure.errors import StateError
+
+if sys.platform != "win32":
+    import grp
+    import pwd
 
 _KINDS = (
     (stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"),
@@ -83,9 +88,6 @@ def _others_write(found: os.stat_result) -> bool:
 
 
 def _is_own_group(group_id: int) -> bool:
-    import grp
-    import pwd
-
     if group_id == 0 and os.geteuid() == 0:
         return True
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from threading import RLock
@@ -155,8 +156,6 @@ class StateStore:
 
     def command(self, *arguments: str) -> str:
         """The command line that calls this command with the same configuration."""
-        import shlex
-
         program = sys.argv[0] if os.path.basename(sys.argv[0]) == COMMAND else COMMAND
         words = ["python", program]
         for path in self._config_paths:

@@ -167,8 +167,10 @@ def requests_of(project: Project) -> dict[str, str]:
     assert config.monitoring and config.container_registry and config.key_vault and config.postgresql and config.redis
     assert config.container_apps
     databases = {"postgresql": {"host": "pg", "port": 5432, "login": "me"}, "redis": {"host": "r", "port": 1}}
-    values = plain_values(databases, "domain")
-    setting = apps.Setting(environment_id="/e", identity_id="/i", login_server="l", vault_uri="https://v/")
+    setting = apps.Setting(
+        environment_id="/e", identity_id="/i", login_server="l", vault_uri="https://v/",
+        values=plain_values(databases, "domain"),
+    )  # fmt: skip
     built = {
         key: [service.name, config.dockerfile(key), service.target, service.build_args]
         for key, service in config.services.items()
@@ -176,7 +178,7 @@ def requests_of(project: Project) -> dict[str, str]:
     }
     bodies = {
         key: apps.container_app(
-            config, service, setting, image=service.image or "built", variables=config.variables(key), values=values,
+            config, service, setting, image=service.image or "built", variables=config.variables(key),
             secrets_version="1",
         )
         for key, service in config.services.items()
@@ -192,8 +194,8 @@ def requests_of(project: Project) -> dict[str, str]:
     }  # fmt: skip
     jobs = [
         apps.migration_job(
-            config, migration, config.services[migration.service], setting, image="built",
-            variables=config.migration_variables(migration), values=values, tags={},
+            config, migration, setting, image="built",
+            variables=config.migration_variables(migration), tags={},
         )
         for migration in config.migrations
     ]  # fmt: skip

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from project import COMMAND, ROOT, Project
 
 from draftgenie_azure.changes.decision import Decider, validity_digest
-from draftgenie_azure.changes.dependencies import step_hash
+from draftgenie_azure.changes.dependencies import canonical, secret_values, step_hash
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
-from draftgenie_azure.digests import HASH_FORMAT
+from draftgenie_azure.digests import HASH_FORMAT, sha256
 from draftgenie_azure.errors import ConfigError
 from draftgenie_azure.steps import STEPS
 
@@ -92,6 +92,34 @@ def deploy(records: Records, values: dict[str, Any], reached: int) -> None:
             }  # fmt: skip
     if reached == len(STEPS):
         decider.end_run()
+
+
+def quick_and_used(value: Any) -> tuple[str, str | None]:
+    """The quick hash over the secrets of a configuration, and the one that is used."""
+    records = Records()
+    raw = raw_config({"secrets": {"a": value, "b": "", "c": {"generate": True}, "d": "{{ secrets.a }}"}})
+    quick = sha256(records.state["salt"].encode() + canonical(secret_values(raw)))
+    return quick, Decider((), raw, records).secrets_digest
+
+
+GIVEN = ["x", "{{ secrets.b }}x", " {{ secrets.b }}", "{{{ x }}}", "{{ x: y }}", 12345, ["x"]]
+
+
+@pytest.mark.parametrize("value", GIVEN)
+def test_secret_that_is_given_is_never_under_a_quick_hash(value: Any) -> None:
+    """Which could be tried out for all passwords that people choose."""
+    quick, used = quick_and_used(value)
+
+    assert used is not None
+    assert used != quick
+
+
+@pytest.mark.parametrize("value", [None, "", "{{ postgresql.url }}", {"generate": True}])
+def test_without_any_secret_given_the_hash_is_quick(value: Any) -> None:
+    """There is nothing to be found out."""
+    quick, used = quick_and_used(value)
+
+    assert used == quick
 
 
 def migrating(secret: str, *, off: bool) -> dict[str, Any]:
@@ -361,3 +389,21 @@ def test_copied_checkout_decides_the_same(deployed: Project, tmp_path_factory: p
 
     assert Path(elsewhere / "config.yaml").exists()
     assert Project(elsewhere).deploy().ran() == {}
+
+
+def test_patterns_of_pyyaml_work_although_they_are_compiled_late() -> None:
+    """Those of its own reader, which is used where libyaml is missing, included."""
+    code = (
+        "import re; before = re.compile\n"
+        "from draftgenie_azure.config import yaml_nodes\n"
+        "import yaml; assert re.compile is before\n"
+        "print(yaml.load('[1, yes, 2026-01-01, 0b1, ~]', yaml.SafeLoader))\n"
+        "try: yaml.load('a: \\x01', yaml.SafeLoader)\n"
+        "except yaml.reader.ReaderError as error: print(error.reason)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    first, second = done.stdout.splitlines()
+    assert first == "[1, True, datetime.date(2026, 1, 1), 1, None]"
+    assert second == "special characters are not allowed"

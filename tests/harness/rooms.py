@@ -90,22 +90,24 @@ def imports() -> tuple[Import, ...]:
 def _imports(path: Path) -> Iterator[Import]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     source = path.relative_to(ROOT).as_posix()
-    for node, function, checked in _walk(tree, None, False):
+    for node, function, checked in walk(tree):
         for target in _targets(node, source):
             if room_of(target) is not None:
                 yield Import(source, node.lineno, target, checked, function)
 
 
-def _walk(node: ast.AST, function: str | None, checked: bool) -> Iterator[tuple[ast.stmt, str | None, bool]]:
+def walk(
+    node: ast.AST, function: str | None = None, checked: bool = False
+) -> Iterator[tuple[ast.Import | ast.ImportFrom, str | None, bool]]:
     """Import statements, with the function and whether the type checker alone reads them."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import | ast.ImportFrom):
             yield child, function, checked
         elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from _walk(child, child.name, checked)
+            yield from walk(child, child.name, checked)
         else:
             inside = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-            yield from _walk(child, function, checked or inside)
+            yield from walk(child, function, checked or inside)
 
 
 def _targets(node: ast.stmt, source: str) -> list[str]:

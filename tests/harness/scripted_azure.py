@@ -156,7 +156,7 @@ def scripted_azure(
         control=control,
         records=records,
         transport=transport,
-        arm=ArmClient(transport, records, control, transport.logger),
+        arm=ArmClient(transport, records, control),
         scope=Scope("s", "g"),
         subscription={"subscriptionId": "s", "tenantId": "t"},
         claims={},

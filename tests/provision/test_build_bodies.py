@@ -17,15 +17,16 @@ from hypothesis import strategies as st
 from draftgenie_azure.provision.bodies import builds
 
 IMAGE = "api:0123456789abcdef"
+SOURCE = "tasks-source/x.tar.gz"
 COMMON: dict[str, Any] = {
-    "image": IMAGE, "dockerfile": "docker/Dockerfile.api", "source": "tasks-source/x.tar.gz", "platform": "linux/amd64",
-    "timeout": 900, "target": None, "arguments": {}, "secret": (), "no_cache": False,
+    "image": IMAGE, "dockerfile": "docker/Dockerfile.api", "platform": "linux/amd64",
+    "timeout": 900, "target": None, "arguments": {}, "secret": (), "fresh": False,
 }  # fmt: skip
 
 
 def task(**changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """A task's request, and the task as the registry reads it: the values put in, then YAML."""
-    request = builds.buildkit_task(**{**COMMON, **changes})
+    request = builds.buildkit_task(builds.ImageBuild(**{**COMMON, **changes}), SOURCE)
     text = base64.b64decode(request["encodedTaskContent"]).decode()
     values = {value["name"]: value["value"] for value in request["values"]}
     text = text.replace("{{.Run.Registry}}", "acr.azurecr.io")
@@ -40,7 +41,8 @@ def words(line: str) -> list[str]:
 
 
 def test_quick_build() -> None:
-    assert builds.quick_build(**{**COMMON, "target": "prod", "arguments": {"A": "1", "K": "s"}, "secret": {"K"}}) == {
+    changes: dict[str, Any] = {"target": "prod", "arguments": {"A": "1", "K": "s"}, "secret": {"K"}}
+    assert builds.quick_build(builds.ImageBuild(**{**COMMON, **changes}), SOURCE) == {
         "type": "DockerBuildRequest",
         "sourceLocation": "tasks-source/x.tar.gz",
         "dockerFilePath": "docker/Dockerfile.api",
@@ -58,7 +60,7 @@ def test_quick_build() -> None:
 
 
 def test_task_builds_with_buildkit_and_pushes() -> None:
-    request, read = task(target="prod", no_cache=True)
+    request, read = task(target="prod", fresh=True)
 
     assert (request["type"], request["sourceLocation"]) == ("EncodedTaskRunRequest", "tasks-source/x.tar.gz")
     assert request["platform"] == {"os": "Linux", "architecture": "amd64"}

@@ -15,6 +15,7 @@ import pytest
 from stand_in_docker import DIGEST, StandIn, install
 
 from draftgenie_azure.errors import BuildError, StopRequested
+from draftgenie_azure.provision.bodies.builds import ImageBuild
 from draftgenie_azure.provision.docker_command import DockerCommand
 from draftgenie_azure.run.control import RunControl
 
@@ -66,7 +67,7 @@ def build(command: DockerCommand, **changes: Any) -> str:
         "arguments": {}, "secret": [], "fresh": False,
     }  # fmt: skip
     with archive:
-        return command.build("api", archive, **{**wanted, **changes})
+        return command.build("api", archive, ImageBuild(**{**wanted, **changes}))
 
 
 # --- what is missing ---

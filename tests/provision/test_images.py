@@ -14,7 +14,8 @@ from scripted_azure import GROUP, Answer, Request, ScriptedAzure, scripted_azure
 from draftgenie_azure.build_context.context import Context
 from draftgenie_azure.errors import AzureError, BuildError
 from draftgenie_azure.provision import registry_builds
-from draftgenie_azure.provision.images import BuildRequest, Images
+from draftgenie_azure.provision.build_request import BuildRequest
+from draftgenie_azure.provision.images import Images
 from draftgenie_azure.provision.registry_builds import RegistryBuilds
 from draftgenie_azure.provision.registry_data import RegistryData
 

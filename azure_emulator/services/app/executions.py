@@ -67,6 +67,14 @@ def shown_execution(world: World, job: Resource, execution: Json) -> Json:
     }
 
 
+def _exit_code(status: str, state: runtime.Assessment | None) -> int:
+    if status == "Succeeded":
+        return 0
+    if state and not state.ready:
+        return state.exit_code
+    return int((state.image.job if state and state.image else {}).get("exit_code", 1))
+
+
 def shown_replica(world: World, job: Resource, execution: Json) -> Json:
     status, state = execution_status(world, job, execution)
     name = f"{execution['name']}-{world.derived_word(5, execution['name'])}"
@@ -75,15 +83,7 @@ def shown_replica(world: World, job: Resource, execution: Json) -> Json:
         f"{world.subscription}/resourceGroups/{job.id.split('/')[4]}/jobs/{job.name}/executions/{execution['name']}/"
         f"replicas/{name}/containers/{container}"
     )
-    code = (
-        0
-        if status == "Succeeded"
-        else (
-            state.exit_code
-            if state and not state.ready
-            else int((state.image.job if state and state.image else {}).get("exit_code", 1))
-        )
-    )
+    code = _exit_code(status, state)
     running = status == "Running"
     details = (
         ""

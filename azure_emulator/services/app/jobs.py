@@ -86,10 +86,20 @@ class Jobs(ResourceType):
                 for item in secrets
             ]
         self._check(call, body, configuration, template, secrets, environment)
-        identifier = call.target.id
+        shown = self._shown(call, body, configuration, template, environment)
+        shown["properties"]["configuration"]["secrets"] = bodies.shown_secrets(secrets)
+        private = dict(call.existing.private) if call.existing else {"executions": []}
+        resource = Resource(call.target.id, JOB, shown, call.existing.created if call.existing else call.now, private)
+        resource.private["secrets"] = bodies.keep_values(world, resource.key, secrets)
+        world.store.put(resource)
+        work, answer = (JOB_PATCH, None) if patch else (JOB_PUT, _echo(shown, call.request.api_version))
+        return call.accept(work, call.target.id, answer, place=region(environment.body["location"]) or "")
+
+    def _shown(self, call: Call, body: Json, configuration: Json, template: Json, environment: Resource) -> Json:
+        world, identifier = call.world, call.target.id
         stream = f"{world.subscription}/resourceGroups/{call.target.group}/containerApps/{call.target.name}/eventstream"
         place = region(environment.body["location"]) or ""
-        shown: Json = {
+        return {
             "id": identifier,
             "name": call.target.name,
             "type": JOB,
@@ -102,24 +112,14 @@ class Jobs(ResourceType):
                 "provisioningState": "InProgress",
                 "environmentId": environment.id,
                 "workloadProfileName": bodies.check_workload_profile(
-                    environment, properties.get("workloadProfileName")
+                    environment, body["properties"].get("workloadProfileName")
                 ),
-                "configuration": {
-                    **defaults.JOB_CONFIGURATION,
-                    **configuration,
-                    "secrets": bodies.shown_secrets(secrets),
-                },
+                "configuration": {**defaults.JOB_CONFIGURATION, **configuration},
                 "template": {**defaults.JOB_TEMPLATE, **template},
                 "eventStreamEndpoint": f"https://{place}.azurecontainerapps.dev{stream}",
             },
             "identity": assigned(world, body.get("identity"), identifier.lower()),
         }
-        private = dict(call.existing.private) if call.existing else {"executions": []}
-        resource = Resource(identifier, JOB, shown, call.existing.created if call.existing else call.now, private)
-        resource.private["secrets"] = bodies.keep_values(world, resource.key, secrets)
-        world.store.put(resource)
-        work, answer = (JOB_PATCH, None) if patch else (JOB_PUT, _echo(shown, call.request.api_version))
-        return call.accept(work, identifier, answer, place=place)
 
     def _check(
         self, call: Call, body: Json, configuration: Json, template: Json, secrets: list[Json], environment: Resource

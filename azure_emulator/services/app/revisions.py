@@ -189,57 +189,31 @@ def awake(world: World, app: Resource, revision: Json) -> bool:
 def _running_state(world: World, app: Resource, revision: Json, active: bool, state: Assessment) -> Json:
     """provisioningState, runningState, details, healthState and replicas, in recorded wording."""
     if not active:
-        return {"provisioningState": "Deprovisioned", "runningState": "Stopped", "healthState": "None", "replicas": 0}
+        return _words("Deprovisioned", "Stopped", "None", 0)
     operation = world.operations.running(app.id)
     if operation is not None and revision is app.private["revisions"][-1] and state.ready:
-        return {"provisioningState": "Provisioning", "runningState": "Processing", "healthState": "None", "replicas": 0}
+        return _words("Provisioning", "Processing", "None", 0)
     least, most = _scale(revision)
+    some = max(least, 1)
     if not settled(world, revision, state):
-        return {
-            "provisioningState": "Provisioned",
-            "runningState": "Activating",
-            "healthState": "None",
-            "replicas": max(least, 1),
-            **({"runningStateDetails": state.details} if state.state == "wrong port" else {}),
-        }
+        details = state.details if state.state == "wrong port" else None
+        return _words("Provisioned", "Activating", "None", some, details)
+    if state.ready and not awake(world, app, revision):
+        return _words("Provisioned", "ScaledToZero", "Healthy", 0)
     if state.ready:
-        if not awake(world, app, revision):
-            return {
-                "provisioningState": "Provisioned",
-                "runningState": "ScaledToZero",
-                "healthState": "Healthy",
-                "replicas": 0,
-            }
-        word = "RunningAtMaxScale" if most == max(least, 1) else "Running"
-        return {
-            "provisioningState": "Provisioned",
-            "runningState": word,
-            "healthState": "Healthy",
-            "replicas": max(least, 1),
-        }
+        return _words("Provisioned", "RunningAtMaxScale" if most == some else "Running", "Healthy", some)
     if state.state == "wrong port":
-        return {
-            "provisioningState": "Provisioned",
-            "runningState": "ActivationFailed",
-            "healthState": "None",
-            "replicas": 0,
-            "runningStateDetails": state.details,
-        }
+        return _words("Provisioned", "ActivationFailed", "None", 0, state.details)
     if state.state == "pulling":
-        return {
-            "provisioningState": "Provisioned",
-            "runningState": "Activating",
-            "healthState": "None",
-            "replicas": max(least, 1),
-            "runningStateDetails": state.details,
-        }
+        return _words("Provisioned", "Activating", "None", some, state.details)
+    return _words("Failed", "Failed", "Unhealthy", some, state.details)
+
+
+def _words(provisioning: str, running: str, health: str, replicas: int, details: str | None = None) -> Json:
+    told = {} if details is None else {"runningStateDetails": details}
     return {
-        "provisioningState": "Failed",
-        "runningState": "Failed",
-        "healthState": "Unhealthy",
-        "replicas": max(least, 1),
-        "runningStateDetails": state.details,
-    }
+        "provisioningState": provisioning, "runningState": running, "healthState": health, "replicas": replicas, **told,
+    }  # fmt: skip
 
 
 def shown_revision(world: World, app: Resource, revision: Json) -> Json:

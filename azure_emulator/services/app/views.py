@@ -91,19 +91,9 @@ def shown_app(world: World, resource: Resource) -> Json:
     configuration = properties["configuration"]
     if configuration["ingress"] is not None:
         ingress = configuration["ingress"]
-        ingress["fqdn"] = bodies.fqdn(resource.name, domain, ingress["external"])
-        if ingress["exposedPort"] is None:
-            ingress["exposedPort"] = ingress["targetPort"] if ingress["transport"] == "Tcp" else 0
-        if ingress["traffic"] is None:
-            ingress["traffic"] = [{"weight": 100, "latestRevision": True}]
+        _fill_ingress(ingress, bodies.fqdn(resource.name, domain, ingress["external"]))
     for entry in configuration["registries"] or []:
-        entry.update(
-            {
-                "username": entry.get("username", ""),
-                "passwordSecretRef": entry.get("passwordSecretRef", ""),
-                "identity": entry.get("identity", ""),
-            }
-        )
+        entry.update({key: entry.get(key, "") for key in ("username", "passwordSecretRef", "identity")})
     template = bodies.with_resources(properties["template"])
     template["scale"] = {**defaults.SCALE, **without_nulls(template["scale"] or {})}
     template["scale"]["rules"] = template["scale"]["rules"] or None
@@ -127,3 +117,11 @@ def shown_app(world: World, resource: Resource) -> Json:
     }
     body["properties"] = {**properties, **extra}
     return body
+
+
+def _fill_ingress(ingress: Json, fqdn: str) -> None:
+    ingress["fqdn"] = fqdn
+    if ingress["exposedPort"] is None:
+        ingress["exposedPort"] = ingress["targetPort"] if ingress["transport"] == "Tcp" else 0
+    if ingress["traffic"] is None:
+        ingress["traffic"] = [{"weight": 100, "latestRevision": True}]

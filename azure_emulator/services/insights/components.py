@@ -7,13 +7,14 @@ from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
+from azure_emulator.core.defaults import filled
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Response
 from azure_emulator.core.resource_types import Call, ResourceType, delete_now, register
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
-from azure_emulator.services.insights import billing
+from azure_emulator.services.insights import billing, defaults
 from azure_emulator.services.operationalinsights.workspaces import WORKSPACE
 
 Json = dict[str, Any]
@@ -92,23 +93,14 @@ class Components(ResourceType):
             kept = call.existing.properties
             sent = {**{key: kept[key] for key in ("AppId", "CreationDate")}, **sent}
         name, identifier = call.target.name, call.target.id.replace("/Microsoft.Insights/", "/microsoft.insights/")
-        properties = {
+        own = {
             "ApplicationId": name,
             "AppId": str(uuid.uuid4()),
-            "Flow_Type": "Bluefield",
-            "Request_Source": "rest",
             "Name": name,
             "CreationDate": stamp(call.now, zone="+00:00"),
             "TenantId": call.world.identity.subscription_id,
-            "provisioningState": "Succeeded",
-            "SamplingPercentage": None,
-            "RetentionInDays": 90,
-            "IngestionMode": "LogAnalytics",
-            "publicNetworkAccessForIngestion": "Enabled",
-            "publicNetworkAccessForQuery": "Enabled",
-            "Ver": "v2",
-            **sent,
         }
+        properties = filled({**defaults.COMPONENT, **own}, sent)
         if "WorkspaceResourceId" not in sent:
             managed = f"ai_{name.lower()}_{properties['AppId']}_managed"
             properties["WorkspaceResourceId"] = (

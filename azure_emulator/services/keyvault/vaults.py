@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from azure_emulator.core import endings, rules
+from azure_emulator.core.defaults import filled
 from azure_emulator.core.effects import EFFECTS, effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, begin
@@ -14,7 +15,7 @@ from azure_emulator.core.resource_types import Call, ResourceType, delete_now, r
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
-from azure_emulator.services.keyvault import access_policies
+from azure_emulator.services.keyvault import access_policies, defaults
 from azure_emulator.services.keyvault.access_policies import POLICIES
 
 Json = dict[str, Any]
@@ -22,7 +23,6 @@ VAULT = "Microsoft.KeyVault/vaults"
 _CREATE = Work("vault.ready", ("vault", "create"), "vault")
 _RBAC_BY_DEFAULT_SINCE = "2026-02-01"
 _SWITCH = rules.OneOf("Enabled", "Disabled")
-_OTHER_USES = ("enabledForDiskEncryption", "enabledForTemplateDeployment")
 _RULE: Json = {
     **rules.TRACKED,
     "properties!": {
@@ -108,49 +108,18 @@ class Vaults(ResourceType):
             )
 
     def _create(self, call: Call, body: Json, sent: Json) -> Response:
-        if sent.get("enableSoftDelete") is False:
-            raise Refusal(
-                400,
-                "BadRequest",
-                'The property "enableSoftDelete" can be set to false only for creating '
-                "new vault; soft delete can no longer be disabled.",
-            )
         rbac = sent.get("enableRbacAuthorization")
         if rbac is None:
             rbac = call.request.api_version >= _RBAC_BY_DEFAULT_SINCE
-        if not rbac and "accessPolicies" not in sent:
-            raise Refusal(400, "BadRequest", "The parameter accessPolicies is not specified.")
-        if sent.get("enablePurgeProtection") is False:
-            raise Refusal(
-                400,
-                "BadRequest",
-                'The property "enablePurgeProtection" cannot be set to false. Enabling '
-                "the purge protection for a vault is an irreversible action.",
-            )
-        properties: Json = {
-            "sku": sent["sku"],
-            "tenantId": sent["tenantId"],
-            "accessPolicies": sent.get("accessPolicies", []),
-            "enabledForDeployment": sent.get("enabledForDeployment", False),
-            # From 2024-11-01 on the other two, too (recorded traffic of Azure/azure-cli).
-            **(dict.fromkeys(_OTHER_USES, False) if call.request.api_version >= "2024-11-01" else {}),
-        }
-        for name in (
-            "enabledForDiskEncryption",
-            "enabledForTemplateDeployment",
-            "networkAcls",
-            "enablePurgeProtection",
-        ):
-            if name in sent:
-                properties[name] = sent[name]
-        properties |= {
-            "enableSoftDelete": True,
-            "softDeleteRetentionInDays": sent.get("softDeleteRetentionInDays", 90),
-            "enableRbacAuthorization": rbac,
-            "vaultUri": f"https://{call.target.name.lower()}.vault.azure.net/",
-            "provisioningState": "RegisteringDns",
-            "publicNetworkAccess": sent.get("publicNetworkAccess", "Enabled"),
-        }
+        _refuse_creation(sent, rbac)
+        more = defaults.VAULT_SINCE_2024 if call.request.api_version >= "2024-11-01" else {}
+        properties = filled(
+            {**defaults.VAULT, **more},
+            {name: sent[name] for name in defaults.VAULT_TAKES if name in sent},
+            enableRbacAuthorization=rbac,
+            vaultUri=f"https://{call.target.name.lower()}.vault.azure.net/",
+            provisioningState="RegisteringDns",
+        )
         shown = {
             "id": call.target.id,
             "name": call.target.name,
@@ -275,6 +244,25 @@ class Vaults(ResourceType):
             "deleted vault",
             resource.name.lower(),
             {"vault": vault, "secrets": kept, "deleted": now, "purge": now + days * 86400},
+        )
+
+
+def _refuse_creation(sent: Json, rbac: bool) -> None:
+    if sent.get("enableSoftDelete") is False:
+        raise Refusal(
+            400,
+            "BadRequest",
+            'The property "enableSoftDelete" can be set to false only for creating '
+            "new vault; soft delete can no longer be disabled.",
+        )
+    if not rbac and "accessPolicies" not in sent:
+        raise Refusal(400, "BadRequest", "The parameter accessPolicies is not specified.")
+    if sent.get("enablePurgeProtection") is False:
+        raise Refusal(
+            400,
+            "BadRequest",
+            'The property "enablePurgeProtection" cannot be set to false. Enabling '
+            "the purge protection for a vault is an irreversible action.",
         )
 
 

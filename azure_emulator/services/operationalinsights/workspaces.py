@@ -8,6 +8,7 @@ from typing import Any
 
 from azure_emulator.core import endings, rules
 from azure_emulator.core.clock import stamp
+from azure_emulator.core.defaults import filled
 from azure_emulator.core.effects import EFFECTS, FINALS, effect
 from azure_emulator.core.errors import Refusal, resource_not_found
 from azure_emulator.core.lifecycle import Work, in_location
@@ -16,6 +17,7 @@ from azure_emulator.core.resource_types import Call, ResourceType, delete_now, r
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
+from azure_emulator.services.operationalinsights import defaults
 
 Json = dict[str, Any]
 WORKSPACE = "Microsoft.OperationalInsights/workspaces"
@@ -124,30 +126,20 @@ class Workspaces(ResourceType):
 
     def _fresh(self, call: Call, body: Json) -> Json:
         sent, now = body.get("properties", {}), stamp(call.now)
-        sku = {**sent.get("sku", {"name": "PerGB2018"}), "lastSkuUpdate": now}
-        features = {
-            "legacy": 0,
-            "searchVersion": 1,
-            "enableLogAccessUsingOnlyResourcePermissions": True,
-            **sent.get("features", {}),
-        }
-        properties = {
-            "customerId": str(uuid.uuid4()),
-            "provisioningState": "Creating",
-            "sku": sku,
-            "retentionInDays": sent.get("retentionInDays", 30),
-            "features": features,
-            "workspaceCapping": {
-                "dailyQuotaGb": -1.0,
-                "quotaNextResetTime": stamp(call.now + 43200, digits=0),
-                "dataIngestionStatus": "RespectQuota",
-                **sent.get("workspaceCapping", {}),
-            },
-            "publicNetworkAccessForIngestion": sent.get("publicNetworkAccessForIngestion", "Enabled"),
-            "publicNetworkAccessForQuery": sent.get("publicNetworkAccessForQuery", "Enabled"),
-            "createdDate": now,
-            "modifiedDate": now,
-        }
+        properties = filled(
+            defaults.WORKSPACE,
+            {key: sent[key] for key in defaults.WORKSPACE if key in sent},
+            customerId=str(uuid.uuid4()),
+            provisioningState="Creating",
+            sku={**sent.get("sku", defaults.SKU), "lastSkuUpdate": now},
+            features=filled(defaults.FEATURES, sent.get("features")),
+            workspaceCapping=filled(
+                {**defaults.CAPPING, "quotaNextResetTime": stamp(call.now + 43200, digits=0)},
+                sent.get("workspaceCapping"),
+            ),
+            createdDate=now,
+            modifiedDate=now,
+        )
         if (sent.get("replication") or {}).get("enabled"):
             properties["replication"] = _replication(sent["replication"], now)
         if "forceCmkForQuery" in sent:

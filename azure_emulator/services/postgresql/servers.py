@@ -7,6 +7,7 @@ from typing import Any
 
 from azure_emulator.core import rules
 from azure_emulator.core.clock import stamp
+from azure_emulator.core.defaults import filled
 from azure_emulator.core.effects import effect
 from azure_emulator.core.errors import Refusal, resource_not_found
 from azure_emulator.core.messages import Response
@@ -14,6 +15,7 @@ from azure_emulator.core.resource_types import Call, ResourceType, delete_now, d
 from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
+from azure_emulator.services.postgresql import defaults
 from azure_emulator.services.postgresql.checks import (
     PERFORMANCE,
     TIER_PAUSE,
@@ -161,44 +163,26 @@ class Servers(ResourceType):
         sent = body["properties"]
         size = sent["storage"].get("storageSizeGB", 32)
         tier, iops = PERFORMANCE.get(size, ("", 3000))
-        high = {"mode": "Disabled", **sent.get("highAvailability", {})}
-        private = bool((sent.get("network") or {}).get("delegatedSubnetResourceId"))
-        properties = {
-            "replica": {"role": "Primary", "capacity": 5},
-            "storage": {
-                "type": "",
-                "iops": iops,
-                "tier": tier,
-                "storageSizeGB": size,
-                "autoGrow": "Disabled",
-                **sent["storage"],
+        high = filled(defaults.HIGH_AVAILABILITY, sent.get("highAvailability"))
+        network = sent.get("network") or {}
+        properties = filled(
+            defaults.SERVER,
+            storage={**defaults.STORAGE, "iops": iops, "tier": tier, "storageSizeGB": size, **sent["storage"]},
+            network={
+                "publicNetworkAccess": "Disabled" if network.get("delegatedSubnetResourceId") else "Enabled", **network,
             },
-            "network": {"publicNetworkAccess": "Disabled" if private else "Enabled", **sent.get("network", {})},
-            "privateEndpointConnections": [],
-            "dataEncryption": {"type": "SystemManaged"},
-            "authConfig": {
-                "activeDirectoryAuth": "Disabled",
-                "passwordAuth": "Enabled",
-                **{key: value for key, value in sent.get("authConfig", {}).items() if value != ""},
-            },
-            "fullyQualifiedDomainName": f"{call.target.name}.postgres.database.azure.com",
-            "version": sent["version"],
-            "minorVersion": "4",
-            "administratorLogin": sent.get("administratorLogin"),
-            "state": "Ready",
-            "availabilityZone": sent.get("availabilityZone", "1"),
-            "backup": {"backupRetentionDays": 7, "geoRedundantBackup": "Disabled", **sent.get("backup", {})},
-            "highAvailability": {**high, "state": "NotEnabled" if high["mode"] == "Disabled" else "Healthy"},
-            "maintenanceWindow": {
-                "customWindow": "Disabled",
-                "dayOfWeek": 0,
-                "startHour": 0,
-                "startMinute": 0,
-                **sent.get("maintenanceWindow", {}),
-            },
-            "replicationRole": "Primary",
-            "replicaCapacity": 5,
-        }
+            authConfig=filled(
+                defaults.AUTHENTICATION,
+                {key: value for key, value in sent.get("authConfig", {}).items() if value != ""},
+            ),
+            fullyQualifiedDomainName=f"{call.target.name}.postgres.database.azure.com",
+            version=sent["version"],
+            administratorLogin=sent.get("administratorLogin"),
+            availabilityZone=sent.get("availabilityZone", "1"),
+            backup=filled(defaults.BACKUP, sent.get("backup")),
+            highAvailability={**high, "state": "NotEnabled" if high["mode"] == "Disabled" else "Healthy"},
+            maintenanceWindow=filled(defaults.MAINTENANCE, sent.get("maintenanceWindow")),
+        )  # fmt: skip
         shown = {
             "sku": body["sku"],
             "systemData": {"createdAt": stamp(call.now)},

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from azure_emulator.core import endings, rules
+from azure_emulator.core.defaults import filled
 from azure_emulator.core.effects import EFFECTS, effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, in_location
@@ -14,6 +15,7 @@ from azure_emulator.core.resource_types import Call, ResourceType, display_locat
 from azure_emulator.core.store import Resource
 from azure_emulator.core.world import World
 from azure_emulator.services.managedidentity.identities import assigned
+from azure_emulator.services.redis import defaults
 from azure_emulator.services.redis.keys import keys_of, renew
 
 Json = dict[str, Any]
@@ -115,31 +117,11 @@ class Caches(ResourceType):
         if any(item.name.lower() == call.target.name.lower() for item in call.world.store.of_type(REDIS)):
             raise Refusal(409, "NameNotAvailable", f"The name '{call.target.name}' is already being used.")
         identifier = call.target.id.replace("/Microsoft.Cache/redis/", f"/{_SHOWN_TYPE}/")
-        properties = {
-            "provisioningState": "Creating",
-            "redisVersion": "6.0",
-            "sku": sent["sku"],
-            "enableNonSslPort": False,
-            "instances": [{"sslPort": 15000, "isMaster": False, "isPrimary": False}],
-            "publicNetworkAccess": "Enabled",
-            "tenantSettings": {},
-            "accessKeys": None,
-            "hostName": f"{call.target.name.lower()}.redis.cache.windows.net",
-            "port": 6379,
-            "sslPort": 6380,
-            "linkedServers": [],
-            "updateChannel": "Stable",
-            "zonalAllocationPolicy": "NoZones",
-            "disableAccessKeyAuthentication": False,
-            **sent,
-        }
-        properties["redisConfiguration"] = {
-            "maxclients": "256",
-            "maxmemory-reserved": "30",
-            "maxfragmentationmemory-reserved": "30",
-            "maxmemory-delta": "30",
-            **sent.get("redisConfiguration", {}),
-        }
+        properties = filled(
+            {**defaults.CACHE, "hostName": f"{call.target.name.lower()}.redis.cache.windows.net"},
+            sent,
+            redisConfiguration=filled(defaults.CACHE_CONFIGURATION, sent.get("redisConfiguration")),
+        )
         shown = {
             "id": identifier,
             "location": display_location(body["location"]),

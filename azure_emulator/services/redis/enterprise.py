@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from azure_emulator.core import endings, rules
+from azure_emulator.core.defaults import filled
 from azure_emulator.core.effects import EFFECTS, effect
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, in_location
@@ -16,6 +17,7 @@ from azure_emulator.core.store import Resource
 from azure_emulator.core.versioned import PREVIEW
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
+from azure_emulator.services.redis import defaults
 from azure_emulator.services.redis.keys import keys_of, renew
 
 Json = dict[str, Any]
@@ -130,15 +132,8 @@ class Clusters(ResourceType):
         if any(item.name.lower() == call.target.name.lower() for item in call.world.store.of_type(CLUSTER)):
             raise Refusal(409, "NameNotAvailable", f"The name '{call.target.name}' is already in use.")
         place = region(body["location"]) or ""
-        properties = {
-            "minimumTlsVersion": "1.2",
-            "hostName": f"{call.target.name.lower()}.{place}.redis.azure.net",
-            "provisioningState": "Creating",
-            "resourceState": "Creating",
-            "privateEndpointConnections": [],
-            "highAvailability": "Enabled",
-            **sent,
-        }
+        host = f"{call.target.name.lower()}.{place}.redis.azure.net"
+        properties = filled({**defaults.CLUSTER, "hostName": host}, sent)
         properties["redundancyMode"] = "LR" if properties["highAvailability"] == "Enabled" else "None"
         shown = {
             "location": display_location(body["location"]),
@@ -276,19 +271,7 @@ class Databases(ResourceType):
             _refuse_running(call, call.existing.id)
             return self._change(call, call.existing, sent, 200)
         keys = "Disabled" if call.request.api_version >= _PUBLIC_ACCESS_SINCE else "Enabled"
-        properties = {
-            "clientProtocol": "Encrypted",
-            "port": 10000,
-            "provisioningState": "Creating",
-            "resourceState": "Creating",
-            "clusteringPolicy": "OSSCluster",
-            "evictionPolicy": "VolatileLRU",
-            "keySpaceNotification": "",
-            "deferUpgrade": "NotDeferred",
-            "redisVersion": "7.4",
-            "accessKeysAuthentication": keys,
-            **sent,
-        }
+        properties = filled({**defaults.DATABASE, "accessKeysAuthentication": keys}, sent)
         shown = {"name": "default", "id": call.target.id, "type": DATABASE, "properties": properties}
         for module in properties.get("modules") or []:
             module.setdefault("args", "")

@@ -13,6 +13,7 @@ from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.store import Resource
 from azure_emulator.core.world import World
 from azure_emulator.services.login import tokens
+from azure_emulator.services.registry.passwords import PASSWORDS, admin_password
 
 Json = dict[str, Any]
 _NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -162,12 +163,10 @@ def _by_password(world: World, request: Request, registry: Resource) -> str | No
 def _known(world: World, host: str, registry: Resource, user: str, password: str) -> str | None:
     """Authenticate a refresh token as password, the admin user, or a service principal with its secret
     (learn.microsoft.com/azure/container-registry/container-registry-authentication)."""
-    from azure_emulator.services.registry import registries
-
     if user == _NOBODY:
         return _refreshing(world, host, password)
     if user.lower() == registry.name.lower() and registry.properties["adminUserEnabled"]:
-        own = [registries.admin_password(world, registry, name) for name in registries.PASSWORDS]
+        own = [admin_password(world, registry, name) for name in PASSWORDS]
         return _ADMIN if any(hmac.compare_digest(password.encode(), item.encode()) for item in own) else None
     login = world.principals().get(user)
     if login is not None and hmac.compare_digest(password.encode(), login["secret"].encode()):

@@ -159,6 +159,25 @@ def blob_file(world: World, path: str) -> Any:
     return world.directory / "blobs" / hashlib.sha256(path.encode()).hexdigest()
 
 
+def _log_headers(world: World, run: Json, content: bytes, blocks: int, status: str) -> dict[str, str]:
+    headers = {
+        "Content-Encoding": "utf-8",
+        "x-ms-blob-type": "AppendBlob",
+        "Accept-Ranges": "bytes",
+        "x-ms-version": "2024-11-04",
+        "ETag": f'"0x{len(content):X}"',
+        "Last-Modified": _http_date(world.clock.now()),
+        "x-ms-creation-time": _http_date(run["started"]),
+        "x-ms-blob-committed-block-count": str(blocks),
+        "x-ms-lease-state": "available",
+        "x-ms-lease-status": "unlocked",
+        "x-ms-server-encrypted": "true",
+    }
+    if status in ENDED:
+        headers["x-ms-meta-Complete"] = "successful" if status == "Succeeded" else "failed"
+    return headers
+
+
 def _log(world: World, request: Request) -> Response:
     """Return the log: 404 until the run starts; then a growing append blob, with metadata `Complete` at its end."""
     for _, run in world.store.records("run"):
@@ -171,21 +190,7 @@ def _log(world: World, request: Request) -> Response:
         raise _storage_error(404, "BlobNotFound", "The specified blob does not exist.")
     lines = run["log"] if status in ENDED else run["log"][: _lines_so_far(world, run)]
     content = "".join(f"{line}\r\n" for line in lines).encode()
-    headers = {
-        "Content-Encoding": "utf-8",
-        "x-ms-blob-type": "AppendBlob",
-        "Accept-Ranges": "bytes",
-        "x-ms-version": "2024-11-04",
-        "ETag": f'"0x{len(content):X}"',
-        "Last-Modified": _http_date(world.clock.now()),
-        "x-ms-creation-time": _http_date(run["started"]),
-        "x-ms-blob-committed-block-count": str(len(lines)),
-        "x-ms-lease-state": "available",
-        "x-ms-lease-status": "unlocked",
-        "x-ms-server-encrypted": "true",
-    }
-    if status in ENDED:
-        headers["x-ms-meta-Complete"] = "successful" if status == "Succeeded" else "failed"
+    headers = _log_headers(world, run, content, len(lines), status)
     if request.method == "HEAD":
         headers["Content-Length"] = str(len(content))
         return Response(200, None, headers)

@@ -148,13 +148,8 @@ def build(
     """Build, or raise BuildFailure with the `log` so far. Without `buildkit` the classic
     builder reads the file."""
     path = dockerfile.removeprefix("./")
-    if path not in context.files:
-        raise BuildFailure(
-            "unable to prepare context: unable to evaluate symlinks in Dockerfile path: lstat "
-            f"/workspace/{path}: no such file or directory"
-        )
+    text = _text(context, path)
     log: list[str] = [f"Sending build context to Docker daemon  {sum(map(len, context.files.values()))}B"]
-    text = context.files[path].decode("utf-8", "replace")
     problem = None if buildkit else classic.parse_error(text)
     if problem is not None:
         raise BuildFailure(f"Error response from daemon: {problem}")
@@ -166,12 +161,7 @@ def build(
     try:
         for number, (word, rest) in enumerate(instructions, 1):
             log.append(f"Step {number}/{len(instructions)} : {word} {rest}")
-            if (
-                word == "FROM"
-                and target
-                and stages
-                and target.lower() in (stages[-1].name.lower(), str(len(stages) - 1))
-            ):
+            if word == "FROM" and _is_last(stages, target):
                 break
             problem = None if buildkit else classic.step_error(word, rest, values)
             if problem is not None:
@@ -182,7 +172,7 @@ def build(
         raise
     if not stages:
         raise BuildFailure("no build stage in current context")
-    if target and target.lower() not in (stages[-1].name.lower(), str(len(stages) - 1)):
+    if target and not _is_last(stages, target):
         raise BuildFailure(f"failed to reach build target {target} in Dockerfile")
     log.append("Successfully built")
     return Image(_behaviour(context, stages), log)
@@ -220,24 +210,43 @@ def _substitute(text: str, values: Mapping[str, str]) -> str:
     return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)", value, text)
 
 
+def _text(context: Context, path: str) -> str:
+    if path not in context.files:
+        raise BuildFailure(
+            "unable to prepare context: unable to evaluate symlinks in Dockerfile path: lstat "
+            f"/workspace/{path}: no such file or directory"
+        )
+    return context.files[path].decode("utf-8", "replace")
+
+
+def _is_last(stages: list[Stage], target: str) -> bool:
+    """Whether the last stage so far is the one that is wanted, by its name or number."""
+    return bool(target and stages) and target.lower() in (stages[-1].name.lower(), str(len(stages) - 1))
+
+
+def _stage(stages: list[Stage], values: dict[str, str], rest: str) -> Stage:
+    """The stage that a FROM begins."""
+    parts = [part for part in rest.split() if not part.startswith("--")]
+    name = parts[2] if len(parts) > 2 and parts[1].lower() == "as" else str(len(stages))
+    base = _substitute(parts[0], values) if parts else ""
+    if not base:
+        raise BuildFailure(f"base name ({rest}) should not be blank")
+    stage = Stage(name, base)
+    earlier = next((item for item in stages if item.name.lower() == base.lower()), None)
+    if earlier is not None:
+        stage.environment = dict(earlier.environment)
+        stage.ports, stage.taken_from = list(earlier.ports), [earlier.name]
+        stage.entrypoint, stage.command = earlier.entrypoint, earlier.command
+        stage.system = Filesystem(dict(earlier.system.files), earlier.system.workdir)
+    return stage
+
+
 def _step(
     context: Context, stages: list[Stage], values: dict[str, str], word: str, rest: str, shipped: dict[str, set[str]]
 ) -> None:
     if word == "FROM":
-        parts = [part for part in rest.split() if not part.startswith("--")]
-        name = parts[2] if len(parts) > 2 and parts[1].lower() == "as" else str(len(stages))
-        base = _substitute(parts[0], values) if parts else ""
-        if not base:
-            raise BuildFailure(f"base name ({rest}) should not be blank")
-        stage = Stage(name, base)
-        earlier = next((item for item in stages if item.name.lower() == base.lower()), None)
-        if earlier is not None:
-            stage.environment = dict(earlier.environment)
-            stage.ports, stage.taken_from = list(earlier.ports), [earlier.name]
-            stage.entrypoint, stage.command = earlier.entrypoint, earlier.command
-            stage.system = Filesystem(dict(earlier.system.files), earlier.system.workdir)
-        stages.append(stage)
-        shipped[name.lower()] = set()
+        stages.append(_stage(stages, values, rest))
+        shipped[stages[-1].name.lower()] = set()
         return
     if word == "ARG":
         name, _, default = rest.partition("=")

@@ -56,8 +56,7 @@ def get_group(world: World, request: Request, segments: list[str]) -> Response:
     return Response(200, find_group(world, segments[3]).body)
 
 
-def put_group(world: World, request: Request, segments: list[str]) -> Response:
-    name = segments[3]
+def _check_name(name: str) -> None:
     if not re.fullmatch(r"[\w.()-]{1,90}", name) or name.endswith("."):
         raise gateway(
             400,
@@ -65,6 +64,21 @@ def put_group(world: World, request: Request, segments: list[str]) -> Response:
             f"The provided resource group name '{name}' has these invalid characters or is too long. The name "
             "can only be a letter, digit, '-', '.', '(', ')' or '_'.",
         )
+
+
+def _check_location(location: str) -> None:
+    if region(location) is None:
+        raise gateway(
+            400,
+            "LocationNotAvailableForResourceGroup",
+            f"The provided location '{location}' is not available for resource group. List of "
+            f"available regions is '{','.join(REGIONS)}'.",
+        )
+
+
+def put_group(world: World, request: Request, segments: list[str]) -> Response:
+    name = segments[3]
+    _check_name(name)
     identifier = f"{world.subscription}/resourceGroups/{name}"
     existing = world.store.get(identifier)
     sent = request.json()
@@ -73,13 +87,7 @@ def put_group(world: World, request: Request, segments: list[str]) -> Response:
     if not sent.get("location"):
         raise gateway(400, "LocationRequired", "The location property is required for this definition.")
     body = rules.clean(sent, _RULE)
-    if region(body["location"]) is None:
-        raise gateway(
-            400,
-            "LocationNotAvailableForResourceGroup",
-            f"The provided location '{body['location']}' is not available for resource group. List of "
-            f"available regions is '{','.join(REGIONS)}'.",
-        )
+    _check_location(body["location"])
     if existing is None:
         body = {
             "id": identifier,

@@ -7,6 +7,7 @@ from typing import Any
 
 from azure_emulator.core import endings, rules
 from azure_emulator.core.clock import stamp
+from azure_emulator.core.defaults import filled
 from azure_emulator.core.effects import EFFECTS, FINALS
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work, in_location
@@ -16,6 +17,7 @@ from azure_emulator.core.store import Resource
 from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
 from azure_emulator.services.managedidentity.identities import assigned
+from azure_emulator.services.storage import defaults
 
 Json = dict[str, Any]
 ACCOUNT = "Microsoft.Storage/storageAccounts"
@@ -137,37 +139,22 @@ class Accounts(ResourceType):
             return self._change(call, call.existing, body)
         _refuse_taken(call.world, call.target.name)
         sent, now = body.get("properties", {}), stamp(call.now)
-        properties = {
-            "dnsEndpointType": "Standard",
-            "defaultToOAuthAuthentication": False,
+        key = {"keyType": "Account", "enabled": True, "lastEnabledTime": now}
+        encrypted = {name: dict(key) for name in defaults.ENCRYPTED}
+        own = {
             "keyCreationTime": {"key1": now, "key2": now},
-            "allowCrossTenantReplication": False,
-            "privateEndpointConnections": [],
-            "minimumTlsVersion": "TLS1_2",
-            "allowBlobPublicAccess": False,
-            "allowSharedKeyAccess": True,
-            "networkAcls": {
-                "bypass": "AzureServices",
-                "virtualNetworkRules": [],
-                "ipRules": [],
-                "defaultAction": "Allow",
-            },
-            "supportsHttpsTrafficOnly": True,
-            "encryption": {
-                "services": {
-                    name: {"keyType": "Account", "enabled": True, "lastEnabledTime": now} for name in ("file", "blob")
-                },
-                "keySource": "Microsoft.Storage",
-            },
-            "publicNetworkAccess": "Enabled",
+            "encryption": {"services": encrypted, "keySource": "Microsoft.Storage"},
             **({} if body["kind"] == "FileStorage" else {"accessTier": "Hot"}),
-            **sent,
-            "provisioningState": "Creating",
-            "creationTime": now,
-            "primaryEndpoints": _endpoints(call.target.name),
-            "primaryLocation": region(body["location"]),
-            "statusOfPrimary": "available",
         }
+        properties = filled(
+            {**defaults.ACCOUNT, **own},
+            sent,
+            provisioningState="Creating",
+            creationTime=now,
+            primaryEndpoints=_endpoints(call.target.name),
+            primaryLocation=region(body["location"]),
+            statusOfPrimary="available",
+        )
         shown = {
             "sku": _sku(body["sku"]["name"]),
             "kind": body["kind"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -98,20 +98,9 @@ _PATTERN_WORDS = {
 }
 
 
-def _explain(key: Key, item: Any, raw: RawConfig) -> tuple[Key, str]:
-    """The key to show, and the words for one of pydantic's errors."""
-    kind = item["type"]
-    context = item.get("ctx", {})
-    found = _shown(key, raw, shape=kind in ("model_type", "model_attributes_type", "dict_type", "list_type"))
-    if kind == "missing":
-        return key, "is required"
-    if kind == "extra_forbidden":
-        return key, "is not a known key" + did_you_mean(str(key[-1]), known_keys(key[:-1]))
-    if kind == "literal_error" and key[:1] == ("locations",) and item["loc"][-1] == "[key]":
-        return key, "is not a known kind of resource" + did_you_mean(str(key[-1]), ["default", *LOCATION_KINDS])
-    if kind in ("literal_error", "enum"):
-        return key, _literal_words(key, context, found, raw)
-    words = {
+def _words(kind: str, context: Mapping[str, Any]) -> str | None:
+    """The words for one of pydantic's kinds of errors about a value; None where its own are as good."""
+    return {
         "string_type": "must be text",
         "int_type": "must be an integer",
         "int_parsing": "must be an integer",
@@ -134,8 +123,22 @@ def _explain(key: Key, item: Any, raw: RawConfig) -> tuple[Key, str]:
         "too_short": "must not be empty",
         "value_error": str(context.get("error", "is not valid")),
     }.get(kind)
-    if words is None:
-        words = item["msg"]
+
+
+def _explain(key: Key, item: Any, raw: RawConfig) -> tuple[Key, str]:
+    """The key to show, and the words for one of pydantic's errors."""
+    kind = item["type"]
+    context = item.get("ctx", {})
+    found = _shown(key, raw, shape=kind in ("model_type", "model_attributes_type", "dict_type", "list_type"))
+    if kind == "missing":
+        return key, "is required"
+    if kind == "extra_forbidden":
+        return key, "is not a known key" + did_you_mean(str(key[-1]), known_keys(key[:-1]))
+    if kind == "literal_error" and key[:1] == ("locations",) and item["loc"][-1] == "[key]":
+        return key, "is not a known kind of resource" + did_you_mean(str(key[-1]), ["default", *LOCATION_KINDS])
+    if kind in ("literal_error", "enum"):
+        return key, _literal_words(key, context, found, raw)
+    words = _words(kind, context) or item["msg"]
     if kind == "value_error" and item["loc"][-1] == "[key]":
         return key, f"the name {words}"
     return key, words + found

@@ -28,10 +28,11 @@ class Setting:
         identity_id: id of the user-assigned identity.
         login_server: the registry's address; None without a registry.
         vault_uri: the vault's address with a slash at the end; None without a vault.
+        values: what placeholders stand for.
         has_profiles: whether the environment has workload profiles.
     """
 
-    __slots__ = ("environment_id", "has_profiles", "identity_id", "login_server", "vault_uri")
+    __slots__ = ("environment_id", "has_profiles", "identity_id", "login_server", "values", "vault_uri")
 
     def __init__(
         self,
@@ -40,8 +41,10 @@ class Setting:
         identity_id: str,
         login_server: str | None,
         vault_uri: str | None,
+        values: Mapping[str, str],
         has_profiles: bool = True,
     ) -> None:
+        self.values = values
         self.environment_id = environment_id
         self.identity_id = identity_id
         self.login_server = login_server
@@ -60,7 +63,6 @@ def container_app(
     *,
     image: str,
     variables: Sequence[Variable],
-    values: Mapping[str, str],
     secrets_version: str | None,
 ) -> dict[str, Any]:
     """Return the full app body; the three steps that write apps send the same one.
@@ -68,10 +70,9 @@ def container_app(
     Args:
         image: reference by digest, or a public image's name.
         variables: the service's environment, sorted by name; each a text or a vault secret's name.
-        values: what placeholders stand for.
         secrets_version: a hash over the versions of the secrets used; None without secrets.
     """
-    container = _app_container(service, image, variables, values, secrets_version)
+    container = _app_container(service, image, variables, setting.values, secrets_version)
     return {
         "location": config.location("container_apps"),
         "tags": tagged(config),
@@ -118,21 +119,20 @@ def _app_configuration(
 def migration_job(
     config: Config,
     migration: Migration,
-    service: Service,
     setting: Setting,
     *,
     image: str,
     variables: Sequence[Variable],
-    values: Mapping[str, str],
     tags: Mapping[str, str],
 ) -> dict[str, Any]:
     """A job that is started by hand, runs the migration once and tries no second time by itself."""
+    service = config.services[migration.service]
     container: dict[str, Any] = {
         "name": "migration",
         "image": image,
         "command": _in_directory(migration),
         "resources": {"cpu": service.cpu, "memory": service.memory},
-        "env": _environment(variables, values, None),
+        "env": _environment(variables, setting.values, None),
     }
     return {
         "location": config.location("container_apps"),

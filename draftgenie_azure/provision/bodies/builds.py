@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import shlex
+from dataclasses import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,69 +22,65 @@ if TYPE_CHECKING:
 PUSH_TIMEOUT = 1800  # seconds; the default of a task's step is ten minutes
 
 
-def quick_build(
-    *,
-    image: str,
-    dockerfile: str,
-    source: str,
-    platform: str,
-    timeout: int,
-    target: str | None,
-    arguments: Mapping[str, str],
-    secret: Collection[str],
-    no_cache: bool,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ImageBuild:
+    """The build of one image, whoever builds it.
+
+    Attributes:
+        image: repository and tag; with the registry's address where it is not the registry that builds.
+        dockerfile: its path in the context.
+        arguments: build arguments; those named in `secret` are shown nowhere.
+        fresh: without cache.
+    """
+
+    image: str
+    dockerfile: str
+    platform: str
+    timeout: int
+    target: str | None
+    arguments: Mapping[str, str]
+    secret: Collection[str]
+    fresh: bool
+
+
+def quick_build(build: ImageBuild, source: str) -> dict[str, Any]:
     """A build by the registry's quick build.
 
     Args:
-        image: repository and tag.
-        dockerfile: its path in the context.
         source: where the context was uploaded to, as the registry calls it.
-        arguments: build arguments; those named in `secret` are not shown by the registry.
     """
     return {
         "type": "DockerBuildRequest",
         "sourceLocation": source,
-        "dockerFilePath": dockerfile,
-        "imageNames": [image],
+        "dockerFilePath": build.dockerfile,
+        "imageNames": [build.image],
         "isPushEnabled": True,
-        "noCache": no_cache,
-        "platform": _platform(platform),
-        "timeout": timeout,
+        "noCache": build.fresh,
+        "platform": _platform(build.platform),
+        "timeout": build.timeout,
         "arguments": [
-            {"name": name, "value": value, "isSecret": name in secret} for name, value in arguments.items()
+            {"name": name, "value": value, "isSecret": name in build.secret} for name, value in build.arguments.items()
         ],
-        **({"target": target} if target else {}),
+        **({"target": build.target} if build.target else {}),
     }
 
 
-def buildkit_task(
-    *,
-    image: str,
-    dockerfile: str,
-    source: str,
-    platform: str,
-    timeout: int,
-    target: str | None,
-    arguments: Mapping[str, str],
-    secret: Collection[str],
-    no_cache: bool,
-) -> dict[str, Any]:
-    """The same build by a task with a build step that turns BuildKit on; see `quick_build` for the arguments."""
-    words = {"dockerfile": dockerfile, **({"target": target} if target else {})}
-    given = {f"argument{index}": name for index, name in enumerate(arguments)}
-    words |= {key: f"{name}={arguments[name]}" for key, name in given.items()}
-    task = _task(image, timeout, given, has_target=bool(target), no_cache=no_cache)
+def buildkit_task(build: ImageBuild, source: str) -> dict[str, Any]:
+    """The same build by a task with a build step that turns BuildKit on."""
+    words = {"dockerfile": build.dockerfile, **({"target": build.target} if build.target else {})}
+    given = {f"argument{index}": name for index, name in enumerate(build.arguments)}
+    words |= {key: f"{name}={build.arguments[name]}" for key, name in given.items()}
+    task = _task(build, given)
     return {
         "type": "EncodedTaskRunRequest",
         "encodedTaskContent": base64.b64encode(task.encode()).decode(),
         "values": [
-            {"name": key, "value": _in_a_line(word), "isSecret": given.get(key) in secret}
+            {"name": key, "value": _in_a_line(word), "isSecret": given.get(key) in build.secret}
             for key, word in words.items()
         ],
         "sourceLocation": source,
-        "platform": _platform(platform),
-        "timeout": timeout,
+        "platform": _platform(build.platform),
+        "timeout": build.timeout,
     }
 
 
@@ -91,11 +88,11 @@ def _platform(platform: str) -> dict[str, str]:
     return {"os": "Linux", "architecture": platform.split("/")[-1]}
 
 
-def _task(image: str, timeout: int, arguments: Collection[str], *, has_target: bool, no_cache: bool) -> str:
+def _task(build: ImageBuild, arguments: Collection[str]) -> str:
     """The task, in which no value stands: only where each is put in. JSON is YAML."""
-    full = "{{.Run.Registry}}/" + image  # v1.0.0 has no aliases: what looks like `$Registry` in a value stays so
-    words = ["--no-cache"] if no_cache else []
-    words += ["--target {{.Values.target}}"] if has_target else []
+    full = "{{.Run.Registry}}/" + build.image  # v1.0.0 has no aliases: what looks like `$Registry` in a value stays so
+    words = ["--no-cache"] if build.fresh else []
+    words += ["--target {{.Values.target}}"] if build.target else []
     words += [f"--build-arg {{{{.Values.{name}}}}}" for name in arguments]
     # The context comes last and behind a value: what follows a bare option is not taken for it.
     words += [f"--tag {full}", "--file {{.Values.dockerfile}}", "."]
@@ -104,7 +101,7 @@ def _task(image: str, timeout: int, arguments: Collection[str], *, has_target: b
         "steps:\n"
         "  - id: build\n"
         f'    build: "{" ".join(words)}"\n'
-        f"    timeout: {timeout}\n"
+        f"    timeout: {build.timeout}\n"
         '    env: ["DOCKER_BUILDKIT=1"]\n'
         "  - id: push\n"
         f'    push: ["{full}"]\n'

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+
+from draftgenie_azure.digests import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def certificate_id(environment_id: str, domain: CustomDomain) -> str:
 def managed_name(host: str) -> str:
     """Return our name for the managed certificate of a host."""
     readable = re.sub("[^a-z0-9]+", "-", host.lower()).strip("-")[:40].strip("-")
-    return f"{readable}-{hashlib.sha256(host.lower().encode()).hexdigest()[:8]}"
+    return f"{readable}-{sha256(host.lower().encode())[:8]}"
 
 
 def managed_certificate(config: Config, domain: CustomDomain) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from azure.core.exceptions import (
     HttpResponseError,
     ResourceNotFoundError,
 )
-from azure.storage.blob import ContentSettings
+from azure.storage.blob import BlobLeaseClient, ContentSettings
 
 from draftgenie_azure.arm import causes
 from draftgenie_azure.errors import LockLostError, StateConflictError, StateError
@@ -296,8 +296,6 @@ class BlobBackend:
         Raises:
             StateError: another run holds it by now.
         """
-        from azure.storage.blob import BlobLeaseClient
-
         if shown is not None and self._says() != shown:
             raise self._another_holder()
         lease_id = None if shown is None else _lease_of(shown)
@@ -391,8 +389,6 @@ class BlobLock:
     """
 
     def __init__(self, backend: BlobBackend, blob: BlobClient, lease: str, began: float) -> None:
-        from azure.storage.blob import BlobLeaseClient
-
         self._backend = backend
         self._lease = BlobLeaseClient(blob, lease_id=lease)
         self._renewed = began
