@@ -97,7 +97,7 @@ STEPS: tuple[Step, ...] = (
         services=(None, ("image", "custom_domains")),
         tools=(
             "prerequisites", "versions", "existing_images", "image_reference", "bodies/registries", "offers",
-            "docker_command", "build_log", "registry_data",
+            "docker_command", "build_log", "registry_data", "rights",
         ),
     ),
     Step(

@@ -11,13 +11,13 @@ LINES, PARAMETERS = 40, 6
 LONG = {
     ("draftgenie_azure/arm/diff.py", "compare"): "whose change a difference is: a branch for each row of one table",
     ("draftgenie_azure/build_context/dockerignore.py", "_units"): "moby's own loop, in its order, so that it compares",
-    ("draftgenie_azure/cli/life.py", "rollback"): "what refuses a rollback, in the order in which people are told",
 }
 WIDE = {
     ("azure_emulator/core/errors.py", "__init__"): "the fields of Azure's error envelopes",
     ("azure_emulator/core/lifecycle.py", "begin"): "a request, its work, and what of it differs from the work's row",
     ("deploy-azure_v1.py", "__init__"): "the signature that callers know, with the events' reporter and the decider",
     ("draftgenie_azure/errors.py", "__init__"): "what Azure says about a refusal",
+    ("draftgenie_azure/provision/teardown.py", "__init__"): "what the flags of prune and destroy ask for",
     ("draftgenie_azure/steps.py", "__init__"): "the columns of the table of steps",
 }
 
