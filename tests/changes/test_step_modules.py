@@ -40,7 +40,10 @@ def _imports(path: Path, function: str | None = None) -> set[str]:
 _SHARED = ("addresses", "bodies/tags", "container_logs", "known_secrets", "survey")
 SHARED = {f"draftgenie_azure/provision/{name}.py" for name in _SHARED}
 # What other commands do, and no step.
-_COMMANDS = ("inventory", "log_stream", "rollback", "rotation", "teardown", "teardown_checks", "teardown_plan")
+_COMMANDS = (
+    "deleted_vaults", "inventory", "log_stream", "rollback", "rotation",
+    "teardown", "teardown_checks", "teardown_plan",
+)
 COMMANDS = {f"draftgenie_azure/provision/{name}.py" for name in _COMMANDS}
 
 
