@@ -133,8 +133,12 @@ class DeletedVaults:
     def keep_region(self, item: Item) -> None:
         """Record, before the deletion, where a vault is: a deleted one is found by its region."""
         live = self._arm.read(item.id, api_version=item.api_version)
-        region = live["location"] if live is not None else self._session.config.location("key_vault")
-        self._records.note(item.key, purge_from=str(region))
+        if live is not None:
+            region = str(live["location"])
+        else:  # an interrupted run deleted it
+            known = self._records.resources[item.key].get("purge_from")
+            region = str(known or self._session.config.location("key_vault"))
+        self._records.note(item.key, purge_from=region)
 
     def remember(self, item: Item) -> None:
         """Remember a vault that is deleted and not purged; whoever calls saves."""

@@ -223,7 +223,7 @@ class Teardown:
 
     def _delete(self, item: Item, *, purge: bool = False) -> None:
         """Delete one resource; gone is what a GET says is gone."""
-        if item.type == VAULT:
+        if purge:
             self._vaults.keep_region(item)
         if not self._records.resources[item.key]["step"]:  # no step runs again for it: a deployment must know to look
             self._records.note(item.key, deleting=True)
