@@ -62,7 +62,7 @@ def build(
     pin = session.records.document.get("pin")
     if pin and not pin.get("ends") and (keep_pin or pin.get("pending")):
         return {key: dict(image) for key, image in pin["images"].items()}, {}
-    if pin:  # this step runs again: the source changed, it was forced, or the rollback ends
+    if pin and not pin.get("ends"):  # this step runs again: the source changed, or it was forced
         session.warn(f"images are no longer pinned to those of run {pin.get('run')}: they are built from the source")
     built = _from_source(session, inputs, own_files=own_files, force=force)
     session.records.keep("pin", None)  # not before: until then the pinned images are in use

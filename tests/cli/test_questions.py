@@ -145,7 +145,7 @@ def test_rotation_asks(deployed: Project, answer: bytes, code: int) -> None:
     ended, shown = _answer(deployed, ["--rotate-secret", "jwt_secret"], answer)
 
     assert ended == code, shown
-    assert shown.index("has to sign in again") < shown.index("[y/N]")
+    assert shown.index("must sign in again") < shown.index("[y/N]")
     assert shown.index("OTHER") < shown.index("[y/N]")
     assert (deployed.secret("jwt-secret") != before) == (code == 0)
     if code:
@@ -235,7 +235,7 @@ def test_first_take_over_asks(tmp_path: Path, answer: bytes, code: int) -> None:
     ended, shown = _answer(project, ["--config", "config.yaml", "--config", "variables.yaml"], answer)
 
     assert ended == code, shown
-    assert shown.index("--adopt has it use roles") < shown.index("Take over what it made") < shown.index("[y/N]")
+    assert shown.index("--adopt switches it to roles") < shown.index("Adopt its resources") < shown.index("[y/N]")
     if code:
         assert project.writes(before) == []
         assert "lineage" not in earlier_script.state(project)
