@@ -32,8 +32,8 @@ def explain(error: AzureError, resource: Resource, wanted: Body, live: Body | No
         return
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
     words = (
-        f"Others set {', '.join(names[:_MOST])}{more} on it, which a write keeps: if Azure refuses that together with "
-        f"the configuration, take theirs back or state it in the configuration (az resource show --ids {resource.id})."
+        f"Not the configuration's, and kept by the write: {', '.join(names[:_MOST])}{more}. If Azure refuses it "
+        f"together with the configuration, set it back or state it there (az resource show --ids {resource.id})."
     )
     error.hint = f"{error.hint} {words}" if error.hint else words
 
@@ -45,7 +45,8 @@ def _names(error: AzureError, type_: str, wanted: Body, live: Body, found: Compa
     changed = [change.path for change in (*found.others, *found.unmanaged)]
     theirs = [path for path in diff.leaves(type_, live) if path not in ours]
     added = [path[:size] for path in theirs for size in _item_sizes(path) if path[:size] not in items]
-    said = [path for path in theirs if len(path[-1]) >= _SHORTEST and path[-1].lower() in error.message.lower()]
+    text = error.message.lower().replace(" ", "")
+    said = [path for path in theirs if any(len(part) >= _SHORTEST and part.lower() in text for part in path[-2:])]
     return list(dict.fromkeys(map(diff.shown_path, (*changed, *added, *said))))
 
 

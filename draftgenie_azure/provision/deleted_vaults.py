@@ -120,7 +120,7 @@ class DeletedVaults:
         """Whether a role allows it; it counts as allowed where no role may be read: the purge itself tells then."""
         try:
             roles = rights.roles(self._session)
-            above = {str(one["roleDefinitionId"]) for one in roles if not _is_in_group(str(one.get("scope")))}
+            above = {str(one["roleDefinitionId"]) for one in roles if not rights.is_in_group(str(one.get("scope")))}
             allowed = any(rights.allows(one, ACTION) for one in rights.permissions(self._session, above))
         except AzureError as error:
             if error.status != 403:
@@ -217,9 +217,6 @@ class DeletedVaults:
             f"--assignee-principal-type {kind} --scope {self._session.scope.subscription}"
         )
 
-
-def _is_in_group(scope: str) -> bool:
-    return "/resourcegroups/" in scope.lower()
 
 
 def _item(key: str, record: Record) -> Item:

@@ -174,7 +174,8 @@ class Prerequisites:
         ARM lists the caller's permissions for a group only, and the group is not there yet.
         """
         try:
-            roles = {str(one["roleDefinitionId"]) for one in rights.roles(self._session)}
+            held = [one for one in rights.roles(self._session) if not rights.is_in_group(str(one.get("scope")))]
+            roles = {str(one["roleDefinitionId"]) for one in held}
             if any(ids.last_name(role).lower() in _MAY_ASSIGN_ROLES for role in roles):
                 return [{"actions": [ASSIGN_ROLES]}]
             return list(rights.permissions(self._session, roles))

@@ -45,3 +45,7 @@ def permissions(session: Session, role_ids: set[str]) -> Iterator[dict[str, Any]
     version = ids.API_VERSIONS["Microsoft.Authorization/roleDefinitions"]
     for role_id in sorted(role_ids):
         yield from (session.arm.read(role_id, api_version=version) or {}).get("properties", {}).get("permissions", [])
+
+
+def is_in_group(scope: str) -> bool:
+    return "/resourcegroups/" in scope.lower()

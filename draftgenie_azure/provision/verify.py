@@ -39,6 +39,7 @@ _UNREACHED = "does not respond"
 READY_WAIT = 900.0  # seconds; a revision that is not ready by then never will be
 WAKE_WAIT = 60.0
 RESTARTS = 3
+REVISION_PAUSE = 0.5  # seconds at least between two reads of one revision, which no listing covers
 LATELY = 60.0  # seconds for which an app as seen by earlier steps is not read again
 
 
@@ -159,24 +160,25 @@ class Verification:
         """Wait until the latest revision is ready; return the app, and whether it is scaled to zero."""
         live: dict[str, Any] | None = None
         revision: dict[str, Any] | None = None
-        since = self._began - LATELY
+        since, began, due = self._began - LATELY, time.monotonic(), 0.0
 
         def look() -> tuple[dict[str, Any], bool] | None:
-            nonlocal live, revision, since
+            nonlocal live, revision, since, due
             live = self._app(app_id, since)
             since = time.monotonic()
             if live is None:
                 raise VerificationError("its container app does not exist")
             properties = live["properties"]
             latest, replicas = properties.get("latestRevisionName"), []
-            revision = None
             if latest and self._is_settled(properties):
                 replicas = self._replicas(app_id, latest)
                 if len(replicas) >= max(1, service.min_replicas) and all(map(_runs, replicas)):
                     return live, False
-            if latest:
+            asks = bool(latest) and since >= due
+            if asks:
+                due = since + max(REVISION_PAUSE, (since - began) / 5)
                 revision = self._arm.read(f"{app_id}/revisions/{latest}", api_version=_VERSION)
-            if revision is not None:
+            if asks and revision is not None:
                 if self._is_ready(properties, revision, service):
                     if any(map(_restarts_again_and_again, replicas)):
                         raise self._not_ready(app_id, properties, revision)

@@ -187,7 +187,7 @@ def test_refusal_of_ours_together_with_theirs_names_theirs(deployed: Project) ->
         changed = deployed.run()
 
         assert changed.code == 1
-        assert "Others set template.scale.minReplicas" in changed.err
+        assert "kept by the write: template.scale.minReplicas" in changed.err
         rules = [
             {"name": name, "ipAddressRange": "203.0.113.0/24", "action": "Deny"} for name in ("office", "theirs")
         ]

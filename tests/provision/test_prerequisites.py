@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,34 @@ def test_size_that_no_region_has(project: Project) -> None:
     assert failed.code == 1
     assert "postgresql.sku: Standard_B3ms is not offered to this subscription" in failed.err
     assert not [write for write in project.writes() if write.startswith("PUT")]
+
+
+ROLES = {"Owner": "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "Contributor": "b24988ac-6180-42a0-ab88-20f7382dd24c"}
+
+
+def test_owner_of_another_group_may_not_assign_roles_in_ours(project: Project) -> None:
+    """On the subscription it is a contributor, who may do all but that; nothing is made."""
+    with project.azure() as azure:
+        info = azure.control("GET", "/control/info")
+        subscription = f"/subscriptions/{info['subscription_id']}"
+        group = f"{subscription}/resourceGroups/another"
+        azure.send("PUT", group, "2025-04-01", {"location": "eastus2"})
+        for scope, role in ((subscription, "Contributor"), (group, "Owner")):
+            role_id = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{ROLES[role]}"
+            properties = {"roleDefinitionId": role_id, "principalId": info["object_id"]}
+            assignments = f"{scope}/providers/Microsoft.Authorization/roleAssignments"
+            azure.send("PUT", f"{assignments}/{uuid.uuid4()}", "2022-04-01", {"properties": properties})
+        listed = azure.send("GET", f"{subscription}/providers/Microsoft.Authorization/roleAssignments", "2022-04-01")
+        (owner,) = (
+            one["id"]
+            for one in listed.json()["value"]
+            if one["properties"]["roleDefinitionId"].endswith(ROLES["Owner"])
+            and one["properties"]["scope"].lower() == subscription.lower()
+        )
+        azure.delete(owner, "2022-04-01")
+
+        failed = project.run()
+
+    assert failed.code == 1
+    assert "may not assign roles" in failed.err
+    assert not project.state()["resources"]
