@@ -1,4 +1,4 @@
-"""Says of a refused write what of it is others': Azure may refuse the combination of theirs and ours."""
+"""Names the properties of others that a rejected write kept: Azure may reject their combination with ours."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHORTEST = 5  # letters of a property's name that is looked for in what Azure s
 
 
 def explain(error: AzureError, resource: Resource, wanted: Body, live: Body | None, found: Comparison) -> None:
-    """Add to an error what others set on the resource, as far as the refusal may be about it.
+    """Add to an error which properties of others the write kept.
 
     Args:
         wanted: the desired body.
@@ -32,14 +32,14 @@ def explain(error: AzureError, resource: Resource, wanted: Body, live: Body | No
         return
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
     words = (
-        f"Not the configuration's, and kept by the write: {', '.join(names[:_MOST])}{more}. If Azure refuses it "
+        f"Not in the configuration, and kept by the write: {', '.join(names[:_MOST])}{more}. If Azure rejects it "
         f"together with the configuration, set it back or state it there (az resource show --ids {resource.id})."
     )
     error.hint = f"{error.hint} {words}" if error.hint else words
 
 
 def _names(error: AzureError, type_: str, wanted: Body, live: Body, found: Comparison) -> list[str]:
-    """What others changed, items that they added, and what else is theirs and stands in the message."""
+    """Return what others changed, list items they added, and other properties of theirs that the message mentions."""
     ours = diff.leaves(type_, wanted)
     items = {path[:size] for path in ours for size in _item_sizes(path)}
     changed = [change.path for change in (*found.others, *found.unmanaged)]
@@ -51,5 +51,5 @@ def _names(error: AzureError, type_: str, wanted: Body, live: Body, found: Compa
 
 
 def _item_sizes(path: Path) -> list[int]:
-    """How long the paths of the list items are that a leaf is in."""
+    """Return the lengths of the paths of the list items that contain a leaf."""
     return [size for size, part in enumerate(path, 1) if part.startswith("[")]

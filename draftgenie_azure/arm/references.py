@@ -1,4 +1,4 @@
-"""What one part of a resource names in another part: what others' parts name stays, or Azure refuses the whole."""
+"""References between parts of one resource: an item that others' parts refer to is kept, or Azure rejects the body."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Body = Mapping[str, Any]
 
-# Lists whose items are named elsewhere in the body, and the properties that name them (Microsoft.App).
+# Lists whose items are referred to elsewhere in the body, and the properties that refer to them (Microsoft.App).
 _NAMED: dict[Path, frozenset[str]] = {
     ("properties", "configuration", "secrets"): frozenset({"secretRef", "passwordSecretRef"}),
     ("properties", "template", "volumes"): frozenset({"volumeName"}),
@@ -23,9 +23,9 @@ _NOTE = "no longer stated, and kept: what others set uses it"
 
 
 def kept(type_: str, wanted: Body, live: Body, changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
-    """Part the changes of a write: those that go on, and what is told instead of items that are taken out.
+    """Return the changes to write, and what to report instead of removals that are left out.
 
-    An item that is no longer wanted stays as long as something that others set uses it.
+    An item that is no longer configured is kept while something that others set refers to it.
     """
     gone = [change for change in changes if change.kind == REMOVE and _item(change.path)]
     if not gone:
@@ -38,7 +38,7 @@ def kept(type_: str, wanted: Body, live: Body, changes: Sequence[Change]) -> tup
 
 
 def _item(path: Path) -> tuple[Path, str] | None:
-    """The list and the name of the item that a change is of or in."""
+    """Return the list and the name of the item that a change belongs to."""
     top = next((top for top in _NAMED if path[: len(top)] == top and len(path) > len(top)), None)
     return (top, path[len(top)][1:-1]) if top is not None else None
 
