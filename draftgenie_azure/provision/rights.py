@@ -48,4 +48,5 @@ def permissions(session: Session, role_ids: set[str]) -> Iterator[dict[str, Any]
 
 
 def is_in_group(scope: str) -> bool:
+    """Return whether a role's scope is a resource group or something in one."""
     return "/resourcegroups/" in scope.lower()
