@@ -88,24 +88,26 @@ def undone(changes: dict[str, set[str]], announced: dict[str, set[str]]) -> dict
     return {key: names for key, names in found.items() if names}
 
 
-def wholes(entries: list[dict[str, Any]], changes: dict[str, set[str]]) -> list[str]:
-    """Ids of what is announced as a whole: what is created, and a job whose content is not known yet."""
+def told(entries: list[dict[str, Any]], changes: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Id -> the leaves that are announced: all of what is created, and of a job whose content is not known yet."""
+    announced = paths(entries)
     created = {entry["id"].lower() for entry in entries if entry["action"] == "create"}
     starts = tuple(entry["id"].lower() for entry in entries if "unless" in entry.get("note", ""))
-    return [key for key in changes if key in created or (starts and key.startswith(starts))]
+    for key, names in changes.items():
+        if key in created or (starts and key.startswith(starts)):
+            announced[key] = {name.partition(".")[0] for name in names} | announced.get(key, set())
+    return announced
 
 
 def check_deed(project: Project, azure: Azure) -> dict[str, dict[str, Any]]:
     """Plan, run, compare; what was announced, by key."""
     before = bodies(project, azure)
     event = planned(project)
-    announced = paths(event["plan"]["changes"])
     result = project.run("--output", "json")
     assert result.code == 0, result.text[-3000:]
     after = bodies(project, azure)
     changes = done(before, after)
-    for key in wholes(event["plan"]["changes"], changes):
-        announced[key] = {name.partition(".")[0] for name in changes[key]} | announced.get(key, set())
+    announced = told(event["plan"]["changes"], changes)
     assert untold(before, after, announced) == {}, (untold(before, after, announced), announced)
     resources = {key: names for key, names in announced.items() if key in after}
     assert undone(changes, resources) == {}, (undone(changes, resources), changes)
@@ -147,7 +149,8 @@ def check_rest(project: Project, azure: Azure) -> None:
         before = bodies(project, azure)
         result = project.run("--refresh", "--output", "json")
         assert result.code == 0, result.text[-3000:]
-        announced = paths(drift)
-        assert untold(before, bodies(project, azure), announced) == {}
+        after = bodies(project, azure)
+        announced = told(drift, done(before, after))
+        assert untold(before, after, announced) == {}, (untold(before, after, announced), announced)
     left = planned(project, "--refresh")["plan"]["changes"]
     assert left == [], left
