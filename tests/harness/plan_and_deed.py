@@ -103,6 +103,10 @@ def check_deed(project: Project, azure: Azure) -> dict[str, dict[str, Any]]:
     """Plan, run, compare; what was announced, by key."""
     before = bodies(project, azure)
     event = planned(project)
+    for entry in event["plan"]["changes"]:  # one that is there already, and not recorded
+        if entry["action"] == "change" and ids.resource_type(entry["id"]) in ids.API_VERSIONS:
+            record = {"id": entry["id"], "api_version": ids.api_version(entry["id"])}
+            before.setdefault(entry["id"].lower(), live_body(azure, record))
     result = project.run("--output", "json")
     assert result.code == 0, result.text[-3000:]
     after = bodies(project, azure)
