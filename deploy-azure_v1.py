@@ -65,7 +65,7 @@ from draftgenie_azure.errors import DeployerError, StateError, StopRequested, Us
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.state import document as state_document
 from draftgenie_azure.state.baseline import NAME, Baselines
-from draftgenie_azure.state.local_file import LocalBackend
+from draftgenie_azure.state.local_file import LocalBackend, check_is_own
 from draftgenie_azure.state.resource_records import ResourceRecords, now
 from draftgenie_azure.state.store import StateStore
 from draftgenie_azure.state.target import offline_target
@@ -120,6 +120,7 @@ class StateManager(StateStore):
         self.storage_type = storage or self._determine_storage_type()
         state_file = os.path.expanduser(str(self._advanced("state_file") or STATE_FILE))
         path = os.path.join(self._directory, state_file)
+        check_is_own(path, [*paths, getattr(getattr(config, "raw", config), "env_file", None)])
         super().__init__(self._open_backend(path), path, paths, tolerant=tolerant)
         self.state = self._load_state()
 

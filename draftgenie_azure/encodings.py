@@ -11,18 +11,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LONGEST_CHAIN = 3  # JSON in a URL in JSON; nobody was seen to go deeper
-MOST_VIEWS = 16  # of one text; only a text made for it has more
+MOST_VIEWS = 24  # of one text; only a text made for it has more
 # Each is undone by itself: a secret may hold what looks like an escape of another kind.
+_UNICODE = r"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}"
 _ESCAPES = (
-    re.compile(
-        r"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[^ux]"
-    ),
+    re.compile(_UNICODE + r"|\\x[0-9A-Fa-f]{2}|\\[^ux]"),
+    # As a program shows bytes: b'\xc3\xa4' in Python, \303\244 in C and PostgreSQL.
+    re.compile(_UNICODE + r"|(?:\\x[0-9A-Fa-f]{2})+|(?:\\[0-3][0-7]{2})+|\\[^ux]"),
     re.compile(r"(?:%[0-9A-Fa-f]{2})+"),
-    re.compile(r"&(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"),
+    re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"),
 )
+_BYTES = _ESCAPES[1]
 # Tools wrap base64 after 64 or 76 characters; a margin of ours may stand before the next line.
 _WRAP = re.compile(r"(?<=[A-Za-z0-9+/_-])\r?\n[ \t|]*(?=[A-Za-z0-9+/_=-])")
 _AFTER_BACKSLASH = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_IN_JSON = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
 
@@ -59,7 +62,7 @@ class View:
 
     def decoded(self, escape: re.Pattern[str]) -> View:
         """The text with every escape of a kind read once."""
-        return self._rewritten(escape, _meaning)
+        return self._rewritten(escape, _as_bytes if escape is _BYTES else _meaning)
 
     def unwrapped(self) -> View:
         """Return a view with wrapped lines joined."""
@@ -115,43 +118,81 @@ def views(text: str) -> Iterator[tuple[View, bool]]:
         level = following
 
 
+def _as_bytes(escape: str) -> Iterator[tuple[str, int]]:
+    """As `_meaning`, where escapes stand for bytes and not for characters."""
+    if escape[1] == "x":
+        yield from _of_bytes(bytes.fromhex(escape.replace("\\x", "")), 4)
+    elif len(escape) > 3 and escape[1].isdigit():
+        yield from _of_bytes(bytes(int(octal, 8) for octal in escape.split("\\")[1:]), 4)
+    else:
+        yield from _meaning(escape)
+
+
+def _of_bytes(data: bytes, length: int) -> Iterator[tuple[str, int]]:
+    for character in data.decode("utf-8", "surrogateescape"):
+        yield character, length * len(character.encode("utf-8", "surrogateescape"))
+
+
 def _meaning(escape: str) -> Iterator[tuple[str, int]]:
     """The characters that an escape stands for, each with the length of its part of the escape."""
     if escape[0] == "%":
-        for character in bytes.fromhex(escape.replace("%", "")).decode("utf-8", "surrogateescape"):
-            yield character, 3 * len(character.encode("utf-8", "surrogateescape"))
+        yield from _of_bytes(bytes.fromhex(escape.replace("%", "")), 3)
     elif escape[0] == "&":
-        yield _entity(escape[1:-1]), len(escape)
+        yield from _entity(escape)
     elif escape[1] in "ux" and len(escape) > 2:
-        units = [int(unit, 16) for unit in re.split(r"\\[ux]", escape)[1:]]
+        units = [int(unit.strip("{}"), 16) for unit in re.split(r"\\[ux]", escape)[1:]]
         if len(units) == 2:
             units = [0x10000 + ((units[0] - 0xD800) << 10) + units[1] - 0xDC00]
-        yield chr(units[0]), len(escape)
+        yield _character(units[0]), len(escape)
     else:
         yield _AFTER_BACKSLASH.get(escape[1], escape[1]), 2
 
 
-def _entity(name: str) -> str:
-    if name[0] != "#":
-        return _ENTITIES[name]
-    number = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
+def _entity(escape: str) -> Iterator[tuple[str, int]]:
+    name = escape[1:-1]
+    if name[0] == "#":
+        yield _character(int(name[2:], 16) if name[1] in "xX" else int(name[1:])), len(escape)
+        return
+    text = _ENTITIES.get(name) or _named(name)
+    if text is None:  # no entity: the letters as they are
+        yield from ((letter, 1) for letter in escape)
+    else:
+        yield text, len(escape)
+
+
+def _named(name: str) -> str | None:
+    from html.entities import html5  # two thousand names; few texts have any but those five
+
+    return html5.get(f"{name};")
+
+
+def _character(number: int) -> str:
     return chr(number) if number < 0x110000 else "\ufffd"
 
 
 def literal_forms(value: str) -> set[str]:
-    """A value as it is, in hex, and as a form has it; what else there is is found by reading the text back."""
+    """A value as it is, in hex, as a form has it, between quotes of a shell or of SQL, and as a wrong character set
+    shows it; what else there is is found by reading the text back.
+    """
     data = _bytes(value)
-    found = {value, data.hex(), data.hex().upper()}
-    return found | {value.replace(" ", "+")} if " " in value else found
+    found = {value, data.hex(), data.hex().upper(), value.replace(" ", "+")}
+    found |= {value.replace("'", quote) for quote in ("'\\''", "'\"'\"'", "''")}
+    found |= {value.replace('"', quote) for quote in ('""', '`"')}
+    if not value.isascii():
+        single = value.encode("latin-1", "replace")
+        found |= {single.decode("utf-8", "replace"), single.decode("utf-8", "surrogateescape")}
+        found |= {value.encode("ascii", "replace").decode(), data.decode("latin-1"), data.decode("cp1252", "replace")}
+    return found
 
 
 def base64_forms(value: str) -> Iterator[tuple[str, int, int]]:
-    """A value within base64 text, at each of the three alignments and in both alphabets.
+    """A value within base64 text, at each of the three alignments and in both alphabets: as it is, as JSON or a URL
+    has it, in UTF-16, and in base64 once more.
 
     Yields:
         the characters that the value alone decides, and how many more before and after it decides in part.
     """
-    for data in {_bytes(value), _bytes(_json(value)), value.encode("utf-16-le", "surrogatepass")}:
+    for data in _inner_forms(value):
         for before in range(3):
             bits = 8 * (before + len(data))
             first = -(-8 * before // 6)  # the first character without bits of the preceding text
@@ -161,12 +202,30 @@ def base64_forms(value: str) -> Iterator[tuple[str, int, int]]:
             yield text.translate({43: "-", 47: "_"}), *partial
 
 
+def base64_of(value: str) -> str:
+    """A value in base64 by itself, without padding."""
+    return binascii.b2a_base64(_bytes(value), newline=False).decode().rstrip("=")
+
+
+def _inner_forms(value: str) -> set[bytes]:
+    data = _bytes(value)
+    json_text = value.translate(_IN_JSON)
+    units = memoryview(json_text.encode("utf-16-le", "surrogatepass")).cast("H")
+    ascii_json = "".join(chr(unit) if unit < 0x80 else f"\\u{unit:04x}" for unit in units)
+    return {
+        data, _bytes(json_text), ascii_json.encode(), value.encode("utf-16-le", "surrogatepass"),
+        _quoted(data, b""), _quoted(data, b"/"), base64_of(value).encode(),
+    }  # fmt: skip
+
+
+def _quoted(data: bytes, safe: bytes) -> bytes:
+    """As `urllib.parse.quote` has it, whose import takes as long as the shortest run may."""
+    kept = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~" + safe)
+    return "".join(chr(byte) if byte in kept else f"%{byte:02X}" for byte in data).encode()
+
+
 def _bytes(value: str) -> bytes:
     try:
         return value.encode("utf-8", "surrogateescape")  # as the environment brought it
     except UnicodeEncodeError:
         return value.encode("utf-8", "surrogatepass")
-
-
-def _json(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')

@@ -11,7 +11,7 @@ import json
 import re
 from threading import RLock
 
-from draftgenie_azure.encodings import base64_forms, literal_forms, views
+from draftgenie_azure.encodings import base64_forms, base64_of, literal_forms, views
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class Mask:
     def _take(self, value: str) -> None:
         weak = _is_weak(value)
         if len(value) >= SHORTEST:
-            for form in literal_forms(value) if len(value) >= WORD else {value}:
+            for form in literal_forms(value) if len(value) >= WORD else {value, base64_of(value)}:
                 self._put((form, 0, 0, weak))
         if len(value) >= WORD:
             for text, before, after in base64_forms(value):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import json
+import shlex
 import threading
 import urllib.parse
 from collections.abc import Callable
+from html.entities import codepoint2name
 
 import pytest
 from hypothesis import given
@@ -42,6 +44,22 @@ WRITINGS: dict[str, Callable[[str], str]] = {
     "base64 in a URL": lambda s: urllib.parse.quote(base64.b64encode(f"ab{s}cd".encode()).decode(), safe=""),
     "wrapped base64": lambda s: base64.encodebytes(f"{'x' * 50}{s}{'y' * 50}".encode()).decode(),
     "hex": lambda s: s.encode().hex(),
+    "bytes as Python shows them": lambda s: repr(s.encode())[2:-1],
+    "bytes in octal": lambda s: "".join(chr(b) if 32 <= b < 127 and b != 92 else f"\\{b:03o}" for b in s.encode()),
+    "a literal of JavaScript or Rust": lambda s: "".join(
+        c if c.isascii() else f"\\u{{{ord(c):x}}}" for c in json.dumps(s, ensure_ascii=False)[1:-1]
+    ),
+    "HTML with names": lambda s: "".join(f"&{codepoint2name[ord(c)]};" if ord(c) in codepoint2name else c for c in s),
+    "shell": shlex.quote,
+    "shell, as it shows what it runs": lambda s: s.replace("'", "'\\''"),
+    "SQL": lambda s: s.replace("'", "''"),
+    "CSV": lambda s: s.replace('"', '""'),
+    "base64 of JSON in ASCII": lambda s: base64.b64encode(json.dumps({"key": s}).encode()).decode(),
+    "base64 of a URL": lambda s: base64.b64encode(f"amqp://u:{urllib.parse.quote(s, safe='')}@h".encode()).decode(),
+    "base64 in base64": lambda s: base64.b64encode(base64.b64encode(s.encode())).decode(),
+    "UTF-8 read as Latin-1": lambda s: s.encode().decode("latin-1"),
+    "Latin-1 read as UTF-8": lambda s: s.encode("latin-1", "replace").decode("utf-8", "replace"),
+    "ASCII": lambda s: s.encode("ascii", "replace").decode(),
 }
 
 
@@ -131,6 +149,7 @@ def test_short_values_do_not_hide_everything() -> None:
     mask = Mask()
     mask.add("a", "abc", "1234", "", None, 5)
     assert mask.text("a cab abc, pin 1234 of 12345; x1234") == f"a cab abc, pin {HIDDEN} of 12345; x1234"
+    assert mask.text("MTIzNA== and YWJj") == f"{HIDDEN}== and YWJj"
 
 
 def test_name_that_is_in_the_open_is_not_hidden() -> None:

@@ -10,16 +10,24 @@ from __future__ import annotations
 import re
 
 _APP = (
+    "2022-01-01-preview",
     "2022-03-01",
+    "2022-06-01-preview",
     "2022-10-01",
+    "2022-11-01-preview",
+    "2023-04-01-preview",
     "2023-05-01",
+    "2023-05-02-preview",
+    "2023-08-01-preview",
     "2023-11-02-preview",
     "2024-02-02-preview",
     "2024-03-01",
+    "2024-08-02-preview",
     "2024-10-02-preview",
     "2025-01-01",
     "2025-02-02-preview",
     "2025-07-01",
+    "2025-10-02-preview",
     "2026-01-01",
     "2026-07-01",
 )
@@ -75,8 +83,12 @@ _VAULT = (
     "2026-05-15",
 )
 _POSTGRESQL = (
+    "2021-06-01",
     "2022-12-01",
+    "2023-03-01-preview",
     "2023-06-01-preview",
+    "2023-12-01-preview",
+    "2024-03-01-preview",
     "2024-08-01",
     "2024-11-01-preview",
     "2025-01-01-preview",
@@ -123,8 +135,20 @@ _STORAGE = (
     "2026-09-01",
 )
 _NETWORK = (
+    "2020-11-01",
+    "2021-02-01",
+    "2021-03-01",
+    "2021-05-01",
+    "2021-08-01",
     "2022-01-01",
+    "2022-05-01",
     "2022-07-01",
+    "2022-09-01",
+    "2022-11-01",
+    "2023-02-01",
+    "2023-04-01",
+    "2023-05-01",
+    "2023-06-01",
     "2023-09-01",
     "2023-11-01",
     "2024-01-01",
@@ -212,6 +236,10 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "Microsoft.Network/virtualNetworks/subnets": _NETWORK,
     "Microsoft.Network/privateDnsZones": _PRIVATE_DNS,
     "Microsoft.Network/privateDnsZones/virtualNetworkLinks": _PRIVATE_DNS,
+    **{
+        f"Microsoft.Network/privateDnsZones/{kind}": _PRIVATE_DNS
+        for kind in ("A", "AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT")
+    },
     "Microsoft.Network/locations": (*_NETWORK, *_PRIVATE_DNS),
 }
 

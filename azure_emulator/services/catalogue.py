@@ -16,7 +16,7 @@ from azure_emulator.services.authorization import assignments, definitions, lock
 from azure_emulator.services.insights import components, diagnostic_settings
 from azure_emulator.services.keyvault import deleted_vaults, vault_secrets, vaults
 from azure_emulator.services.managedidentity import federated, identities
-from azure_emulator.services.network import networks, private_dns
+from azure_emulator.services.network import dns_records, networks, private_dns
 from azure_emulator.services.operationalinsights import workspaces
 from azure_emulator.services.postgresql import administrators, capabilities, children, configurations, servers
 from azure_emulator.services.redis import caches, enterprise
@@ -47,6 +47,7 @@ MODULES = (
     workspaces,
     networks,
     private_dns,
+    dns_records,
     accounts,
     services,
     servers,

@@ -36,3 +36,10 @@ def is_vault_key(parts: list[str] | Key) -> bool:
 def is_template_key(key: Key) -> bool:
     """Return whether `{{ name }}` in a value is a placeholder."""
     return len(key) == 4 and key[0] in ("services", "migrations") and key[2] in ("environment", "secrets")
+
+
+def is_text_key(key: Key) -> bool:
+    """Tell whether a value is handed on as text, so that what a variable brings there is no truth value or null."""
+    if key[0] == "tags" or is_template_key(key) or is_secret_key(".".join(map(str, key))):
+        return True
+    return len(key) > 2 and key[0] == "services" and key[2] in ("args", "build_args", "command")

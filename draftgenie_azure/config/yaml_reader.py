@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 
 from draftgenie_azure.config import placeholders, sources, yaml_nodes, yaml_words
-from draftgenie_azure.config.keys import is_secret_key, is_template_key, is_vault_key
+from draftgenie_azure.config.keys import is_secret_key, is_template_key, is_text_key, is_vault_key
 from draftgenie_azure.config.sources import SIZE_LIMIT
 from draftgenie_azure.config.sources import fault as _error
 from draftgenie_azure.config.yaml_nodes import CORE_TAG, DEPTH_LIMIT, LIST, MAPPING, SCALAR, STR, short_tag
@@ -223,6 +223,8 @@ class _Builder:
                 return None
             if key in self.document.from_environment and node.is_plain and tag == STR:
                 tag = yaml_nodes.resolved(replaced)
+                if is_text_key(key) and not _keeps_its_spelling(tag, replaced):
+                    tag = STR
             text = replaced
         elif node.is_plain and (found := yaml_words.invisible(text)):
             self.fault(f"{found} is used as a space; replace it, or put quotes around the value", key, node)
@@ -258,6 +260,9 @@ class _Builder:
                     message = f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}"
                     self.fault(message, key, node)
                 continue
+            if is_text_key(key) and not _is_utf8(value):
+                self.fault(f"the value of {name} is not UTF-8 text; Azure takes nothing else", key, node)
+                return None
             self.substituted += len(value)
             if self.substituted > SIZE_LIMIT:
                 raise _error(self.path, f"`${{…}}` adds more than {SIZE_LIMIT:,} characters", node.line)
@@ -298,6 +303,17 @@ def _bad_reference(match: re.Match[str]) -> str | None:
     if "{" in default:
         return f"the default of `${{{name}:-…}}` ends at its first `}}` and cannot contain a brace; set {name} instead"
     return None
+
+
+def _is_utf8(text: str) -> bool:
+    """Tell whether a value of the environment has no byte that Python could not decode."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _keeps_its_spelling(tag: str, text: str) -> bool:
+    """Tell whether a value comes out again as the variable has it: `True`, `null` and `0123` do not."""
+    value, message = _resolve(tag.removeprefix(CORE_TAG), text)
+    return message is None and (value is None) == (text == "") and (not isinstance(value, bool) or text.islower())
 
 
 def _hidden(kind: str) -> str:

@@ -10,6 +10,7 @@ from draftgenie_azure.state.private_files import open_regular, why_foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Protocol
 
     from draftgenie_azure.state.lock import Waiting
@@ -342,6 +343,22 @@ def read_file(path: str) -> bytes | None:
         return None
     except OSError as error:
         raise StateError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def check_is_own(path: str, others: Sequence[str | None]) -> None:
+    """Refuse a path of a state at which something of the user's is, which a reset would put aside.
+
+    Args:
+        others: files that are read: the configuration's, and that of the environment.
+
+    Raises:
+        StateError: it is one of them.
+    """
+    real = os.path.realpath(path)
+    for other in others:
+        if other and os.path.realpath(other) == real:
+            hint = "Give advanced.state_file a path where nothing else is."
+            raise StateError(f"advanced.state_file is {other}, which this run reads as something else", hint=hint)
 
 
 def put_aside(path: str, suffix: str) -> str:

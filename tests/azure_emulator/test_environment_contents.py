@@ -499,3 +499,15 @@ def test_what_is_left_out_is_never_a_success(azure: AzureClient, path: str, meth
 
     assert answer.status_code in (404, 405)
     assert azure.error(answer)
+
+
+def test_environment_that_asks_for_no_network_in_as_many_words_is_put_twice(azure: AzureClient) -> None:
+    """An empty object stands for nothing, then and later: Terraform's azurerm sends one."""
+    body = environment_body()
+    body["properties"]["vnetConfiguration"] = {}
+    azure.put("Microsoft.App/managedEnvironments/env", body)
+
+    again = azure.call("PUT", "Microsoft.App/managedEnvironments/env", body)
+
+    assert again.status_code == 200, again.text()
+    assert not azure.get("Microsoft.App/managedEnvironments/env")["properties"].get("vnetConfiguration")

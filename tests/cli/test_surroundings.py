@@ -133,6 +133,25 @@ def test_state_that_is_not_a_file_is_named(kind: str, arguments: tuple[str, ...]
         assert f"odd.json is a {kind}, not a file" in in_one_line(result)
 
 
+@pytest.mark.parametrize("target", ["config.yaml", "link.yaml", "over.yaml", "my.env"])
+@pytest.mark.parametrize("arguments", [(), ("--reset-state",), ("--status",)], ids=" ".join)
+def test_state_is_never_put_in_the_place_of_what_the_run_reads(
+    target: str, arguments: tuple[str, ...], project: Project
+) -> None:
+    """A reset would rename the configuration, and write a state where it was."""
+    project.overlay("over.yaml", {"advanced": {"state_file": target}})
+    (project.directory / "my.env").write_text("A=b\n", encoding="utf-8")
+    (project.directory / "link.yaml").symlink_to("config.yaml")
+    before = sorted(path.name for path in project.directory.iterdir())
+    text = (project.directory / target).read_bytes()
+
+    result = project.run("--config", "config.yaml", "--config", "over.yaml", "--env-file", "my.env", *arguments)
+
+    assert "advanced.state_file is" in in_one_line(result)
+    assert sorted(path.name for path in project.directory.iterdir()) == before
+    assert (project.directory / target).read_bytes() == text
+
+
 @pytest.mark.parametrize("target", ["config.yaml", STATE, "Dockerfile", ".env", "examples"])
 def test_log_is_written_to_no_other_file(target: str, deployed: Project) -> None:
     """Neither to the configuration nor to the state, a Dockerfile, or any other existing file."""

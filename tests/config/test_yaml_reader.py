@@ -336,6 +336,46 @@ def test_braces_from_the_environment_are_text_where_placeholders_are_read() -> N
     assert values("secrets: {k: '${X}'}", X="{{ c.d }}") == {"secrets": {"k": "{{ c.d }}"}}
 
 
+TEXTS = (
+    VARIABLE,
+    "secrets:\n k: %s",
+    "tags:\n Owner: %s",
+    "services:\n s:\n  args:\n  - %s",
+    "services:\n s:\n  command: %s",
+)
+
+
+@pytest.mark.parametrize("place", TEXTS)
+@pytest.mark.parametrize("value", ["null", "~", "Null", "True", "FALSE", "yes", "No", "0123", "1_000", "0x1F", "="])
+def test_what_a_variable_brings_where_text_is_wanted_is_text(place: str, value: str) -> None:
+    """No null, truth value in another spelling, or number that YAML finds ambiguous: a key may be any of them."""
+    got: Any = values(place % "${X}", X=value)
+    while not isinstance(got, str):
+        assert got is not None
+        (got,) = got.values() if isinstance(got, dict) else got
+    assert got == value
+
+
+def test_what_a_variable_brings_where_a_number_or_switch_is_wanted_is_one() -> None:
+    text = "deployment:\n parallelism: ${N}\n skip_build: ${T}\n refresh: ${Z}"
+
+    assert values(text, N="8", T="True", Z="null") == {
+        "deployment": {"parallelism": 8, "skip_build": True, "refresh": None}
+    }
+
+
+@pytest.mark.parametrize("place", TEXTS)
+def test_what_a_variable_brings_must_be_utf_8_where_it_goes_to_azure(place: str) -> None:
+    found = fault(place % "${X}", X="\udce4\udcff")
+
+    assert "the value of X is not UTF-8 text" in found
+    assert "\udce4" not in found
+
+
+def test_a_path_from_a_variable_may_have_any_bytes() -> None:
+    assert values("docker: {build_context: '${X}'}", X="/a\udcff") == {"docker": {"build_context": "/a\udcff"}}
+
+
 @pytest.mark.parametrize("text", ["{${X}", "${Y}{ a.b }}", "${Y}${X}", "{{{${X}"])
 def test_braces_of_file_and_environment_never_make_a_placeholder_together(text: str) -> None:
     assert "would form a placeholder" in fault(VARIABLE % f"'{text}'", X="{ a.b }}", Y="{")

@@ -185,7 +185,8 @@ class Environments(ResourceType):
                 "Workload profiles cannot be added to an environment that was made without.",
             )
         for name in ("vnetConfiguration", "zoneRedundant", "infrastructureResourceGroup"):
-            if name in sent and not _same(sent[name], existing.properties.get(name)):
+            # What is empty is not there: `vnetConfiguration: {}` asks for no network, as null does.
+            if name in sent and not _same(sent[name] or None, existing.properties.get(name) or None):
                 raise Refusal(
                     400,
                     "ManagedEnvironmentPropertyChangeNotAllowed",

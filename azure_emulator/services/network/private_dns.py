@@ -1,8 +1,9 @@
-"""Private DNS zones and their links to networks; records are not served."""
+"""Private DNS zones and their links to networks; nothing resolves their names."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +12,13 @@ from azure_emulator.core.effects import EFFECTS, FINALS
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.lifecycle import Work
 from azure_emulator.core.messages import Response
-from azure_emulator.core.resource_types import Call, ResourceType, register
+from azure_emulator.core.resource_types import Call, ResourceType, page, register
 from azure_emulator.core.store import Resource
 from azure_emulator.core.world import World
+from azure_emulator.services.network.dns_records import ZONE, first_soa, record_sets
 from azure_emulator.services.network.networks import NETWORK
 
 Json = dict[str, Any]
-ZONE = "Microsoft.Network/privateDnsZones"
 LINK = f"{ZONE}/virtualNetworkLinks"
 _OPERATIONS = "{subscription}/providers/Microsoft.Network/locations/global"
 _WRITE = Work(
@@ -94,7 +95,10 @@ class Zones(_Global):
 
     def put(self, call: Call) -> Response:
         body = self.sent(call)
-        return self._write(call, body, {"maxNumberOfRecordSets": 25000, "maxNumberOfVirtualNetworkLinks": 1000})
+        answer = self._write(call, body, {"maxNumberOfRecordSets": 25000, "maxNumberOfVirtualNetworkLinks": 1000})
+        if call.existing is None:
+            call.world.store.put(first_soa(call.target.id, call.now))
+        return answer
 
     def delete(self, call: Call) -> Response:
         existing = call.must_exist()
@@ -110,12 +114,21 @@ class Zones(_Global):
         links = world.store.of_type(LINK, resource.id)
         registering = [item for item in links if item.properties["registrationEnabled"]]
         counts = {
-            "numberOfRecordSets": 1,
+            "numberOfRecordSets": len(record_sets(world, resource)),
             "numberOfVirtualNetworkLinks": len(links),
             "numberOfVirtualNetworkLinksWithRegistration": len(registering),
             "maxNumberOfVirtualNetworkLinksWithRegistration": 100,
         }
         return {**resource.body, "properties": {**resource.properties, **counts}}
+
+
+    action_methods = {"all": ("GET",)}
+
+    def actions(self) -> dict[str, Callable[[Call], Response]]:
+        return {"all": self._all}
+
+    def _all(self, call: Call) -> Response:
+        return page(call.request, record_sets(call.world, call.must_exist()), lambda item: item.body)
 
 
 class Links(_Global):

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from azure_emulator.core.world import World
+from azure_emulator.services.network.dns_records import ZONE
 from azure_emulator.services.network.networks import SUBNET, delegated_to
-from azure_emulator.services.network.private_dns import ZONE
 from azure_emulator.services.postgresql.checks import Problem, invalid
 
 Json = dict[str, Any]
