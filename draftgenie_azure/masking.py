@@ -24,6 +24,9 @@ HIDDEN = "***"
 SHORTEST = 4  # shorter values would hide half of every text
 WORD = 6  # values shorter than this are hidden as whole words only
 _HEAD = 4  # characters by which candidates are found
+_LONG = 34  # bytes; in base64 a longer value takes several lines, which a log may bring one by one
+_PIECE = 12  # characters of base64 that tell such a line
+_WRAPPED = re.compile(r"(?:^|(?<=[\s|]))[A-Za-z0-9+/_-]{12,}(?=={0,2}\s*$)", re.MULTILINE)
 _CACHED = 20_000  # texts whose masked form is kept; a state is saved again and again
 # A password in a URL, and the secret parts of a connection string or signed address.
 _PARTS = re.compile(
@@ -56,6 +59,8 @@ class Mask:
         self._names = ""
         self._forms: dict[str, tuple[Form, ...]] = {}  # by their first characters
         self._cache: dict[tuple[str, bool], str] = {}
+        self._long: list[str] = []
+        self._pieces: frozenset[str] = frozenset()  # of the long values; made when a text has what may be one
 
     # --- what is to be hidden ---
 
@@ -159,6 +164,17 @@ class Mask:
                     if len(form) < WORD and not _is_word(read, place, end):
                         continue
                     yield view.origin(max(0, place - before), min(len(read), end + after))
+        if free and self._long:
+            yield from self._lines_of_base64(text)
+
+    def _lines_of_base64(self, text: str) -> Iterator[tuple[int, int]]:
+        """Places of what is a part of a long secret in base64: the line before or after it may be in another text."""
+        for match in _WRAPPED.finditer(text):
+            if not self._pieces:
+                self._pieces = frozenset(_pieces(self._long))
+            for place in range(match.start(), match.end() - _PIECE + 1):
+                if text[place : place + _PIECE] in self._pieces:
+                    yield place, place + _PIECE
 
     # --- the index ---
 
@@ -170,6 +186,8 @@ class Mask:
                 for one in _with_parts(value):
                     if one not in self._names:
                         self._take(one)
+            self._long += [value for value in self._pending if len(value.encode("utf-8", "replace")) >= _LONG]
+            self._pieces = frozenset()
             self._cache = {}
             self._pending = []
 
@@ -187,6 +205,12 @@ class Mask:
         there = self._forms.get(head, ())
         if form not in there:  # replaced, not changed: another thread may be reading it
             self._forms[head] = (*there, form)
+
+
+def _pieces(values: Iterable[str]) -> Iterator[str]:
+    for value in values:
+        for text, _, _ in base64_forms(value):
+            yield from (text[place : place + _PIECE] for place in range(len(text) - _PIECE + 1))
 
 
 def _is_word(text: str, start: int, end: int) -> bool:
@@ -212,9 +236,14 @@ def _with_parts(value: str) -> Iterator[str]:
             for view, _ in views(part):
                 yield view.text
     if "\n" in value:
-        yield from (line.strip() for line in value.splitlines() if len(line.strip()) >= 8 and "-----" not in line)
+        yield from (line for line in map(str.strip, value.splitlines()) if _tells(line))
     if stripped[:1] == "{":
         yield from _of_json(stripped)
+
+
+def _tells(line: str) -> bool:
+    """Tell whether a line of a secret is one by itself: not what begins and ends a key, and no bracket or word."""
+    return "-----" not in line and (len(line) >= 8 or (len(line) >= WORD and any(map(str.isdigit, line))))
 
 
 def _of_json(text: str) -> Iterator[str]:

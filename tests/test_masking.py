@@ -140,9 +140,30 @@ def test_parts_of_a_secret_are_secret() -> None:
     mask.add(url, storage, sas, pem, account)
     for part in ("p%40ss-w0rd", "p@ss-w0rd", "abcdEFGH0123==", "QWxhZGRpbjpvcGVu%2Fc2VzYW1l", "kiG9w0BAQEFAASC"):
         assert mask.text(f"[{part}]") == f"[{HIDDEN}]", part
+    mask.add("first-line-1\nsh0rt7\nfalse,\nlast-line-2")
+    assert mask.text("sh0rt7") == HIDDEN
+    assert mask.text("false,") == "false,"
     assert "line-two" not in mask.text(account)
     assert "line-two" not in mask.text("key: line-one\nline-two-of-key")
     assert mask.text("genie asked db.example:5432") == "genie asked db.example:5432"
+
+
+@pytest.mark.parametrize("width", [64, 76])
+@pytest.mark.parametrize("before", ["", "x", "xy", "user:"])
+def test_lines_of_base64_are_hidden_one_by_one(width: int, before: str) -> None:
+    """As `--logs` brings them, each with its time before it; the beginning and the end may leave a few bytes."""
+    secret = json.dumps({"private_key": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\n" + "Ab+/9" * 30})
+    encoded = base64.b64encode((before + secret).encode()).decode()
+    mask = Mask()
+    mask.add(secret)
+
+    shown = [mask.text(f"2026-11-28T15:07:47Z {encoded[i : i + width]}") for i in range(0, len(encoded), width)]
+
+    kept = "".join(line.removeprefix("2026-11-28T15:07:47Z ").replace(HIDDEN, "") for line in shown)
+    assert len(kept) <= len(before) + 16, kept
+    assert mask.text("a line of its own: resourceGroups\nconfigure_environment_variables") == (
+        "a line of its own: resourceGroups\nconfigure_environment_variables"
+    )
 
 
 def test_short_values_do_not_hide_everything() -> None:

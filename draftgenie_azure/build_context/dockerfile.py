@@ -101,6 +101,20 @@ class _Stage:
         self.line = 0
 
 
+def missing_stage(text: str, target: str | None) -> str | None:
+    """Why nothing can be built from a Dockerfile; None where something can, or where it cannot be told."""
+    try:
+        stages = _read(text)
+    except Undecidable:
+        return None
+    if not stages:
+        return "there is no FROM in it, so nothing can be built from it"
+    if target is not None and _stage_index(stages, target) is None:
+        named = ", ".join(f"`{stage.name}`" for stage in stages if stage.name)
+        return f"there is no stage `{target}` in it, which `target` names" + (f"; there is {named}" if named else "")
+    return None
+
+
 def named_sources(text: str, *, target: str | None = None, every_stage: bool = False) -> list[tuple[int, str]]:
     """Return line and path of what `COPY`, `ADD` and bind mounts name literally; without it the build fails.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from draftgenie_azure.build_context.dockerfile import named_sources
+from draftgenie_azure.build_context.dockerfile import missing_stage, named_sources
 from draftgenie_azure.build_context.listing import NEVER, NEVER_BEGINNING, unnamed
 from draftgenie_azure.build_context.names import escape, places
 from draftgenie_azure.errors import Fault
@@ -49,7 +49,10 @@ _PRIVATE, _CERTIFICATE = b"PRIVATE KEY-----", b"-----BEGIN CERTIFICATE-----"
 
 
 def faults(context: Context) -> Iterator[Fault]:
-    """Yield a fault for each source that a Dockerfile names and that is not shipped: the build would fail for it."""
+    """Yield a fault for a stage, and each source, that a Dockerfile names and that is not there: its build fails."""
+    if words := missing_stage(context.dockerfile_text, context.target):
+        yield Fault(words, file=context.dockerfile, line=1)
+        return
     sources = named_sources(context.dockerfile_text, target=context.target, every_stage=context.every_stage)
     if not sources:
         return

@@ -166,8 +166,9 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
 
 def _configuration(add: Callable[..., Any]) -> None:
     files = "configuration (default config.yaml); later files override earlier ones"
-    add("--config", action="append", metavar="PATH", help=files)
-    add("--env-file", metavar="PATH", help="variables for ${NAME} from a file; the process environment wins")
+    add("--config", type=_value, action="append", metavar="PATH", help=files)
+    variables = "variables for ${NAME} from a file; the process environment wins"
+    add("--env-file", type=_value, metavar="PATH", help=variables)
 
 
 def _deployment(add: Callable[..., Any]) -> None:
@@ -224,7 +225,7 @@ def _output(add: Callable[..., Any]) -> None:
     output = "readable lines, or one JSON event per line"
     add("--output", choices=("auto", "plain", "json"), default="auto", help=output)
     add("--report", type=_report, metavar="PATH", help="also write what happened as .html, .md or .json")
-    add("--log-file", metavar="PATH", help="write every request and decision to PATH")
+    add("--log-file", type=_value, metavar="PATH", help="write every request and decision to PATH")
     add("--no-color", action="store_true", help="no colours, as with NO_COLOR")
     add("--verbose", action="store_true", help="log to the terminal too")
     completed = "print a completion script for the shell, and exit"

@@ -38,6 +38,33 @@ def paths(context: Context) -> list[str]:
     return [entry.path for entry in context.files()]
 
 
+# ------------------------------------------------------------------------------------------------------------ stages
+
+
+@pytest.mark.parametrize("dockerfile", ["", "\n", "# FROM x\n", "RUN true\n", "ARG A\nCOPY gone /\n"])
+def test_a_dockerfile_without_a_stage_is_found(tmp_path: Path, dockerfile: str) -> None:
+    """Once, whatever else it names; Azure would say so after the databases are made."""
+    ((line, words),) = found(context(tmp_path, dockerfile))
+
+    assert line == 1
+    assert "no FROM" in words
+
+
+def test_a_target_that_is_no_stage_is_found_with_those_that_are(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM x AS base\nFROM base AS Final\nCOPY gone /\n")
+
+    def of(target: str) -> list[tuple[int | None, str]]:
+        return found(Context(str(tmp_path), "Dockerfile", target=target))
+
+    ((line, words),) = of("fnal")
+    assert (line, words) == (1, "there is no stage `fnal` in it, which `target` names; there is `base`, `final`")
+    assert of("base") == of("BASE") == of("0") == []
+
+
+def test_a_dockerfile_of_another_syntax_is_left_to_its_builder(tmp_path: Path) -> None:
+    assert found(context(tmp_path, "# syntax=example.org/earthly\nVERSION 0.8\n")) == []
+
+
 # ----------------------------------------------------------------------------------------------------------- sources
 
 
