@@ -110,6 +110,30 @@ def test_secrets_are_set_read_listed_and_deleted_by_the_vault_sdk(vault: str, en
         assert client.set_secret("one", "3").value == "3"
 
 
+@pytest.mark.parametrize("version", ["7.0", "7.3", "7.4", None])
+def test_what_is_said_of_a_secret_is_changed_without_a_new_version(
+    vault: str, environment: Attached, version: str | None
+) -> None:
+    """As Terraform's azurerm and the Azure CLI change tags, type and times; older clients send older versions."""
+    pinned = {} if version is None else {"api_version": version}
+    with DefaultAzureCredential() as credential, SecretClient(vault, credential, **pinned) as client:
+        first = client.set_secret("one", "1", content_type="text/plain", tags={"a": "b"})
+
+        changed = client.update_secret_properties("one", tags={"c": "d"})
+        typed = client.update_secret_properties("one", first.properties.version, content_type="application/json")
+
+        assert changed.version == typed.version == first.properties.version
+        assert (typed.tags, typed.content_type) == ({"c": "d"}, "application/json")
+        assert len(list(client.list_properties_of_secret_versions("one"))) == 1
+        read = client.get_secret("one")
+        assert (read.value, read.properties.tags, read.properties.enabled) == ("1", {"c": "d"}, True)
+        client.update_secret_properties("one", enabled=False)
+        with pytest.raises(HttpResponseError):
+            client.get_secret("one")
+        with pytest.raises(ResourceNotFoundError):
+            client.update_secret_properties("two", tags={})
+
+
 def test_groups_are_listed_by_the_management_sdk(azure: AzureClient, environment: Attached) -> None:
     with (
         DefaultAzureCredential() as credential,

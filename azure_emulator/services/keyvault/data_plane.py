@@ -14,7 +14,7 @@ from azure_emulator.services.keyvault.vault_secrets import Wanted
 from azure_emulator.services.login import tokens
 
 Json = dict[str, Any]
-_VERSIONS = re.compile(r"7\.[4-9]|\d{4}-\d\d-\d\d(-preview)?")
+_VERSIONS = re.compile(r"7\.[0-9](-preview\.\d)?|\d{4}-\d\d-\d\d(-preview)?")
 _SERVICE_HEADERS = {"x-ms-keyvault-service-version": "1.9.2064.1"}
 
 
@@ -58,6 +58,9 @@ def handle(world: World, request: Request) -> Response:
     if len(parts) in (2, 3) and request.method == "GET":
         _check(world, request, principal, vault, "getSecret", parts[1])
         return _get(world, vault, parts[1], parts[2] if len(parts) == 3 else "")
+    if len(parts) in (2, 3) and request.method == "PATCH":
+        _check(world, request, principal, vault, "setSecret", parts[1])
+        return _patch(world, request, vault, parts[1], parts[2] if len(parts) == 3 else "")
     raise Refusal(405, "HttpMethodNotSupported", f"The method {request.method} is not served here.")
 
 
@@ -178,7 +181,7 @@ def _bundle(world: World, vault: Resource, secret: Resource, version: str) -> Re
     return Response(200, body, dict(_SERVICE_HEADERS))
 
 
-def _get(world: World, vault: Resource, name: str, version: str) -> Response:
+def _known(world: World, vault: Resource, name: str, version: str) -> Resource:
     secret = world.store.get(f"{vault.id}/secrets/{name}")
     known = [item["version"] for item in secret.private["versions"]] if secret else []
     if secret is None or (version and version not in known):
@@ -190,9 +193,26 @@ def _get(world: World, vault: Resource, name: str, version: str) -> Response:
             "able to recover it using the correct recovery command. For help resolving "
             "this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182",
         )
+    return secret
+
+
+def _get(world: World, vault: Resource, name: str, version: str) -> Response:
+    secret = _known(world, vault, name, version)
     if not secret.private["attributes"].get("enabled", True):
         raise Refusal(403, "Forbidden", "Operation get is not allowed on a disabled secret.")
     return _bundle(world, vault, secret, version or secret.private["version"])
+
+
+def _patch(world: World, request: Request, vault: Resource, name: str, version: str) -> Response:
+    """The secret's attributes without its value. What is said of an earlier version is not kept, so not changed."""
+    secret = _known(world, vault, name, version)
+    current = secret.private["version"]
+    if version and version != current:
+        raise Refusal(405, "HttpMethodNotSupported", "Only the current version of a secret can be changed here.")
+    body = request.json()
+    wanted = Wanted(None, body.get("contentType"), body.get("attributes"), body.get("tags")).over(secret)
+    changed = _item(vault, vault_secrets.change(world, secret, wanted))
+    return Response(200, {**changed, "id": f"{secret.properties['secretUri']}/{current}"}, dict(_SERVICE_HEADERS))
 
 
 def _put(world: World, request: Request, vault: Resource, name: str) -> Response:

@@ -159,6 +159,18 @@ def keep(world: World, vault: Resource, name: str, wanted: Wanted, *, always: bo
     return world.store.put(Resource(identifier, SECRET, shown, created, private))
 
 
+def change(world: World, secret: Resource, wanted: Wanted) -> Resource:
+    """What is said of a secret's current version, without a new one: the data plane's PATCH (rest/api/keyvault,
+    update-secret)."""
+    secret.private["attributes"] = {"enabled": True, **(wanted.attributes or {})}
+    times = {"created": secret.private["created"], "updated": int(world.clock.now())}
+    secret.properties["attributes"] = {**secret.private["attributes"], **times}
+    if wanted.content_type is not None:
+        secret.properties["contentType"] = wanted.content_type
+    secret.body["tags"] = wanted.tags or {}
+    return world.store.put(secret)
+
+
 def _versions(
     world: World, vault: Resource, name: str, wanted: Wanted, existing: Resource | None, *, always: bool
 ) -> Json:
