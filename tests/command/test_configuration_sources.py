@@ -144,6 +144,38 @@ def test_what_a_runner_left_unexpanded_never_becomes_a_secret(project: Project, 
     assert not project.state_file.exists()
 
 
+@pytest.mark.parametrize("value", ["null", "undefined", "None ", "***", "••••••"])
+def test_what_a_program_prints_for_nothing_never_becomes_a_secret(project: Project, value: str) -> None:
+    """jq prints `null`, JavaScript `undefined`; a log that was copied from has stars."""
+    project.environment["GEMINI_API_KEY"] = value
+
+    text = faults(project.run("--dry-run"))
+
+    assert "secrets.gemini_api_key: the value of GEMINI_API_KEY is what programs print for nothing" in text
+    assert text.count("config.yaml:") == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "around"),
+    [
+        (f"\ufeff{KEY}", "a character that nobody sees"), (f"{KEY}\u200b", "a character that nobody sees"),
+        (f"{KEY}\u00a0", "a blank"), (f'"{KEY}"', "quotes"), (f"'{KEY}'", "quotes"), (f"'{KEY}", None),
+    ],
+)  # fmt: skip
+def test_what_stands_around_a_key_is_named(tmp_path: Path, value: str, around: str | None) -> None:
+    from draftgenie_azure.config import raw
+    from draftgenie_azure.config.validated import secret_values
+
+    path = tmp_path / "c.yaml"
+    path.write_text("secrets:\n  gemini_api_key: ${GEMINI_API_KEY}\n")
+
+    found = list(secret_values.notices(raw.read([str(path)], {"GEMINI_API_KEY": value})))
+
+    words = f"secrets.gemini_api_key: the value of GEMINI_API_KEY has {around} around it"
+    assert (found == []) if around is None else found[0].startswith(words)
+    assert KEY not in str(found)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("flags", [[], ["--dry-run"]], ids=["run", "dry run"])
 def test_a_line_end_around_a_key_is_named_and_the_key_is_not_shown(project: Project, flags: list[str]) -> None:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.config.raw_config import RawConfig
 
+# As jq, JavaScript, Python and Go print a value that is not there.
+_NOTHING = frozenset({"null", "undefined", "none", "nil", "<nil>"})
+_UNSEEN = "\ufeff\u200b\u200c\u200d\u2060"  # byte order mark, as PowerShell pipes one; of no width
+
 
 def faults(raw: RawConfig) -> Iterator[tuple[Key, str]]:
     """Yield the key and the words of each fault; the words show nothing of a value."""
@@ -26,6 +30,8 @@ def faults(raw: RawConfig) -> Iterator[tuple[Key, str]]:
             continue
         if text and not text.strip():
             yield key, "contains only whitespace"
+        elif (word := text.strip()).lower() in _NOTHING or (word and not word.strip("*•")):
+            yield key, f"{_whose(raw, key)} is what programs print for nothing, or for a secret; {_remedy(raw, key)}"
         elif style := leftover(text):
             yield key, f"{_whose(raw, key)} is a reference that was not replaced (as `{style}`); {_remedy(raw, key)}"
 
@@ -33,10 +39,20 @@ def faults(raw: RawConfig) -> Iterator[tuple[Key, str]]:
 def notices(raw: RawConfig) -> Iterator[str]:
     """Yield what is allowed in a secret and seldom meant."""
     for key, value in _secrets(raw):
-        inner = value.strip()
-        if inner and inner != value and not set(inner) & set("\r\n"):
-            end = "a line end" if set(value) & set("\r\n") else "a blank"
-            yield f"{'.'.join(map(str, key))}: {_whose(raw, key)} has {end} around it, which becomes part of the secret"
+        inner = value.strip().strip(_UNSEEN).strip()
+        around = _around(value, inner)
+        if inner and around and not set(inner) & set("\r\n"):
+            dotted = ".".join(map(str, key))
+            yield f"{dotted}: {_whose(raw, key)} has {around} around it, which becomes part of the secret"
+
+
+def _around(value: str, inner: str) -> str | None:
+    """What stands around a secret and is seldom meant, in words; None where nothing does."""
+    if inner != value:
+        if set(value) & set("\r\n"):
+            return "a line end"
+        return "a character that nobody sees" if set(value) & set(_UNSEEN) else "a blank"
+    return "quotes" if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else None
 
 
 def _secrets(raw: RawConfig) -> Iterator[tuple[Key, str]]:
