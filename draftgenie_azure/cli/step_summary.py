@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from draftgenie_azure import printable
 from draftgenie_azure.cli.events import shortened
 from draftgenie_azure.steps import STEPS
@@ -101,4 +103,6 @@ def cell(text: object) -> str:
         shown = f"{shown[:LONGEST_CELL]}..."
     for character in "\\`*_[]~#!":
         shown = shown.replace(character, f"\\{character}")
-    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "&#124;")
+    shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "&#124;")
+    # GitHub looks for names and numbers in what is shown, where escapes are gone; a comment parts them.
+    return re.sub(r"((?<!\w)@(?=\w)|#(?=\d))", r"\1<!-- -->", shown)

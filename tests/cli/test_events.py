@@ -16,6 +16,7 @@ import pytest
 from ci_parsers import azure_commands, github_commands
 from project import ROOT, Project, Result
 
+from draftgenie_azure.cli import step_summary
 from draftgenie_azure.cli.ci_views import MOST_ISSUES, AzurePipelines, GitHub
 from draftgenie_azure.cli.events import Reporter, replay
 from draftgenie_azure.cli.step_summary import StepSummary
@@ -244,6 +245,15 @@ def test_summary_shows_text_and_no_markdown(tmp_path: Path) -> None:
     rows = [line for line in text.splitlines() if line.startswith("| b")]
     assert len(rows) == 1
     assert rows[0].count(" | ") == 1
+
+
+def test_text_of_others_calls_nobody_on_github() -> None:
+    """Neither a person or team, nor an issue: GitHub looks for them in what is shown, where escapes are gone."""
+    shown = step_summary.cell("ask @octocat/team, see #12; acr.azurecr.io/app@sha256:0 is of me@example.org")
+
+    assert shown == (
+        "ask @<!-- -->octocat/team, see \\#<!-- -->12; acr.azurecr.io/app@sha256:0 is of me@example.org"
+    )
 
 
 class _Taking:
