@@ -152,6 +152,7 @@ class Environments(ResourceType):
         before = copy.deepcopy(existing.body)
         sent = dict(body.get("properties") or {})
         self._refuse_fixed(existing, sent)
+        sent = {name: value for name, value in sent.items() if name not in _FIXED}
         if "appLogsConfiguration" in sent:
             sent["appLogsConfiguration"] = _logs(sent["appLogsConfiguration"])
         if "workloadProfiles" in sent:
@@ -184,7 +185,7 @@ class Environments(ResourceType):
                 "EnvironmentNotEnabledForWorkloadProfiles",
                 "Workload profiles cannot be added to an environment that was made without.",
             )
-        for name in ("vnetConfiguration", "zoneRedundant", "infrastructureResourceGroup"):
+        for name in _FIXED:
             # What is empty is not there: `vnetConfiguration: {}` asks for no network, as null does.
             if name in sent and not _same(sent[name] or None, existing.properties.get(name) or None):
                 raise Refusal(
@@ -348,6 +349,9 @@ def _custom_domain(call: Call, sent: Json | None) -> Json:
         "dnsSuffix": sent["dnsSuffix"],
         **{key: told[key] for key in ("thumbprint", "subjectName", "expirationDate")},
     }
+
+
+_FIXED = ("vnetConfiguration", "zoneRedundant", "infrastructureResourceGroup")
 
 
 def _same(sent: Any, current: Any) -> bool:
