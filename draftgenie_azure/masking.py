@@ -249,7 +249,7 @@ def _tells(line: str) -> bool:
 def _of_json(text: str) -> Iterator[str]:
     try:
         values = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     yield from (leaf for name, leaf in _leaves("", values) if len(leaf) >= WORD and _SECRET_NAME.search(name))
 

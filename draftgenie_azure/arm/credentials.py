@@ -179,7 +179,7 @@ def _asked_github(url: str, headers: dict[str, str]) -> tuple[int, str | None]:
         text = answer.text() if answer.status_code == 200 else ""
     try:
         value = json.loads(text)["value"] if text else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         value = None
     return answer.status_code, str(value) if value else None
 

@@ -167,7 +167,7 @@ def json_words(rest: str) -> list[str] | None:
         return None
     try:
         words = json.loads(rest)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else None
 

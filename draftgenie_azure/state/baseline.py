@@ -70,7 +70,7 @@ def _parsed(data: bytes | None) -> dict[str, dict[str, str]]:
     """Return the entries; none if the bytes are not ours."""
     try:
         found = json.loads(data or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}

@@ -78,12 +78,13 @@ def _created(data: bytes) -> dict[str, Any]:
     """Return the resources of an earlier state: `created_resources`, and in some files also `resources`."""
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     found: dict[str, Any] = {}
     for section in ("resources", "created_resources"):
         part = document.get(section) if isinstance(document, dict) else None
-        found |= {kind: facts for kind, facts in (part or {}).items() if isinstance(facts, dict)}
+        facts_by_kind = part if isinstance(part, dict) else {}
+        found |= {kind: facts for kind, facts in facts_by_kind.items() if isinstance(facts, dict)}
     return found
 
 

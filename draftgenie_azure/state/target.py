@@ -37,7 +37,7 @@ def _emulator_id(directory: str) -> str:
             return str(json.load(file)["id"])
     except FileNotFoundError:
         return "none (.azure-emulator is missing)"
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StateError(
             f".azure-emulator/emulator.json cannot be read: {error}", hint="Delete .azure-emulator, then --reset-state."
         ) from error

@@ -450,7 +450,7 @@ def _with_lease(holder: bytes, lease: str) -> bytes:
     """Return a holder's description with its lease's id added, so that exactly this lease can be broken."""
     try:
         words = json.loads(holder)
-    except ValueError:
+    except (ValueError, RecursionError):
         return holder
     return json.dumps({**words, "lease": lease}, indent=2).encode() + b"\n" if isinstance(words, dict) else holder
 
