@@ -105,4 +105,4 @@ def cell(text: object) -> str:
         shown = shown.replace(character, f"\\{character}")
     shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "&#124;")
     # GitHub looks for names and numbers in what is shown, where escapes are gone; a comment parts them.
-    return re.sub(r"((?<!\w)@(?=\w)|#(?=\d))", r"\1<!-- -->", shown)
+    return re.sub(r"((?<!\w)@(?=\w)|(?<=\\)#(?=\d))", r"\1<!-- -->", shown)

@@ -249,10 +249,10 @@ def test_summary_shows_text_and_no_markdown(tmp_path: Path) -> None:
 
 def test_text_of_others_calls_nobody_on_github() -> None:
     """Neither a person or team, nor an issue: GitHub looks for them in what is shown, where escapes are gone."""
-    shown = step_summary.cell("ask @octocat/team, see #12; acr.azurecr.io/app@sha256:0 is of me@example.org")
+    shown = step_summary.cell("ask @octocat/team, see #12 | acr.azurecr.io/app@sha256:0 is of me@example.org")
 
     assert shown == (
-        "ask @<!-- -->octocat/team, see \\#<!-- -->12; acr.azurecr.io/app@sha256:0 is of me@example.org"
+        "ask @<!-- -->octocat/team, see \\#<!-- -->12 &#124; acr.azurecr.io/app@sha256:0 is of me@example.org"
     )
 
 
