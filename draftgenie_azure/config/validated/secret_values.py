@@ -31,7 +31,7 @@ def faults(raw: RawConfig) -> Iterator[tuple[Key, str]]:
         if text and not text.strip():
             yield key, "contains only whitespace"
         elif (word := text.strip()).lower() in _NOTHING or (word and not word.strip("*•")):
-            yield key, f"{_whose(raw, key)} is what programs print for nothing, or for a secret; {_remedy(raw, key)}"
+            yield key, f"{_whose(raw, key)} is what programs print for a missing or masked value; {_remedy(raw, key)}"
         elif style := leftover(text):
             yield key, f"{_whose(raw, key)} is a reference that was not replaced (as `{style}`); {_remedy(raw, key)}"
 
