@@ -151,7 +151,7 @@ def test_what_a_program_prints_for_nothing_never_becomes_a_secret(project: Proje
 
     text = faults(project.run("--dry-run"))
 
-    assert "secrets.gemini_api_key: the value of GEMINI_API_KEY is what programs print for a missing or masked value" in text
+    assert "the value of GEMINI_API_KEY is what programs print for a missing or masked value" in text
     assert text.count("config.yaml:") == 1
 
 
