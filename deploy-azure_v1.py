@@ -60,7 +60,7 @@ from draftgenie_azure.cli.outputs import is_coloured, open_reporter
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.raw import RawConfig
-from draftgenie_azure.constants import FAILURE, STATE_FILE, SUCCESS
+from draftgenie_azure.constants import FAILURE, LOG_SUFFIX, STATE_FILE, SUCCESS
 from draftgenie_azure.errors import DeployerError, StateError, StopRequested, UsageError
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.state import document as state_document
@@ -289,7 +289,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             raise
         except BaseException:  # a stop, or a fault of the program, which would hide what failed before
             for failure in self._failures if self.state.failure is None else [self.state.failure]:
-                self.reporter.error(failure, log=self.decider.log_file)
+                self.reporter.error(failure, log=run.log.place())
             raise
         finally:
             self.close()
@@ -450,7 +450,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         )
 
     def _mark_failed(self, step: Step, text: str) -> None:
-        self.reporter.step(step.name, "failed", text.splitlines()[0], error=text)
+        self.reporter.failed(step.name, text)
         self.state.mark_step_failed(step.name, text)
 
     def skip_step(self, step: Step, decision: Decision) -> dict[str, Any]:
@@ -558,6 +558,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
     with cli.state_commands.locked(state, args, reporter):
         state_package.emergency.check_emergency_files(state)
         state.put_earlier_aside()
+        run.log.keep_last(logger, state.state_file + LOG_SUFFIX, reporter.message)
         cli.state_commands.tell_notices(state, reporter)
         deployer, plan = _prepared(args, config, logger, state, reporter)
         if not any(decision.verdict in ("run", "fault", "blocked") for decision in plan.values()):
@@ -672,7 +673,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         reporter.end(code)
     if reporter.lost is not None and (args.status or args.dry_run or args.history is not None):
-        views.print_text(sys.stderr, f"failed: the result could not be written: {reporter.lost.strerror}")
+        views.show_lost(reporter.lost)
         return FAILURE
     return code
 
@@ -681,9 +682,9 @@ def _outcome(args: argparse.Namespace, reporter: Reporter) -> int:
     try:
         return dispatch(args, reporter)
     except DeployerError as error:
-        return cli.ending.failed(error, args, reporter)
+        return cli.ending.failed(error, reporter)
     except ModuleNotFoundError as error:
-        return cli.ending.failed(process.without_requirement(error), args, reporter)
+        return cli.ending.failed(process.without_requirement(error), reporter)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ COMMAND = "deploy-azure_v1.py"
 INSTALLED_COMMAND = "draftgenie-deploy"  # its name when installed as a package
 SUCCESS, FAILURE, CHANGES_PENDING, INTERRUPTED = 0, 1, 2, 130  # exit codes
 STATE_FILE = ".azure-deployment-state-v1.json"
+LOG_SUFFIX = ".log"  # what the log of the last run has behind the name of the state's file
 EARLIER_STATE_FILE = ".azure-deployment-state.json"
 REPORT_MARK = "deploy-azure_v1.py report"  # in the first lines of every report
 EMULATOR_DIRECTORY = ".azure-emulator"

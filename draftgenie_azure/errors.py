@@ -4,13 +4,18 @@
     ├── ConfigError          every fault of the configuration at once
     ├── UsageError           the command line cannot be used
     ├── StateError           the state document cannot be used or saved
+    │   ├── OtherLineageError   another state manages the resource group
     │   ├── StateLockedError    another run holds its lock
     │   ├── LockLostError       the lock that this run held is no longer its own
     │   └── StateConflictError  somebody else wrote the state in between
     ├── AzureError           Azure refused, or an operation ended badly
     │   ├── AuthenticationError
     │   └── OperationFailedError
+    ├── RefusedError         what the command asks for is not to be done; nothing was changed
+    ├── UnchangeableError    Azure cannot change what the configuration changes
+    ├── MigrationError       a migration ended badly
     ├── NoEmulatorError      there is nothing on the emulator yet that a dry run could read
+    ├── PrerequisiteError    something that a deployment needs is missing
     ├── BuildError           an image could not be packed or built
     ├── DeploymentError      several steps failed
     └── VerificationError    what was deployed does not work
@@ -35,9 +40,11 @@ class DeployerError(Exception):
 
     Attributes:
         paragraph: what docs/troubleshooting.md has about such failures, as an anchor of that page.
+        usual_hint: what to do next where nothing more is known.
     """
 
     paragraph = "other-failures"
+    usual_hint = "Run again: what is completed is not repeated. If it fails in the same way, the log has the details."
 
     def __init__(self, message: str, *, hint: str | None = None, details: str = "") -> None:
         super().__init__(message)
@@ -79,6 +86,7 @@ class ConfigError(DeployerError):
     """The configuration is unusable; `faults` lists every fault."""
 
     paragraph = "the-configuration-has-faults"
+    usual_hint = "Nothing was changed. Fix what is listed, then run again."
 
     def __init__(self, faults: Sequence[Fault], *, hint: str | None = None) -> None:
         count = len(faults)
@@ -95,6 +103,7 @@ class UsageError(DeployerError):
     """
 
     paragraph = "the-command-line-cannot-be-used"
+    usual_hint = "deploy-azure_v1.py --help lists the flags."
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -107,24 +116,34 @@ class StateError(DeployerError):
     """The state document is incomplete, truncated, foreign, newer, or could not be saved."""
 
     paragraph = "the-state-cannot-be-used"
+    usual_hint = "--status shows what is recorded; --restore-state FILE puts an earlier copy of the state back."
+
+
+class OtherLineageError(StateError):
+    """The resource group is marked as managed by another state."""
+
+    paragraph = "another-state-manages-the-group"
 
 
 class StateLockedError(StateError):
     """Another run holds the lock on the state."""
 
     paragraph = "the-state-is-locked"
+    usual_hint = "Wait until the other run has ended (--lock-timeout 10m), then run again."
 
 
 class LockLostError(StateError):
     """The lock was broken, or not renewed for so long that another run may hold it."""
 
     paragraph = "the-lock-is-lost"
+    usual_hint = "Run again when the other run has ended: it continues from what is saved."
 
 
 class StateConflictError(StateError):
     """The stored state is not the one last read or written by this run, so it is not overwritten."""
 
     paragraph = "somebody-else-wrote-the-state"
+    usual_hint = "Run again when the other run has ended: it continues from what is saved."
 
 
 class AzureError(DeployerError):
@@ -134,6 +153,7 @@ class AzureError(DeployerError):
         code: the ARM error code, the innermost one that says something.
         status: HTTP status; None where an operation failed after it was accepted.
         request_id: Azure's own id of the request, for support.
+        correlation_id: the id that all requests of the run have in Azure's activity log.
         passing: whether it may pass by itself: no answer, throttling, a server's fault, another operation.
         retry_after: seconds that Azure asks to wait before another try.
     """
@@ -147,6 +167,7 @@ class AzureError(DeployerError):
         code: str = "",
         status: int | None = None,
         request_id: str | None = None,
+        correlation_id: str | None = None,
         hint: str | None = None,
         passing: bool = False,
         retry_after: float | None = None,
@@ -159,6 +180,14 @@ class AzureError(DeployerError):
         self.code = code
         self.status = status
         self.request_id = request_id
+        self.correlation_id = correlation_id
+
+    @property
+    def usual_hint(self) -> str:  # type: ignore[override]  # what the status says is more than what the class does
+        """What to do next about an error whose code says nothing to us."""
+        if self.status is not None and self.status >= 500:
+            return "Azure has a fault of its own. Run again in a few minutes; https://status.azure.com has outages."
+        return _USUAL_BY_STATUS.get(self.status or 0, _USUAL)
 
 
 class AuthenticationError(AzureError):
@@ -173,6 +202,25 @@ class OperationFailedError(AzureError):
     paragraph = "an-operation-failed-in-azure"
 
 
+class RefusedError(DeployerError):
+    """What the command asks for is not to be done, or was not agreed to; nothing was changed."""
+
+    paragraph = "the-command-was-refused"
+    usual_hint = "Nothing was changed."
+
+
+class UnchangeableError(DeployerError):
+    """The configuration changes what Azure cannot change once it exists."""
+
+    paragraph = "azure-cannot-change-this"
+
+
+class MigrationError(DeployerError):
+    """A migration ended badly."""
+
+    paragraph = "a-migration-failed"
+
+
 class NoEmulatorError(DeployerError):
     """A run that writes nothing found no emulator, and started none."""
 
@@ -183,6 +231,14 @@ class BuildError(DeployerError):
     """A build context could not be packed, or an image could not be built."""
 
     paragraph = "an-image-was-not-built"
+    usual_hint = "Fix the Dockerfile, its ignore file or what they name, then run again."
+
+
+class PrerequisiteError(DeployerError):
+    """Something that a deployment needs is missing; found before anything was made."""
+
+    paragraph = "a-prerequisite-is-missing"
+    usual_hint = "Nothing was made yet. Correct this, then run again."
 
 
 class DeploymentError(DeployerError):
@@ -202,11 +258,24 @@ class VerificationError(DeployerError):
     """A deployed service does not respond, or not correctly."""
 
     paragraph = "a-service-does-not-work"
+    usual_hint = "Fix the service named, then run again. --logs SERVICE shows more of its log."
 
 
 class StopRequested(KeyboardInterrupt):
     """A stop was asked for (Ctrl-C, SIGTERM); what was begun in Azure goes on there."""
 
+
+_USUAL = "Run again: what is failed is sent again. If it fails in the same way, look at the resource's activity log."
+_USUAL_BY_STATUS = {
+    400: "Azure does not accept a value of this resource. Fix its section of the configuration, then run again.",
+    401: "Sign in again: az login.",
+    403: "The signed-in principal lacks a right, or something forbids this. Have whoever manages the subscription look "
+    "at the message, then run again.",
+    404: "It may have been deleted in the meantime. Run again with --refresh.",
+    408: "Azure did not answer in time. Run again in a few minutes.",
+    409: "Something else holds or changed the resource: its activity log names it. Then run again.",
+    429: "Azure limits the number of requests. Run again in a few minutes, with a smaller --parallelism.",
+}
 
 # The advice for an answer that Azure does not give.
 NOT_AZURE = "Something between here and Azure may answer: look at proxy and network, then run again."
@@ -237,19 +306,32 @@ ADVICE: Mapping[str, str] = {
         "Another operation on the resource did not end in time. Run again when it has: its activity log names it.",
     ),
     "AuthorizationFailed": "The signed-in principal lacks a role. Give it Owner, or Contributor with "
-    "'Role Based Access Control Administrator', on the subscription or the resource group.",
-    "ScopeLocked": "A management lock protects this resource. Remove the lock, or leave the resource alone.",
+    "'Role Based Access Control Administrator', on the subscription or the resource group: az role assignment create "
+    "--assignee PRINCIPAL --role ROLE --scope SCOPE.",
+    "LinkedAuthorizationFailed": "The signed-in principal lacks a role on the other resource that the message names. "
+    "Have it given there, then run again.",
+    "DenyAssignmentAuthorizationFailed": "A deny assignment (of a deployment stack or a managed application) forbids "
+    "this, whatever the roles. Change it, or use another resource group.",
+    "ScopeLocked": "A management lock protects this resource. Remove it (az lock list, az lock delete --ids ID), or "
+    "leave the resource alone.",
     "RequestDisallowedByPolicy": "An Azure Policy forbids this. Change the configuration, or ask for an exemption.",
-    "MissingSubscriptionRegistration": "Register the resource provider: az provider register --namespace <namespace>",
+    **dict.fromkeys(
+        ("MissingSubscriptionRegistration", "SubscriptionNotRegistered"),
+        "Register the resource provider: az provider register --wait --namespace NAMESPACE",
+    ),
     "NoRegisteredProviderFound": "The region or API version is not offered to this subscription. --force-step "
     "check_prerequisites finds an API version that is; else try another region.",
     "EnvironmentNotEnabledForWorkloadProfiles": "The environment was made without workload profiles, and Azure cannot "
     "add them later. Choose another container_apps.environment_name; apps are made again in it.",
     "InvalidResourceGroupLocation": "The resource group exists in another region. Use that region, or another name.",
     "InvalidResourceLocation": "A resource of this name exists in another region. Use that region, or another name.",
-    "LocationNotAvailableForResourceType": "This kind of resource is not offered in the region; set `locations`.",
+    "LocationNotAvailableForResourceType": "The region does not offer this kind of resource. Choose another "
+    "region for it in `locations`.",
     "LocationIsOfferRestricted": "The region is closed to this subscription. Set another `locations.postgres_server`.",
     "ParameterOutOfRange": "The region offers no such size to this subscription. Try another region or size.",
+    "SkuNotAvailable": "The region does not offer this size to the subscription. Choose another size, or another "
+    "region in `locations`.",
+    "QuotaExceeded": "The subscription's quota is used up. Ask for more, or free some.",
     "InsufficientQuota": "The subscription's quota is used up. Ask for more, or free some.",
     "SubscriptionIsOverQuotaForSku": "The subscription's quota is used up. Ask for more, or choose another size.",
     "MaxNumberOfRegionalEnvironmentsInSubExceeded": "The subscription has no room for another Container Apps "
@@ -259,11 +341,20 @@ ADVICE: Mapping[str, str] = {
     "ManagedEnvironmentNoAvailableCapacityInRegion": "The region has no room for another Container Apps environment. "
     "Set another `locations.container_apps`, or run again later.",
     "FlagMustBeSetForRestore": "A deleted vault holds this name. Recover or purge it, or choose another name.",
-    "VaultAlreadyExists": "The vault name is taken, perhaps by a deleted vault elsewhere. Choose another name.",
+    "VaultAlreadyExists": "The vault name is taken, perhaps by a deleted vault elsewhere. Choose another "
+    "`key_vault.name`.",
+    "ForbiddenByRbac": "The signed-in principal may not do this in the vault. Give it a role there: az role assignment "
+    "create --assignee PRINCIPAL --role 'Key Vault Secrets Officer' --scope VAULT-ID.",
+    "ForbiddenByFirewall": "The vault's firewall does not admit this address. Add it (az keyvault network-rule add), "
+    "or run from a network that it admits.",
     "AlreadyInUse": "The registry name is taken. Choose another `container_registry.name`.",
     "RegistryNameAlreadyInUse": "The registry name is taken. Choose another `container_registry.name`.",
+    "NameNotAvailable": "The name is taken, somewhere in the world. Choose another in the configuration.",
+    "ServerStoppedError": "Start the server (az postgres flexible-server start --name NAME --resource-group GROUP), "
+    "then run again.",
     "ServerNameAlreadyExists": "The server name is taken. Choose another `postgresql.server_name`.",
-    "RoleAssignmentUpdateNotPermitted": "The assignment's name belongs to another principal. Delete that assignment.",
+    "RoleAssignmentUpdateNotPermitted": "The assignment's name belongs to another principal. Delete that assignment: "
+    "az role assignment delete --ids ID.",
     "PrincipalNotFound": "The identity is not known to the directory yet. Run again in a minute.",
     "ManagedEnvironmentNotProvisioned": "The environment failed. Run again: --force-step create_container_apps_env.",
     "ContainerAppSecretInvalid": "The app's secret list is wrong. Look at services.*.secrets.",
@@ -272,7 +363,10 @@ ADVICE: Mapping[str, str] = {
     "Set `docker.builder` to docker, which builds on this machine, or use a subscription that is paid for.",
     "ExpiredAuthenticationToken": "The token ran out. Sign in again (az login).",
     "InvalidAuthenticationToken": "The token is not accepted. Sign in again (az login), and look at the tenant.",
-    "InvalidAuthenticationTokenTenant": "The token is of another tenant. Sign in to the subscription's tenant.",
+    "InvalidAuthenticationTokenTenant": "The token is of another tenant. Sign in to the subscription's tenant: az "
+    "login --tenant TENANT.",
+    "ReadOnlyDisabledSubscription": "Enable the subscription (portal: Subscriptions), or set another "
+    "`azure.subscription_id`.",
     "SubscriptionNotFound": "The subscription is not there or not visible to you. Look at `azure.subscription_id`.",
     "ServerEditionIncompatibleWithSkuSize": "`postgresql.tier` does not fit `postgresql.sku`: Standard_B… is "
     "Burstable, Standard_D… GeneralPurpose, Standard_E… MemoryOptimized.",
@@ -287,7 +381,12 @@ ADVICE: Mapping[str, str] = {
 
 # Where the code alone does not say which of two things happened, words of the message do; tried in this order.
 _ADVICE_BY_TEXT: Sequence[tuple[str, str, str]] = (
-    ("ConflictError", "already exists in deleted state", "Recover or purge the deleted vault, or choose another name."),
+    ("ConflictError", "already exists in deleted state", "Recover or purge the deleted vault (az keyvault "
+     "list-deleted; az keyvault purge --name NAME --location REGION), or choose another `key_vault.name`."),
+    ("AuthorizationFailed", "roleAssignments/write", "The signed-in principal may not assign roles. Give it Owner, or "
+     "besides Contributor 'Role Based Access Control Administrator', on the subscription or the resource group."),
+    ("Forbidden", "not authorized to perform action", ADVICE["ForbiddenByRbac"]),
+    ("Forbidden", "Client address is not authorized", ADVICE["ForbiddenByFirewall"]),
     ("ContainerAppOperationError", "MANIFEST_UNKNOWN", "The image is not in the registry. Run again with "
      "--force-step build_and_push_images."),
     ("ContainerAppOperationError", "UNAUTHORIZED", "The identity may not pull the image. Look at its AcrPull role."),
@@ -298,7 +397,10 @@ _ADVICE_BY_TEXT: Sequence[tuple[str, str, str]] = (
 
 def advice(code: str, message: str = "") -> str | None:
     """What to do about an ARM error code, or None where nothing is known about it."""
-    for wanted, text, words in _ADVICE_BY_TEXT:
+    for wanted, text, fitting in _ADVICE_BY_TEXT:
         if text in message and wanted in ("", code):
-            return words
-    return ADVICE.get(code)
+            return fitting
+    words = ADVICE.get(code)
+    if words and "NAMESPACE" in words and "namespace '" in message:
+        words = words.replace("NAMESPACE", message.split("namespace '", 1)[1].split("'", 1)[0])
+    return words

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 _DEEPEST = 12
 _HOST = re.compile(r"host='?([\w.-]+)|HTTPS?ConnectionPool\(host='([\w.-]+)'|\('([\w.-]+)', \d+\)")
+_SAID = re.compile(r"Tunnel connection failed: (\d{3}[ \w-]*)|(?:invalid path|Errno -?\d+\]):? ?([^\"')\]]+)")
 _AADSTS = re.compile(r"AADSTS\d+:[^\n]*")
 _ATTEMPT = re.compile(r"^\s+\w+Credential: (.+)$", re.MULTILINE)
-_UNSET = re.compile(r"unavailable|not (?:found|installed|configured|fully configured)|IMDS|No accounts|requires")
+_UNSET = re.compile(
+    r"unavailable|could not be found|not (?:found|installed|configured|fully configured)|IMDS|No accounts|requires"
+)
 _PROXY = "Set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
 _CLOCK = "Set this machine's clock (timedatectl set-ntp true)"
 
@@ -71,19 +74,34 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
             ),
         ),
         (
+            r"Could not find a suitable TLS CA certificate bundle|Could not find the TLS certificate file",
+            Cause(
+                "the file with the certificates to trust is not there",
+                "Correct the path in REQUESTS_CA_BUNDLE, or the CA file under azure.cloud.",
+            ),
+        ),
+        (
             r"Tunnel connection failed: 407|407 Proxy",
             Cause("the proxy requires a user and a password (407)", f"{_PROXY} and run again."),
         ),
         (
             r"Tunnel connection failed: 4\d\d",
             Cause(
-                "the proxy refuses to connect to it (403)",
+                "the proxy refuses to connect to it",
                 "Have the proxy allow the host; or, if it can be reached without, list it in NO_PROXY.",
             ),
         ),
         (
             r"Tunnel connection failed: 5\d\d",
             Cause("the proxy cannot reach it", "Check the proxy (HTTPS_PROXY) and its way out.", passes=True),
+        ),
+        (
+            r"RemoteDisconnected|Remote end closed connection|Connection reset|EOF occurred in violation of protocol",
+            Cause(
+                "the connection was closed before the answer came",
+                "Run again; if it happens each time, check proxy and firewall between here and Azure.",
+                passes=True,
+            ),
         ),
         (
             r"(?:Cannot|Unable to) connect to proxy|ProxyError.{0,200}(?:refused|timed out|resolve)",
@@ -180,6 +198,16 @@ def of(error: BaseException) -> Cause | None:
         if any(words.search(text) for text in texts):
             return cause
     return None
+
+
+def told(error: BaseException, cause: Cause) -> str:
+    """The cause with what the system or the proxy said, without what libraries put around it."""
+    for text in _texts(error):
+        if cause.text.endswith(")"):
+            break
+        if (match := _SAID.search(text)) is not None:
+            return f"{cause.text} ({match[1] or match[2]})"
+    return cause.text
 
 
 def is_lasting(error: BaseException) -> bool:

@@ -22,7 +22,7 @@ from draftgenie_azure.arm.properties import traits
 from draftgenie_azure.arm.resource import CREATION_ID_TAG, created_at, creation_id
 from draftgenie_azure.arm.shared_wait import SharedWait
 from draftgenie_azure.arm.transport import RetryTime, is_busy
-from draftgenie_azure.errors import AzureError, DeployerError, OperationFailedError
+from draftgenie_azure.errors import AzureError, OperationFailedError, UnchangeableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Ensurer:
 
         Raises:
             AzureError: a write was refused, or its operation failed.
-            DeployerError: what differs cannot be changed.
+            UnchangeableError: what differs cannot be changed.
         """
         if self._plan is not None:
             return self._announce(resource, step, self._plan)
@@ -134,7 +134,7 @@ class Ensurer:
 
         Raises:
             AzureError: the write was refused, or its operation failed.
-            DeployerError: what differs cannot be changed.
+            UnchangeableError: what differs cannot be changed.
         """
         look = self._begin(resource, step)
         if look.reply is not None:
@@ -519,10 +519,10 @@ class Ensurer:
         return self._with_creation_id(resource, after)
 
 
-def unchangeable(key: str, resource_id: str, changes: Sequence[Change]) -> DeployerError:
+def unchangeable(key: str, resource_id: str, changes: Sequence[Change]) -> UnchangeableError:
     """The error for properties that cannot change after creation, with the ways out."""
     lines = "; ".join(f"{change.where}: {diff.shown(change.old)} → {diff.shown(change.new)}" for change in changes)
-    return DeployerError(
+    return UnchangeableError(
         f"{key} {ids.last_name(resource_id)}: Azure cannot change this after creation: {lines}",
         hint="Put the configuration back; or give the resource a new name, which makes another one beside it; or "
         "delete it, with what it holds, and run again.",

@@ -102,6 +102,23 @@ def last_name(resource_id: str) -> str:
     return resource_id.rstrip("/").rsplit("/", 1)[-1]
 
 
+def shown(path: str) -> str:
+    """A resource's id or a path of Resource Manager for people: without subscription, group and namespaces."""
+    parts = path.strip("/").split("/")
+    if not path.startswith("/subscriptions/") or len(parts) < 3:
+        return path
+    parts = parts[2:]
+    if len(parts) > 2 and parts[0].lower() == "resourcegroups":
+        parts = parts[2:]
+    short: list[str] = []
+    while parts:
+        if parts[0].lower() == "providers" and len(parts) > 2:
+            parts = parts[2:]
+        else:
+            short.append(parts.pop(0))
+    return "/".join(short)
+
+
 def is_top_level(resource_id: str) -> bool:
     """Return whether a resource appears in its group's listing: one provider, one type and one name."""
     return len(resource_id.strip("/").split("/")) == 8

@@ -234,6 +234,7 @@ class Operations:
                 f"{code + ': ' if code else ''}{message}".rstrip(": "),
                 code=code,
                 request_id=answer.headers.get("x-ms-request-id"),
+                correlation_id=answer.headers.get("x-ms-correlation-request-id"),
             )
         return status == "succeeded"
 

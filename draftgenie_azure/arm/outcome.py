@@ -152,6 +152,6 @@ def failed(resource: Resource, live: Body | None, more: str) -> AzureError:
     """Return the error for a resource in a failed state."""
     return AzureError(
         f"{resource.key}: its state in Azure is {state_of(live or {})}{more}",
-        hint="Its activity log in the portal may tell why. The next run sends it again. If it stays so: "
-        f"az resource delete --ids {resource.id}, which deletes what is in it, too; then run again.",
+        hint=f"az monitor activity-log list --resource-id {resource.id} may say why. The next run sends it again. "
+        f"If it stays so: az resource delete --ids {resource.id}, which deletes what is in it, too; then run again.",
     )

@@ -171,12 +171,7 @@ def _refused(question: Question, reply: Reply) -> Answer:
 
 def _error(question: Question, reply: Reply, error: Body) -> AzureError:
     """One reason that Azure gives against a body, with the policies that it names."""
-    refused = refusal(Reply(reply.status, reply.headers, {"error": error}), f"{question.key}: Azure would refuse it")
-    policies = ", ".join(dict.fromkeys(_policies(error)))
-    if policies:
-        refused.message += f" (policy {policies})"
-        refused.args = (refused.message,)
-    return refused
+    return refusal(Reply(reply.status, reply.headers, {"error": error}), f"{question.key}: Azure would refuse it")
 
 
 def _says_what_to_do(error: AzureError) -> bool:
@@ -245,19 +240,3 @@ def _known(value: Any) -> Any:
     if is_pending(value):
         return _UNKNOWN
     return f"[{value}" if value.startswith("[") and value.endswith("]") else value  # a text, and no expression
-
-
-def _policies(error: Any) -> Iterator[str]:
-    """Names of the policies that refuse, as far as an error says them."""
-    if isinstance(error, dict):
-        info = error.get("info")
-        if isinstance(info, dict):
-            shown = info.get("policyAssignmentDisplayName") or info.get("policyDefinitionDisplayName")
-            name = info.get("policyAssignmentName") or info.get("policyDefinitionName")
-            if shown or name:
-                yield " ".join(str(part) for part in (shown, f"({name})" if name and shown else name) if part)
-        for item in error.values():
-            yield from _policies(item)
-    elif isinstance(error, list):
-        for item in error:
-            yield from _policies(item)

@@ -33,7 +33,7 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.resource.resources import ResourceManagementClient
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from draftgenie_azure.arm import causes, confidential, hosts
+from draftgenie_azure.arm import causes, confidential, hosts, ids, policies
 from draftgenie_azure.arm.credentials import SharedCredential
 from draftgenie_azure.arm.sessions import CheckedTransport
 from draftgenie_azure.arm.versions import Versions
@@ -254,9 +254,11 @@ class Transport:
         if cause is None:
             hint = "Sign in with 'az login', or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET."
             return AuthenticationError(f"no token for Azure: {words}", hint=hint)
+        if cause.is_refusal:
+            return AuthenticationError(f"no token for Azure: {cause.text} ({words})", hint=cause.hint)
+        self.logger.debug("no token: %s", words)
         host = causes.host(error) or urlsplit(self.endpoints.authority).hostname
-        text = cause.text if cause.is_refusal else f"{host}: {cause.text}"
-        return AuthenticationError(f"no token for Azure: {text} ({words})", hint=cause.hint)
+        return AuthenticationError(f"no token for Azure: {host}: {causes.told(error, cause)}", hint=cause.hint)
 
     def _policies(self, authentication: Any) -> list[Any]:
         policies = [
@@ -358,7 +360,7 @@ class _Tries:
         self._control = transport.control
         self._logger = transport.logger
         self._call = call
-        self._what = f"{call.method} {call.address}"
+        self._what = f"{call.method} {ids.shown(call.address)}"
         self._spent = RetryTime()
         self._failed = 0
         self._signed_in_again = False
@@ -507,15 +509,18 @@ def _parsed(text: str) -> Any:
 def refusal(reply: Reply, what: str) -> AzureError:
     """The error that a bad answer stands for; `what` says what was tried."""
     code, message = error_parts(reply.body)
+    message = policies.named(message, reply.body)
     if reply.status < 400:
         message = f"not what Azure answers{': ' if message else ''}{message}"
     text = f"{what}: {reply.status} {code + ': ' if code else ''}{message}".rstrip(": ")
+    text += "" if code or message else " without a reason"
     kind = AuthenticationError if reply.status == 401 else AzureError
     failure = kind(
         text,
         code=code,
         status=reply.status,
         request_id=reply.headers.get("x-ms-request-id"),
+        correlation_id=reply.headers.get("x-ms-correlation-request-id"),
         hint=None if reply.status >= 400 else NOT_AZURE,
         retry_after=reply.retry_after,
     )
@@ -546,6 +551,9 @@ def error_parts(body: Any) -> tuple[str, str]:
     if isinstance(inside, dict):
         inner_code, inner_message = error_parts(inside)
         code, message = inner_code or code, inner_message or message
+    inside = error.get("innererror")
+    if isinstance(inside, dict) and inside.get("code"):
+        code = str(inside["code"])  # the vault's: ForbiddenByRbac, ForbiddenByFirewall
     details = error.get("details")
     for detail in details if isinstance(details, list) else []:
         if isinstance(detail, dict):
@@ -563,7 +571,7 @@ def no_answer(error: SdkError, what: str) -> AzureError:
     if cause is None:
         hint = "Check the network, proxy and CA settings, then run again."
         return AzureError(f"{what}: {where} ({causes.innermost(error)})", hint=hint, passing=True)
-    failure = AzureError(f"{what}: {where}: {cause.text}", hint=cause.hint, passing=cause.passes)
+    failure = AzureError(f"{what}: {where}: {causes.told(error, cause)}", hint=cause.hint, passing=cause.passes)
     failure.retry_seconds = math.inf if cause.seconds is None else cause.seconds
     return failure
 

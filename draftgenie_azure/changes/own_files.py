@@ -9,7 +9,7 @@ import json
 import os
 import re
 
-from draftgenie_azure.constants import REPORT_MARK
+from draftgenie_azure.constants import LOG_SUFFIX, REPORT_MARK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def own_files(raw: RawConfig, state: Mapping[str, Any], state_file: str, log_fil
         log_file: log file of this run.
     """
     mine = [*raw.paths, raw.env_file, os.path.realpath(state_file), log_file and os.path.abspath(log_file)]
-    mine += [raw.report, *_recorded(state, raw.directory)]
+    mine += [state_file + LOG_SUFFIX, raw.report, *_recorded(state, raw.directory)]
     context = raw.file(str(raw.get("docker.build_context") or "."))
     if _is_within(raw.directory, context):
         mine += _beside(raw.directory)

@@ -74,7 +74,7 @@ def carry_out(deployer: Deployer, plan: Mapping[str, Decision], args: argparse.N
         code = SUCCESS
     except DeployerError as error:
         deployer.logger.debug("the run failed", exc_info=True)
-        code = failed(error, args, reporter)
+        code = failed(error, reporter)
     except StopRequested:
         code = cli.process.interrupted(reporter, cli.views.under_way(state.state))
     finally:
@@ -96,7 +96,7 @@ def bad_usage(error: UsageError, argv: Sequence[str]) -> int:
     return FAILURE
 
 
-def failed(error: DeployerError, args: argparse.Namespace, reporter: Reporter) -> int:
+def failed(error: DeployerError, reporter: Reporter) -> int:
     """Report an error, with the place of the log."""
-    reporter.error(error, log=args.log_file)
+    reporter.error(error, log=run.log.place())
     return FAILURE

@@ -72,6 +72,11 @@ class Reporter:
             self._counts[counted] = self._counts.get(counted, 0) + 1
         self._emit(kind, step=name, message=text, **place, **facts)
 
+    def failed(self, name: str, text: str) -> None:
+        """A step failed: the beginning of why; the whole is told at the end."""
+        first = text.splitlines()[0].removeprefix(f"{name}: ")
+        self.step(name, "failed", f"{first[:LONGEST_REASON]}…" if len(first) > LONGEST_REASON else first, error=text)
+
     def planned(self, name: str, what: str, reasons: Sequence[str], changes: Sequence[str] = ()) -> None:
         """Report the planned outcome of a step, as an event of that step."""
         facts = {"reasons": list(reasons), "changes": list(changes)}
@@ -103,16 +108,18 @@ class Reporter:
         Each fault of usage or configuration is reported before it.
         """
         with self._lock:
-            for part in error.parts:
-                self._error(part, log)
+            for part, others in _alike(error.parts):
+                self._error(part, log, others)
 
-    def _error(self, error: DeployerError, log: str | None) -> None:
+    def _error(self, error: DeployerError, log: str | None, others: Sequence[str]) -> None:
         for fault in getattr(error, "faults", ()):
             place = {"file": fault.file or None, "line": fault.line, "key": fault.key or None}
             self._emit("fault", **place, message=fault.message)
-        facts = {name: value for name in ("code", "request_id", "details") if (value := getattr(error, name, None))}
+        names = ("code", "request_id", "correlation_id", "details")
+        facts = {name: value for name in names if (value := getattr(error, name, None))}
         facts["help"] = f"docs/troubleshooting.md#{error.paragraph}"
-        self._emit("error", message=error.message, hint=error.hint, log=log, **facts)
+        also = f"\nalso, for the same reason: {', '.join(others)}" if others else ""
+        self._emit("error", message=error.message + also, hint=error.hint or error.usual_hint, log=log, **facts)
 
     def result(self, lines: Sequence[str], document: Mapping[str, Any]) -> None:
         """Set the command's result, as lines and as a document; shown at the end."""
@@ -148,6 +155,22 @@ def replay(lines: Iterable[str], views: Sequence[View]) -> None:
             view.show(event)
 
 
+def _alike(errors: Sequence[DeployerError]) -> list[tuple[DeployerError, list[str]]]:
+    """The failures; of three and more that Azure refused by one code, the first with the names of the others."""
+    groups: dict[object, list[DeployerError]] = {}
+    for error in errors:
+        code = getattr(error, "code", "")
+        groups.setdefault((type(error), code) if code else id(error), []).append(error)
+    found: list[tuple[DeployerError, list[str]]] = []
+    for group in groups.values():
+        if len(group) < SHOWN_REASONS:
+            found += [(error, []) for error in group]
+        else:
+            names = [error.message.split(f": {getattr(error, 'status', None)} ")[0] for error in group[1:]]
+            found.append((group[0], names))
+    return found
+
+
 def shortened(reasons: Sequence[str]) -> str:
     """Return the first few reasons, and the number of further ones."""
     shown = ", ".join(reasons[:SHOWN_REASONS])
@@ -156,6 +179,7 @@ def shortened(reasons: Sequence[str]) -> str:
 
 
 SHOWN_REASONS = 3
+LONGEST_REASON = 80  # characters of why a step failed, in the line about it
 
 
 def _now() -> str:

@@ -13,8 +13,8 @@ from draftgenie_azure.cli.questions import confirm
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.cli.target import tell_live
 from draftgenie_azure.config import raw as configuration
-from draftgenie_azure.constants import FAILURE, INTERRUPTED
-from draftgenie_azure.errors import DeployerError, StateError, StopRequested
+from draftgenie_azure.constants import FAILURE, INTERRUPTED, LOG_SUFFIX
+from draftgenie_azure.errors import RefusedError, StateError, StopRequested
 from draftgenie_azure.nearest import nearest
 from draftgenie_azure.printable import duration
 from draftgenie_azure.provision import images, rollback, rotation
@@ -22,7 +22,7 @@ from draftgenie_azure.provision.log_stream import LogStream
 from draftgenie_azure.provision.teardown import Teardown
 from draftgenie_azure.provision.teardown_plan import DATA
 from draftgenie_azure.run.control import RunControl
-from draftgenie_azure.run.log import open_log
+from draftgenie_azure.run.log import keep_last, open_log
 from draftgenie_azure.session import Mode, open_session
 from draftgenie_azure.state.document import parse
 from draftgenie_azure.state.history import History, RunRecord, listing
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state
         whether a deployment is to follow, which does the rest.
 
     Raises:
-        DeployerError: it is refused, or it failed.
+        RefusedError: it is refused, or it failed.
         StopRequested: a stop was asked for.
     """
     state = open_state(raw)
@@ -105,7 +105,7 @@ class Life:
         """Delete what left the configuration, or everything that this deployment created.
 
         Raises:
-            DeployerError: something forbids it, the answer was no, or a deletion failed.
+            RefusedError: something forbids it, the answer was no, or a deletion failed.
             StopRequested: a stop was asked for; the next one continues.
         """
         word = "prune" if only_orphans else "destroy"
@@ -118,8 +118,8 @@ class Life:
             if self._args.dry_run:
                 return
             if plan.refusals:
-                raise DeployerError(
-                    "nothing was deleted: " + "; ".join(plan.refusals), hint="Clear that, then run again."
+                raise RefusedError(
+                    "nothing was deleted: " + "; ".join(plan.refusals), hint="Do what it says, then run again."
                 )
             if not plan.delete and not plan.purge:
                 self._reporter.result([self._sum(plan)], {"event": word, "deleted": [], "kept": plan.keep})
@@ -135,16 +135,17 @@ class Life:
         """Plan again under the lock, since another run may have changed something, and delete.
 
         Raises:
-            DeployerError: more would go by now than was agreed to.
+            RefusedError: more would go by now than was agreed to.
         """
         began = time.monotonic()
         with self._locked(), self._session() as session:
+            keep_last(self._logger, self._state.state_file + LOG_SUFFIX, self._reporter.message)
             teardown = self._teardown(session, only_orphans)
             plan = teardown.plan()
             more = sorted(item.key for item in plan.delete if item.id.lower() not in agreed.going)
             more += sorted(item.key for item in plan.purge if item not in agreed.purge)
             if more:
-                raise DeployerError(
+                raise RefusedError(
                     f"nothing was deleted: since the plan was shown, {', '.join(more)} came to it",
                     hint="Another run changed something. Run again, and look at the new plan.",
                 )
@@ -276,7 +277,7 @@ class Life:
         """A deployment that gives a secret a new value.
 
         Raises:
-            DeployerError: there is no such secret, or it is not one that is generated.
+            RefusedError: there is no such secret, or it is not one that is generated.
             StateError: nothing is deployed yet.
         """
         plan = rotation.plan(self.config, name)
@@ -288,7 +289,7 @@ class Life:
         """A deployment of the images of an earlier run.
 
         Raises:
-            DeployerError: an image is gone, migrations ran since, or the step that brings images is switched off.
+            RefusedError: an image is gone, migrations ran since, or the step that brings images is switched off.
             StateError: there is no such run.
         """
         self._check_images_are_brought()
@@ -300,9 +301,9 @@ class Life:
         with self._session(read_only=True) as session:
             plan = rollback.plan(session, entry, later, record.get("outputs", {}), [*jobs, *begun])
             if not plan.changes:
-                raise DeployerError(f"the images of run {plan.run} are deployed already")
+                raise RefusedError(f"the images of run {plan.run} are deployed already", hint="Nothing is to be done.")
             if plan.migrations and not self._args.accept_newer_schema:
-                raise DeployerError(
+                raise RefusedError(
                     f"migrations ran, or began, since run {plan.run}: {', '.join(plan.migrations)}",
                     hint="If the earlier images work with the newer schema, add --accept-newer-schema.",
                 )
@@ -313,17 +314,17 @@ class Life:
         """A deployment of the images of the source, after a rollback.
 
         Raises:
-            DeployerError: the step that brings images is switched off.
+            RefusedError: the step that brings images is switched off.
             StateError: there is no rollback.
         """
         self._check_images_are_brought()
         if not self._state.state.get("pin"):
-            raise StateError("no rollback is in force, so there is nothing to end")
+            raise StateError("no rollback is in force, so there is nothing to end", hint="Nothing is to be done.")
         return special_runs.of_end(self._state)
 
     def _check_images_are_brought(self) -> None:
         if self.config.deployment.skip_build:
-            raise DeployerError(
+            raise RefusedError(
                 f"{images.STEP} brings the images, and deployment.skip_build switches it off; nothing was changed",
                 hint="Set deployment.skip_build to false for this run.",
             )
@@ -346,7 +347,7 @@ class Life:
         """Show the log of a service's running replicas.
 
         Raises:
-            DeployerError: there is no such service, or none of its replicas runs.
+            RefusedError: there is no such service, or none of its replicas runs.
         """
 
         def show(source: Source, line: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from draftgenie_azure import changes, cli
 from draftgenie_azure import state as state_package
-from draftgenie_azure.errors import ConfigError, DeployerError
+from draftgenie_azure.errors import ConfigError, RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ def check_expected(expected: str | None, found: Planned) -> None:
     """Refuse to run anything but the reviewed plan.
 
     Raises:
-        DeployerError: the plan is another one.
+        RefusedError: the plan is another one.
     """
     if expected and not (found.asked and found.id == expected):
-        raise DeployerError(
+        raise RefusedError(
             f"the plan is not the one that was reviewed: {found.id} instead of {expected}",
             hint="Review it again with --dry-run; something changed in between.",
         )

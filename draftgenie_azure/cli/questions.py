@@ -6,7 +6,7 @@ import signal
 import sys
 
 from draftgenie_azure.cli import views
-from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.errors import RefusedError
 
 
 def answered_yes(question: str) -> bool:
@@ -33,12 +33,15 @@ def confirm(question: str, *, auto_approve: bool) -> None:
     """Ask for confirmation.
 
     Raises:
-        DeployerError: the answer was no, or there is no terminal to ask on.
+        RefusedError: the answer was no, or there is no terminal to ask on.
         KeyboardInterrupt: Ctrl-C instead of an answer.
     """
     if auto_approve:
         return
     if not sys.stdin.isatty():
-        raise DeployerError(f"{question} No.", hint="Without a terminal to ask on, only --auto-approve says yes.")
+        raise RefusedError(
+            f"{question} No: there is no terminal to ask on.",
+            hint="--auto-approve says yes in place of a terminal. Look at the plan first, with --dry-run.",
+        )
     if not answered_yes(question):
-        raise DeployerError("Nothing was changed: the answer was no.")
+        raise RefusedError("Nothing was changed: the answer was no.", hint="Run again, and answer yes.")

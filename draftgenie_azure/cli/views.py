@@ -103,9 +103,11 @@ class Lines:
             shown += self._fault(fault)
         if event.get("details"):
             shown += self._details(event)
-        for name, word in (("hint", "next"), ("log", "log"), ("help", "help")):
-            if event.get(name):
-                shown += behind(f"  {word}: ".ljust(8), event[name])
+        for word, text in (
+            ("next", event.get("hint")), ("id", ids_of(event)), ("log", event.get("log")), ("help", event.get("help")),
+        ):  # fmt: skip
+            if text:
+                shown += behind(f"  {word}: ".ljust(8), text)
         return shown
 
     def _headline(self, message: str) -> list[str]:
@@ -128,12 +130,30 @@ class Lines:
         return f"\x1b[{_COLOURS[what]}m{padded}\x1b[0m" if self._color and what in _COLOURS else padded
 
 
+def show_lost(why: OSError) -> None:
+    """A failure for people that no event can tell any longer: the result is lost."""
+    Lines().show(
+        {
+            "type": "error",
+            "message": f"the result could not be written: {why.strerror}",
+            "hint": "Free space where standard output goes, or send it elsewhere; then run again.",
+            "help": "docs/troubleshooting.md#other-failures",
+        }
+    )
+
+
 def place_and_text(event: Event) -> str:
     """Format a fault: file and line, key, message."""
     place = f"{event['file']}:{event['line']}" if event.get("line") is not None else event.get("file")
     if not place:
         return str(event["message"] if not event.get("key") else f"argument {event['key']}: {event['message']}")
     return ": ".join(str(part) for part in (place, event.get("key"), event["message"]) if part)
+
+
+def ids_of(event: Event) -> str:
+    """The ids by which Azure's support and activity log find a request that failed."""
+    ids = (("request", event.get("request_id")), ("correlation", event.get("correlation_id")))
+    return ", ".join(f"{word} {value}" for word, value in ids if value)
 
 
 def behind(prefix: str, text: str) -> list[str]:

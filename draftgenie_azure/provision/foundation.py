@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from draftgenie_azure.arm.client import Resource
-from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.errors import OtherLineageError
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.bodies import foundation
 
@@ -49,7 +49,7 @@ def check_owner(session: Session) -> bool:
     if owner == lineage:
         return False
     if owner is not None and not session.adopt:
-        raise DeployerError(
+        raise OtherLineageError(
             f"{group} is managed by another state (its lineage is {owner}, this one's {lineage})",
             hint="Use that state, or another azure.resource_group; or adopt the group: --adopt.",
         )

@@ -13,7 +13,7 @@ from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.arm.plan import DELETE, START, Entry, is_pending, known_after
 from draftgenie_azure.arm.replies import member
 from draftgenie_azure.digests import PENDING, content_hash
-from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.errors import AzureError, MigrationError
 from draftgenie_azure.provision import apps
 from draftgenie_azure.provision.bodies.apps import migration_job
 from draftgenie_azure.provision.container_logs import command, job_log
@@ -110,7 +110,7 @@ class Migrations:
                 unknown, and it may belong to this very force.
 
         Raises:
-            DeployerError: it failed; the end of its log is in the details.
+            MigrationError: it failed; the end of its log is in the details.
             AzureError: Azure refused, or it is not known how it ended.
         """
         if self._arm.plan is not None:
@@ -274,7 +274,7 @@ class Migrations:
         Its name is recorded first, so that the next run resumes the wait if this one is interrupted.
 
         Raises:
-            DeployerError: it failed; the end of its log is in the details.
+            MigrationError: it failed; the end of its log is in the details.
             AzureError: it is gone, or does not end.
         """
         operation = f"{job.id}{EXECUTIONS}{execution}"
@@ -294,9 +294,10 @@ class Migrations:
             named = [word for one in containers[:1] for word in ("--container", one["name"])]
             look = command(job.id, "job", "--execution", execution, *named)
             ends, log = job_log(self._session, job.id, execution)
-            raise DeployerError(
+            raise MigrationError(
                 f"{job.key}: the migration ended as {status} ({execution}): {'; '.join(ends)}\nits log: {look}",
-                hint="Fix it, then run again; or start it once more with --force-step run_migrations.",
+                hint="Fix what its log names (command, image or database), then run again; or start it once more with "
+                "--force-step run_migrations.",
                 details=log,
             )
 

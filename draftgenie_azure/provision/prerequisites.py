@@ -6,7 +6,13 @@ from functools import partial
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.plan import CREATE, Entry
-from draftgenie_azure.errors import UNREGISTERED_CODES, AzureError, DeployerError, DeploymentError
+from draftgenie_azure.errors import (
+    UNREGISTERED_CODES,
+    AzureError,
+    DeployerError,
+    DeploymentError,
+    PrerequisiteError,
+)
 from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.provision import addresses, existing_images, offers, rights, versions
 from draftgenie_azure.provision.docker_command import docker_command
@@ -86,7 +92,7 @@ class Prerequisites:
     @staticmethod
     def _raise(problems: list[str]) -> None:
         if problems:
-            raise DeployerError("\n".join(problems), hint="Nothing was made yet. Correct this, then run again.")
+            raise PrerequisiteError("\n".join(problems))
 
     def _namespaces(self) -> list[str]:
         config = self._config

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from draftgenie_azure.arm import hosts, ids
-from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.errors import RefusedError
 from draftgenie_azure.provision.registry_data import RegistryData
 from draftgenie_azure.provision.teardown_plan import JOB
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.session import Session
+
+_PUT_BACK = "Put the registry back into the configuration, as it was in that run."
 
 
 @dataclass
@@ -64,7 +66,7 @@ def plan(
         jobs: of the migrations that ran last or began, also in a run that was killed before its entry said so.
 
     Raises:
-        DeployerError: the run has no image of a service that is built now.
+        RefusedError: the run has no image of a service that is built now.
     """
     result = Rollback(int(entry["run"]))
     for key, service in session.config.services.items():
@@ -72,7 +74,7 @@ def plan(
             continue
         known = entry.get("services", {}).get(key) or {}
         if "@sha256:" not in str(known.get("image")):
-            raise DeployerError(
+            raise RefusedError(
                 f"run {entry['run']} has no image of {key}",
                 hint=f"Choose a run that deployed every service (--history), or take {key} out of the configuration.",
             )
@@ -100,21 +102,24 @@ def check_images(session: Session, rollback: Rollback) -> None:
     """Check that every digest is in the registry, before anything is written.
 
     Raises:
-        DeployerError: one is gone, or is in another registry than the configured one.
+        RefusedError: one is gone, or is in another registry than the configured one.
     """
     registry = session.config.container_registry
     if registry is None:
-        raise DeployerError("a rollback needs the section container_registry in the configuration")
+        raise RefusedError("a rollback needs the section container_registry in the configuration", hint=_PUT_BACK)
     missing = []
     for key, image in rollback.images.items():
         host, _, rest = image["reference"].partition("/")
         if not hosts.is_registry(host, registry.name, session.transport.endpoints):
-            raise DeployerError(f"the image of {key} is in {host}, not in the configured registry {registry.name}")
+            raise RefusedError(
+                f"the image of {key} is in {host}, not in the configured registry {registry.name}",
+                hint=_PUT_BACK,
+            )
         repository, _, digest = rest.partition("@")
         if RegistryData(session, host).digest(repository, digest) is None:
             missing.append(f"{key} ({image['reference']})")
     if missing:
-        raise DeployerError(
+        raise RefusedError(
             f"the images of run {rollback.run} are no longer in the registry: {', '.join(missing)}",
             hint="Check out the source of that time and deploy it: the same content gets the same tag again.",
         )

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from draftgenie_azure.config.placeholders import is_secret_name
 from draftgenie_azure.config.validated.vault_secrets import vault_name_of
-from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.errors import RefusedError
 from draftgenie_azure.nearest import did_you_mean
 from draftgenie_azure.provision.databases import PASSWORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.config.validated.vault_secrets import VaultSecret
 
@@ -20,6 +22,10 @@ _EFFECTS = {
     "jwt-secret": "all signed-in users must sign in again",
     "rabbitmq-password": "the broker restarts, and its queues are lost, since they are stored in its container",
 }
+
+
+def _generated(wanted: Mapping[str, VaultSecret]) -> Iterator[str]:
+    return (name for name, secret in wanted.items() if secret.origin in ("generated", "postgresql_password"))
 
 
 @dataclass(frozen=True)
@@ -55,16 +61,17 @@ def plan(config: Config, name: str) -> Rotation:
         name: `jwt_secret`, `secrets.jwt_secret`, `postgresql.admin_password`, or the name in the vault.
 
     Raises:
-        DeployerError: there is no such secret, or its value comes from the configuration or from Azure.
+        RefusedError: there is no such secret, or its value comes from the configuration or from Azure.
     """
     wanted = config.vault_secrets()
     vault_name = name.removeprefix("secrets.").replace(".", "-").replace("_", "-").lower()
     if vault_name not in wanted:
-        raise DeployerError(f"there is no secret {name!r}{did_you_mean(vault_name, wanted)}")
+        hint = f"Secrets with a generated value: {', '.join(sorted(_generated(wanted)))}."
+        raise RefusedError(f"there is no secret {name!r}{did_you_mean(vault_name, wanted)}", hint=hint)
     origin = wanted[vault_name].origin
     given = config.postgresql is not None and bool(config.postgresql.admin_password)
     if origin not in ("generated", "postgresql_password") or (origin == "postgresql_password" and given):
-        raise DeployerError(
+        raise RefusedError(
             f"{name} is not generated: its value comes from elsewhere ({origin})",
             hint="Change it there, then run again to update the vault and the services.",
         )

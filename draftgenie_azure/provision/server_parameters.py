@@ -150,10 +150,11 @@ def _check(name: str, value: str, facts: Mapping[str, Any]) -> None:
         return  # a regular expression of Azure's, which may not be valid in Python
     if not fits:
         words = allowed if len(allowed) <= 200 else f"{allowed[:200]}…"
+        what = "Name only what" if name == EXTENSIONS else "Set it to a value that"
         key = "extensions" if name == EXTENSIONS else f"parameters.{name}"
         raise DeployerError(
             f"postgresql.{key}: the server does not take `{value}`",
-            hint=f"Allowed: {words}.",
+            hint=f"{what} is allowed: {words}. Then run again.",
         )
 
 

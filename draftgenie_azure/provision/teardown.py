@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import created_at, creation_id
-from draftgenie_azure.errors import AzureError, DeployerError
+from draftgenie_azure.errors import AzureError, RefusedError
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.deleted_vaults import NOT_YET_DELETED, DeletedVaults
 from draftgenie_azure.provision.teardown_checks import Checks
@@ -179,11 +179,12 @@ class Teardown:
         """Delete what the plan names, each as soon as what depends on it is gone; `gone` says what is.
 
         Raises:
-            DeployerError: the plan is refused, or a deletion failed; the rest that does not depend on it was deleted.
+            RefusedError: the plan is refused, or a deletion failed; the rest that does not depend on it was deleted.
             StopRequested: a stop was asked for; the next teardown continues.
         """
         if plan.refusals:
-            raise DeployerError("nothing was deleted: " + "\n".join(plan.refusals), hint="Clear that, then run again.")
+            hint = "Do what it says, then run again."
+            raise RefusedError("nothing was deleted: " + "\n".join(plan.refusals), hint=hint)
         self._reopen_steps(plan)
         self._vaults.begin(plan.purge)
         items = {item.key: item for item in plan.delete}

@@ -18,6 +18,7 @@ from draftgenie_azure.errors import AzureError, DeployerError, VerificationError
 from draftgenie_azure.provision import domains, traffic
 from draftgenie_azure.provision.container_logs import LINES, command, last_lines, stream
 from draftgenie_azure.provision.known_secrets import withheld
+from draftgenie_azure.provision.remedies import remedy
 from draftgenie_azure.run.poll import poll
 from draftgenie_azure.run.schedule import run_concurrently, together
 
@@ -112,7 +113,7 @@ class Verification:
             try:
                 work(key, service)
             except VerificationError as error:
-                hint = "Fix the service named, then run again."
+                hint = remedy(key, f"{error.message}\n{error.details}")
                 failures[key] = VerificationError(f"{key}: {error.message}", hint=hint, details=error.details)
             except DeployerError as error:
                 failures[key] = error

@@ -9,6 +9,7 @@ import re
 import stat
 import sys
 
+from draftgenie_azure.constants import VERSION
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.printable import lines
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 
 _BEGINNING = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
+_NAME = "draftgenie"
+_FORMAT = "%(asctime)s %(levelname)s %(threadName)s %(message)s"
+_LOST = "the log %s cannot be written: %s; continuing without it"
 _ANOTHER = "Give --log-file another path: of a new file, or of a log of this command."
 
 
@@ -28,16 +32,18 @@ class _Handler(logging.StreamHandler["TextIO"]):
 
     Args:
         lost: told why it failed.
+        path: of the file that the stream writes to.
     """
 
-    def __init__(self, stream: TextIO, lost: Callable[[OSError], None]) -> None:
+    def __init__(self, stream: TextIO, lost: Callable[[OSError], None], path: str | None = None) -> None:
         super().__init__(stream)
+        self.path = path
         self._lost = lost
-        self._is_lost = False
+        self.is_lost = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
-        if not self._is_lost:
+        if not self.is_lost:
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
@@ -46,7 +52,7 @@ class _Handler(logging.StreamHandler["TextIO"]):
         if not isinstance(error, OSError):
             super().handleError(record)
             return
-        self._is_lost = True
+        self.is_lost = True
         self._lost(error)
 
 
@@ -68,7 +74,7 @@ def open_log(path: str | None, *, verbose: bool, tell: Callable[..., None]) -> l
     Raises:
         DeployerError: the file cannot be opened.
     """
-    logger = logging.getLogger("draftgenie")
+    logger = logging.getLogger(_NAME)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     logger.handlers.clear()
@@ -76,13 +82,48 @@ def open_log(path: str | None, *, verbose: bool, tell: Callable[..., None]) -> l
     terminal.setLevel(logging.DEBUG if verbose else logging.WARNING)
     handlers = [terminal]
     if path:
-        lost = "the log %s cannot be written: %s; continuing without it"
-        handlers.append(_Handler(_opened(path), lambda error: tell(lost % (path, error.strerror), level="warning")))
+        handlers.append(_file_handler(_opened(path), path, tell))
     for handler in handlers:
-        handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
+        handler.setFormatter(_Formatter(_FORMAT))
         logger.addHandler(handler)
     _take_over_libraries(handlers if verbose else handlers[1:])
     return logger
+
+
+def keep_last(logger: logging.Logger, path: str, tell: Callable[..., None]) -> None:
+    """Keep the log of this run in a file in place of the last run's, unless it is written to a file already.
+
+    Nobody asked for it: a run goes on without where it cannot be written, and says so.
+    """
+    if place() is not None:
+        return
+    try:
+        _check_log(path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        tell(_LOST % (path, error.strerror), level="warning")
+        return
+    except DeployerError as error:
+        tell(error.message, level="warning")
+        return
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, 0o600)
+    handler = _file_handler(os.fdopen(descriptor, "w", encoding="utf-8"), path, tell)
+    handler.setFormatter(_Formatter(_FORMAT))
+    logger.addHandler(handler)
+    logging.getLogger().addHandler(handler)
+    logger.debug("draftgenie deployer %s, Python %s, %s", VERSION, sys.version.split()[0], sys.platform)
+
+
+def place() -> str | None:
+    """The file to which this run logs."""
+    handlers = logging.getLogger(_NAME).handlers
+    return next((one.path for one in handlers if isinstance(one, _Handler) and one.path and not one.is_lost), None)
+
+
+def _file_handler(stream: TextIO, path: str, tell: Callable[..., None]) -> _Handler:
+    return _Handler(stream, lambda error: tell(_LOST % (path, error.strerror), level="warning"), path)
 
 
 def quiet_log() -> logging.Logger:

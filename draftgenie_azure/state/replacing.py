@@ -59,7 +59,11 @@ def read_copy(state: StateStore, name: str) -> dict[str, Any]:
         copies = state.backend.copies()
         known = "\n        ".join(["Copies of earlier states:", *copies]) if copies else None
         raise StateError(f"there is no {name}", hint=known)
-    return state_document.parse(data, name)
+    try:
+        return state_document.parse(data, name)
+    except StateError as error:
+        error.hint = error.hint or "Nothing was changed. Name a copy of a state or an emergency state file."
+        raise
 
 
 def restore(

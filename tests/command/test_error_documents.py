@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import pytest
-from project import ROOT, Project
+from failure_kinds import PARAGRAPHS
+from project import Project
 
 from draftgenie_azure import errors
 from draftgenie_azure.state import document  # noqa: F401 - has a kind of its own
-
-PAGE = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
-PARAGRAPHS = {
-    re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-"): text.strip()
-    for title, text in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
-}
 
 
 def kinds(above: type[errors.DeployerError] = errors.DeployerError) -> Iterator[type[errors.DeployerError]]:

@@ -104,7 +104,7 @@ def test_service_that_fails_is_reported_beside_one_that_cannot_be_looked_at(depl
 
     assert result.code == 1
     assert "failed: verify_deployment: draft_service: revision draft-service--" in result.err
-    assert "next: Fix the service named, then run again." in result.err
+    assert "next: Its log says why it ended. A missing variable belongs under services.draft_service." in result.err
     assert "Not for you." in result.err
 
 

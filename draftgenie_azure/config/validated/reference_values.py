@@ -179,17 +179,28 @@ class Names:
         section = name.partition(".")[0]
         if section in (*_SECTIONS, "secrets"):
             return section if self._config.raw.get(section) is None else None
-        return section if section == "rabbitmq" and "rabbitmq" not in self._config.services else None
+        service = self._missing_service(name)
+        return None if service is None or self._near_service(service) else f"services.{service}"
+
+    def _missing_service(self, name: str) -> str | None:
+        """The service that a name refers to and that is not configured."""
+        section, _, rest = name.partition(".")
+        key = {"rabbitmq": "rabbitmq", "services": rest.rpartition(".")[0]}.get(section, "")
+        return key if key and key not in self._config.services else None
+
+    def _near_service(self, key: str) -> str | None:
+        return nearest(key, list(self._config.services))
 
     def _unknown(self, name: str) -> str:
         section, _, rest = name.partition(".")
         if section in _SECTIONS and self._config.raw.get(section) is None:
             return f"`{{{{ {name} }}}}` needs the section `{section}`, which is missing"
-        if section == "rabbitmq" and "rabbitmq" not in self._config.services:
-            return f"`{{{{ {name} }}}}` needs a service `rabbitmq`, which is missing"
         self._count += 1
         if self._count > 50 or len(name) > 200:
             return f"`{{{{ {name[:100]} }}}}` is an unknown reference"
+        service = self._missing_service(name)
+        if service is not None and not self._near_service(service):
+            return f"`{{{{ {name} }}}}` needs a service `{service}`, which is missing"
         known = self.known()
         same = [name.partition(".")[2] for name in known if name.startswith(f"{section}.")]
         found = nearest(rest, same)

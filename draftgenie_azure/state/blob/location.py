@@ -142,7 +142,11 @@ class BlobPlace:
         try:
             return BlobServiceClient.from_connection_string(self._connection, **options)
         except ValueError as error:
-            raise StateError("AZURE_STORAGE_CONNECTION_STRING is not a storage account's connection string") from error
+            raise StateError(
+                "AZURE_STORAGE_CONNECTION_STRING is not a storage account's connection string",
+                hint="Copy it from the account's page 'Access keys' (DefaultEndpointsProtocol=…), or unset it and "
+                "name the account: advanced.state_blob_account.",
+            ) from error
 
 
 class StorageCredential:
