@@ -79,6 +79,11 @@ def _shortened(line: str) -> str:
     return line if over <= 0 else f"{line[:LONGEST_LINE]}... ({over} more characters)"
 
 
+def image_name(reference: str) -> str:
+    """An image for people, by the beginning of its digest; what `--output json` has is whole."""
+    return re.sub("(@sha256:[0-9a-f]{12})[0-9a-f]{52}", "\\1…", reference)
+
+
 def duration(seconds: float) -> str:
     """Format seconds: `0.4 s`, `12 s`, `3 min 20 s`."""
     if seconds < 10:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from azurite import Azurite, Missing
+from azurite import Azurite
 from hypothesis import HealthCheck, settings
+from programs import program
 from project import Project, new_project, wait_for_end
 
 # The same examples each time, however slow the machine is.
@@ -23,6 +23,13 @@ settings.load_profile("suite")
 # on, and this one does the same.
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda number, frame: None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Look for the programs that a test needs."""
+    for mark in item.iter_markers("program"):
+        for name in mark.args:
+            program(name)
 
 
 @pytest.fixture
@@ -49,13 +56,10 @@ def deployed(_deployed_once: Path, tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    """A running Azurite; without Node the test is skipped, except in CI."""
-    try:
-        running = Azurite(tmp_path_factory.mktemp("azurite"))
-    except Missing as reason:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(reason))
+    """A running Azurite, which Node runs."""
+    for name in ("node", "npm"):
+        program(name)
+    running = Azurite(tmp_path_factory.mktemp("azurite"))
     yield running
     running.stop()
 

@@ -24,7 +24,7 @@ SEAMS = {
 }
 # What only a run that does something needs, and what takes long to import.
 HEAVY = (
-    "azure.", "pydantic", "requests", "filelock", "logging", "urllib3", "trustme", "cryptography", "rich",
+    "azure.", "pydantic", "requests", "filelock", "logging", "urllib3", "trustme", "cryptography",
     "shtab", "dataclasses", "azure_emulator", "draftgenie_azure.arm", "draftgenie_azure.session",
     "draftgenie_azure.provision.", "draftgenie_azure.config.validated.", "draftgenie_azure.state.blob",
     "draftgenie_azure.run.", "draftgenie_azure.cli.live", "draftgenie_azure.cli.terminal",

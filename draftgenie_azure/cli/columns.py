@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def width_of(text: str) -> int:
     return sum(_width(character) for character in text)
 
 
+@lru_cache(maxsize=1024)  # a display is drawn each second, from the same few characters
 def _width(character: str) -> int:
     if unicodedata.category(character) in _NO_WIDTH:
         return 0

@@ -12,7 +12,7 @@ from draftgenie_azure.cli.outputs import open_reporter, wanted_output
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.cli.summary import Summary
 from draftgenie_azure.constants import FAILURE, SUCCESS
-from draftgenie_azure.errors import DeployerError, StopRequested, UsageError
+from draftgenie_azure.errors import DeployerError, StateError, StopRequested, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def nothing_to_do(plan: Mapping[str, Decision], state: StateStore, reporter: Rep
     cli.target.tell(reporter, state.state["target"], {}, state.where)
     for name, decision in plan.items():
         reporter.step(name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
-    summary = Summary(state.state, {}, time.monotonic() - began, asked=False)
+    _tell_runs(state, reporter)
+    summary = Summary(state.state, {}, time.monotonic() - began, asked=False, skipped=reporter.count("skipped"))
     reporter.result(summary.lines(), summary.document())
     return SUCCESS
 
@@ -81,8 +82,10 @@ def carry_out(deployer: Deployer, plan: Mapping[str, Decision], args: argparse.N
         Interrupts.decide(code)
         seconds = time.monotonic() - began
         record.end(code, deployer.ran, seconds, tell=reporter.message)
+        _tell_runs(state, reporter)
         summary = Summary(
-            state.state, deployer.ran, seconds, asked=True, warnings=deployer.warnings, notes=reporter.notes
+            state.state, deployer.ran, seconds, asked=True, skipped=reporter.count("skipped", "disabled"),
+            warnings=deployer.warnings, notes=reporter.notes,
         )
         reporter.result(summary.lines(), summary.document())
     return code
@@ -94,6 +97,15 @@ def bad_usage(error: UsageError, argv: Sequence[str]) -> int:
     reporter.error(error, log=None)
     reporter.end(FAILURE)
     return FAILURE
+
+
+def _tell_runs(state: StateStore, reporter: Reporter) -> None:
+    """Have the earlier runs in the report, where one is written; nothing fails for them."""
+    if reporter.is_reported:
+        try:
+            reporter.runs(state_package.history.History(state.backend).entries())
+        except StateError as error:
+            reporter.message(f"the report is without the earlier runs: {error.message}", level="warning")
 
 
 def failed(error: DeployerError, reporter: Reporter) -> int:

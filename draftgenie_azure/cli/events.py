@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 RESULTS = {0: "succeeded", 1: "failed", 2: "changes_pending", 130: "interrupted"}  # by exit code
+_OF_RUN = ("run", "kind", "of", "result", "started_at", "seconds", "who", "host", "ci", "migrations", "deleted")
 _COUNTED = {"step_done": "ran", "step_failed": "failed", "step_skip": "skipped", "step_disabled": "disabled",
             "step_stopped": "stopped"}  # fmt: skip
 
@@ -45,6 +46,7 @@ class Reporter:
         views: the views that show them.
 
     Attributes:
+        is_reported: whether one of the views writes a report, which has the earlier runs, too.
         notes: the messages of the level `note` so far, each once; the last event and the summary repeat them.
     """
 
@@ -56,6 +58,7 @@ class Reporter:
         self._counts: dict[str, int] = {}
         self._result: Event = {}
         self._named = False
+        self.is_reported = False
         self.notes: list[str] = []
         self._lock = RLock()
 
@@ -82,6 +85,10 @@ class Reporter:
         facts = {"reasons": list(reasons), "changes": list(changes)}
         self.step(name, what, shortened(reasons), planned=True, **facts)
 
+    def count(self, *what: str) -> int:
+        """How many steps ended so: `ran`, `skipped`, `disabled`, `failed`, `stopped`."""
+        return sum(self._counts.get(one, 0) for one in what)
+
     def expected(self, steps: Mapping[str, Mapping[str, Any]], width: int) -> None:
         """What a run will do, and how long each step of it takes as a rule."""
         self._emit("expected", steps=steps, width=width)
@@ -97,6 +104,14 @@ class Reporter:
         if not self._named:
             self._named = True
             self._emit("target", message=text, **facts)
+
+    def runs(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Tell the last runs of this state, the last one last: for reports alone."""
+        if self.is_reported:
+            shown = [{key: entry[key] for key in _OF_RUN if key in entry} for entry in entries[-SHOWN_RUNS:]]
+            steps = [[name for name, step in entry.get("steps", {}).items() if step.get("verdict") == "ran"]
+                     for entry in entries[-SHOWN_RUNS:]]  # fmt: skip
+            self._emit("runs", runs=[{**run, "ran": ran} for run, ran in zip(shown, steps, strict=True)])
 
     def log_line(self, source: str, line: str) -> None:
         """A line of a container's log: a result."""
@@ -173,13 +188,21 @@ def _alike(errors: Sequence[DeployerError]) -> list[tuple[DeployerError, list[st
 
 def shortened(reasons: Sequence[str]) -> str:
     """Return the first few reasons, and the number of further ones."""
-    shown = ", ".join(reasons[:SHOWN_REASONS])
+    shown = ", ".join(map(_brief, reasons[:SHOWN_REASONS]))
     more = len(reasons) - SHOWN_REASONS
     return f"{shown} and {more} more" if more > 0 else shown
 
 
+def _brief(reason: str) -> str:
+    """The beginning of a reason: that a step failed last time holds the whole message of then."""
+    first = reason.split("\n", 1)[0]
+    return reason if len(reason) <= _WHOLE and first == reason else f"{first[:_WHOLE].rstrip()}…"
+
+
 SHOWN_REASONS = 3
 LONGEST_REASON = 80  # characters of why a step failed, in the line about it
+SHOWN_RUNS = 20
+_WHOLE = 160  # characters of a reason that are shown
 
 
 def _now() -> str:

@@ -16,7 +16,7 @@ from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.constants import FAILURE, INTERRUPTED, LOG_SUFFIX
 from draftgenie_azure.errors import RefusedError, StateError, StopRequested
 from draftgenie_azure.nearest import nearest
-from draftgenie_azure.printable import duration
+from draftgenie_azure.printable import duration, image_name
 from draftgenie_azure.provision import images, rollback, rotation
 from draftgenie_azure.provision.log_stream import LogStream
 from draftgenie_azure.provision.teardown import Teardown
@@ -28,6 +28,7 @@ from draftgenie_azure.state.document import parse
 from draftgenie_azure.state.history import History, RunRecord, listing
 from draftgenie_azure.state.resource_records import ResourceRecords, now
 from draftgenie_azure.state.target import offline_target
+from draftgenie_azure.steps import STEP_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,7 +199,8 @@ class Life:
     def _show(self, plan: Plan, word: str) -> None:
         lines = [f"  delete {item.key} {item.id.rsplit('/', 1)[-1]}" for item in plan.delete]
         lines += [f"  purge  {item.key}" for item in plan.purge]
-        lines += [f"  keep   {key}: {reason}" for key, reason in plan.keep.items()]
+        for reason in dict.fromkeys(plan.keep.values()):
+            lines.append(f"  keep   {', '.join(key for key, why in plan.keep.items() if why == reason)}: {reason}")
         lines += [f"  note: {text}" for text in plan.warnings]
         lines += [f"  forbidden: {text}" for text in plan.refusals]
         lines.append(self._sum(plan) + (" Nothing was written." if self._args.dry_run else ""))
@@ -385,9 +387,12 @@ def _entry_lines(entry: dict[str, Any]) -> Iterator[str]:
     for name in ("started_at", "seconds", "who", "host", "ci", "correlation_id", "plan_id", "of"):
         if entry.get(name) is not None:
             yield f"  {name.replace('_', ' '):16} {entry[name]}"
-    for name, step in entry.get("steps", {}).items():
-        yield f"  step    {name} {step.get('verdict')}: {', '.join(step.get('reasons', []))}".rstrip(": ")
+    steps = entry.get("steps", {})
+    for name in sorted(steps, key=lambda name: STEP_NAMES.index(name) if name in STEP_NAMES else len(STEP_NAMES)):
+        took = f" ({duration(steps[name]['seconds'])})" if isinstance(steps[name].get("seconds"), int | float) else ""
+        why = [reason for reason in steps[name].get("reasons", []) if reason != "never ran"]
+        yield f"  {steps[name].get('verdict', ''):7} {name}{took}{': ' * bool(why)}{', '.join(why)}"
     for name, service in entry.get("services", {}).items():
-        yield f"  service {name:20} {(service or {}).get('image') or ''}"
+        yield f"  service {name:20} {image_name(str((service or {}).get('image') or ''))}".rstrip()
     for name in entry.get("deleted", []):
         yield f"  deleted {name}"

@@ -7,11 +7,9 @@ import os
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.text import Text
 
 from draftgenie_azure import printable
 from draftgenie_azure.cli import columns
@@ -25,12 +23,15 @@ if TYPE_CHECKING:
     from draftgenie_azure.cli.events import Event
 
     Part = tuple[str, str]  # a text and its style
+    Row = tuple[str, float | None]  # a line as it is written, and since when the clock in it runs
 
-PAUSE = 1.0  # seconds after which the clocks are looked at again; an event is shown at once
-OLD = 5.0  # seconds after which the estimate is made again, if nothing happens
+PAUSE = 1.0  # seconds after which the clocks are drawn again; an event is shown at once
+QUIET = 30.0  # seconds without an event after which the clocks are drawn half as often
+OLD = 5.0  # seconds after which all but the clocks is made again, if nothing happens
 FREQUENT = 0.1  # seconds in which the screen is drawn at most once
 _NARROW = 72  # columns below which numbers of steps and what they wait for give way to their names
-_NAME = 31  # columns of the longest name
+_CLOCK = "\0"  # its place in a line
+_STYLES = {"bold": "1", "dim": "2", "green": "32", "yellow": "33", "cyan": "36"}
 _IN_ASCII = str.maketrans({"–": "-", "…": "~", "•": "*", "━": "#", "─": "-"})
 
 
@@ -50,20 +51,19 @@ class Live:
         self._forecast = Forecast(event)
         self._stream = stream
         self._clock = clock
-        self._console = Console(
-            file=stream, force_terminal=True, color_system="standard" if color else None, no_color=not color,
-            markup=False, emoji=False, highlight=False, legacy_windows=False,
-        )  # fmt: skip
+        self._color = color
         self._is_ascii = not _can_show("━•–…", stream.encoding or "utf-8")
         self._lock = threading.RLock()
-        self._wake = threading.Event()
+        self._wake: SimpleQueue[None] = SimpleQueue()  # may be put into by a signal handler at any moment
         self._is_over = self._is_foreign = False
-        self._drawn: list[list[Part]] = []
-        self._estimate: tuple[float, int, list[Part]] = (0.0, 0, [])  # time, columns and parts of the last estimate
-        self._widths: list[int] = []
+        self._last = time.monotonic()  # when there was an event
+        self._drawn = ""
+        self._widths: list[int] = []  # of the lines that are drawn
+        self._rows: list[Row] = []
+        self._made = (0.0, (0, 0))  # when the rows were made, and for which size
         self._handlers = self._take_over_log()
-        if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGCONT"):
-            signal.signal(signal.SIGCONT, self._go_on)
+        self._is_stopped = self._was_behind = False
+        self._before = self._take_over_signals()
         self._thread = threading.Thread(target=self._redraw_until_over, daemon=True)
         try:
             self._thread.start()
@@ -79,14 +79,21 @@ class Live:
     def take(self, event: Event) -> None:
         """Process an event, and show its effect."""
         with self._lock:
+            self._last = time.monotonic()
             self._forecast.take(event)
-            self._estimate = (0.0, 0, [])
-        self._wake.set()
+            self._made = (0.0, (0, 0))
+        self._wake.put(None)
+
+    def tick(self) -> None:
+        """Draw what has changed since the last drawing."""
+        with self._lock:
+            if not self._is_over:
+                self._draw()
 
     def refresh(self) -> None:
         """Recompute the estimate and draw at once."""
         with self._lock:
-            self._estimate = (0.0, 0, [])
+            self._made = (0.0, (0, 0))
             self._erase()
             self._draw()
 
@@ -97,7 +104,10 @@ class Live:
             self._erase()
             for handler, stream in self._handlers:
                 handler.setStream(stream)
-        self._wake.set()
+        if threading.current_thread() is threading.main_thread():
+            for number, action in self._before.items():
+                signal.signal(number, action or signal.SIG_DFL)
+        self._wake.put(None)
 
     def _take_over_log(self) -> list[tuple[logging.StreamHandler[Any], Any]]:
         """Redirect terminal log handlers above the lines; return them with their previous streams."""
@@ -117,23 +127,49 @@ class Live:
             if not self._is_over:
                 self._draw()
 
+    def _take_over_signals(self) -> dict[int, Any]:
+        """Have Ctrl-Z, `fg` and another size noticed, by the main thread of POSIX; what was done before."""
+        if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGTSTP"):
+            return {}
+        handlers = {signal.SIGTSTP: self._pause, signal.SIGCONT: self._go_on, signal.SIGWINCH: self._resize}
+        ours = {number: handler for number, handler in handlers.items() if signal.getsignal(number) != signal.SIG_IGN}
+        return {number: signal.signal(number, handler) for number, handler in ours.items()}
+
+    def _pause(self, number: int, frame: object) -> None:
+        """Stop, as Ctrl-Z asks for; nothing is drawn between this and `fg`, after which the lines are the shell's.
+
+        No lock is taken: a signal handler may interrupt whoever holds it.
+        """
+        self._is_stopped = True
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._is_foreign, self._is_stopped = True, False
+
     def _go_on(self, number: int, frame: object) -> None:
-        """After Ctrl-Z and `fg` the lines above are the shell's: what was drawn before stays where it is."""
-        self._is_foreign = True  # and nothing else: a signal handler may interrupt whoever holds the lock
+        """After somebody stopped the process from outside, too; one that comes to the front was not stopped."""
+        self._is_foreign |= not self._was_behind
+
+    def _resize(self, number: int, frame: object) -> None:
+        """Redraw after a resize."""
+        self._wake.put(None)
 
     def _redraw_until_over(self) -> None:
         while not self._is_over:
-            self._wake.wait(PAUSE)
-            self._wake.clear()
-            with self._lock:
-                if not self._is_over:
-                    self._draw()
-            time.sleep(FREQUENT)
+            self._wait()
+            self.tick()
+
+    def _wait(self) -> None:
+        """Wait for an event, a resize, or the next time to draw the clocks."""
+        is_quiet = time.monotonic() - self._last > QUIET
+        with suppress(Empty):
+            self._wake.get(timeout=2 * PAUSE if is_quiet else PAUSE)
+            time.sleep(FREQUENT)  # there may be more to come
+            while True:
+                self._wake.get_nowait()
 
     def _erase(self) -> None:
         if self._widths and not self._is_foreign:
             self._write(self._erasing())
-        self._drawn, self._widths, self._is_foreign = [], [], False
+        self._drawn, self._widths, self._is_foreign = "", [], False
 
     def _erasing(self) -> str:
         """Return the sequence that moves to the first of the lines and clears the screen from there.
@@ -145,18 +181,38 @@ class Live:
         return f"\r\x1b[{rows}A\x1b[J"
 
     def _draw(self) -> None:
-        width, height = self._size()
-        lines = self._lines(self._clock(), width, height)
-        if lines == self._drawn and not self._is_foreign:
+        if self._is_stopped:
+            return
+        if not self._is_in_front():
+            self._is_foreign = self._was_behind = True  # in the background, the screen is the shell's
+            return
+        now, size = self._clock(), self._size()
+        if self._made[1] != size or not 0 <= now - self._made[0] < OLD:
+            self._rows, self._made = [self._row(*line) for line in self._lines(now, *size)], (now, size)
+        drawn = "".join(_at(now, *row) for row in self._rows)
+        if drawn == self._drawn and not self._is_foreign:
             return
         before = self._erasing() if self._widths and not self._is_foreign else ""
         self._is_foreign = False
-        self._drawn, self._widths = lines, [columns.width_of("".join(text for text, _ in line)) for line in lines]
-        self._write(before + "".join(f"{self._painted(line)}\n" for line in lines))
+        self._drawn, self._widths = drawn, [columns.width_of(line) for line in drawn.splitlines()]
+        self._write(before + drawn)
+
+    def _row(self, line: list[Part], began: float | None = None) -> Row:
+        """Return a line as written except for its clock: the rest is valid for seconds and costs more to make."""
+        if self._is_ascii:
+            line = [(text.translate(_IN_ASCII), style) for text, style in line]
+        return f"{self._painted(line)}\n", began
 
     def _write(self, text: str) -> None:
         """Write text unchanged; ignore a closed terminal."""
         print_text(self._stream, text, end="")
+
+    def _is_in_front(self) -> bool:
+        """Tell whether the command is in the foreground of the terminal, as it is not after Ctrl-Z and `bg`."""
+        try:
+            return os.name != "posix" or os.tcgetpgrp(self._stream.fileno()) == os.getpgrp()
+        except OSError:  # it is nobody's terminal
+            return True
 
     def _size(self) -> tuple[int, int]:
         try:
@@ -166,52 +222,43 @@ class Live:
         return max(size.columns or 80, 20), max(size.lines or 24, 4)  # a terminal may report 0
 
     def _painted(self, line: list[Part]) -> str:
-        with self._console.capture() as captured:
-            self._console.print(Text.assemble(*line), end="", no_wrap=True, overflow="ignore", crop=False)
-        return captured.get()
+        if not self._color:
+            return "".join(text for text, _ in line)
+        return "".join(f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style else text for text, style in line)
 
     # --- what stands there ---
 
-    def _lines(self, now: float, width: int, height: int) -> list[list[Part]]:
-        """Return the lines, each shorter than the screen width."""
+    def _lines(self, now: float, width: int, height: int) -> Iterator[tuple[list[Part], float | None]]:
+        """Yield the lines, each shorter than the screen width, with the start of the clock in it."""
         width -= 1  # a full last column makes some terminals wrap
         forecast = self._forecast
-        lines: list[list[Part]] = [[(self.folded, "dim")]] if self.folded else []
+        if self.folded:
+            yield [(self.folded, "dim")], None
         running = sorted(forecast.running, key=lambda name: forecast.running[name].began)  # the longest first
-        most = max(1, height - len(lines) - 3)
-        lines += [self._step(name, now, width) for name in running[:most]]
+        most = max(1, height - bool(self.folded) - 3)
+        longest = max(map(len, running), default=0)
+        for name in running[:most]:
+            yield self._step(name, longest, now, width), forecast.running[name].began
         if len(running) > most:
-            lines.append([(f"and {len(running) - most} more steps", "dim")])
+            yield [(f"and {len(running) - most} more steps", "dim")], None
         if running:
-            lines.append(self._bar(now, width))
-        if self._is_ascii:
-            return [[(text.translate(_IN_ASCII), style) for text, style in line] for line in lines]
-        return lines
+            yield self._bar(now, width), None
 
-    def _step(self, name: str, now: float, width: int) -> list[Part]:
+    def _step(self, name: str, longest: int, now: float, width: int) -> list[Part]:
         step = self._forecast.running[name]
-        passed = clock(now - step.began)
         if width < _NARROW:
-            return [(name, "bold"), (f" {passed}", "cyan")]
+            return [(f"{name:{longest}}", "bold"), (f" {_CLOCK}", "cyan")]
         late = self._forecast.is_late(name, now)
         head = f"{step.number:2}/{self._forecast.of} "
         usual = self._forecast.usual(name)
         text = f"longer than usual ({usual})" if late else f"usually {usual}"
         waits = printable.escaped(self._forecast.waits_for(name))
         text += f": {waits}" if waits else ""
-        left = width - len(head) - _NAME - 9
-        parts = [(head, "dim"), (f"{name:{_NAME}}", "bold"), (f" {passed:>6}  ", "cyan")]
+        left = width - len(head) - longest - 9
+        parts = [(head, "dim"), (f"{name:{longest}}", "bold"), (f" {_CLOCK}  ", "cyan")]
         return [*parts, (columns.fitted(text, left), "yellow" if late else "")]
 
     def _bar(self, now: float, width: int) -> list[Part]:
-        """Return the overall estimate, cached because a simulation costs more than drawing."""
-        made, of, bar = self._estimate
-        if of != width or not 0 <= now - made < OLD:
-            bar = self._new_bar(now, width)
-            self._estimate = (now, width, bar)
-        return bar
-
-    def _new_bar(self, now: float, width: int) -> list[Part]:
         fraction = self._forecast.fraction(now)
         size = max(6, min(40, width // 5))
         done = int(size * fraction)
@@ -240,6 +287,11 @@ class _Above:
     def flush(self) -> None:
         """Flush the stream."""
         self._stream.flush()
+
+
+def _at(now: float, row: str, began: float | None) -> str:
+    """Return a line with its clock."""
+    return row if began is None else row.replace(_CLOCK, clock(now - began).rjust(6))
 
 
 def clock(seconds: float) -> str:

@@ -35,6 +35,7 @@ def open_reporter(
         view = Lines(color=color)
     reporter = Reporter([view] if report is None else [view, cli.report.ReportFile(report)])
     reporter.order(STEP_NAMES)
+    reporter.is_reported = report is not None
     return reporter
 
 

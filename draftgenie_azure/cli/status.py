@@ -7,7 +7,7 @@ import time
 from draftgenie_azure.cli.events import shortened
 from draftgenie_azure.cli.summary import pinned
 from draftgenie_azure.cli.views import under_way
-from draftgenie_azure.printable import duration
+from draftgenie_azure.printable import duration, image_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,11 +60,12 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     for name, facts in document["services"].items():
         yield f"  {name:20} {facts['url'] or '(no ingress)'}"
         if facts["image"]:
-            yield f"  {'':20} {facts['image']}"
+            yield f"      {image_name(facts['image'])}"
     yield ""
     for name, step in document["steps"].items():
         took = duration(step["seconds"]) if step["seconds"] is not None else ""
-        words = (name, step["status"], step["since"] or "", took, shortened(step["reasons"]))
+        why = [reason for reason in step["reasons"] if reason != "never ran"]
+        words = (name, step["status"], step["since"] or "", took, shortened(why))
         yield "  {:32} {:11} {:21} {:12} {}".format(*words).rstrip()
         if step["error"]:
             yield f"      {str(step['error']).splitlines()[0]}"

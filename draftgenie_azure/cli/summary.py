@@ -20,6 +20,7 @@ class Summary:
         ran: step -> reasons and seconds.
         seconds: of the whole run.
         asked: whether Azure was asked anything.
+        skipped: how many steps had nothing to do.
         warnings: what was left as it is, although it should not stay so.
         notes: what is allowed in the configuration and yet worth saying.
     """
@@ -31,6 +32,7 @@ class Summary:
         seconds: float,
         *,
         asked: bool,
+        skipped: int,
         warnings: Sequence[str] = (),
         notes: Sequence[str] = (),
     ) -> None:
@@ -44,7 +46,7 @@ class Summary:
         opened = {key: record["left_open"] for key, record in self._resources.items() if record.get("left_open")}
         self._warnings = [*warnings, *(f"{key}: {text}" for key, text in sorted(opened.items()))]
         self._orphans = sorted(key for key, record in self._resources.items() if record.get("orphaned"))
-        self._skipped = sum(name not in ran and self._status(name) == "completed" for name in STEP_NAMES)
+        self._skipped = skipped
         self._failed = [name for name in STEP_NAMES if self._status(name) == "failed"]
         self._stopped = [name for name in STEP_NAMES if self._status(name) == "running"]
 
@@ -66,6 +68,9 @@ class Summary:
     def lines(self) -> list[str]:
         """The summary for people: urls first, then what ran and why, what failed, and what to do next."""
         counts = f"{len(self._ran)} ran, {self._skipped} skipped, {len(self._failed)} failed"
+        ended = {*self._ran, *self._failed, *self._stopped}
+        if self._asked and len(ended) + self._skipped < len(STEP_NAMES):
+            counts += f", {len(STEP_NAMES) - len(ended) - self._skipped} not reached"
         lines = [f"Deployment summary ({duration(self._seconds)}): {counts}"]
         lines += [f"  {key:20} {url}" for key, url in self._urls().items()]
         lines += [f"  ran     {name} ({duration(took)}){_why(reasons)}" for name, (reasons, took) in self._ran.items()]

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from draftgenie_azure.cli.live import Live
 
 _SHOWN_LIVE = ("step_run", "step_waits", "step_skip", "step_disabled")
+_BARE = re.compile(r"  ran     \w+ \([^()]*\)")  # in the summary: says no more than the line of the step above
 _ADDRESS = re.compile(r"https?://[^\s\x1b]+")
+_FOLDED = ("step_skip", "step_disabled", "runs")  # counted at the end
 _WORTH_SAYING = ("  pinned", "  left in Azure", "  warning", "  note")  # in the summary of a run without anything to do
 _STYLES = {"done": "2", "failed": "1;31"}  # of whole lines
 
@@ -39,34 +41,54 @@ class Terminal(Lines):
         super().__init__(color=color)
         self._clock = clock
         self._live: Live | None = None
-        self._target: Event | None = None  # named, and not shown yet
+        self._held: list[Event] = []  # the target and notes, shown as soon as there is anything else to say
+        self._new: list[Event] = []  # planned steps that have not run before
 
     def show(self, event: Event) -> None:
         """Show one event."""
         kind = str(event["type"])
+        if _is_first_time(event):
+            self._new.append(event)
+            return
+        if self._new:
+            self._show_new()
         if kind == "expected":
-            self._show_target()
             self._live = cli.live.Live(event, sys.stderr, color=self._color, clock=self._clock)
         elif self._live is not None:
             self._show_live(self._live, event, kind)
         elif kind == "end" and _is_nothing(event):
             self._print(sys.stdout, _nothing(event))
-        elif kind == "target":
-            self._target = event
-        elif kind not in ("step_skip", "step_disabled") or event.get("planned"):
-            self._show_target()
+        elif _may_wait(event):
+            self._held.append(event)
+        elif kind not in _FOLDED:
+            self._show_held()
             super().show(event)
 
-    def _show_target(self) -> None:
-        """Show the target as soon as there is anything to say about it."""
-        if self._target is not None:
-            target, self._target = self._target, None
-            super().show(target)
+    def _show_held(self) -> None:
+        """Show the target, and below it what was said before it was known."""
+        held, self._held = self._held, []
+        for event in sorted(held, key=lambda event: event["type"] != "target"):
+            super().show(event)
+
+    def _show_new(self) -> None:
+        """Show planned steps that never ran: of a first deployment they are one line."""
+        self._show_held()
+        new, self._new = self._new, []
+        if len(new) == new[0]["of"]:
+            self._print(sys.stdout, [f"All {len(new)} steps are to run: none has run before."])
+        else:
+            for event in new:
+                super().show(event)
 
     def draw(self) -> None:
         """Draw the live display without waiting for the next event."""
         if self._live is not None:
             self._live.refresh()
+
+    def tick(self) -> None:
+        """Draw what is another one by now, as happens once a second."""
+        if self._live is not None:
+            self._live.tick()
 
     def _show_live(self, live: Live, event: Event, kind: str) -> None:
         live.take(event)
@@ -75,16 +97,22 @@ class Terminal(Lines):
             self._live = None
             if live.folded:
                 self._print(sys.stderr, [self._in_style(live.folded, "2")])
-        if kind not in _SHOWN_LIVE:
+        if kind == "end" and event.get("lines"):
+            event = {**event, "lines": [line for line in event["lines"] if not _BARE.fullmatch(line)]}
+        if kind == "target":
+            self._held.append(event)
+            self._show_held()
+        elif kind not in _SHOWN_LIVE:
+            self._show_held()
             super().show(event)
 
     def _step(self, event: Event, what: str) -> list[str]:
         if event.get("planned"):
             return super()._step(event, what)
         # Why it failed stands below everything, once and whole.
-        message = "" if what == "failed" else event["message"]
-        words = f"{what}:" if what == "stopped" else what
-        lines = behind(f"{event['number']:2}/{event['of']} {event['step']} {words} ", message)
+        # What becomes of one that was stopped is said there, too.
+        message = "" if what in ("failed", "stopped") else event["message"]
+        lines = behind(f"{event['number']:2}/{event['of']} {event['step']} {what} ", message)
         return [self._in_style(line.rstrip(), _STYLES.get(what, "")) for line in lines]
 
     def _in_style(self, text: str, style: str) -> str:
@@ -106,6 +134,16 @@ class Terminal(Lines):
 def _width_of(stream: Any) -> int:
     """Return the columns of a terminal; lines are not wrapped if unknown."""
     return os.get_terminal_size(stream.fileno()).columns or 10_000
+
+
+def _may_wait(event: Event) -> bool:
+    """Tell whether an event is shown together with the next one: the target is the first thing to be seen."""
+    return event["type"] == "target" or event.get("level") == "note"
+
+
+def _is_first_time(event: Event) -> bool:
+    """Tell whether a step is planned for no other reason than that it never ran."""
+    return bool(event.get("planned")) and event["type"] == "step_run" and event["reasons"] == ["never ran"]
 
 
 def _is_nothing(event: Event) -> bool:

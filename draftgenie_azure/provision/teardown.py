@@ -162,7 +162,7 @@ class Teardown:
         if any(f"{item.id}/".lower().startswith(f"{other}/") for other in replaced):
             return "what is there under this name now was created by someone else"
         if item.type.startswith(DATA) and not self._include_data and not is_rule(item.type):
-            return "it holds data; --include-data deletes it as well"
+            return "holds data; --include-data deletes it as well"
         return None
 
     def _plan_purge(self, plan: Plan) -> None:

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 LOW, USUAL, HIGH = 0.2, 0.5, 0.85  # shares of the runs that are faster
-_SHORT, _LONG = 0.5, 1.7  # times the usual duration, where nothing but that is known
+_SHORT, _LONG = 0.6, 1.6  # times the usual duration, where nothing but that is known
 _WIDER = (0.85, 1.25)  # what was seen a few times varies more than it did
+_FEW = 3
 _RECENT = 10  # earlier runs say little about today's
 _BEYOND = 0.1  # what is left of a step that takes longer than any did: a tenth of the time so far
 
@@ -48,12 +49,14 @@ class Spread:
 
 
 def spread_of(seconds: Sequence[float], usual: float) -> Spread:
-    """The spread of a kind of step: by how long it took before, the last one last; else by what it usually takes."""
-    seen = sorted(seconds[-_RECENT:])
-    if not seen:
-        return Spread(usual * _SHORT, usual, usual * _LONG)
+    """The spread of a kind of step: by how long it took before, the last one last, and by what it usually takes.
+
+    Seen only once or twice, what it usually takes counts as one more: a run in which there was next to nothing to do
+    would else be the measure of one that changes a server.
+    """
+    seen = sorted([*seconds[-_RECENT:], *([usual] if len(seconds) < _FEW else [])])
     if len(seen) == 1:
-        return Spread(seen[0] * _SHORT, seen[0], seen[0] * _LONG)
+        return Spread(usual * _SHORT, usual, usual * _LONG)
     middle = (seen[(len(seen) - 1) // 2] + seen[len(seen) // 2]) / 2
     return Spread(seen[0] * _WIDER[0], middle, seen[-1] * _WIDER[1])
 

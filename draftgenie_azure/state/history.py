@@ -7,6 +7,7 @@ import os
 
 from draftgenie_azure.errors import StateError
 from draftgenie_azure.masking import MASK
+from draftgenie_azure.printable import duration
 from draftgenie_azure.state.lock import Holder
 from draftgenie_azure.state.resource_records import now
 
@@ -235,13 +236,21 @@ def _outputs(state: Mapping[str, Any], step: str) -> dict[str, Any]:
 
 def listing(entries: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return one line per run for display, newest first."""
-    lines = []
-    for entry in reversed(list(entries)):
-        steps = sum(step.get("verdict") == "ran" for step in entry.get("steps", {}).values())
-        of = f" to run {entry['of']}" if entry.get("of") else ""
-        who = f"{entry.get('who', '?')}@{entry.get('host', '?')}"
-        lines.append(
-            f"{entry['run']:>4}  {entry.get('started_at', ''):20}  {entry['kind'] + of:18}  {entry['result']:11}"
-            f"  {steps:2} steps  {entry.get('seconds', 0):8.1f} s  {who}"
+    rows = [
+        (
+            str(entry["run"]),
+            entry.get("started_at", ""),
+            entry["kind"] + (f" to run {entry['of']}" if entry.get("of") else ""),
+            entry["result"],
+            f"{sum(step.get('verdict') == 'ran' for step in entry.get('steps', {}).values())} steps",
+            duration(entry.get("seconds", 0)),
+            f"{entry.get('who', '?')}@{entry.get('host', '?')}",
         )
-    return lines
+        for entry in reversed(list(entries))
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    right = (0, 4, 5)  # numbers
+    return [
+        "  ".join(f"{cell:{'>' if at in right else '<'}{widths[at]}}" for at, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]

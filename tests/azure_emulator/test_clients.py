@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from azure.keyvault.secrets import SecretClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.storage.blob import BlobClient
 from emulator_client import BUILDS, SECRETS_OFFICER, AzureClient, Json, archive
+from programs import program
 
 from azure_emulator.attach import Attached
 
@@ -145,7 +145,7 @@ def test_groups_are_listed_by_the_management_sdk(azure: AzureClient, environment
 # curl
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+@pytest.mark.program("curl")
 def test_curl_reads_a_group_through_the_proxy(azure: AzureClient, emulator: Attached) -> None:
     url = f"https://management.azure.com{azure.group}?api-version=2025-04-01"
     token = azure.token("https://management.azure.com")
@@ -192,7 +192,7 @@ def printed(tmp_path: Path) -> Iterator[Callable[[str], str]]:
         process.stdout.close()
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.program("bash")
 def test_the_variables_for_bash_can_be_sourced(printed: Callable[[str], str], tmp_path: Path) -> None:
     script = tmp_path / "variables.sh"
     script.write_text(printed("bash"))
@@ -228,16 +228,10 @@ def variables_named() -> list[str]:
 
 # Azure CLI
 
-AZ = os.environ.get("AZ_PROGRAM") or shutil.which("az")
-needs_az = pytest.mark.skipif(
-    AZ is None and not os.environ.get("CI"), reason="there is no az on PATH and AZ_PROGRAM names none"
-)
-
 
 @pytest.fixture
 def az(azure: AzureClient, tmp_path: Path) -> Callable[..., Any]:
     """Azure CLI, logged in as a service principal."""
-    assert AZ is not None, "CI needs Azure CLI: on PATH, or named by AZ_PROGRAM"
     environment = {
         **{name: value for name, value in variables(azure.attached).items() if not name.startswith("AZURE_")},
         "AZURE_CONFIG_DIR": str(tmp_path / "az"),
@@ -245,7 +239,7 @@ def az(azure: AzureClient, tmp_path: Path) -> Callable[..., Any]:
     }
 
     def run(*words: str) -> Any:
-        done = subprocess.run([AZ, *words], env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([program("az"), *words], env=environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, f"az {' '.join(words)}: {done.stderr[-1500:]}"
         try:
             return json.loads(done.stdout) if done.stdout.strip() else None
@@ -258,7 +252,7 @@ def az(azure: AzureClient, tmp_path: Path) -> Callable[..., Any]:
     return run
 
 
-@needs_az
+@pytest.mark.program("az")
 def test_azure_cli_reads_groups_resources_and_roles(azure: AzureClient, az: Callable[..., Any]) -> None:
     identity = azure.make_identity()
     azure.assign(azure.group, READER, identity["properties"]["principalId"])
@@ -277,7 +271,7 @@ def test_azure_cli_reads_groups_resources_and_roles(azure: AzureClient, az: Call
 
 
 @pytest.mark.slow
-@needs_az
+@pytest.mark.program("az")
 def test_azure_cli_reads_apps_and_their_logs(azure: AzureClient, az: Callable[..., Any]) -> None:
     environment = azure.make_environment()
     container = {"name": "app", "image": "qdrant/qdrant:v1", "resources": {"cpu": 0.5, "memory": "1Gi"}}
@@ -296,7 +290,7 @@ def test_azure_cli_reads_apps_and_their_logs(azure: AzureClient, az: Callable[..
 
 
 @pytest.mark.slow
-@needs_az
+@pytest.mark.program("az")
 def test_azure_cli_reads_secrets_and_registries(azure: AzureClient, vault: str, az: Callable[..., Any]) -> None:
     azure.make_registry()
     azure.ok(azure.call("PUT", "Microsoft.KeyVault/vaults/vault-1/secrets/one", {"properties": {"value": "1"}}))
@@ -308,7 +302,7 @@ def test_azure_cli_reads_secrets_and_registries(azure: AzureClient, vault: str, 
     assert az("acr", "login", "-n", "registry1", "--expose-token")["accessToken"]
 
 
-@needs_az
+@pytest.mark.program("az")
 def test_azure_cli_reads_databases_and_caches(azure: AzureClient, az: Callable[..., Any]) -> None:
     server = {
         "location": "eastus2",

@@ -9,15 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from buildah import PROGRAM, Buildah
+from buildah import Buildah
 
 from draftgenie_azure.build_context.context import Context
 from draftgenie_azure.build_context.packing import pack
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(PROGRAM is None, reason="there is no buildah here (Debian: apt-get install buildah)"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.program("buildah")]
 
 TREE = {
     "a.txt": "a", "b.md": "b", "app/main.py": "m", "app/test/t.py": "t", "app/.env": "s", "app/deep/er/x.js": "x",

@@ -66,9 +66,8 @@ def test_the_pack_to_a_path_is_the_same(tree: Path, tmp_path_factory: pytest.Tem
     assert (result.sha256, result.size, result.dependencies) == (other.sha256, other.size, other.dependencies)
 
 
+@pytest.mark.program("tar")
 def test_other_tools_read_the_pack(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    if shutil.which("tar") is None:
-        pytest.skip("there is no tar")
     make(tmp_path, {"a/é": "1", "b": "x" * 70_000, "/".join(["d" * 90] * 3): "deep"})
     out = tmp_path_factory.mktemp("out")
     pack(Context(str(tmp_path), "Dockerfile"), out / "context.tar.gz")

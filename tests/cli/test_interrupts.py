@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -119,7 +118,7 @@ def test_signals_after_the_summary_change_nothing(deployed: Project, arguments: 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("sh") is None, reason="a shell starts the command with a signal ignored")
+@pytest.mark.program("sh")
 @pytest.mark.parametrize(
     ("ignored", "number", "code"),
     [("HUP", signal.SIGHUP, 0), ("INT", signal.SIGINT, 130)],

@@ -10,6 +10,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
+import npm_packages
 import pytest
 from programs import program
 from project import ROOT, Project
@@ -57,6 +58,14 @@ def test_failure_is_in_the_report(tmp_path: Path, kind: str) -> None:
     assert "ServerProvisioningFailed" in report(tmp_path, "failure", kind)
 
 
+def run_of(number: int) -> dict[str, Any]:
+    """An entry of the history."""
+    steps = {name: {"verdict": "ran", "seconds": 1.0} for name in STEP_NAMES[: number % 14]}
+    return {"run": number, "kind": "rollback" if number == 99 else "deploy", "of": 98 if number == 99 else None,
+            "result": "succeeded", "started_at": "2026-11-02T09:00:00Z", "seconds": 61.5, "who": HOSTILE,
+            "host": "desk", "ci": "https://github.com/o/r/actions/runs/1", "steps": steps}  # fmt: skip
+
+
 def many(path: str, services: int = 200) -> None:
     """The report of a run with many services, and with other people's text in it."""
     reporter = Reporter([ReportFile(path)])
@@ -66,6 +75,8 @@ def many(path: str, services: int = 200) -> None:
         reporter.step(name, "done", "1 s", seconds=1.0, written=[f"container_app/service_{n}" for n in range(services)])
     reporter.error(AzureError(HOSTILE, hint=HOSTILE, code="No", request_id="r-1"), log=None)
     group = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/draftgenie-rg"
+    reporter.is_reported = True
+    reporter.runs([run_of(number) for number in range(1, 101)])
     reporter.result([], {
         "event": "summary", "target": {"cloud": "AzureCloud"},
         "urls": {f"service_{n}": f"https://service-{n}.orangeplant.azurecontainerapps.io" for n in range(services)},
@@ -74,6 +85,23 @@ def many(path: str, services: int = 200) -> None:
                       for n in range(services)},
     })  # fmt: skip
     reporter.end(1)
+
+
+@pytest.mark.parametrize("kind", ["html", "md", "json"])
+def test_report_has_the_last_runs_of_the_state(tmp_path: Path, kind: str) -> None:
+    """The last one first, no more than twenty; other people's names as text."""
+    path = tmp_path / f"report.{kind}"
+    many(str(path), services=2)
+    text = path.read_text(encoding="utf-8")
+
+    assert "rollback to run 98" in text or kind == "json"
+    assert "2026-11-02T09:00:00Z" in text
+    if kind == "json":
+        document = json.loads(text)
+        assert [run["run"] for run in document["history"]] == list(range(100, 80, -1))
+        assert document["history"][0]["ran"] == list(STEP_NAMES[:2])
+    else:
+        assert "<script>alert" not in text.replace("\\", "")
 
 
 def test_two_hundred_services_are_under_300_kb_and_load_nothing(tmp_path: Path) -> None:
@@ -88,60 +116,88 @@ def test_two_hundred_services_are_under_300_kb_and_load_nothing(tmp_path: Path) 
     assert "‮" not in text
 
 
-# Run in the page: what a person does with it, and what came of it.
-ACTS = """
-<script>
-window.faults = [];
-addEventListener("error", event => faults.push(String(event.message)));
-addEventListener("securitypolicyviolation", event => faults.push(event.violatedDirective));
-addEventListener("load", () => {
-  const table = document.querySelector("table.sortable"), head = table.tHead.querySelector("button");
-  const names = () => [...table.tBodies[0].rows].filter(row => !row.hidden).map(row => row.cells[0].textContent);
-  const before = names();
-  head.click(); const up = names();
-  head.click(); const down = names();
-  const field = document.getElementById(table.dataset.filter);
-  field.value = "service_17"; field.dispatchEvent(new Event("input"));
-  const nameless = [...document.querySelectorAll("a,button,input,svg,[role=region]")].filter(node =>
-    !(node.textContent.trim() || node.getAttribute("aria-label") || (node.labels && node.labels[0])));
-  const result = {before: before.length, up: up[2], down: down[0], sorted: table.querySelector("th").ariaSort,
-    filtered: names(), hidden: field.parentElement.hidden, nameless: nameless.length,
-    wide: document.documentElement.scrollWidth > innerWidth, faults};
-  document.title = "result"; const out = document.createElement("pre"); out.id = "result";
-  out.textContent = JSON.stringify(result); document.body.append(out);
-});
-</script>
-"""
+# ------------------------------------------------------------------------------------------------- in a real browser
+
+BROWSER = ROOT / "tests/harness/browser"
 
 
-def browsed(path: Path, *options: str) -> dict[str, Any]:
-    """What came of the acts, in a headless Chromium."""
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("</head>", f"{ACTS}</head>"), encoding="utf-8")
-    done = subprocess.run(
-        [program("chromium", "chromium-browser"), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
-         f"--user-data-dir={path.parent / 'browser'}", "--virtual-time-budget=2000", *options, path.as_uri()],
-        capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
-    (found,) = re.findall(r'<pre id="result">(.*?)</pre>', done.stdout)
-    result: dict[str, Any] = json.loads(found.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">"))
+def looked_at(path: Path, act: str, *arguments: str) -> dict[str, Any]:
+    """What came of an act of tests/harness/browser/look.mjs on a page; nothing may be loaded, and no fault be told."""
+    node, chromium = program("node"), program("chromium", "chromium-browser")
+    program("npm")
+    modules = npm_packages.install(BROWSER / "package.json")
+    command = [node, BROWSER / "look.mjs", modules, chromium, path, act, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    assert result.pop("faults") == []
     return result
 
 
+@pytest.fixture(params=["many", "first", "change", "failure", "interrupt"])
+def page(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A page: of many services, of a recorded run."""
+    path = tmp_path / "report.html"
+    if request.param == "many":
+        many(str(path))
+    else:
+        report(tmp_path, request.param, "html")
+    return path
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("size", ["--window-size=500,900", "--window-size=1400,900"], ids=["phone", "desk"])
-def test_page_sorts_and_filters_in_a_browser_without_a_fault(tmp_path: Path, size: str) -> None:
-    """Chromium: every control has a name, nothing is wider than the window, the policy of the page is kept."""
+def test_page_breaks_no_rule_of_axe_in_light_and_dark(page: Path) -> None:
+    """All of axe-core's rules, contrast and landmarks included."""
+    found = looked_at(page, "axe")
+
+    assert {scheme: result["violations"] for scheme, result in found.items()} == {"light": [], "dark": []}
+    assert all(result["passes"] > 20 for result in found.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [320, 360, 768, 1280])
+def test_page_is_no_wider_than_its_window(tmp_path: Path, columns: int) -> None:
+    """What is wide has a scroll bar of its own."""
     path = tmp_path / "report.html"
     many(str(path))
 
-    result = browsed(path, size)
+    assert looked_at(path, "width", str(columns)) == {"window": columns, "page": columns}
 
-    assert result == {
-        "before": 200, "up": "service_2", "down": "service_199", "sorted": "descending",
-        "filtered": [f"service_{n}" for n in range(179, 169, -1)] + ["service_17"],
-        "hidden": False, "nameless": 0, "wide": False, "faults": [],
-    }  # fmt: skip
+
+@pytest.mark.slow
+def test_page_is_dark_where_that_is_wished_and_light_on_paper(tmp_path: Path) -> None:
+    """On paper nothing can be typed, and nothing is hidden behind a scroll bar."""
+    path = tmp_path / "report.html"
+    many(str(path))
+
+    found = looked_at(path, "colours")
+
+    assert sum(brightness(found["light"]["back"])) > 3 * 200 > 3 * 50 > sum(brightness(found["dark"]["back"]))
+    assert sum(brightness(found["dark"]["text"])) > 3 * 200
+    assert found["print"] | {"fields": 4, "cut": 6} == found["light"] | {"fields": 4, "cut": 6}
+    assert (found["print"]["fields"], found["print"]["cut"]) == (0, 0)
+    assert found["light"]["cut"] > 3
+
+
+def brightness(colour: str) -> list[int]:
+    """Red, green and blue of a colour as browsers give it."""
+    return [int(part) for part in re.findall(r"\d+", colour)][:3]
+
+
+@pytest.mark.slow
+def test_page_is_used_by_keys_alone(tmp_path: Path) -> None:
+    """Tab goes through links, fields, tables and heads in the order of the page; Enter sorts, letters filter."""
+    path = tmp_path / "report.html"
+    many(str(path))
+
+    found = looked_at(path, "keyboard", "table[data-filter=filter-services]")
+
+    contents = ["Failure", "Timeline", "Steps", "Services", "What needs what", "History", "Resources"]
+    assert found["order"] == [*(f"a {name}" for name in contents), "div Timeline", "input Filter steps", "div Steps",
+                              "button Step", "button Result"]  # fmt: skip
+    assert found["rings"] == ["solid"]
+    assert (found["up"], found["down"], found["sorted"]) == ("service_0", "service_199", "descending")
+    assert (found["filtered"], found["told"], found["all"]) == (11, "11 of 200 shown", 200)
 
 
 # ------------------------------------------------------------------------------------------------ the command itself

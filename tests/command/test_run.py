@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from programs import missing
 from project import Project, wait_for, wait_for_server
 
 from draftgenie_azure.steps import STEP_NAMES
@@ -287,15 +287,15 @@ def test_closed_terminal_interrupts_and_the_next_run_finishes(project: Project) 
 
 def can_be_process_1() -> bool:
     """Whether this machine lets us make a process 1 of our own, as a container has it."""
-    if shutil.which("unshare") is None:
-        return False
     return subprocess.run(["unshare", "--fork", "--pid", "true"], capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not can_be_process_1(), reason="making a process 1 of its own needs unshare and the right to it")
+@pytest.mark.program("unshare")
 def test_process_1_of_a_container_stops_when_it_is_told_to(project: Project) -> None:
     """The kernel ignores signals to process 1 that it does not ask for."""
+    if not can_be_process_1():
+        missing("making a process 1 of its own needs the right to it")
     arguments = project.command(*project.faults(scale=0.006))
     with started(project, ["unshare", "--fork", "--pid", "--kill-child", *arguments], subprocess.DEVNULL) as outer:
         wait_for_server(project, outer)

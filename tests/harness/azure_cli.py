@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
 from client_environment import variables
+from programs import program
 
 from azure_emulator.attach import Attached
-
-AZ = os.environ.get("AZ_PROGRAM") or shutil.which("az")
-needs_az = pytest.mark.skipif(
-    AZ is None and not os.environ.get("CI"), reason="there is no az on PATH and AZ_PROGRAM names none"
-)
 
 
 class AzureCli:
     """Azure CLI, logged in as a service principal, with a configuration of its own."""
 
     def __init__(self, attached: Attached, directory: Path) -> None:
-        assert AZ is not None, "CI needs Azure CLI: on PATH, or named by AZ_PROGRAM"
         self.environment = {
             **{name: value for name, value in variables(attached).items() if not name.startswith("AZURE_")},
             "AZURE_CONFIG_DIR": str(directory / "az"),
@@ -44,5 +36,5 @@ class AzureCli:
             return done.stdout
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        assert AZ is not None
-        return subprocess.run([AZ, *words], env=self.environment, capture_output=True, text=True, timeout=110)
+        command = [program("az"), *words]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=110)

@@ -1,20 +1,17 @@
 """Azurite, Microsoft's storage emulator, for tests and benchmarks: installed once from npm, started on a free port.
 
-It needs Node and npm. Where they are missing, what needs it is skipped with a reason; with CI set in the environment,
-their absence is a failure. `python tests/harness/azurite.py` installs it.
+It needs Node and npm. `python tests/harness/azurite.py` installs it.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import npm_packages
 
 PACKAGE = Path(__file__).resolve().parent / "azurite" / "package.json"
 ACCOUNT = "devstoreaccount1"
@@ -22,31 +19,9 @@ ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
-class Missing(Exception):
-    """Node or npm is not there."""
-
-
 def install() -> Path:
-    """Install the pinned version where it is not yet; its entry point.
-
-    Raises:
-        Missing: there is no Node or npm.
-    """
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        raise Missing("Azurite needs node and npm on the PATH")
-    content = PACKAGE.read_bytes()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    directory = cache / "draftgenie-azurite" / hashlib.sha256(content).hexdigest()[:16]
-    directory.mkdir(parents=True, exist_ok=True)
-    main = directory / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
-    with (directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes begin at once
-        if not (directory / "complete").exists():
-            (directory / "package.json").write_bytes(content)
-            command = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"]
-            subprocess.run(command, cwd=directory, check=True, stdout=subprocess.DEVNULL, timeout=300)
-            (directory / "complete").touch()
-    return main
+    """Install the pinned version where it is not yet; its entry point."""
+    return npm_packages.install(PACKAGE) / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 
 
 class Azurite:

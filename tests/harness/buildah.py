@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
-
-PROGRAM = shutil.which("buildah")
 
 
 class Buildah:
@@ -22,7 +19,7 @@ class Buildah:
     def run(self, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run it, with a text on its standard input; not an error where it fails."""
         return subprocess.run(
-            [PROGRAM or "buildah", *self._storage, *arguments],
+            ["buildah", *self._storage, *arguments],
             env=self._environment,
             input=text,
             capture_output=True,

@@ -1,7 +1,6 @@
 """Records the event files of tests and benchmarks: `python tests/harness/record_events.py` writes tests/data/events.
 
-The emulator runs at a fiftieth of Azure's durations; times and durations are then stretched by the same factor, so that
-the files are those of runs of several minutes.
+The emulator takes Azure's own durations, so that the files are those of real runs: this takes 20 minutes, of waiting.
 """
 
 from __future__ import annotations
@@ -12,6 +11,9 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +21,42 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from project import ROOT, Project, new_project, wait_for_end
 
-from draftgenie_azure.printable import duration
+from draftgenie_azure.cli.forecast import moment
 
 EVENTS = ROOT / "tests/data/events"
-SCALE = 0.02
 FAULT = {"method": "PUT", "path": "*/flexibleServers/*", "fail": "ServerProvisioningFailed"}
+DIRECTORY = "/home/user/draftgenie"  # instead of the temporary one
+AS_IF = calendar.timegm((2026, 11, 2, 9, 0, 0))  # when each run began
+
+Runs = dict[str, list[dict[str, Any]]]
 
 
-def record() -> dict[str, list[dict[str, Any]]]:
-    """The events of each run, by name of its file."""
-    with tempfile.TemporaryDirectory() as name:
-        project = new_project(Path(name))
-        project.change("azure.emulator", {"scale": SCALE})
-        found = {"interrupt": _interrupted(project)}
-        found["failure"] = project.run("--output", "json", *project.faults(FAULT, scale=SCALE)).events()
-        wait_for_end(project)
-    with tempfile.TemporaryDirectory() as name:
-        project = new_project(Path(name))
-        project.change("azure.emulator", {"scale": SCALE})
-        found["first"] = project.run("--output", "json").events()
-        found["noop"] = project.run("--output", "json").events()
+def _first_and_changed() -> Runs:
+    """A first deployment, nothing to do, and a change."""
+    with _project() as project:
+        found = {"first": _recorded(project, "--auto-approve"), "noop": _recorded(project)}
         project.change("postgresql.sku", "Standard_D2ds_v5")
         project.change("services.rag_service.environment.LOG_LEVEL", "debug")
-        found["change"] = project.run("--output", "json").events()
+        return found | {"change": _recorded(project)}
+
+
+def _interrupted_and_failed() -> Runs:
+    """A first deployment that is interrupted, and the next run, which fails."""
+    with _project() as project:
+        return {"interrupt": _interrupted(project), "failure": _recorded(project, *project.faults(FAULT, scale=1))}
+
+
+@contextmanager
+def _project() -> Iterator[Project]:
+    with tempfile.TemporaryDirectory() as name:
+        project = new_project(Path(name))
+        project.change("azure.emulator", {"scale": 1})
+        yield project
         wait_for_end(project)
-    return {name: _stretched(events) for name, events in found.items()}
+
+
+def _recorded(project: Project, *arguments: str) -> list[dict[str, Any]]:
+    return _as_if(project.run("--output", "json", *arguments, timeout=3600).out.splitlines(), project)
 
 
 def _interrupted(project: Project) -> list[dict[str, Any]]:
@@ -52,48 +65,27 @@ def _interrupted(project: Project) -> list[dict[str, Any]]:
         lines = []
         for line in process.stdout:
             lines.append(line)
-            if '"step_run"' in line and "create_databases" in line:
+            if '"step_waits"' in line and "create_databases" in line:
                 process.send_signal(signal.SIGTERM)
-    return [json.loads(line) for line in lines]
+    return _as_if(lines, project)
 
 
-def _stretched(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The events of a run that takes as much longer as Azure does, at a fixed time, with a fixed name."""
-    began = _seconds(events[0])
+def _as_if(lines: list[str], project: Project) -> list[dict[str, Any]]:
+    """The events of a run at a fixed time, with a fixed name, in a directory of a person."""
+    events = [json.loads(line.replace(str(project.directory), DIRECTORY)) for line in lines]
+    began = moment(events[0])
     for event in events:
-        event["time"] = _time(1_800_000_000 + (_seconds(event) - began) / SCALE)
+        seconds = AS_IF + moment(event) - began
+        event["time"] = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int(seconds % 1 * 1000):03d}Z"
         event["run"] = "0" * 16
-        if event["type"] == "expected":
-            for step in event["steps"].values():
-                step |= {key: round((step[key] - 0.5) / SCALE, 1) for key in ("low", "usual", "high")}
-        elif isinstance(event.get("seconds"), int | float):
-            _stretch(event)
     return events
 
 
-def _stretch(event: dict[str, Any]) -> None:
-    before = {event["seconds"], *(step["seconds"] for step in event.get("ran", {}).values())}
-    event["seconds"] /= SCALE
-    for step in event.get("ran", {}).values():
-        step["seconds"] = round(step["seconds"] / SCALE, 1)
-    longer = {duration(seconds): duration(seconds / SCALE) for seconds in before}
-    if "message" in event:
-        first, separator, rest = event["message"].partition(":")
-        event["message"] = longer.get(first, first) + separator + rest
-    for position, line in enumerate(event.get("lines", ())):
-        for shorter, text in longer.items():
-            if f"({shorter})" in line:
-                event["lines"][position] = line.replace(f"({shorter})", f"({text})")
-                break
-
-
-def _seconds(event: dict[str, Any]) -> float:
-    whole, part = event["time"].rstrip("Z").split(".")
-    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{part}")
-
-
-def _time(seconds: float) -> str:
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int(seconds % 1 * 1000):03d}Z"
+def record() -> Runs:
+    """The events of each run, by name of its file."""
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(kind) for kind in (_first_and_changed, _interrupted_and_failed)]
+        return {name: events for run in runs for name, events in run.result().items()}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 import termios
 from pathlib import Path
@@ -45,17 +46,36 @@ def replay(path: str, stops: list[float]) -> None:
 
 def _stop(view: Terminal, seconds: float) -> None:
     view.draw()
-    sys.stderr.write(f"\x1b]2;stopped at {seconds:g}\x07")
-    sys.stderr.flush()
+    _set_title(f"stopped at {seconds:g}")
+    was_behind = False
+    while not _is_key_pressed():
+        if _is_in_front() and (_without_echo() or was_behind):  # a shell that had stopped us may have set its own modes
+            _set_title(f"continued at {seconds:g}")
+        was_behind = not _is_in_front()
     os.read(0, 1)
     view.draw()
 
 
-def _without_echo() -> None:
-    """Have a key that is pressed not move the cursor."""
+def _is_in_front() -> bool:
+    return os.tcgetpgrp(0) == os.getpgrp()
+
+
+def _is_key_pressed() -> bool:
+    """Look for a tenth of a second; what is typed while we are in the background is the shell's."""
+    return bool(select.select([0], [], [], 0.1)[0]) and _is_in_front()
+
+
+def _set_title(title: str) -> None:
+    sys.stderr.write(f"\x1b]2;{title}\x07")
+    sys.stderr.flush()
+
+
+def _without_echo() -> bool:
+    """Have a key that is pressed not move the cursor; tell whether it would have."""
     modes = termios.tcgetattr(0)
-    modes[3] &= ~(termios.ECHO | termios.ICANON)
+    before, modes[3] = modes[3], modes[3] & ~(termios.ECHO | termios.ICANON)
     termios.tcsetattr(0, termios.TCSANOW, modes)
+    return bool(before != modes[3])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyte
 
@@ -68,6 +69,10 @@ class Terminal:
         while shown and not shown[-1]:
             shown.pop()
         return shown
+
+    def cells(self) -> list[list[Any]]:
+        """The screen, cell by cell, with colours."""
+        return [[self._screen.buffer[y][x] for x in range(self._screen.columns)] for y in range(self._screen.lines)]
 
     @property
     def title(self) -> str:

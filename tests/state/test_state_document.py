@@ -161,7 +161,7 @@ def test_mutated_state_is_an_error_with_words_or_a_document_that_every_reader_ca
     again = state_document.dump(document)
     assert state_document.dump(state_document.parse(again, "again")) == again
     assert state_document.copy_for_keeping(document)
-    assert Summary(document, {}, 1.0, asked=False).lines()
+    assert Summary(document, {}, 1.0, asked=False, skipped=0).lines()
     assert page(document, STEP_NAMES, "state.json", None)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from programs import missing
 from project import STATE, Project, wait_for
 from state_runs import follow, slow_run
 
@@ -40,19 +40,17 @@ def _tmpfs(project: Project, size: str, *arguments: str) -> subprocess.Completed
 
 
 def _can_mount(directory: Path) -> bool:
-    if shutil.which("unshare") is None:
-        return False
     mount = "mount -t tmpfs -o size=64k tmpfs ."
     command = ["unshare", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]), "--mount", "sh", "-c", mount]
     return subprocess.run(command, cwd=directory, capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.slow
+@pytest.mark.program("unshare")
 def test_full_disk_loses_no_step(project: Project) -> None:
     """A real file system of 64 KB: the run stops, the state is in another directory, and comes back by the command."""
     if not _can_mount(project.directory):
-        assert not os.environ.get("CI"), "no small file system can be mounted here"
-        pytest.skip("no small file system can be mounted here")
+        missing("no small file system can be mounted here")
     project.change("advanced.state_file", "small/state.json")
 
     failed = _tmpfs(project, "64k", "--parallelism", "1")

@@ -26,6 +26,7 @@ class Facts:
         end: the last event.
         steps: name -> its outcome; `began` and `ended` are seconds since the first event.
         errors, messages: events of these types.
+        runs: of the history, the last one first.
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,7 @@ class Facts:
         self.steps: dict[str, dict[str, Any]] = {}
         self.errors: list[Event] = []
         self.messages: list[Event] = []
+        self.runs: list[dict[str, Any]] = []
         self._first: float | None = None
 
     def take(self, event: Event) -> None:
@@ -43,6 +45,8 @@ class Facts:
             self.errors.append(event)
         elif kind == "message" and event["level"] in ("note", "warning"):
             self.messages.append(event)
+        elif kind == "runs":
+            self.runs = list(reversed(event["runs"]))
         elif kind == "end":
             self.end = event
         elif kind.startswith("step_") and event["step"] in _NEEDS:
@@ -129,8 +133,19 @@ class Facts:
             "services": self.services(),
             "resources": self.links(),
             "errors": [{key: event.get(key) for key in _OF_ERROR} for event in self.errors],
+            "history": self.runs,
             "messages": [{"level": event["level"], "message": event["message"]} for event in self.messages],
         }
+
+
+def kind_of(run: dict[str, Any]) -> str:
+    """The kind of an earlier run: `deploy`, `rollback to run 3`."""
+    return f"{run['kind']} to run {run['of']}" if run.get("of") else str(run["kind"])
+
+
+def by_whom(run: dict[str, Any]) -> str:
+    """The user and host of an earlier run."""
+    return "@".join(str(run[key]) for key in ("who", "host") if run.get(key))
 
 
 def _why(step: dict[str, Any]) -> list[str]:

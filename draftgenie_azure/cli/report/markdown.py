@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from draftgenie_azure import printable
 from draftgenie_azure.cli import step_summary
+from draftgenie_azure.cli.report.facts import by_whom, kind_of
 from draftgenie_azure.printable import duration
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ def markdown(facts: Facts) -> str:
         critical = "yes" if step["on_critical_path"] else ""
         steps.append((step["step"], step.get("what", ""), took, step["waited_for"] or "", critical, why))
     blocks.append(step_summary.table(("step", "", "took", "waited for", "critical path", "why"), steps))
+    runs: list[tuple[str, ...]] = [
+        (str(run["run"]), kind_of(run), run["result"], run.get("started_at", ""), duration(run.get("seconds", 0)),
+         by_whom(run), ", ".join(run["ran"])) for run in document["history"]
+    ]  # fmt: skip
+    blocks.append(step_summary.table(("run", "kind", "result", "began", "took", "by", "steps"), runs))
     return _within(list(filter(None, blocks)))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from draftgenie_azure import printable
 from draftgenie_azure.cli.report import drawings
+from draftgenie_azure.cli.report.facts import by_whom, kind_of
 from draftgenie_azure.constants import REPORT_MARK
 from draftgenie_azure.printable import duration
 
@@ -18,24 +19,33 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.cli.report.facts import Facts
 
+    Sections = Iterable[tuple[str, str]]  # title and content of each
+
 _STYLE = """
 :root{color-scheme:light dark;--fg:#1f2328;--bg:#fff;--soft:#59636e;--line:#d1d9e0;--done:#1a7f37;--failed:#d1242f;
 --skip:#818b98;--crit:#8250df;--link:#0969da;--head:#f6f8fa}
-@media(prefers-color-scheme:dark){:root{--fg:#f0f6fc;--bg:#0d1117;--soft:#9198a1;--line:#3d444d;--done:#3fb950;
---failed:#f85149;--skip:#656c76;--crit:#ab7df8;--link:#4493f8;--head:#151b23}}
+@media screen and (prefers-color-scheme:dark){:root{--fg:#f0f6fc;--bg:#0d1117;--soft:#9198a1;--line:#3d444d;
+--done:#3fb950;--failed:#f85149;--skip:#656c76;--crit:#ab7df8;--link:#4493f8;--head:#151b23}}
 body{margin:0 auto;max-width:75rem;padding:1rem;font:1rem/1.5 system-ui,sans-serif;color:var(--fg);background:var(--bg)}
 a{color:var(--link);overflow-wrap:anywhere}h1 .done{color:var(--done)}h1 .failed,.failure{color:var(--failed)}
-p.soft,caption{color:var(--soft);text-align:left}.scroll{overflow-x:auto}code{overflow-wrap:anywhere}
+p.soft,caption{color:var(--soft);text-align:left}.scroll{overflow-x:auto}code{overflow-wrap:anywhere;font-size:.8em}
+h1{font-size:1.7rem;line-height:1.25;margin:.5rem 0}h2{font-size:1.25rem;margin:1.5rem 0 .5rem}
+nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1rem;padding:0;list-style:none}
+
 table{border-collapse:collapse;width:100%;margin:0 0 1rem}.scroll table{min-width:44rem}
 th,td{border-bottom:1px solid var(--line);padding:.3rem .6rem;
 text-align:left;vertical-align:top}th{background:var(--head)}th button{font:inherit;font-weight:600;color:inherit;
 background:none;border:0;padding:0;cursor:pointer}th[aria-sort=ascending] button::after{content:" \\2191"}
 th[aria-sort=descending] button::after{content:" \\2193"}input{font:inherit;padding:.3rem;max-width:100%}
-ul{margin:0;padding-left:1.1rem}svg{max-width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:var(--fg)}
+ul{margin:0;padding-left:1.1rem}
+td[data-key]{white-space:nowrap}svg{max-width:100%;height:auto}.scroll svg{min-width:44rem}
+svg text{font:12px system-ui,sans-serif;fill:var(--fg)}
 .bar{fill:var(--done)}.bar.failed{fill:var(--failed)}.bar.stopped{fill:var(--skip)}.crit{stroke:var(--crit);stroke-width:3}
 .grid,.edge{stroke:var(--line);fill:none}.edge.crit{stroke:var(--crit);stroke-width:2}.node{fill:var(--head);stroke:var(--line)}
 :focus-visible{outline:2px solid var(--link)}
-@media print{input,label{display:none}body{max-width:none}a::after{content:""}tr{break-inside:avoid}}
+@media print{:root{color-scheme:light}nav,input,label,[role=status]{display:none}body{max-width:none;padding:0;
+font-size:.8rem}.scroll{overflow:visible}.scroll table,.scroll svg{min-width:0}
+tr,svg,h2{break-inside:avoid}h2{break-after:avoid}}
 """.strip().replace("\n", "")
 
 _SCRIPT = """
@@ -52,9 +62,11 @@ const key=row=>row.cells[column].dataset.key??row.cells[column].textContent;
 [...body.rows].sort((a,b)=>key(a).localeCompare(key(b),undefined,{numeric:true})*(down?-1:1)).forEach(r=>body.append(r));
 });});
 const field=document.getElementById(table.dataset.filter);
+const told=document.getElementById(table.dataset.filter+"-told");
 field.parentElement.hidden=false;
-field.addEventListener("input",()=>{for(const row of body.rows)
-row.hidden=!row.textContent.toLowerCase().includes(field.value.toLowerCase())});
+field.addEventListener("input",()=>{let count=0;for(const row of body.rows)
+count+=!(row.hidden=!row.textContent.toLowerCase().includes(field.value.toLowerCase()));
+told.textContent=field.value?count+" of "+body.rows.length+" shown":""});
 }
 """.strip().replace("\n", "")
 
@@ -73,50 +85,63 @@ def page(facts: Facts) -> str:
     )
     title = f'<header><h1>DraftGenie deployment: <span class="{kind}">{_text(result)}</span></h1>'
     plan = f", plan {_code(document['plan_id'])}" if document["plan_id"] else ""
-    facts_line = f"{_text(document['time'])}, {duration(document['seconds'] or 0)}, run {_code(document['run'])}{plan}"
-    parts = [head, title, f'<p class="soft">{facts_line}</p></header><main>']
-    parts += [*_problems(document), *_plan(document), *_services(document), *_timeline(facts), _steps(document)]
-    parts += [*_graph(facts), *_resources(document)]
-    return "".join([*parts, f"</main><script>{_SCRIPT}</script></body></html>\n"])
+    when = str(document["time"]).partition(".")[0].replace("T", " ")
+    facts_line = f"{_text(when)} UTC, {duration(document['seconds'] or 0)}, run {_code(document['run'])}{plan}"
+    sections = [*_problems(document), *_plan(document), *_timeline(facts), *_steps(document), *_services(document)]
+    sections += [*_graph(facts), *_history(document), *_resources(document)]
+    body = "".join(_section(number, *section) for number, section in enumerate(sections))
+    parts = [head, title, f'<p class="soft">{facts_line}</p>{_contents(sections)}</header><main>{body}</main>']
+    return "".join([*parts, f"<script>{_SCRIPT}</script></body></html>\n"])
 
 
-def _problems(document: dict[str, Any]) -> Iterable[str]:
+def _section(number: int, title: str, content: str) -> str:
+    kind = ' class="failure"' if title == "Failure" else ""
+    return f'<section id="s{number}"{kind}><h2>{title}</h2>{content}</section>'
+
+
+def _contents(sections: Sequence[tuple[str, str]]) -> str:
+    """Links to the sections, where there are more than fit a screen."""
+    links = "".join(f'<li><a href="#s{number}">{title}</a></li>' for number, (title, _) in enumerate(sections))
+    return f'<nav aria-label="On this page"><ul>{links}</ul></nav>' if len(sections) > 2 else ""
+
+
+def _problems(document: dict[str, Any]) -> Sections:
     for error in document["errors"]:
-        yield f'<section class="failure" aria-label="Failure"><h2>Failure</h2><p>{_text(error["message"])}</p>'
-        yield "".join(f"<p>{label}: {_text(error[key])}</p>" for label, key in (
+        facts = "".join(f"<p>{label}: {_text(error[key])}</p>" for label, key in (
             ("Next", "hint"), ("Code", "code"), ("Request id", "request_id")) if error[key])  # fmt: skip
-        yield "</section>"
+        yield "Failure", f"<p>{_text(error['message'])}</p>{facts}"
     if document["messages"]:
-        items = [f"{message['level']}: {message['message']}" for message in document["messages"]]
-        yield f"<section><h2>Notes</h2>{_list(items)}</section>"
+        words = {"note": "", "warning": "Warning: "}
+        yield "Notes", _list([words[message["level"]] + message["message"] for message in document["messages"]])
 
 
-def _plan(document: dict[str, Any]) -> Iterable[str]:
+def _plan(document: dict[str, Any]) -> Sections:
     if document["plan"]:
         region = 'class="scroll" tabindex="0" role="region" aria-label="Plan"'
-        yield f"<section><h2>Plan</h2><div {region}><pre>{_text(chr(10).join(document['plan']))}</pre></div></section>"
+        yield "Plan", f"<div {region}><pre>{_text(chr(10).join(document['plan']))}</pre></div>"
 
 
-def _services(document: dict[str, Any]) -> Iterable[str]:
+def _services(document: dict[str, Any]) -> Sections:
     if document["services"]:
         rows = [
             [_text(one["service"]), _link(one["url"]), _code(one["image"]), _link(one["portal"], "portal")]
             for one in document["services"]
         ]
-        table = _table("services", "Services", ("Service", "Address", "Image", "Portal"), rows)
-        yield f"<section><h2>Services</h2>{table}</section>"
+        columns = 4 if any(one["portal"] for one in document["services"]) else 3
+        head = ("Service", "Address", "Image", "Portal")[:columns]
+        yield "Services", _table("services", "Services", head, [row[:columns] for row in rows])
 
 
-def _timeline(facts: Facts) -> Iterable[str]:
+def _timeline(facts: Facts) -> Sections:
     steps, path = facts.timed(), facts.critical_path()
     if steps:
         names = " → ".join(path)
-        yield f'<section><h2>Timeline</h2><p class="soft">Critical path: {_text(names)}</p>'
-        yield '<div class="scroll" tabindex="0" role="region" aria-label="Timeline">'
-        yield f"{drawings.timeline(steps, path)}</div></section>"
+        region = 'class="scroll" tabindex="0" role="region" aria-label="Timeline"'
+        drawn = f"<div {region}>{drawings.timeline(steps, path)}</div>"
+        yield "Timeline", f'<p class="soft">Critical path (outlined): {_text(names)}</p>{drawn}'
 
 
-def _steps(document: dict[str, Any]) -> str:
+def _steps(document: dict[str, Any]) -> Sections:
     rows: list[list[str | tuple[str, str]]] = []
     for step in document["steps"]:
         took = step["ended"] - step["began"] if "ended" in step else None
@@ -132,21 +157,34 @@ def _steps(document: dict[str, Any]) -> str:
             "yes" if step["on_critical_path"] else "", why,
         ])  # fmt: skip
     head = ("Step", "Result", "Took", "Waited for", "Critical path", "What changed, and why")
-    return f"<section><h2>Steps</h2>{_table('steps', 'Steps', head, rows)}</section>" if rows else ""
+    if rows:
+        yield "Steps", _table("steps", "Steps", head, rows)
 
 
-def _graph(facts: Facts) -> Iterable[str]:
+def _graph(facts: Facts) -> Sections:
     if facts.steps:
         drawn = drawings.graph(facts.steps, facts.critical_path())
         region = 'class="scroll" tabindex="0" role="region" aria-label="What needs what"'
-        yield f"<section><h2>What needs what</h2><div {region}>{drawn}</div></section>"
+        yield "What needs what", f"<div {region}>{drawn}</div>"
 
 
-def _resources(document: dict[str, Any]) -> Iterable[str]:
+def _history(document: dict[str, Any]) -> Sections:
+    if document["history"]:
+        rows: list[list[str | tuple[str, str]]] = [
+            [(_link(run.get("ci") or "", f"run {run['run']}") or str(run["run"]), str(run["run"])),
+             _text(kind_of(run)), _text(run["result"]), _text(run.get("started_at", "")),
+             (duration(run.get("seconds", 0)), str(run.get("seconds", 0))), _text(by_whom(run)),
+             _text(", ".join(run["ran"]))]
+            for run in document["history"]
+        ]  # fmt: skip
+        head = ("Run", "Kind", "Result", "Began", "Took", "By", "Steps that ran")
+        yield "History", _table("runs", "Runs", head, rows)
+
+
+def _resources(document: dict[str, Any]) -> Sections:
     if document["resources"]:
         rows = [[_text(key), _link(link, "portal")] for key, link in sorted(document["resources"].items())]
-        table = _table("resources", "Resources", ("Resource", "Portal"), rows)
-        yield f"<section><h2>Resources</h2>{table}</section>"
+        yield "Resources", _table("resources", "Resources", ("Resource", "Portal"), rows)
 
 
 def _table(name: str, title: str, head: Sequence[str], rows: Sequence[Sequence[str | tuple[str, str]]]) -> str:
@@ -154,7 +192,10 @@ def _table(name: str, title: str, head: Sequence[str], rows: Sequence[Sequence[s
     heads = "".join(f'<th scope="col">{text}</th>' for text in head)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     # Without the script there is nothing to filter by: it shows the label.
-    field = f'<p><label hidden>Filter {title.lower()} <input id="filter-{name}" type="search"></label></p>'
+    field = (
+        f'<p><label hidden>Filter {title.lower()} <input id="filter-{name}" type="search"></label> '
+        f'<span id="filter-{name}-told" role="status"></span></p>'
+    )
     return (
         f'{field}<div class="scroll" tabindex="0" role="region" aria-label="{title}"><table class="sortable" '
         f'data-filter="filter-{name}"><caption>{len(rows)} {title.lower()}</caption>'
@@ -178,7 +219,7 @@ def _link(address: str, words: str | None = None) -> str:
 
 
 def _code(text: object) -> str:
-    return f"<code>{_text(text)}</code>" if text else ""
+    return f"<code>{_text(text).replace('@', '<wbr>@')}</code>" if text else ""
 
 
 def _text(text: object) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from azure_cli import AzureCli, needs_az
+from azure_cli import AzureCli
 from emulator_client import AzureClient
 
-pytestmark = [needs_az, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.program("az"), pytest.mark.slow, pytest.mark.timeout(900)]
 G = ("-g", "rg")
 APP = """
 properties:

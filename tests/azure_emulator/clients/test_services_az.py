@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure_cli import AzureCli, needs_az
+from azure_cli import AzureCli
 from emulator_client import ACR_PULL, AzureClient
 
-pytestmark = [needs_az, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.program("az"), pytest.mark.slow, pytest.mark.timeout(600)]
 PLACE = ("-g", "rg", "-n")
 
 
