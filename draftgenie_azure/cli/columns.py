@@ -15,6 +15,11 @@ _WORD = re.compile(r"\s*\S+")
 _NO_WIDTH = ("Mn", "Me", "Cf")
 
 
+def unpainted(text: str) -> str:
+    """Return a text without the colours."""
+    return _PAINT.sub("", text)
+
+
 def width_of(text: str) -> int:
     """Return the columns of a text: two for wide characters, none for combining ones and colours."""
     text = _PAINT.sub("", text)

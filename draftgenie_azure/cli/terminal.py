@@ -60,7 +60,7 @@ class Terminal(Lines):
             self._print(sys.stdout, _nothing(event))
         elif _may_wait(event):
             self._held.append(event)
-        elif kind not in _FOLDED:
+        elif kind not in _FOLDED or _is_for_a_file(event):
             self._show_held()
             super().show(event)
 
@@ -75,7 +75,8 @@ class Terminal(Lines):
         self._show_held()
         new, self._new = self._new, []
         if len(new) == new[0]["of"]:
-            self._print(sys.stdout, [f"All {len(new)} steps are to run: none has run before."])
+            names = ", ".join(event["step"] for event in new)
+            self._print(sys.stdout, [f"All {len(new)} steps are to run, since none ever ran: {names}"])
         else:
             for event in new:
                 super().show(event)
@@ -143,7 +144,13 @@ def _may_wait(event: Event) -> bool:
 
 def _is_first_time(event: Event) -> bool:
     """Tell whether a step is planned for no other reason than that it never ran."""
-    return bool(event.get("planned")) and event["type"] == "step_run" and event["reasons"] == ["never ran"]
+    is_planned = bool(event.get("planned")) and not _is_for_a_file(event)
+    return is_planned and event["type"] == "step_run" and event["reasons"] == ["never ran"]
+
+
+def _is_for_a_file(event: Event) -> bool:
+    """Tell whether an event is part of a result that is not read on this terminal: it has all of its lines."""
+    return bool(event.get("planned")) and not sys.stdout.isatty()
 
 
 def _is_nothing(event: Event) -> bool:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from draftgenie_azure import printable
+from draftgenie_azure import cli, printable
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.printable import duration
 from draftgenie_azure.steps import STEP_NAMES
@@ -121,6 +121,8 @@ class Lines:
         return [printable.with_margin(line) for line in printable.lines(event["details"])]
 
     def _print(self, stream: Any, lines: Sequence[str]) -> None:
+        if self._color and sys.stderr.isatty() and not stream.isatty():  # coloured for the terminal, not for a file
+            lines = [cli.columns.unpainted(line) for line in lines]
         failure = print_text(stream, "\n".join(lines))
         if stream is sys.stdout:
             self.lost = self.lost or failure

@@ -176,3 +176,17 @@ def test_colour_is_forced_where_there_is_no_terminal(deployed: Project) -> None:
 
     assert "\x1b[32mdone" in painted.err
     assert "\x1b" not in plain.err
+
+
+def test_result_in_a_file_is_whole_and_without_colours(project: Project) -> None:
+    """The terminal folds what repeats and paints; a file that standard output is sent to has every step, as text."""
+    command = ["sh", "-c", 'exec "$@" > plan.txt', "sh", *project.command("--dry-run")]
+    kept = {key: value for key, value in project.env().items() if key not in ("CI", "NO_COLOR", "TERM")}
+    with Terminal(command, project.directory, kept, columns=120) as terminal:
+        assert terminal.end() == 0
+        shown = terminal.text()
+    plan = (project.directory / "plan.txt").read_text(encoding="utf-8")
+
+    assert "target: emulator" in shown
+    assert "\x1b" not in plan
+    assert len(re.findall(r"^ ?\d+/14 \w+ +run +never ran$", plan, re.MULTILINE)) == 14
