@@ -16,6 +16,7 @@ WIDE = {
     ("azure_emulator/core/errors.py", "__init__"): "the fields of Azure's error envelopes",
     ("azure_emulator/core/lifecycle.py", "begin"): "a request, its work, and what of it differs from the work's row",
     ("deploy-azure_v1.py", "__init__"): "the signature that callers know, with the events' reporter and the decider",
+    ("draftgenie_azure/cli/summary.py", "__init__"): "the facts of a run, of which a caller knows some",
     ("draftgenie_azure/errors.py", "__init__"): "what Azure says about a refusal",
     ("draftgenie_azure/provision/teardown.py", "__init__"): "what the flags of prune and destroy ask for",
     ("draftgenie_azure/steps.py", "__init__"): "the columns of the table of steps",
