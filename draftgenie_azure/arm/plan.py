@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 CREATE, CHANGE, RESEND, REPLACE, UNCHANGED = "create", "change", "resend", "replace", "unchanged"
 FORGET, DELETE, BUILD, REUSE, START, RESTART = "forget", "delete", "build", "reuse", "start", "restart"
+DEACTIVATE = "deactivate"
 SIGNS = {
     CREATE: "+", CHANGE: "~", RESEND: "~", REPLACE: "±", UNCHANGED: "=", FORGET: ".", DELETE: "-", BUILD: "+",
-    REUSE: "=", START: ">", RESTART: ">",
+    REUSE: "=", START: ">", RESTART: ">", DEACTIVATE: "~",
 }
 _QUIET = frozenset({UNCHANGED, REUSE})
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST_SHOWN = 80  # characters of a value
 FILES = ("file", "mode", "link")
+_UNSET = "unset"
 
 
 class Comparison:
@@ -86,6 +87,8 @@ class Comparison:
         if kind == "tool":
             return f"{key.removeprefix('draftgenie_azure/')} of this command changed"
         old, new = self._shown(self._before, self._old, name, key), self._shown(self._after, self._new, name, key)
+        if kind == "config" and old == new == _UNSET:  # another version of the command declares other keys
+            return f"{key} (unset) {'counts' if name in self._after else 'no longer counts'} for this step"
         if kind == "config" and old is not None and new is not None:
             return f"{key} {old} → {new}"
         return f"{key} {self._verb(name)}"
@@ -94,11 +97,12 @@ class Comparison:
     def _shown(lines: Mapping[str, str], values: Mapping[str, Any], name: str, key: str) -> str | None:
         """Return a value as text; None if it is unknown or too long."""
         if lines.get(name) in (None, NULL):
-            return "unset"
+            return _UNSET
         if key not in values:
             return None
         value = values[key]
-        text = value if isinstance(value, str) and value.strip() else json.dumps(value, ensure_ascii=False)
+        is_plain = isinstance(value, str) and value.strip() and value != _UNSET
+        text = value if is_plain else json.dumps(value, ensure_ascii=False)
         return text if len(text) <= LONGEST_SHOWN and text.isprintable() else None
 
     def _image_reasons(self, files: list[str], services: Mapping[str, str]) -> Iterator[str]:

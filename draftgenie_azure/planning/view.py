@@ -8,6 +8,7 @@ from draftgenie_azure.arm.plan import (
     BUILD,
     CHANGE,
     CREATE,
+    DEACTIVATE,
     DELETE,
     FORGET,
     REPLACE,
@@ -30,7 +31,7 @@ _WIDTH = 80
 _WORDS = {
     CREATE: "create", CHANGE: "change", RESEND: "send again", REPLACE: "delete and create again", FORGET: "forget",
     DELETE: "delete", BUILD: "build", REUSE: "reuse", START: "start", RESTART: "restart",
-    UNCHANGED: "unchanged",
+    DEACTIVATE: "deactivate", UNCHANGED: "unchanged",
 }  # fmt: skip
 
 
@@ -58,6 +59,7 @@ def _counts(planned: Planned) -> str:
         "images to build": plan.count(BUILD),
         "to start": plan.count(START),
         "to restart": plan.count(RESTART),
+        "to deactivate": plan.count(DEACTIVATE),
     }
     return f"Resources: {', '.join(f'{count} {words}' for words, count in counts.items() if count) or 'none'}."
 

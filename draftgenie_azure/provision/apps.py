@@ -8,14 +8,14 @@ from draftgenie_azure.arm.client import MANY, Resource
 from draftgenie_azure.arm.diff import fingerprint
 from draftgenie_azure.digests import short_hash
 from draftgenie_azure.errors import DeployerError
-from draftgenie_azure.provision import addresses, traffic
+from draftgenie_azure.provision import addresses, old_revisions, traffic
 from draftgenie_azure.provision.bodies import apps as bodies
 from draftgenie_azure.provision.bodies import traffic as traffic_bodies
 from draftgenie_azure.provision.template_values import plain_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from draftgenie_azure.config.validated.service_sections import Service
@@ -31,7 +31,7 @@ def deploy(session: Session, inputs: Mapping[str, Outputs], step: str, kind: str
     """
     services = {key: service for key, service in session.config.services.items() if service.kind == kind}
     wanted = [_app(session, inputs, key) for key in services]
-    session.arm.ensure(wanted, step=step)
+    _ensure(session, services, wanted, step)
     domain = inputs["create_container_apps_env"].get("default_domain")
     return {
         key: {"name": service.name, "shape": short_hash(repr(shape(app.body))), "url": _url(service, domain)}
@@ -42,8 +42,14 @@ def deploy(session: Session, inputs: Mapping[str, Outputs], step: str, kind: str
 def configure(session: Session, inputs: Mapping[str, Outputs], step: str) -> Outputs:
     """Ensure the same bodies again, including variables and secrets; in a first deployment nothing is left to send."""
     wanted = {key: _app(session, inputs, key) for key in session.config.services}
-    session.arm.ensure(list(wanted.values()), step=step)
+    _ensure(session, session.config.services, list(wanted.values()), step)
     return {key: fingerprint(app.body) for key, app in wanted.items()}
+
+
+def _ensure(session: Session, services: Mapping[str, Service], wanted: Sequence[Resource], step: str) -> None:
+    found = session.arm.ensure(wanted, step=step)
+    for (key, service), live in zip(services.items(), found, strict=True):
+        old_revisions.note(session, key, service, live)
 
 
 def _app(session: Session, inputs: Mapping[str, Outputs], key: str) -> Resource:

@@ -8,11 +8,12 @@ weights are kept in the state until then, so an interrupted or failed run leaves
 from __future__ import annotations
 
 from draftgenie_azure.arm import ids
-from draftgenie_azure.arm.diff import REMOVE, between
+from draftgenie_azure.arm.diff import REMOVE, Change, between
 from draftgenie_azure.arm.plan import CHANGE as CHANGED
 from draftgenie_azure.arm.plan import RESEND, UNCHANGED, Entry
 from draftgenie_azure.arm.resource import Beside
 from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.provision import old_revisions
 from draftgenie_azure.provision.bodies import traffic as bodies
 
 TYPE_CHECKING = False
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from draftgenie_azure.arm.diff import Change
     from draftgenie_azure.config.validated.service_sections import Service
     from draftgenie_azure.session import Session
 
@@ -41,15 +41,11 @@ def beside(session: Session, key: str, service: Service) -> Callable[[Body, Sequ
             # An older revision that is alone in the shares would leave nothing that answers
             # (github.com/microsoft/azure-container-apps/issues/679).
             return Beside(_body(bodies.LATEST if bodies.has_traffic(service) else None, mode="Single"), stays=True)
-        if not is_rolled_out(service) or not _make_a_revision(changes):
+        if not is_rolled_out(service) or not old_revisions.make_a_revision(changes):
             return Beside({})
         return Beside(_pinned(session, key, live["properties"]))
 
     return more
-
-
-def _make_a_revision(changes: Sequence[Change]) -> bool:
-    return any(change.path[:2] == ("properties", "template") for change in changes)
 
 
 def _pinned(session: Session, key: str, properties: Body) -> Body:
@@ -132,25 +128,29 @@ def _entry(session: Session, key: str, service: Service, app_id: str, live: Body
     record, before = _record(session, key), bodies.shown(live["properties"])
     target = _target(session, key, service, live)
     wanted = before if target is None else target
-    differences = _differences(before, wanted)
-    if differences and _is_others(session, record, before, wanted):
-        return Entry(STEP, f"traffic/{key}", app_id, UNCHANGED, kept=differences)
-    if differences:
+    changes, kept = _differences(before, wanted), list[Change]()
+    if changes and _is_others(session, record, before, wanted):
+        changes, kept, wanted = [], changes, before
+    moves = any(entry.get("latestRevision") for entry in before) and _gets_a_revision(session, key)
+    if moves or (record.get("pinned") and target is not None and not kept):
+        old_revisions.announce(session, key, app_id, _still_needed(record, live, wanted, is_old=moves))
+    if changes:
         _check_revisions(session, app_id, wanted)
         note = f"once the newest revision is proved: {', '.join(map(bodies.described, wanted))}"
-    elif _gets_a_revision(session, key) and any(entry.get("latestRevision") for entry in before):
+    elif moves:
         note = f"{_present(live['properties'])} keeps the requests until the new revision is proved"
+    elif kept:
+        return Entry(STEP, f"traffic/{key}", app_id, UNCHANGED, kept=kept)
     else:
         return None
-    return Entry(STEP, f"traffic/{key}", app_id, CHANGED, changes=differences, note=note)
+    return Entry(STEP, f"traffic/{key}", app_id, CHANGED, changes=changes, kept=kept, note=note)
 
 
 def _gets_a_revision(session: Session, key: str) -> bool:
     """Whether a write that the plan tells of makes a new revision of an app that is there."""
-    return any(
-        entry.key == f"container_app/{key}" and entry.action in (CHANGED, RESEND) and _make_a_revision(entry.changes)
-        for entry in (session.arm.plan.entries if session.arm.plan is not None else ())
-    )
+    entries = session.arm.plan.entries if session.arm.plan is not None else ()
+    written = [one for one in entries if one.key == f"container_app/{key}" and one.action in (CHANGED, RESEND)]
+    return any(old_revisions.make_a_revision(entry.changes) for entry in written)
 
 
 def settle(session: Session, key: str, service: Service, app_id: str, live: Body) -> None:
@@ -180,30 +180,52 @@ def settle(session: Session, key: str, service: Service, app_id: str, live: Body
         session.arm.wait(app_id)
         session.arm.ensurer.did(STEP, f"traffic/{key}", differences)
         session.logger.info("%s: requests go to %s", service.name, ", ".join(map(bodies.described, target)))
+    if record.get("pinned"):  # requests have moved
+        old_revisions.deactivate(session, key, app_id, _still_needed(record, live, target))
+    stated = bodies.wanted(service)
+    if stated is not None and not bodies.same(stated, target):  # others' shares, which a rollout leaves as they were
+        kept = session.arm.ensurer.kept.setdefault(f"container_app/{key}", [])
+        kept += _differences(target, stated)
     if record:
-        stated = target if service.traffic is not None else None
         session.records.note(f"container_app/{key}", pinned=None, traffic=stated)
+
+
+def _still_needed(record: Body, live: Body, target: Sequence[Body], *, is_old: bool = False) -> set[str]:
+    """The revisions that stay active after a rollout: the newest, those that shares name, those that had requests.
+
+    Args:
+        live: the app.
+        is_old: whether the app is as it was before the rollout.
+    """
+    properties, before = live["properties"], _entries((record.get("pinned") or {}).get("now"))
+    if is_old and not before:
+        before = bodies.pinned(bodies.shown(properties), _present(properties))
+    newest = {properties.get("latestRevisionName"), properties.get("latestReadyRevisionName")} if not is_old else set()
+    return old_revisions.named(before) | old_revisions.named(target) | {str(name) for name in newest if name}
 
 
 def _target(session: Session, key: str, service: Service, live: Body) -> list[Body] | None:
     """Return the desired weights; None to keep the current ones."""
-    stated = bodies.wanted(service)
+    record, stated = _record(session, key), bodies.wanted(service)
+    before = _entries((record.get("pinned") or {}).get("before")) or bodies.LATEST
+    is_pinned = _is_pinned(record, bodies.shown(live["properties"]))
     if stated is not None:
-        return stated
-    record = _record(session, key)
+        return before if is_pinned and _were_others(session, record, before, stated) else stated
     if record.get("traffic"):  # ours, and no longer configured
         return bodies.LATEST
-    if _is_pinned(record, bodies.shown(live["properties"])):
-        return _entries(record["pinned"].get("before")) or bodies.LATEST
-    return None
+    return before if is_pinned else None
 
 
 def _is_others(session: Session, record: Body, there: list[Body], target: list[Body]) -> bool:
     """Return whether others have changed the weights since they were last applied."""
-    if session.arm.repairs or _is_pinned(record, there):
-        return False
+    return not _is_pinned(record, there) and _were_others(session, record, there, target)
+
+
+def _were_others(session: Session, record: Body, shares: list[Body], target: list[Body]) -> bool:
+    """Return whether weights differ from those that this deployment applied and still wants."""
     sent = record.get("traffic")
-    return sent is not None and bodies.same(_entries(sent), target)
+    is_as_sent = sent is not None and bodies.same(_entries(sent), target)
+    return is_as_sent and not session.arm.repairs and not bodies.same(shares, target)
 
 
 def _check_revisions(session: Session, app_id: str, target: list[Body]) -> None:

@@ -163,3 +163,16 @@ def test_value_that_is_long_or_not_printable_is_not_shown(value: str) -> None:
 def test_what_may_hold_a_secret_is_not_plain(key: str, value: object, plain: bool) -> None:
     """Even if it was not declared as one."""
     assert is_plain(key, value, {"tags.team"}) is plain
+
+
+def test_unset_key_that_another_version_of_the_command_declares_is_told_so() -> None:
+    declared = ({"config:a": NULL}, {"a": None})
+
+    assert Comparison(({}, {}), declared).reasons() == ["a (unset) counts for this step"]
+    assert Comparison(declared, ({}, {})).reasons() == ["a (unset) no longer counts for this step"]
+
+
+def test_value_that_reads_unset_is_told_from_none() -> None:
+    before = ({"config:a": "1" * 64}, {"a": "unset"})
+
+    assert Comparison(before, ({"config:a": NULL}, {})).reasons() == ['a "unset" → unset']

@@ -129,6 +129,11 @@ def test_shares_and_labels_change_leaf_by_leaf(deployed: Deployed) -> None:
     assert set(rollout) == {"container_app/web", "traffic/web"}
     assert f"{first} keeps the requests until" in rollout["traffic/web"]["note"]
 
+    deployed.change(web__max_replicas=6)
+    (_, second, first) = deployed.shares()
+    third = deployed.change(web__max_replicas=7)
+    assert set(third) == {"container_app/web", "traffic/web", f"revision/web/{second}"}
+
     old = {"revision_name": first, "weight": 20}
     split = deployed.change(web__traffic=[old, {**LATEST, "weight": 80}])
     assert paths(split["traffic/web"]) == {"traffic[latest].weight": "change", f"traffic[{first}].weight": "add"}

@@ -169,3 +169,101 @@ def test_revision_that_is_not_there_is_refused(project: Project) -> None:
     assert failed.code == 1
     assert "there is no revision web--gone" in " ".join(failed.text.split())
     assert traffic(project) == LATEST
+
+
+def active(project: Project) -> list[bool]:
+    """Whether each revision is active, oldest first."""
+    with project.azure() as azure:
+        found = azure.send("GET", f"{resource(project, 'container_app/web')}/revisions", APPS).json()["value"]
+    return [item["properties"]["active"] for item in found]
+
+
+def act(project: Project, revision: str, word: str) -> None:
+    with project.azure() as azure:
+        azure.send("POST", f"{resource(project, 'container_app/web')}/revisions/{revision}/{word}", APPS)
+
+
+def roll_out(project: Project, *replicas: int) -> None:
+    """One rollout after another."""
+    for number in replicas:
+        project.change("services.web.max_replicas", number)
+        project.deploy()
+
+
+def test_after_a_rollout_the_new_revision_and_the_one_before_stay_active(project: Project) -> None:
+    roll_out(project, 4)
+    assert active(project) == [True, True]
+    project.change("services.web.max_replicas", 5)
+    (first, _) = revisions(project)
+
+    plan = project.run("--dry-run")
+    project.deploy()
+
+    assert f"~ revision/web/{first}: deactivate (it gets no requests and has no label)" in " ".join(plan.text.split())
+    assert active(project) == [False, True, True]
+    roll_out(project, 6)
+    assert active(project) == [False, False, True, True]
+
+
+def test_failed_revision_is_deactivated_once_another_is_proved(project: Project) -> None:
+    project.change("services.web.image", "broken")
+    assert project.run(*crashing(project)).code == 1
+    assert active(project) == [True, True]
+
+    project.change("services.web.image", "nginx:2")
+    project.deploy()
+
+    assert active(project) == [True, False, True], "the one that had the requests before is kept"
+
+
+def test_revision_that_others_labelled_activated_or_made_stays_active(project: Project) -> None:
+    (first,) = revisions(project)
+    roll_out(project, 4)
+    with project.azure() as azure:
+        by_label = [{"latestRevision": True, "weight": 100}, {"revisionName": first, "weight": 0, "label": "keep"}]
+        body = {"properties": {"configuration": {"ingress": {"traffic": by_label}}}}
+        by_hand(azure, resource(project, "container_app/web"), APPS, body)
+    roll_out(project, 5, 6)
+    assert active(project) == [True, False, True, True]
+
+    second = list(revisions(project))[1]
+    act(project, second, "activate")
+    with project.azure() as azure:  # a revision of somebody else's
+        template = live(project, "container_app/web")["template"]
+        template["scale"]["maxReplicas"] = 9
+        by_hand(azure, resource(project, "container_app/web"), APPS, {"properties": {"template": template}})
+    roll_out(project, 7, 8)
+
+    assert active(project) == [True, True, False, False, True, True, True]
+
+
+def test_revision_that_cannot_be_deactivated_stops_nothing(project: Project) -> None:
+    roll_out(project, 4)
+    project.change("services.web.max_replicas", 5)
+    refused = {"method": "POST", "path": "*/deactivate", "status": 403, "code": "AuthorizationFailed"}
+
+    done = project.run(*project.faults(refused))
+
+    assert done.code == 0, done.text
+    assert "could not be deactivated and goes on running" in " ".join(done.text.split())
+    assert traffic(project) == LATEST
+
+
+def test_shares_of_others_come_back_after_a_rollout(project: Project) -> None:
+    (first,) = revisions(project)
+    roll_out(project, 4)
+    project.change("services.web.traffic", [{"latest_revision": True, "weight": 100}])
+    project.deploy()
+    half = [{"latestRevision": True, "weight": 50}, {"revisionName": first, "weight": 50}]
+    with project.azure() as azure:
+        body = {"properties": {"configuration": {"ingress": {"traffic": half}}}}
+        by_hand(azure, resource(project, "container_app/web"), APPS, body)
+    project.change("services.web.max_replicas", 5)
+
+    plan = project.run("--dry-run")
+    done = project.run()
+
+    assert done.code == 0, done.text
+    assert "kept: changed by others" in " ".join(plan.text.split())
+    assert sorted(traffic(project), key=str) == sorted(half, key=str)
+    assert "changed by others and kept" in done.text

@@ -1,0 +1,100 @@
+"""Old revisions of an app with several active ones: those of this deployment that nobody needs are deactivated.
+
+An active revision keeps its `min_replicas` running and is paid for, with requests or without; an inactive one costs
+nothing and can be activated again (learn.microsoft.com/azure/container-apps/billing and …/revisions). After a rollout
+there remain the new revision and those that had requests before it: the way back. What others made, activated again,
+labelled or gave requests is left alone.
+"""
+
+from __future__ import annotations
+
+from draftgenie_azure.arm import ids
+from draftgenie_azure.arm.plan import DEACTIVATE, Entry
+from draftgenie_azure.errors import AzureError
+from draftgenie_azure.provision.bodies import traffic as bodies
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from typing import Any
+
+    from draftgenie_azure.arm.diff import Change
+    from draftgenie_azure.config.validated.service_sections import Service
+    from draftgenie_azure.session import Session
+
+    Body = dict[str, Any]
+
+_STEP = "verify_deployment"
+_VERSION = ids.API_VERSIONS["Microsoft.App/containerApps"]
+
+
+def note(session: Session, key: str, service: Service, live: Body) -> None:
+    """Record that the newest revision of an app was made by this deployment, where a write of it made one."""
+    if session.arm.plan is not None or service.revision_mode != "Multiple" or not bodies.has_traffic(service):
+        return
+    record, changes = _record(session, key), session.arm.ensurer.changes.get(f"container_app/{key}", ())
+    name, known = live["properties"].get("latestRevisionName"), _ours(session, key)
+    is_ours = session.arm.created(f"container_app/{key}") or make_a_revision(changes) or record.get("pinned")
+    if record and is_ours and name and name not in known:
+        session.records.note(f"container_app/{key}", revisions=[*known, str(name)])
+
+
+def make_a_revision(changes: Sequence[Change]) -> bool:
+    """Whether a write of these changes makes a revision."""
+    return any(change.path[:2] == ("properties", "template") for change in changes)
+
+
+def named(entries: Sequence[Body]) -> set[str]:
+    """The revisions that shares name."""
+    return {str(entry["revisionName"]) for entry in entries if "revisionName" in entry}
+
+
+def announce(session: Session, key: str, app_id: str, keep: Collection[str]) -> None:
+    """Tell a plan which revisions are deactivated."""
+    plan = session.arm.plan
+    assert plan is not None
+    for name in _idle(session, key, app_id, keep):
+        where = f"{app_id}/revisions/{name}"
+        plan.add(Entry(_STEP, _key(key, name), where, DEACTIVATE, note="it gets no requests and has no label"))
+
+
+def deactivate(session: Session, key: str, app_id: str, keep: Collection[str]) -> None:
+    """Deactivate the revisions of this deployment that are not among those to keep; one that stays stops nothing."""
+    for name in _idle(session, key, app_id, keep):
+        try:
+            session.arm.act(f"{app_id}/revisions/{name}/deactivate", api_version=_VERSION)
+        except AzureError as error:
+            session.warn(f"the revision {name} could not be deactivated and goes on running: {error.message}")
+            continue
+        session.arm.ensurer.did(_STEP, _key(key, name), [])
+        session.logger.info("%s: deactivated; it got no requests", name)
+        session.records.note(
+            f"container_app/{key}", revisions=[other for other in _ours(session, key) if other != name]
+        )
+
+
+def _idle(session: Session, key: str, app_id: str, keep: Collection[str]) -> list[str]:
+    """Active revisions of this deployment, oldest first, that get no requests and are not to be kept."""
+    ours = set(_ours(session, key)) - set(keep)
+    if not ours:
+        return []
+    return [
+        str(item["name"])
+        for item in session.arm.listing(f"{app_id}/revisions", api_version=_VERSION)
+        if item["name"] in ours and item["properties"].get("active") and not item["properties"].get("trafficWeight")
+    ]
+
+
+def _key(key: str, name: str) -> str:
+    return f"revision/{key}/{name}"
+
+
+def _record(session: Session, key: str) -> Body:
+    found: Body = session.records.resources.get(f"container_app/{key}", {})
+    return found
+
+
+def _ours(session: Session, key: str) -> list[str]:
+    """Names as the state has them; it may have been changed by hand."""
+    found = _record(session, key).get("revisions")
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
