@@ -239,7 +239,8 @@ class Images:
     def _look_at_size(self, key: str, packed: PackResult) -> None:
         size = sum(packed.sizes.values())
         if size > LARGE:
-            heavy = heaviest(packed.sizes)
+            # Advice to exclude a small file, such as the Dockerfile, would save nothing and could break the image.
+            heavy = [(path, bytes_) for path, bytes_ in heaviest(packed.sizes) if bytes_ * 100 >= size]
             paths = "\n".join(f"    {bytes_ / 1e6:8.1f} MB  {path}" for path, bytes_ in heavy)
             lines = "\n".join(f"    {ignore_line(path)}" for path, _ in heavy)
             self._session.warn(

@@ -216,6 +216,8 @@ def test_large_context_is_named_with_its_largest_paths_and_the_lines_that_leave_
 
     assert "its build context has 230 MB" in told.text
     assert "    /services/draft-service/app/dump.sql" in told.text
+    advice = told.text.partition("These lines in .dockerignore")[2].partition("event")[0]
+    assert "main.py" not in advice and "Dockerfile" not in advice, "small files are no reason to exclude anything"
 
 
 def test_interrupted_docker_build_leaves_neither_process_nor_sign_in(project: Project, docker: StandIn) -> None:
