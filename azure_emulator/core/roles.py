@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from azure_emulator.core.clock import Clock
+from azure_emulator.core.further_roles import FURTHER
 from azure_emulator.core.store import Store
 
 ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
@@ -131,6 +132,10 @@ ROLES: dict[str, Role] = dict(
         ),
     ]
 )
+ROLES |= {
+    identifier: Role(identifier, name, actions, not_actions, data_actions)
+    for identifier, (name, actions, data_actions, not_actions) in FURTHER.items()
+}
 
 
 @lru_cache(maxsize=4096)

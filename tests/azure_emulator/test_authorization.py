@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from azure.core.rest import HttpRequest
 from emulator_client import ACR_PULL, AzureClient, Json
 
 from azure_emulator.attach import Attached
@@ -156,3 +157,27 @@ def test_login_distinguishes_a_wrong_secret_from_an_unknown_application(azure: A
     assert wrong.status == 401
     assert wrong.json()["error_codes"] == [7000215]
     assert unknown.json()["error"] == "unauthorized_client"
+
+
+@pytest.mark.parametrize(
+    ("name", "identifier"),
+    [
+        ("Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"),
+        ("Key Vault Reader", "21090545-7ca7-4776-b22c-e363652d74d2"),
+        ("Managed Identity Operator", "f1a07417-d97a-45cb-824c-7a7467783830"),
+        ("Private DNS Zone Contributor", "b12aa53e-6015-4669-85d0-8515ebb3ae7f"),
+        ("Container Apps Contributor", "358470bc-b998-42bd-ab17-a7e34c199c0f"),
+    ],
+)
+def test_role_that_templates_give_is_found_by_name_and_given(azure: AzureClient, name: str, identifier: str) -> None:
+    """As Terraform's `role_definition_name` and the Azure CLI's `--role` do."""
+    path = f"{azure.group}/providers/Microsoft.Authorization/roleDefinitions"
+    query = {"api-version": "2022-04-01", "$filter": f"roleName eq '{name}'"}
+
+    answer = azure.arm.send_request(HttpRequest("GET", "{endpoint}" + path, params=query))
+
+    (found,) = azure.ok(answer).json()["value"]
+
+    assert found["name"] == identifier
+    principal = azure.make_identity()["properties"]["principalId"]
+    assert azure.assign(azure.group, identifier, principal).status_code == 201
