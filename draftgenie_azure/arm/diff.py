@@ -123,6 +123,12 @@ class Digests:
     def __str__(self) -> str:
         return base64.b64encode(b"".join(key + self._leaves[key] for key in sorted(self._leaves))).decode()
 
+    def replaced(self, before: Mapping[Path, Any], after: Mapping[Path, Any]) -> Digests:
+        """Return these digests without some leaves, and with others."""
+        gone = {_digest(self._salt, path) for path in before}
+        kept = {path: value for path, value in self._leaves.items() if path not in gone}
+        return Digests(self._salt, {**kept, **Digests.of(after, self._salt)._leaves})
+
     def __contains__(self, path: Path) -> bool:
         return _digest(self._salt, path) in self._leaves
 

@@ -314,6 +314,21 @@ class Ensurer:
             keys.append(key)
         self.changes.setdefault(key, []).extend(changes)
 
+    def wrote(self, key: str, before: Body, after: Body) -> None:
+        """Update the baseline of a resource after a write of a part of it by other means, which would count as drift.
+
+        Args:
+            before: the part as it was.
+            after: the part as Azure returned it.
+        """
+        record = self._records.resources.get(key, {})
+        resource_id, sent = str(record.get("id")), str(record.get("sent"))
+        known = Digests.read(self._baselines.get(key, resource_id, sent), self._salt)
+        if known is not None:
+            kind = ids.resource_type(resource_id)
+            known = known.replaced(diff.leaves(kind, before), diff.leaves(kind, after))
+            self._baselines.put(key, resource_id, sent, str(known))
+
     def _log(self, resource: Resource, look: _Look) -> None:
         words = {CREATE: "is missing", RESEND: "failed before"}.get(look.action) or "; ".join(map(str, look.changes))
         self._logger.info("%s: %s", resource.key, words)

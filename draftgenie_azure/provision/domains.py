@@ -318,6 +318,8 @@ class Domains:
         self._arm.send(self._app_id, _body(items), method="PATCH")
         self._arm.wait(self._app_id)
         self._arm.ensurer.did(STEP, self._own_key, _differences(there, items))
+        ingress = self._live()["properties"]["configuration"].get("ingress") or {}
+        self._arm.ensurer.wrote(self._key, _body(there), _body(ingress.get("customDomains") or []))
 
     def _note(self, name: str, certificate: str) -> None:
         """Record that a name is ours, before it is bound."""

@@ -179,6 +179,8 @@ def settle(session: Session, key: str, service: Service, app_id: str, live: Body
         session.arm.send(app_id, _body(target), method="PATCH")
         session.arm.wait(app_id)
         session.arm.ensurer.did(STEP, f"traffic/{key}", differences)
+        ingress = ((session.arm.read(app_id) or {}).get("properties", {}).get("configuration", {})).get("ingress") or {}
+        session.arm.ensurer.wrote(f"container_app/{key}", _body(there), _body(ingress.get("traffic") or []))
         session.logger.info("%s: requests go to %s", service.name, ", ".join(map(bodies.described, target)))
     if record.get("pinned"):  # requests have moved
         old_revisions.deactivate(session, key, app_id, _still_needed(record, live, target))

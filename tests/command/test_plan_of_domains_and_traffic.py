@@ -11,7 +11,7 @@ import pytest
 from by_hand import resource
 from certificate_files import certificate_body, pfx
 from plain_project import APPS, PLAIN
-from plan_and_deed import check_deed
+from plan_and_deed import check_deed, planned
 from project import Azure
 from warm_command import WarmProject, needs_fork, warm_project
 
@@ -40,7 +40,9 @@ class Deployed:
             values["services"][service].pop(key, None)
             values["services"][service] |= {} if value is None else {key: value}
         self.project.write(values)
-        return check_deed(self.project, self.azure)
+        entries = check_deed(self.project, self.azure)
+        assert planned(self.project, "--refresh")["plan"]["drift"] == [], "what the run itself wrote is no drift"
+        return entries
 
 
 @pytest.fixture
