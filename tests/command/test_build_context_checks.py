@@ -58,6 +58,26 @@ def test_files_of_two_deployments_are_in_the_images_of_neither(small: Project) -
     assert shipped(small) == {"Dockerfile", "main.py"}
 
 
+@pytest.mark.slow
+def test_logs_of_the_last_runs_are_in_no_image(small: Project) -> None:
+    """Kept beside each state without being asked for; neither of two deployments ships one."""
+    prod = overlay(
+        small, "prod.yaml",
+        "advanced: {state_file: prod-state.json}\nazure: {resource_group: prod-rg}\n"
+        "container_registry: {name: prodacr}\ncontainer_apps: {environment_name: prod-env}\n",
+    )  # fmt: skip
+    both = ("--config", "config.yaml", "--config", prod)
+    small.deploy()
+    small.deploy(*both)
+
+    logs = {path.name for path in small.directory.glob("*.log")} | {".azure-deployment-state-v1.json.log"}
+    assert all((small.directory / name).stat().st_mode & 0o777 == 0o600 for name in logs)
+    assert "prod-state.json.log" in logs
+    assert small.deploy(*both).ran() == {}
+    assert small.deploy().ran() == {}
+    assert shipped(small) == {"Dockerfile", "main.py"}
+
+
 def test_files_of_an_application_that_look_alike_are_shipped(small: Project) -> None:
     overlay(small, "compose.yaml", "services:\n  web:\n    image: x\n    environment: {A: b}\n")
     overlay(small, "values.yaml", "postgresql:\n  enabled: true\nredis:\n  enabled: false\n")
