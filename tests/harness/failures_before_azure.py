@@ -44,7 +44,7 @@ def _(project: Project) -> Result:
     return project.run("--report", "no/such/place.html")
 
 
-@kind("log over the configuration", what="config.yaml is not a log", why="it was not written to", next="another path")
+@kind("log over the configuration", what="config.yaml is not a log", why="it was left unchanged", next="another path")
 def _(project: Project) -> Result:
     return project.run("--log-file", "config.yaml")
 
@@ -52,7 +52,7 @@ def _(project: Project) -> Result:
 # --- configuration ---
 
 
-@kind("configuration missing", what="configuration has 1 fault", why="cofnig.yaml: there is no such file",
+@kind("configuration missing", what="configuration has 1 fault", why="cofnig.yaml: no such file",
       next="Fix what is listed")  # fmt: skip
 def _(project: Project) -> Result:
     return project.run("--config", "cofnig.yaml")
@@ -100,7 +100,7 @@ def _(project: Project) -> Result:
 
 
 @kind("value of another type", what="configuration has 1 fault",
-      why="max_replicas: must be a whole number; found `many`", next="Fix what is listed")  # fmt: skip
+      why="max_replicas: must be an integer; found `many`", next="Fix what is listed")  # fmt: skip
 def _(project: Project) -> Result:
     project.change("services.rag_service.max_replicas", "many")
     return project.run()
@@ -129,7 +129,7 @@ def _(project: Project) -> Result:
 
 
 @kind("variable that the runner left", what="configuration has 1 fault",
-      why="GEMINI_API_KEY is a reference that nothing replaced.*define GEMINI_API_KEY",
+      why="GEMINI_API_KEY is a reference that was not replaced.*define GEMINI_API_KEY",
       next="Fix what is listed")  # fmt: skip
 def _(project: Project) -> Result:
     project.environment["GEMINI_API_KEY"] = "$(GEMINI_API_KEY)"
@@ -190,7 +190,7 @@ def _(project: Project) -> Result:
     return project.run()
 
 
-@kind("env file missing", what="configuration has 1 fault", why=".env.prod: there is no such file",
+@kind("env file missing", what="configuration has 1 fault", why=".env.prod: no such file",
       next="Fix what is listed")  # fmt: skip
 def _(project: Project) -> Result:
     return project.run("--env-file", ".env.prod")
@@ -207,7 +207,7 @@ def _(project: Project) -> Result:
 # --- the machine ---
 
 
-@kind("requirements not installed", what="the Python package that brings yaml is not installed",
+@kind("requirements not installed", what="the Python package that provides yaml is not installed",
       why="not installed for ", next="pip install --require-hashes")  # fmt: skip
 def _(project: Project) -> Result:
     return _ended(project, [sys.executable, "-S", str(COMMAND)])

@@ -44,14 +44,14 @@ def _(project: Project) -> Result:
     return _with_state(project, json.dumps(project.state() | {"version": "9.0"}))
 
 
-@kind("state with a value of another form", deployed=True, what="the state \\S+: steps is not",
-      why="not what it should", next="--reset-state")  # fmt: skip
+@kind("state with a value of another form", deployed=True, what="the state \\S+: steps has an",
+      why="has an unexpected value", next="--reset-state")  # fmt: skip
 def _(project: Project) -> Result:
     return _with_state(project, json.dumps(project.state() | {"steps": []}))
 
 
 @kind("state of another target", deployed=True, what="was recorded for resource_group draftgenie-rg",
-      why="the configuration means draftgenie-prod", next="advanced.state_file.*--reset-state")  # fmt: skip
+      why="the configuration targets draftgenie-prod", next="advanced.state_file.*--reset-state")  # fmt: skip
 def _(project: Project) -> Result:
     project.change("azure.resource_group", "draftgenie-prod")
     return project.run()
