@@ -197,7 +197,7 @@ def _(project: Project) -> Result:
 
 
 @kind("docker not running", what="check_prerequisites: docker.builder is docker",
-      why="no command docker on PATH", next="Nothing was made yet. Correct this")  # fmt: skip
+      why="no docker command on PATH", next="Nothing was made yet. Correct this")  # fmt: skip
 def _(project: Project) -> Result:
     project.change("docker.builder", "docker")
     project.environment["PATH"] = str(project.directory)
