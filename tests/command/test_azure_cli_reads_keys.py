@@ -10,7 +10,7 @@ from typing import Any
 import jmespath
 import pytest
 from az_rows import UNREAD, Row, is_unread, keys_of_the_schema, private, public
-from azure_cli import AzureCli, needs_az
+from azure_cli import AzureCli
 from every_key import deploy_private, deploy_public
 from project import Project
 
@@ -29,7 +29,7 @@ def differing(attached: Attached, directory: Path, rows: list[Row]) -> list[str]
     return [f"{row}: {value!r}" for row, value in found if json.dumps(value) != json.dumps(row.expected)]
 
 
-@needs_az
+@pytest.mark.program("az")
 @pytest.mark.slow
 def test_keys_of_a_public_deployment_are_read_back(tmp_path: Path) -> None:
     with attach(tmp_path / ".azure-emulator") as attached:
@@ -39,7 +39,7 @@ def test_keys_of_a_public_deployment_are_read_back(tmp_path: Path) -> None:
         assert differing(attached, tmp_path, public()) == []
 
 
-@needs_az
+@pytest.mark.program("az")
 @pytest.mark.slow
 def test_keys_of_a_private_deployment_are_read_back(tmp_path: Path) -> None:
     with attach(tmp_path / ".azure-emulator") as attached:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from azure_cli import AZ
+from programs import program
 from project import ROOT, Project
 
 BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -96,7 +95,7 @@ def test_index_shows_the_commands_of_the_readme() -> None:
     assert blocks(ROOT / "docs/index.md") == [readme]
 
 
-@pytest.mark.skipif(shutil.which("jq") is None and not os.environ.get("CI"), reason="jq is not installed")
+@pytest.mark.program("jq")
 def test_hash_can_be_computed_by_hand(deployed: Project) -> None:
     """By the command of docs/how-it-decides.md."""
     (command,) = blocks(ROOT / "docs/how-it-decides.md")
@@ -107,10 +106,11 @@ def test_hash_can_be_computed_by_hand(deployed: Project) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.program("az")
 def test_emulator_page_can_be_followed(tmp_path: Path) -> None:
-    """Start it, use it by az where it is installed, and give Terraform its variables."""
+    """Start it, use it by az, and give Terraform its variables."""
     start, az, terraform = blocks(ROOT / "docs/emulator.md")
-    use = f"az() {{ {AZ} \"$@\"; }}\n{az}" if AZ else "echo '[]'"
+    use = f"az() {{ {program('az')} \"$@\"; }}\n{az}"
     script = f"trap 'kill %1' EXIT\n{start}{use}\n{terraform}test -f \"$SSL_CERT_FILE\"; echo \"$ARM_SUBSCRIPTION_ID\""
     env = plain_environment(PYTHONPATH=str(ROOT), AZURE_CONFIG_DIR=str(tmp_path / "az"))
 
