@@ -178,6 +178,7 @@ def test_colour_is_forced_where_there_is_no_terminal(deployed: Project) -> None:
     assert "\x1b" not in plain.err
 
 
+@pytest.mark.slow
 def test_result_in_a_file_is_whole_and_without_colours(project: Project) -> None:
     """The terminal folds what repeats and paints; a file that standard output is sent to has every step, as text."""
     command = ["sh", "-c", 'exec "$@" > plan.txt', "sh", *project.command("--dry-run")]
