@@ -55,7 +55,7 @@ class Reporter:
         self.run = os.urandom(8).hex()
         self._began = time.monotonic()
         self._number: dict[str, int] = {}
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, set[str]] = {}  # steps; one that a plan named before counts once
         self._result: Event = {}
         self._named = False
         self.is_reported = False
@@ -72,7 +72,7 @@ class Reporter:
         kind = f"step_{what.replace(' ', '_')}"
         counted = what.replace(" ", "_") if facts.get("planned") else _COUNTED.get(kind)
         if counted is not None:
-            self._counts[counted] = self._counts.get(counted, 0) + 1
+            self._counts.setdefault(counted, set()).add(name)
         self._emit(kind, step=name, message=text, **place, **facts)
 
     def failed(self, name: str, text: str) -> None:
@@ -87,7 +87,7 @@ class Reporter:
 
     def count(self, *what: str) -> int:
         """How many steps ended so: `ran`, `skipped`, `disabled`, `failed`, `stopped`."""
-        return sum(self._counts.get(one, 0) for one in what)
+        return sum(len(self._counts.get(one, ())) for one in what)
 
     def expected(self, steps: Mapping[str, Mapping[str, Any]], width: int) -> None:
         """What a run will do, and how long each step of it takes as a rule."""
@@ -146,7 +146,7 @@ class Reporter:
         facts |= self._result
         if self.notes:
             facts["notes"] = self.notes
-        counts = dict(sorted(self._counts.items()))
+        counts = {what: len(names) for what, names in sorted(self._counts.items())}
         self._emit("end", **facts | {"result": RESULTS.get(code, "failed"), "exit_code": code, "counts": counts})
 
     @property

@@ -286,3 +286,16 @@ def test_result_that_cannot_be_written_is_a_failure_where_it_is_the_purpose(depl
         assert done.returncode == code, arguments
         assert ("the result could not be written: No space left on device" in done.stderr) is (code == 1)
         assert "Traceback" not in done.stderr
+
+
+def test_step_that_a_plan_named_before_the_run_counts_once() -> None:
+    """A first deployment shows its plan above the question, and then runs."""
+
+    def tell(reporter: Reporter) -> None:
+        reporter.planned("build_and_push_images", "disabled", ["disabled by config"])
+        reporter.step("build_and_push_images", "disabled", "disabled by config")
+        reporter.step("create_monitoring", "done", "1 s", seconds=1.0)
+
+    end = json.loads(recorded(tell, 0).splitlines()[-1])
+
+    assert end["counts"] == {"disabled": 1, "ran": 1}
