@@ -79,5 +79,9 @@ def _without_echo() -> bool:
 
 
 if __name__ == "__main__":
+    before = termios.tcgetattr(0)
     _without_echo()
-    replay(sys.argv[1], [float(text) for text in sys.argv[2:]])
+    try:
+        replay(sys.argv[1], [float(text) for text in sys.argv[2:]])
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)  # a shell would go on without echo
