@@ -86,7 +86,7 @@ _SHAPE = (
 )
 _APPS = (
     "apps", "template_values", "image_reference", "bodies/apps", "bodies/features", "bodies/registries",
-    "traffic", "bodies/traffic",
+    "traffic", "old_revisions", "bodies/traffic",
 )
 
 STEPS: tuple[Step, ...] = (
@@ -227,7 +227,7 @@ STEPS: tuple[Step, ...] = (
                 "health_path", "ingress", "transport", "min_replicas", "revision_mode", "traffic", "custom_domains",
             ),
         ),
-        tools=("verify", "traffic", "bodies/traffic", "domains", "bodies/domains",),
+        tools=("verify", "traffic", "old_revisions", "bodies/traffic", "domains", "bodies/domains",),
     ),
 )
 STEP_NAMES = tuple(step.name for step in STEPS)
