@@ -187,6 +187,30 @@ def test_killed_rollback_is_finished_by_the_next(deployed: Project, tmp_path_fac
     Sweep(deployed.directory, tmp_path_factory.mktemp("rollback"), "--rollback", "1", "--auto-approve").each(check)
 
 
+def test_killed_end_of_a_rollback_is_finished_by_the_next(
+    deployed: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Until it is recorded, the rollback stays; from then on, a plain run ends it."""
+    changed_image(deployed)
+    assert deployed.run("--rollback", "1", "--auto-approve").code == 0
+    wait_for_end(deployed)
+    runs = deployed.run("--history", "--output", "json").events()[0]["runs"]
+    old, new = (run["services"]["rag_service"]["image"] for run in runs[:2])
+
+    def check(project: Project, point: Point, sent: list[str]) -> None:
+        ends = project.state().get("pin", {"ends": True}).get("ends", False)
+        result = project.run()
+        assert result.code == 0, result.text
+        app = project.state()["resources"]["container_app/rag_service"]["id"]
+        with project.azure() as azure:
+            properties = azure.send("GET", app, "2026-01-01").json()["properties"]
+        assert properties["template"]["containers"][0]["image"] == (new if ends else old)
+        assert ("pin" in project.state()) != ends
+        assert "0 ran" in project.run().text
+
+    Sweep(deployed.directory, tmp_path_factory.mktemp("end"), "--rollback", "off").each(check)
+
+
 def test_run_killed_in_its_migration_refuses_a_rollback(
     deployed: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
