@@ -192,7 +192,8 @@ def overlay_faults(project: Project, overlay: dict[str, Any], **environ: str) ->
     project.environment |= environ
     name = project.overlay("over.yaml", overlay)
     text = faults(project.run("--config", "config.yaml", "--config", name, "--dry-run"))
-    return [line.strip() for line in text.splitlines() if line.startswith("  ") and not line.startswith("  help: ")]
+    shown = [line.strip() for line in text.splitlines() if line.startswith("  ")]
+    return [line for line in shown if not line.startswith(("help: ", "next: "))]
 
 
 @pytest.mark.parametrize("azure", [{"location": 5}, {"location": []}, {"resource_group": {}}, {"cloud": 5}, 5, []])
