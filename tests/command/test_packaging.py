@@ -72,7 +72,8 @@ def test_command_that_pipx_installed_is_on_the_path(tmp_path: Path) -> None:
 
     _run(Path(sys.executable).parent / "pipx", "install", ".", cwd=tmp_path / "source", **homes)
 
-    assert _run(tmp_path / "bin/draftgenie-deploy", "--version", cwd=tmp_path).startswith("draftgenie-deploy ")
+    installed = _run(tmp_path / "bin/draftgenie-deploy", "--version", cwd=tmp_path)
+    assert installed == _run(sys.executable, ROOT / "deploy-azure_v1.py", "--version", cwd=tmp_path)
 
 
 @pytest.mark.slow

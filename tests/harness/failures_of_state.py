@@ -75,7 +75,7 @@ def _(project: Project) -> Result:
 
 
 @kind("disk full", what="the state \\S+ cannot be saved", why="No space left on device",
-      next="put it back.*--restore-state")  # fmt: skip
+      next="restore it: .*--restore-state")  # fmt: skip
 def _(project: Project) -> Result:
     (project.directory / "small").mkdir()
     project.change("advanced.state_file", "small/state.json")
