@@ -359,6 +359,7 @@ TRAITS: dict[str, Traits] = {
         ),
         create_only=("location", "kind", "properties.environmentId"),
         write_only=("properties.configuration.secrets[].value",),
+        defaults={"properties.configuration.activeRevisionsMode": "Single"},  # learn.microsoft.com, revisions
         caseless=(
             *_TEMPLATE_CASELESS, "properties.configuration.activeRevisionsMode", f"{_INGRESS}.transport",
             f"{_INGRESS}.clientCertificateMode", f"{_INGRESS}.stickySessions.affinity",

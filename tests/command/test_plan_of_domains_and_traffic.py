@@ -169,3 +169,14 @@ def test_text_of_a_plan_names_the_leaves(deployed: Deployed) -> None:
     assert f"+ managed_certificate/{HOSTS[0]}: create (issued by Azure)" in words
     assert "~ traffic/web: change (once the newest revision is proved: the newest 100 % (label new))" in words
     assert "configuration.ingress.traffic[latest,new].weight: 100" in words
+
+
+@pytest.mark.parametrize("mode", ["Single", "Multiple"])
+def test_mode_that_leaves_the_configuration_is_azures_own_again(deployed: Deployed, mode: str) -> None:
+    """What was `Single` anyway is no change, also beside another one."""
+    deployed.change(web__revision_mode=mode)
+
+    entries = deployed.change(web__revision_mode=None, web__termination_seconds=60)
+
+    told = paths(entries["container_app/web"])
+    assert ("configuration.activeRevisionsMode" in told) == (mode == "Multiple")
