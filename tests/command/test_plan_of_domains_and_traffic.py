@@ -178,5 +178,5 @@ def test_mode_that_leaves_the_configuration_is_azures_own_again(deployed: Deploy
 
     entries = deployed.change(web__revision_mode=None, web__termination_seconds=60)
 
-    told = paths(entries["container_app/web"])
+    told = [change["path"] for change in entries["container_app/web"]["changes"]]
     assert ("configuration.activeRevisionsMode" in told) == (mode == "Multiple")
