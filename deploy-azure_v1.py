@@ -19,11 +19,11 @@
     deploy-azure_v1.py --config config.yaml --dry-run       which steps would run, and why
     deploy-azure_v1.py --config config.yaml --config prod.yaml --force-step build_and_push_images
 
-Exit codes: 0 success, nothing to do included; 1 any failure, bad usage and bad configuration included; 2 only with
+Exit codes: 0 success or nothing to do; 1 any failure, including bad usage and bad configuration; 2 only with
 --dry-run --detailed-exitcode, when something would run; 130 interrupted by Ctrl-C or SIGTERM.
 
 The state is in .azure-deployment-state-v1.json beside the (first) configuration, unless advanced.state_file says
-otherwise. It holds no secret.
+otherwise. It contains no secrets.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ import gc
 import os
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036 - older ones parse this file and are told so, in a line
+if sys.version_info < (3, 11):  # noqa: UP036 - older ones parse this file and report it in one line
     sys.exit(f"deploy-azure_v1.py needs Python 3.11 or later; {sys.executable} is {sys.version.split()[0]}")
-if os.path.dirname(os.path.realpath(__file__)) not in sys.path:  # python -I and -P leave it out
+if os.path.dirname(os.path.realpath(__file__)) not in sys.path:  # python -I and -P omit it
     sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 from draftgenie_azure.cli import signals as interrupts
 
-if __name__ == "__main__":  # before anything else: there is nothing to stop in order yet
+if __name__ == "__main__":  # before anything else: nothing to stop in order yet
     interrupts.end_at_once()
-    gc.disable()  # it looks for garbage in modules, for a twentieth of the shortest run; a session switches it on
+    gc.disable()  # scanning modules for garbage costs a twentieth of the shortest run; a session enables it
 
 import argparse
 import time
@@ -83,27 +83,27 @@ if TYPE_CHECKING:
     from draftgenie_azure.state.local_file import Backend
     from draftgenie_azure.steps import Step
 
-SIGN_IN = "sign_in"  # what comes before the first step, in the graph
-ASK_FIRST = "ask_first"  # what comes before all others: the first one sees to what can be asked at all
+SIGN_IN = "sign_in"  # graph node before the first step
+ASK_FIRST = "ask_first"  # graph node after the first step, which makes validation possible
 
 
 # ---------------------------------------------------------------------------------------------------------------- state
 
 
 class StateManager(StateStore):
-    """The state document: what was deployed, from what, and what exists in Azure because of it.
+    """The state document: deployed steps, their dependencies, and the resources in Azure.
 
     Args:
-        config: the configuration as read, validated, or a plain mapping (its paths then count from the working
+        config: the configuration as read, validated, or a plain mapping (with paths relative to the working
             directory).
-        logger: gets what happens to the state.
-        storage: `local` or `blob`; by environment and configuration unless given.
-        tolerant: a state that cannot be used is noted in `fault` and not raised.
+        logger: logs what happens to the state.
+        storage: `local` or `blob`; by default from environment and configuration.
+        tolerant: record an unusable state in `fault` instead of raising.
 
     Attributes:
-        state: the document; docs/state.md describes its form.
+        state: the document; docs/state.md describes its format.
         storage_type: `local` or `blob`.
-        found: whether there was a state already.
+        found: True if a state existed.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class StateManager(StateStore):
         return advanced.get(key) if isinstance(advanced, dict) else None
 
     def _determine_storage_type(self) -> str:
-        """`local` or `blob`: AZURE_STATE_STORAGE wins over advanced.state_storage; `azure` is an older name of blob."""
+        """Return `local` or `blob`: AZURE_STATE_STORAGE overrides the configuration; `azure` is an alias of blob."""
         wanted = os.environ.get("AZURE_STATE_STORAGE") or str(self._advanced("state_storage") or "local")
         if wanted not in ("local", "blob", "azure"):
             raise StateError(
@@ -158,11 +158,11 @@ class StateManager(StateStore):
         return state_document.empty()
 
     def save(self) -> None:
-        """Write the document, one serial further.
+        """Write the document with the next serial.
 
         Raises:
-            StateError: it cannot be written; what was there before is as it was, and what this run did is in an
-                emergency state file that the message names.
+            StateError: it cannot be written; the stored state is unchanged, and this run's state is in an
+                emergency file that the message names.
         """
         with self.mutex:
             self.state["serial"] += 1
@@ -180,7 +180,7 @@ class StateManager(StateStore):
 
 
 def _parts_of(config: Any) -> tuple[Mapping[str, Any], str, list[str]]:
-    """Values, directory and paths of a configuration in any of its forms."""
+    """Return values, directory and paths of a configuration in any of its forms."""
     raw = getattr(config, "raw", config)
     return (raw.values, raw.directory, raw.paths) if isinstance(raw, RawConfig) else (config, os.getcwd(), [])
 
@@ -189,19 +189,19 @@ def _parts_of(config: Any) -> tuple[Mapping[str, Any], str, list[str]]:
 
 
 def idempotent_step(step_name: str) -> Callable[[Callable[[Any], dict[str, Any]]], Callable[[Any], dict[str, Any]]]:
-    """Run a step only where its dependencies changed, and record what it did.
+    """Run a step only if its dependencies changed, and record the outcome.
 
     Args:
-        step_name: a row of the table of steps; what the step depends on stands there.
+        step_name: a row of the table of steps, which has the step's dependencies.
 
     Returns:
-        A decorator for `_step_<name>()`, whose result is the step's outputs, run or recorded.
+        A decorator for `_step_<name>()`, which returns the step's outputs, new or recorded.
     """
     step = step_named(step_name)
 
     def decorate(function: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
         def wrapper(self: IdempotentDraftGenieDeployer) -> dict[str, Any]:
-            with self.deciding:  # the files and values that several steps share are hashed once, by one thread
+            with self.deciding:  # files and values shared by several steps are hashed once, by one thread
                 decision = self.decider.decide(step, self.outputs)
             if decision.runs:
                 return self.run_step(step, decision, lambda: function(self))
@@ -209,7 +209,7 @@ def idempotent_step(step_name: str) -> Callable[[Callable[[Any], dict[str, Any]]
 
         wrapper.__name__ = function.__name__
         wrapper.__doc__ = function.__doc__
-        wrapper.__wrapped__ = function  # type: ignore[attr-defined]  # the bare step, for tests
+        wrapper.__wrapped__ = function  # type: ignore[attr-defined]  # the undecorated step, for tests
         return wrapper
 
     return decorate
@@ -219,17 +219,17 @@ def idempotent_step(step_name: str) -> Callable[[Callable[[Any], dict[str, Any]]
 
 
 class IdempotentDraftGenieDeployer(DraftGenieDeployer):
-    """The deployer that remembers: every step decides by its dependencies and records its outcome.
+    """The stateful deployer: every step decides by its dependencies and records its outcome.
 
     Args:
         config: the validated configuration.
-        logger: gets what happens.
-        dry_run: decide and tell, but run nothing.
-        state_manager: the state; made from the configuration unless given.
+        logger: logger of the run.
+        dry_run: decide and report, but run nothing.
+        state_manager: the state; by default created from the configuration.
         force_steps: names, or a mapping of name to bool.
         force_all: run every step.
-        reporter: told of every event; lines for people unless given.
-        decider: decides by the state; made from it unless given.
+        reporter: receives every event; readable lines by default.
+        decider: makes the decisions; by default created from the state.
     """
 
     def __init__(
@@ -250,29 +250,29 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self.decider = decider or Decider(STEPS, config.raw, self.state, force_steps=force_steps, force_all=force_all)
         self.deciding = RLock()
         self.progress = cli.progress.Progress(self.reporter, self.state)
-        self.foreseen: Planned | None = None  # what this run would write, where a plan of it was made before
+        self.foreseen: Planned | None = None  # planned writes of this run, if it was planned before
         self.ran: dict[str, tuple[list[str], float]] = {}
         self._failures: list[DeployerError] = []
 
     def deploy(self, control: RunControl | None = None) -> bool:
-        """Run what must run, each step as soon as those it needs are done; every success is recorded at once.
+        """Run the steps that must run, each as soon as its needs are done; every success is recorded at once.
 
         Args:
-            control: says whether to stop, and how much goes side by side; one of its own unless given.
+            control: stop request and parallelism; a new one by default.
 
         Returns:
-            True where every step is completed or up to date; False only after a dry run that found something to do.
+            True if every step is completed or up to date; False only after a dry run that found something to do.
 
         Raises:
-            DeployerError: a step failed; its record says so, and the next run begins there. What does not need it
-                was finished. Where several failed it is a DeploymentError.
-            StopRequested: a stop was asked for; the same holds.
+            DeployerError: a step failed; this is recorded, and the next run starts there. Steps independent of it
+                were completed. If several failed, it is a DeploymentError.
+            StopRequested: a stop was requested; likewise.
         """
         if self.dry_run:
             return not any(decision.runs for decision in self.decider.plan().values())
         if not self.state.is_locked:
             with self.state.locked():
-                self.decider = self.decider.again()  # the state was loaded again
+                self.decider = self.decider.again()  # the state was reloaded
                 return self.deploy(control)
         self.control = control or run.control.RunControl(self.config.deployment.parallelism)
         self.control.lock_held = self.state.lock_held
@@ -282,11 +282,11 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             if self.decider.end_run():
                 self._save_deployment_state()
         except DeployerError as error:
-            # Where the state could not be saved, every step ends with that; what matters is where it is now.
+            # If the state could not be saved, every step fails with that; the first failure says where it is now.
             if self.state.failure is not None and error is not self.state.failure:
                 raise self.state.failure from error
             raise
-        except BaseException:  # a stop, or a fault of the program, which would hide what failed before
+        except BaseException:  # a stop or a bug, which would hide earlier failures
             for failure in self._failures if self.state.failure is None else [self.state.failure]:
                 self.reporter.error(failure, log=run.log.place())
             raise
@@ -311,7 +311,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             raise run.schedule.together(list(failures.values()))
 
     def _work(self, name: str) -> None:
-        """One node of the graph: a step, or what comes before the first."""
+        """Run one node of the graph: a step, or a node before the first."""
         try:
             if name == SIGN_IN:
                 records = ResourceRecords(self.state.state, self._save_deployment_state, self.state.mutex)
@@ -331,25 +331,25 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self.control.check()
 
     def waits(self, text: str) -> None:
-        """Tell what the step waits for in whose thread this is called."""
+        """Report what the current thread's step waits for."""
         self.progress.waits(text)
 
     def baselines(self) -> Baselines:
-        """What Azure answered after the last writes, from beside the state."""
+        """Return the baselines stored beside the state."""
         return Baselines(partial(self.state.read_companion, NAME), partial(self.state.write_companion, NAME))
 
     def step_body(self, name: str) -> Callable[[], dict[str, Any]]:
-        """What a step does, whatever has been decided about it."""
+        """Return the body of a step, without the decision whether it runs."""
         return partial(getattr(type(self), f"_step_{name}").__wrapped__, self)
 
     def make_plan(self, control: RunControl, *, refresh: bool) -> Planned:
-        """What a run would do, told by the steps themselves; nothing is written.
+        """Return the plan of a run, made by the steps themselves; nothing is written.
 
         Args:
-            refresh: look at every resource.
+            refresh: read every resource.
 
         Raises:
-            AuthenticationError: nobody is signed in.
+            AuthenticationError: there is no sign-in.
             DeployerError: the run would be refused before its first step.
         """
         self.dry_run, self.repair, self.plan, self.control = True, refresh, planning.making.new_plan(), control
@@ -368,7 +368,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             self.close()
 
     def _begin(self) -> None:
-        """Check whose the state is, look once at what exists, and write down what this run goes by."""
+        """Check the owner, read once what exists, and record what this run is based on."""
         self._look_around()
         with self.state.mutex:
             self.state.state["target"] = cli.target.recorded(self.session)
@@ -376,23 +376,23 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             self.state.save()
 
     def _look_around(self) -> None:
-        """Whose state and group these are, and what of the recorded resources is gone: reasons to run a step."""
+        """Check the owner of state and group; missing recorded resources are reasons to run a step."""
         self.state.check_target(self.session.target)
         planning.surroundings.look_around(self.session, self.decider, adopt=self.adopt)
 
     def _ask_first(self) -> None:
-        """Ask Azure whether it would take what is about to be written.
+        """Have Azure validate the planned writes.
 
         Raises:
-            AzureError: it would refuse something, in a way that is worth stopping for; so does DeploymentError.
+            AzureError, DeploymentError: rejections that must stop the run.
         """
         errors = planning.asking.ask_first(STEPS, self.decider, self.session, self._planner, self.foreseen)
         if errors:
-            self.state.save()  # what was found good is not asked about again
+            self.state.save()  # accepted bodies are not validated again
             raise run.schedule.together(errors)
 
     def _planner(self, session: Any) -> IdempotentDraftGenieDeployer:
-        """Tells what the steps would do, on a session for planning."""
+        """Return a deployer that plans the steps, on a session for planning."""
         planner = IdempotentDraftGenieDeployer(
             self.config, self.logger, True, self.state, reporter=self.reporter, decider=self.decider
         )
@@ -405,7 +405,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         """Run a step and record its outcome.
 
         Raises:
-            DeployerError: what the step raised, with the step's name in front.
+            DeployerError: the step's error, prefixed with its name.
         """
         if self.decider.forced_reasons(step.name):
             self.forced |= {step.name}
@@ -423,7 +423,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         except StopRequested:
             self.reporter.step(step.name, "stopped", "the next run resumes it")
             raise
-        except Exception as error:  # a fault of the program: the record must not say that the step still runs
+        except Exception as error:  # a bug: the record must not say that the step is running
             self._mark_failed(step, f"{step.name}: {type(error).__name__}: {error}")
             raise
         seconds = self.progress.seconds(step.name)
@@ -438,7 +438,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         dependencies = as_packed(decision.dependencies, self.packed) if step.images else decision.dependencies
         if step.images and self.state.state.get("pin"):
             with self.state.mutex:
-                self.state.state["pin"]["pending"] = False  # from here on a change of the source ends it
+                self.state.state["pin"]["pending"] = False  # from now on a change of the source ends it
         self.state.mark_step_completed(
             step.name,
             step_hash(dependencies),
@@ -453,21 +453,21 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         self.state.mark_step_failed(step.name, text)
 
     def skip_step(self, step: Step, decision: Decision) -> dict[str, Any]:
-        """Hand on what the step published when it last ran; nothing where it is switched off and has nothing to do.
+        """Return the recorded outputs of a skipped step; empty if it is disabled and has nothing to do.
 
         Raises:
-            DeployerError: it is switched off, and what is recorded of it cannot be read by the steps after it.
+            DeployerError: it is disabled, and later steps cannot use its recorded outputs.
         """
         outputs = self.decider.handed_on(step.name)
         self.reporter.step(step.name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
         return outputs
 
     def own_files(self) -> tuple[str, ...]:
-        """Absolute paths of the command's own files, which are in no build context."""
+        """Return absolute paths of the command's own files, which are never part of a build context."""
         return self.decider.own_files
 
     def keeps_pin(self) -> bool:
-        """Whether a rollback stays in force although the images' step runs: its source is as it was."""
+        """Return whether a rollback remains in force although the build step runs, as its source is unchanged."""
         if not self.state.state.get("pin"):
             return False
         with self.deciding:
@@ -534,7 +534,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
 
 
 def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
-    """Deploy what changed. Where nothing did, Azure is not asked and nothing of its SDK imported."""
+    """Deploy what changed. If nothing did, Azure is not queried, and its SDK not imported."""
     began = time.monotonic()
     state = StateManager(raw)
     if args.special is not None:
@@ -551,7 +551,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         if args.special.asks(auto_approve=args.auto_approve):
             args.special.ask(_planned(args, config, state, plan, reporter), reporter)
     elif cli.target.needs_yes(state.state["target"], auto_approve=args.auto_approve):
-        args.adopt = args.adopt or bool(state.earlier)  # what restricts access is in the plan, and the yes is to that
+        args.adopt = args.adopt or bool(state.earlier)  # the plan shown for confirmation includes restricted access
         planned = _planned(args, config, state, plan, reporter)
         cli.target.ask_first(reporter, planned, offline_target(raw), takes_over=bool(state.earlier))
     with cli.state_commands.locked(state, args, reporter):
@@ -568,11 +568,11 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
 def _prepared(
     args: argparse.Namespace, config: Config, logger: logging.Logger, state: StateManager, reporter: Reporter
 ) -> tuple[IdempotentDraftGenieDeployer, dict[str, Decision]]:
-    """The deployer of a run that holds the lock, and what it will run.
+    """Return the deployer of a run that holds the lock, and its decisions.
 
-    What was decided without the lock may be done by now, by the run that had it.
+    Decisions made without the lock may be outdated by the run that held it.
     """
-    if args.special is not None:  # saved with what else the run goes by, so that no refusal leaves it behind
+    if args.special is not None:  # saved with the run's other inputs, so that a refusal does not leave it behind
         args.special.begin(state)
     decider = cli.deciding.new_decider(args, config.raw, state)
     plan = decider.plan()
@@ -591,12 +591,12 @@ def _prepared(
 
 
 def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> int:
-    """Tell what would run, why, and what would change; write nothing anywhere."""
+    """Report what would run, why, and what would change, without any write."""
     state = StateManager(raw, tolerant=args.reset_state)
     for path in state.earlier:
-        reporter.message(f"would put the state of the earlier script, {path}, aside", level="note")
+        reporter.message(f"would rename the state of the earlier script, {path}", level="note")
     if args.reset_state:
-        reporter.message(f"would put {state.where} aside and clear the state")
+        reporter.message(f"would keep a copy of {state.where} and clear the state")
         return SUCCESS
     if args.special is not None:
         args.special.arm(state.state)
@@ -631,7 +631,7 @@ def _planned(
 
 
 def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
-    """Do the one thing that the flags ask for; a dry run wins over all that writes."""
+    """Run the command that the flags request; a dry run overrides all that write."""
     args.config = args.config or ["config.yaml"]
     if args.status:
         return cli.state_commands.show_status(args, reporter, StateManager)
@@ -649,10 +649,10 @@ def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command: arguments in, exit code out.
+    """Run the command and return its exit code.
 
     Args:
-        argv: the arguments; those of the process unless given.
+        argv: the arguments; by default those of the process.
     """
     process.open_streams()
     sys.excepthook = lambda *fault: cli.crash.show(*fault)  # which imports it when it is needed

@@ -1,4 +1,4 @@
-"""What each of the 14 steps does, each a few lines over `draftgenie_azure.provision`."""
+"""The 14 steps, each a few lines on top of `draftgenie_azure.provision`."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 
 class DraftGenieDeployer:
-    """Brings DraftGenie to Azure, step by step, without remembering anything between runs.
+    """Deploys DraftGenie to Azure, step by step, without any state between runs.
 
     Args:
         config: the validated configuration.
-        logger: gets what happens.
+        logger: logger of the run.
         dry_run: connect for reading only; the steps themselves are not called.
 
     Attributes:
-        session: the way to Azure, once `connect` has opened it.
-        outputs: what the steps published, by step.
-        warnings: what the summary repeats.
-        forced: steps that run although nothing changed.
-        packed: dependencies on the very bytes that images were built from.
+        session: the session, once `connect` has opened it.
+        outputs: outputs by step.
+        warnings: messages that the summary repeats.
+        forced: steps that run even without changes.
+        packed: dependencies on the bytes that images were built from.
     """
 
     session: Session
@@ -59,7 +59,7 @@ class DraftGenieDeployer:
         self._registration = RLock()
 
     def connect(self, records: ResourceRecords, control: RunControl) -> None:
-        """Open the session: emulator where one is configured, sign-in, subscription.
+        """Open the session: emulator if configured, sign-in, subscription.
 
         Raises:
             AzureError: sign-in failed, or the subscription cannot be used.
@@ -80,18 +80,18 @@ class DraftGenieDeployer:
     # ------------------------------------------------------------------------------------------------------ hooks
 
     def _save_deployment_state(self) -> None:
-        """Keep the records; this class has nowhere to keep them."""
+        """Save the records; this class has no storage for them."""
 
     def baselines(self) -> Baselines | None:
-        """What Azure answered after the last writes; this class remembers nothing."""
+        """Return the stored baselines; this class has none."""
         return None
 
     def own_files(self) -> tuple[str, ...]:
-        """Absolute paths of the command's own files, which are in no build context."""
+        """Return absolute paths of the command's own files, which are never part of a build context."""
         return tuple(self.config.raw.paths)
 
     def keeps_pin(self) -> bool:
-        """Whether a rollback stays in force although the images' step runs: its source is as it was."""
+        """Return whether a rollback remains in force although the build step runs, as its source is unchanged."""
         return False
 
     def warn(self, text: str) -> None:
@@ -101,13 +101,13 @@ class DraftGenieDeployer:
         self.logger.warning("%s", text)
 
     def waits(self, text: str) -> None:
-        """Something is waited for."""
+        """Report what is waited for."""
         self.logger.info("%s", text)
 
     # ------------------------------------------------------------------------------------- what all steps need
 
     def registering(self, body: Callable[[], Outputs]) -> Outputs:
-        """Do a step's work; where a resource provider was unregistered meanwhile, register it and try once more."""
+        """Run a step's work; if a resource provider was unregistered meanwhile, register it and retry once."""
         try:
             return body()
         except DeployerError as error:
@@ -120,32 +120,32 @@ class DraftGenieDeployer:
         return body()
 
     def keep_baselines(self) -> None:
-        """Save what Azure answered. Without it only the names of those who changed something are lost."""
+        """Save the baselines. Without them only the authors of changes are lost."""
         try:
             self.session.arm.baselines.save()
         except StateError as error:
-            self.warn(f"what Azure answered could not be kept: {error.message}")
+            self.warn(f"the baseline could not be saved: {error.message}")
 
     def tell_others(self) -> None:
-        """Tell what others changed, and what Azure did not take."""
+        """Report changes by others, and values that Azure did not apply."""
         if not self._is_connected:
-            return  # nobody was signed in
+            return  # there was no sign-in
         ensurer = self.session.arm.ensurer
         for text, found in (
             ("changed by others and kept", ensurer.kept),
             ("changed by others", ensurer.seen),
-            ("sent, and not taken by Azure", ensurer.ignored),
+            ("sent, but not applied by Azure", ensurer.ignored),
         ):
             for key, changes in sorted(found.items()):
                 for change in changes:
                     self.warn(f"{key}, {text}: {change}")
 
     def inputs(self, step: str) -> Inputs:
-        """The outputs that a step may read."""
+        """Return the outputs that a step may read."""
         return Inputs(step, self.outputs)
 
     def vault(self, step: str) -> Vault:
-        """The vault, opened once: what one step generated, another one composes with."""
+        """Return the vault, opened once: secrets generated by one step are used by another."""
         if self._vault is None:
             self._vault = provision.vault.open_vault(self.session, self.inputs(step)["create_key_vault"])
         return self._vault
@@ -153,42 +153,42 @@ class DraftGenieDeployer:
     # ------------------------------------------------------------------------------------------------------ steps
 
     def _step_check_prerequisites(self) -> Outputs:
-        """Ask Azure first what would otherwise fail after minutes."""
+        """Check beforehand what would otherwise fail after minutes."""
         return provision.prerequisites.check(self.session)
 
     def _step_create_resource_group(self) -> Outputs:
-        """The group carries the state's lineage, so no two states manage one group."""
+        """The group's tag has the state's lineage, so that no two states manage one group."""
         return provision.foundation.create(self.session)
 
     def _step_create_monitoring(self) -> Outputs:
-        """The workspace, then Application Insights on it."""
+        """Ensure the workspace, then Application Insights on it."""
         return provision.monitoring.create(self.session)
 
     def _step_create_container_registry(self) -> Outputs:
-        """The registry without admin user; the identity pulls by its role."""
+        """Ensure the registry without admin user; the identity pulls by its role."""
         return provision.registry.create(self.session, self.inputs("create_container_registry"))
 
     def _step_create_key_vault(self) -> Outputs:
-        """A deleted vault of ours is recovered, with the secrets in it; its roles are assigned again."""
+        """Our own deleted vault is recovered with its secrets; its roles are assigned again."""
         return provision.key_vault.create(self.session, self.inputs("create_key_vault"))
 
     def _step_create_databases(self) -> Outputs:
-        """Server and Redis side by side; databases and rules inside the server one after another."""
+        """Server and Redis concurrently; databases and rules of the server one by one."""
         step = "create_databases"
         return provision.databases.create(self.session, self.vault(step) if self.config.postgresql else None)
 
     def _step_store_secrets(self) -> Outputs:
-        """One write at a time: a vault refuses two at once."""
+        """One write at a time: a vault refuses concurrent writes."""
         step = "store_secrets"
         vault = self.vault(step) if self.config.key_vault else None
         return provision.secrets.store(self.session, self.inputs(step), vault)
 
     def _step_create_container_apps_env(self) -> Outputs:
-        """The environment, its diagnostic setting, and the file shares that services mount."""
+        """Ensure the environment, its diagnostic setting, and the file shares that services mount."""
         return provision.environment.create(self.session, self.inputs("create_container_apps_env"))
 
     def _step_build_and_push_images(self) -> Outputs:
-        """Tags are made from content: what has an image is not built again."""
+        """Images are tagged by content: existing ones are not built again."""
         step = "build_and_push_images"
         images, self.packed = provision.images.build(
             self.session, self.inputs(step), own_files=self.own_files(), force=step in self.forced,
@@ -197,25 +197,25 @@ class DraftGenieDeployer:
         return images
 
     def _step_deploy_infrastructure_services(self) -> Outputs:
-        """Services that come as an image, side by side; none waits to be ready."""
+        """Deploy services with a prebuilt image concurrently, without waiting for readiness."""
         step = "deploy_infrastructure_services"
         return provision.apps.deploy(self.session, self.inputs(step), step, INFRASTRUCTURE)
 
     def _step_deploy_application_services(self) -> Outputs:
-        """Services that are built, side by side; none waits to be ready."""
+        """Deploy services with a Dockerfile concurrently, without waiting for readiness."""
         step = "deploy_application_services"
         return provision.apps.deploy(self.session, self.inputs(step), step, APPLICATION)
 
     def _step_configure_environment_variables(self) -> Outputs:
-        """The same bodies again, with variables and secrets: a first deployment finds nothing left to send."""
+        """Ensure the same bodies with variables and secrets; in a first deployment nothing is left to send."""
         step = "configure_environment_variables"
         return provision.apps.configure(self.session, self.inputs(step), step)
 
     def _step_run_migrations(self) -> Outputs:
-        """Each content of a migration runs once; a forced step starts one whatever has run."""
+        """Each content of a migration runs once; a forced step always starts one."""
         step = "run_migrations"
         return provision.migrations.run_all(self.session, self.inputs(step), force=step in self.forced)
 
     def _step_verify_deployment(self) -> Outputs:
-        """Look at revisions, replicas and health replies live: succeeded is not ready."""
+        """Check live revisions, replicas and health replies: succeeded does not mean ready."""
         return provision.verify.verify(self.session)

@@ -84,7 +84,7 @@ def _identity(directory: Path) -> dict[str, str]:
 
 
 class Settings(TypedDict, total=False):
-    """What an emulator goes by from when it is attached to; what is not given is as it is at first."""
+    """Settings of an emulator on attaching; absent ones have their defaults."""
 
     scale: float
     faults: Sequence[Mapping[str, object]]

@@ -1,4 +1,4 @@
-"""How long a build context takes to pack, and how much memory, beside `tar | gzip` of the same level.
+"""Measure the time and memory of packing a build context, compared with `tar | gzip` of the same level.
 
     python benchmarks/build_context.py [--files N] [--megabytes N] [--rounds N]
 

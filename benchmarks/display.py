@@ -1,4 +1,4 @@
-"""What the display on a terminal costs: its share of the processor time of a first deployment.
+"""Measure the terminal display: its share of the processor time of a first deployment.
 
     python benchmarks/display.py
 

@@ -1,4 +1,4 @@
-"""How fast the emulator starts and answers, and what it needs in memory and on disk.
+"""Measure the emulator's start and response times, and its use of memory and disk.
 
     python benchmarks/emulator.py [--seconds 2]
 
@@ -95,7 +95,7 @@ def start_up(folder: Path) -> tuple[float, float]:
 
 
 def resident(process_id: int) -> float:
-    """Megabytes in memory, where the kernel tells."""
+    """Return megabytes in memory, if the kernel reports them."""
     status = Path(f"/proc/{process_id}/status")
     if not status.exists():
         return float("nan")

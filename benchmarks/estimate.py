@@ -1,4 +1,4 @@
-"""How good the estimate of a run's end is: its mean error at 25, 50 and 75 % of recorded and of simulated runs.
+"""Measure the estimate of a run's end: its mean error at 25, 50 and 75 % of recorded and of simulated runs.
 
     python benchmarks/estimate.py
 

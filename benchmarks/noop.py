@@ -122,7 +122,7 @@ def first_request(directory: Path, rounds: int) -> float:
 
 
 class Result:
-    """What was measured of one kind of run.
+    """Measurements of one kind of run.
 
     Attributes:
         seconds: median by the wall clock.
@@ -182,7 +182,7 @@ def table(measured: dict[str, tuple[dict[str, Result], float]]) -> str:
 
 
 def machine() -> str:
-    """What this was measured on."""
+    """Return a description of the machine."""
     model = ""
     if sys.platform == "linux":
         model = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))[:1][0]

@@ -1,4 +1,4 @@
-"""Counts the requests of a first deployment and of the runs that follow, on the emulator, and times them.
+"""Count the requests of a first deployment and of later runs, on the emulator, and times them.
 
     .venv/bin/python benchmarks/requests_sent.py [--services 7,50,200] [--scale 0] [--kinds]
 
@@ -56,7 +56,7 @@ SIGN_IN = 2  # requests: where to sign in, and the token
 
 @dataclass
 class Run:
-    """What one run of the command did."""
+    """The measurements of one run."""
 
     requests: list[dict[str, Any]]
     seconds: float
@@ -93,7 +93,7 @@ def change_one_variable(directory: Path) -> None:
 
 
 def log(directory: Path) -> list[dict[str, Any]]:
-    """What the emulator was asked so far."""
+    """Return the emulator's requests so far."""
     found: list[dict[str, Any]] = []
     for name in ("requests.1.jsonl", "requests.jsonl"):
         path = directory / ".azure-emulator" / name
@@ -109,12 +109,12 @@ def kind(path: str) -> str:
 
 
 def is_registration(request: dict[str, Any]) -> bool:
-    """Whether it registers a resource provider."""
+    """Return whether it registers a resource provider."""
     return request["method"] == "POST" and request["path"].endswith("/register")
 
 
 def fewest(requests: list[dict[str, Any]]) -> int:
-    """The fewest requests that could have done what a run did.
+    """Return the minimum number of requests for a run.
 
     The sign-in; each write once, registrations among them; a look at each write that Azure is still at work on when it
     has answered, of which a page of a listing tells of all apps; and for each app that was written one look at whether
@@ -129,7 +129,7 @@ def fewest(requests: list[dict[str, Any]]) -> int:
 
 
 def moment(request: dict[str, Any]) -> float:
-    """When a request came, as a Unix time."""
+    """Return the time of a request, as a Unix time."""
     return datetime.fromisoformat(request["time"].replace("Z", "+00:00")).timestamp()
 
 

@@ -1,4 +1,4 @@
-"""How long loading and saving the state takes, and how long its lock outlives a holder that was killed.
+"""Measure loading and saving of the state, and how long its lock outlives a killed holder.
 
     python benchmarks/state.py [--locks]     the lock in a blob takes a minute to measure
 
@@ -92,7 +92,7 @@ def load_and_save(storage: str) -> None:
 
 
 def lock_after_kill(storage: str) -> None:
-    """How long a waiting run waits after the holder was killed."""
+    """Return how long a waiting run waits after the holder was killed."""
     os.environ["AZURE_STATE_STORAGE"] = storage
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         path = os.path.join(directory, "state.json")

@@ -1,4 +1,4 @@
-"""Measures how long a first deployment takes on the emulator with Azure's durations scaled down by 100.
+"""Measure the time of a first deployment on the emulator with Azure's durations scaled down by 100.
 
     .venv/bin/python benchmarks/wall_time.py [--services 7,50,200] [--scale 0.01] [--az PROGRAM]
 

@@ -10,9 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LONGEST_CHAIN = 3  # JSON in a URL in JSON; nobody was seen to go deeper
-MOST_VIEWS = 24  # of one text; only a text made for it has more
-# Each is undone by itself: a secret may hold what looks like an escape of another kind.
+LONGEST_CHAIN = 3  # JSON in a URL in JSON; no deeper nesting is known
+MOST_VIEWS = 24  # per text; only a crafted text has more
+# Each is undone separately: a secret may contain what looks like an escape of another kind.
 _UNICODE = r"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}"
 _ESCAPES = (
     re.compile(_UNICODE + r"|\\x[0-9A-Fa-f]{2}|\\[^ux]"),
@@ -22,7 +22,7 @@ _ESCAPES = (
     re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"),
 )
 _BYTES = _ESCAPES[1]
-# Tools wrap base64 after 64 or 76 characters; a margin of ours may stand before the next line.
+# Tools wrap base64 after 64 or 76 characters; our own margin may precede the next line.
 _WRAP = re.compile(r"(?<=[A-Za-z0-9+/_-])\r?\n[ \t|]*(?=[A-Za-z0-9+/_=-])")
 _AFTER_BACKSLASH = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _IN_JSON = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -61,7 +61,7 @@ class View:
         return self._places[piece], self._places[piece] + length
 
     def decoded(self, escape: re.Pattern[str]) -> View:
-        """The text with every escape of a kind read once."""
+        """Return a view with every escape of a kind decoded once."""
         return self._rewritten(escape, _as_bytes if escape is _BYTES else _meaning)
 
     def unwrapped(self) -> View:
@@ -119,7 +119,7 @@ def views(text: str) -> Iterator[tuple[View, bool]]:
 
 
 def _as_bytes(escape: str) -> Iterator[tuple[str, int]]:
-    """As `_meaning`, where escapes stand for bytes and not for characters."""
+    """Like `_meaning`, for escapes of bytes instead of characters."""
     if escape[1] == "x":
         yield from _of_bytes(bytes.fromhex(escape.replace("\\x", "")), 4)
     elif len(escape) > 3 and escape[1].isdigit():
@@ -134,7 +134,7 @@ def _of_bytes(data: bytes, length: int) -> Iterator[tuple[str, int]]:
 
 
 def _meaning(escape: str) -> Iterator[tuple[str, int]]:
-    """The characters that an escape stands for, each with the length of its part of the escape."""
+    """Yield the characters of an escape, each with the length of its part."""
     if escape[0] == "%":
         yield from _of_bytes(bytes.fromhex(escape.replace("%", "")), 3)
     elif escape[0] == "&":
@@ -190,7 +190,7 @@ def base64_forms(value: str) -> Iterator[tuple[str, int, int]]:
     has it, in UTF-16, and in base64 once more.
 
     Yields:
-        the characters that the value alone decides, and how many more before and after it decides in part.
+        the characters determined by the value alone, and how many before and after are partly determined.
     """
     for data in _inner_forms(value):
         for before in range(3):
@@ -203,7 +203,7 @@ def base64_forms(value: str) -> Iterator[tuple[str, int, int]]:
 
 
 def base64_of(value: str) -> str:
-    """A value in base64 by itself, without padding."""
+    """Return a value encoded alone in base64, without padding."""
     return binascii.b2a_base64(_bytes(value), newline=False).decode().rstrip("=")
 
 
@@ -219,13 +219,13 @@ def _inner_forms(value: str) -> set[bytes]:
 
 
 def _quoted(data: bytes, safe: bytes) -> bytes:
-    """As `urllib.parse.quote` has it, whose import takes as long as the shortest run may."""
+    """Like `urllib.parse.quote`, whose import would cost as much as a whole run without changes."""
     kept = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~" + safe)
     return "".join(chr(byte) if byte in kept else f"%{byte:02X}" for byte in data).encode()
 
 
 def _bytes(value: str) -> bytes:
     try:
-        return value.encode("utf-8", "surrogateescape")  # as the environment brought it
+        return value.encode("utf-8", "surrogateescape")  # as received from the environment
     except UnicodeEncodeError:
         return value.encode("utf-8", "surrogatepass")

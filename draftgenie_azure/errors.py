@@ -7,14 +7,14 @@
     │   ├── OtherLineageError   another state manages the resource group
     │   ├── StateLockedError    another run holds its lock
     │   ├── LockLostError       the lock that this run held is no longer its own
-    │   └── StateConflictError  somebody else wrote the state in between
-    ├── AzureError           Azure refused, or an operation ended badly
+    │   └── StateConflictError  another process changed the state
+    ├── AzureError           Azure refused a request, or an operation failed
     │   ├── AuthenticationError
     │   └── OperationFailedError
     ├── RefusedError         what the command asks for is not to be done; nothing was changed
     ├── UnchangeableError    Azure cannot change what the configuration changes
     ├── MigrationError       a migration ended badly
-    ├── NoEmulatorError      there is nothing on the emulator yet that a dry run could read
+    ├── NoEmulatorError      a dry run found no emulator to read from
     ├── PrerequisiteError    something that a deployment needs is missing
     ├── BuildError           an image could not be packed or built
     ├── DeploymentError      several steps failed
@@ -39,7 +39,7 @@ class DeployerError(Exception):
         details: output of a container, build or job; shown, but not stored.
 
     Attributes:
-        paragraph: what docs/troubleshooting.md has about such failures, as an anchor of that page.
+        paragraph: anchor of the paragraph about such failures in docs/troubleshooting.md.
         usual_hint: what to do next where nothing more is known.
     """
 
@@ -142,7 +142,7 @@ class LockLostError(StateError):
 class StateConflictError(StateError):
     """The stored state is not the one last read or written by this run, so it is not overwritten."""
 
-    paragraph = "somebody-else-wrote-the-state"
+    paragraph = "the-state-was-changed-by-another-process"
     usual_hint = "Run again when the other run has ended: it continues from what is saved."
 
 
@@ -150,11 +150,11 @@ class AzureError(DeployerError):
     """Azure refused a request, or an accepted operation failed.
 
     Args:
-        code: the ARM error code, the innermost one that says something.
-        status: HTTP status; None where an operation failed after it was accepted.
+        code: the ARM error code, the innermost meaningful one.
+        status: HTTP status; None if an operation failed after it was accepted.
         request_id: Azure's own id of the request, for support.
         correlation_id: the id that all requests of the run have in Azure's activity log.
-        passing: whether it may pass by itself: no answer, throttling, a server's fault, another operation.
+        passing: True if it may be transient: no reply, throttling, a server error, another operation.
         retry_after: seconds that Azure asks to wait before another try.
     """
 
@@ -183,8 +183,8 @@ class AzureError(DeployerError):
         self.correlation_id = correlation_id
 
     @property
-    def usual_hint(self) -> str:  # type: ignore[override]  # what the status says is more than what the class does
-        """What to do next about an error whose code says nothing to us."""
+    def usual_hint(self) -> str:  # type: ignore[override]  # by status, more specific than by class
+        """Advice for an error with an unknown code."""
         if self.status is not None and self.status >= 500:
             return "Azure has a fault of its own. Run again in a few minutes; https://status.azure.com has outages."
         return _USUAL_BY_STATUS.get(self.status or 0, _USUAL)
@@ -203,7 +203,7 @@ class OperationFailedError(AzureError):
 
 
 class RefusedError(DeployerError):
-    """What the command asks for is not to be done, or was not agreed to; nothing was changed."""
+    """The request was refused, or not confirmed; nothing was changed."""
 
     paragraph = "the-command-was-refused"
     usual_hint = "Nothing was changed."
@@ -262,7 +262,7 @@ class VerificationError(DeployerError):
 
 
 class StopRequested(KeyboardInterrupt):
-    """A stop was asked for (Ctrl-C, SIGTERM); what was begun in Azure goes on there."""
+    """A stop was requested (Ctrl-C, SIGTERM); operations in Azure continue."""
 
 
 _USUAL = "Run again: what is failed is sent again. If it fails in the same way, look at the resource's activity log."
@@ -277,7 +277,7 @@ _USUAL_BY_STATUS = {
     429: "Azure limits the number of requests. Run again in a few minutes, with a smaller --parallelism.",
 }
 
-# The advice for an answer that Azure does not give.
+# The advice for a reply that is not Azure's.
 NOT_AZURE = "Something between here and Azure may answer: look at proxy and network, then run again."
 
 # What a resource provider answers that the subscription is not registered for.
@@ -379,7 +379,7 @@ ADVICE: Mapping[str, str] = {
     "ResourceGroupBeingDeleted": "The resource group is being deleted. Wait until it is gone, then run again.",
 }
 
-# Where the code alone does not say which of two things happened, words of the message do; tried in this order.
+# For ambiguous codes, text of the message decides; tried in this order.
 _ADVICE_BY_TEXT: Sequence[tuple[str, str, str]] = (
     ("ConflictError", "already exists in deleted state", "Recover or purge the deleted vault (az keyvault "
      "list-deleted; az keyvault purge --name NAME --location REGION), or choose another `key_vault.name`."),
@@ -390,13 +390,13 @@ _ADVICE_BY_TEXT: Sequence[tuple[str, str, str]] = (
     ("ContainerAppOperationError", "MANIFEST_UNKNOWN", "The image is not in the registry. Run again with "
      "--force-step build_and_push_images."),
     ("ContainerAppOperationError", "UNAUTHORIZED", "The identity may not pull the image. Look at its AcrPull role."),
-    ("ConflictError", "changed from the point", "Somebody else writes to the vault. Run again when they have ended."),
+    ("ConflictError", "changed from the point", "Another process writes to the vault. Run again when it is done."),
     ("", "Operation expired", "The app never got ready. Its log and state are shown by the step verify_deployment."),
 )
 
 
 def advice(code: str, message: str = "") -> str | None:
-    """What to do about an ARM error code, or None where nothing is known about it."""
+    """Return the advice for an ARM error code, or None."""
     for wanted, text, fitting in _ADVICE_BY_TEXT:
         if text in message and wanted in ("", code):
             return fitting

@@ -1,4 +1,4 @@
-"""What is put off until it is used: modules of packages, patterns of a library. The shortest run needs few of them."""
+"""Lazy loading: modules of packages, patterns of a library. The shortest run needs few of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def modules_of(package: str) -> Callable[[str], ModuleType]:
 
 
 class LatePatterns:
-    """While it lasts, `re.compile` gives patterns that are compiled when they are first used.
+    """Context in which `re.compile` returns patterns that are compiled at their first use.
 
     For the import of a library; while only one thread runs.
     """

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 HIDDEN = "***"
 SHORTEST = 4  # shorter values would hide half of every text
 WORD = 6  # values shorter than this are hidden as whole words only
-_HEAD = 4  # characters by which candidates are found
+_HEAD = 4  # leading characters by which candidates are found
 _LONG = 34  # bytes; in base64 a longer value takes several lines, which a log may bring one by one
 _PIECE = 12  # characters of base64 that tell such a line
 _WRAPPED = re.compile(r"(?:^|(?<=[\s|]))[A-Za-z0-9+/_-]{12,}(?=={0,2}\s*$)", re.MULTILINE)
-_CACHED = 20_000  # texts whose masked form is kept; a state is saved again and again
+_CACHED = 20_000  # number of texts whose masked form is cached; a state is saved repeatedly
 # A password in a URL, and the secret parts of a connection string or signed address.
 _PARTS = re.compile(
     r"://[^/?#\s:@{}]*:([^/?#\s@{}]+)@"
@@ -57,12 +57,12 @@ class Mask:
         self._known: set[str] = set()
         self._pending: list[str] = []
         self._names = ""
-        self._forms: dict[str, tuple[Form, ...]] = {}  # by their first characters
+        self._forms: dict[str, tuple[Form, ...]] = {}  # by first characters
         self._cache: dict[tuple[str, bool], str] = {}
         self._long: list[str] = []
         self._pieces: frozenset[str] = frozenset()  # of the long values; made when a text has what may be one
 
-    # --- what is to be hidden ---
+    # --- registering secrets ---
 
     def add(self, *values: object) -> None:
         """Hide these values from now on, except those that are not text or too short to be distinctive."""
@@ -94,7 +94,7 @@ class Mask:
             self.add_parts(value)
 
     def allow(self, names: Iterable[str]) -> None:
-        """Never hide a value that is part of one of these names, which are public and appear everywhere."""
+        """Exempt values that are part of one of these names, which are public and appear everywhere."""
         with self._lock:
             self._names = "\n".join([self._names, *names])
 

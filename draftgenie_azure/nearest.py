@@ -12,7 +12,7 @@ LONGEST = 200  # a longer name is not a typing error, and slow to compare
 
 
 def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """The known name that is most like `name`, if one is like it at all."""
+    """Return the known name most similar to `name`, or None."""
     found = get_close_matches(name, list(known), 1, cutoff) if len(name) <= LONGEST else []
     return found[0] if found else None
 

@@ -190,7 +190,7 @@ def _sign_in(config: Config, endpoints: Endpoints, emulator: Attached | None) ->
 
 
 def _attach_emulator(config: Config, mode: Mode) -> Attached:
-    """The emulator of the first configuration's directory; for a plan where there is none, one without a resource."""
+    """Return the emulator of the first configuration's directory; for a plan without one, an empty emulator."""
     options = config.azure.emulator
     directory = Path(os.path.join(config.directory, EMULATOR_DIRECTORY))
     try:

@@ -33,7 +33,7 @@ def functions() -> Iterator[tuple[tuple[str, str], ast.FunctionDef | ast.AsyncFu
 
 
 def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """How many arguments a function takes, without the object that it belongs to."""
+    """Return the number of arguments of a function, without `self` or `cls`."""
     given = node.args
     names = [one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg) if one]
     return len(names) - (names[:1] in (["self"], ["cls"]))
@@ -47,5 +47,5 @@ def test_functions_are_short() -> None:
 
 
 def test_functions_take_few_arguments() -> None:
-    """What belongs together is one object."""
+    """Related arguments are one object."""
     assert {place for place, node in functions() if parameters(node) > PARAMETERS} == set(WIDE)

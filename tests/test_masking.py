@@ -151,7 +151,7 @@ def test_parts_of_a_secret_are_secret() -> None:
 @pytest.mark.parametrize("width", [64, 76])
 @pytest.mark.parametrize("before", ["", "x", "xy", "user:"])
 def test_lines_of_base64_are_hidden_one_by_one(width: int, before: str) -> None:
-    """As `--logs` brings them, each with its time before it; the beginning and the end may leave a few bytes."""
+    """Lines as in `--logs`, with timestamps; a few bytes of the beginning and the end may remain."""
     secret = json.dumps({"private_key": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\n" + "Ab+/9" * 30})
     encoded = base64.b64encode((before + secret).encode()).decode()
     mask = Mask()

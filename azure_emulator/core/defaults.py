@@ -1,4 +1,4 @@
-"""How a service fills a body in: its defaults are data, one module `defaults` for each provider."""
+"""Default bodies of services as data, in one module `defaults` per provider."""
 
 from __future__ import annotations
 

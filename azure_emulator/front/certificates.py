@@ -64,7 +64,7 @@ class Certificates:
 
 
 def _issuing() -> ModuleType:
-    from azure_emulator.front import issuing  # 60 ms, and needed only for a name that was never asked for
+    from azure_emulator.front import issuing  # 60 ms, and needed only for a new name
 
     return issuing
 

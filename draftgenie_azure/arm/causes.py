@@ -88,12 +88,12 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
             r"Tunnel connection failed: 4\d\d",
             Cause(
                 "the proxy refuses to connect to it",
-                "Have the proxy allow the host; or, if it can be reached without, list it in NO_PROXY.",
+                "Allow the host in the proxy, or list it in NO_PROXY if it is reachable directly.",
             ),
         ),
         (
             r"Tunnel connection failed: 5\d\d",
-            Cause("the proxy cannot reach it", "Check the proxy (HTTPS_PROXY) and its way out.", passes=True),
+            Cause("the proxy cannot reach it", "Check the proxy (HTTPS_PROXY) and its network.", passes=True),
         ),
         (
             r"RemoteDisconnected|Remote end closed connection|Connection reset|EOF occurred in violation of protocol",
@@ -211,7 +211,7 @@ def told(error: BaseException, cause: Cause) -> str:
 
 
 def is_lasting(error: BaseException) -> bool:
-    """Whether the cause is known and does not pass by itself."""
+    """Return whether the cause is known and not transient."""
     cause = of(error)
     return cause is not None and not cause.passes
 

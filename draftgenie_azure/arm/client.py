@@ -93,10 +93,10 @@ class ArmClient:
         return self.live.listing(path, api_version=api_version, **params)
 
     def would_take(self, questions: Sequence[Question], location: str) -> list[Answer]:
-        """Ask Azure whether it would take bodies, side by side and many at once; nothing is made.
+        """Have Azure validate bodies, concurrently and in batches; nothing is created.
 
         Args:
-            location: of what has none in its body.
+            location: location for bodies without one.
 
         Raises:
             AuthenticationError: the token is rejected.
@@ -156,13 +156,13 @@ class ArmClient:
         self._operations.power(resource_id, "restart")
 
     def delete(self, resource_id: str, *, api_version: str | None = None, **query: str) -> None:
-        """Delete a resource and wait until it is gone; nothing to do where it is not there.
+        """Delete a resource and wait until it is gone; do nothing if it does not exist.
 
         Args:
             query: further parameters of the request.
 
         Raises:
-            AzureError: Azure refused, or the resource is still there after the longest plausible time.
+            AzureError: Azure refused, or the resource still exists after the maximum wait.
         """
         self._must_write()
         self._operations.delete(resource_id, api_version=api_version, **query)

@@ -323,7 +323,7 @@ def _summed(known: Traits, found: Comparison) -> Comparison:
 
 
 def between(resource_type: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """Every leaf in which two bodies of a type differ, whoever states it."""
+    """Yield every leaf in which two bodies of a type differ."""
     known, old, new = traits(resource_type), leaves(resource_type, before), leaves(resource_type, after)
     changes = [Change(path, REMOVE, old=value) for path, value in old.items() if path not in new]
     changes += [

@@ -51,12 +51,12 @@ class _Look:
     """The live resource, and the action that it needs.
 
     Attributes:
-        wanted: the desired body, the tag with its creation id included.
-        live: the resource as it is; None where there is none.
-        action: one of those that a plan knows.
-        changes: what a write changes.
+        wanted: the desired body, including the tag with its creation id.
+        live: the live resource, or None.
+        action: one of the actions of a plan.
+        changes: the changes to write.
         beside: what it carries besides.
-        reply: what the write was answered, and when, by the monotonic clock.
+        reply: the reply to the write, and its monotonic time.
     """
 
     wanted: Body
@@ -71,12 +71,12 @@ class _Look:
 
 @dataclass(frozen=True)
 class Writing:
-    """How a run writes.
+    """The mode of a run: write, plan or repair.
 
     Attributes:
-        baselines: what Azure answered after our last writes.
-        plan: where what would be done is told instead of doing it; None in a run that writes.
-        repair: whether what others changed is written back.
+        baselines: what Azure returned after our last writes.
+        plan: collects planned changes instead of writing; None in a run that writes.
+        repair: revert changes made by others.
     """
 
     baselines: Baselines
@@ -85,7 +85,7 @@ class Writing:
 
 
 class Ensurer:
-    """Ensures one resource at a time; shared by the threads of a run."""
+    """Ensures single resources; shared by the threads of a run."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Ensurer:
 
         Raises:
             AzureError: a write was refused, or its operation failed.
-            UnchangeableError: what differs cannot be changed.
+            UnchangeableError: a difference cannot be changed.
         """
         if self._plan is not None:
             return self._announce(resource, step, self._plan)
@@ -134,7 +134,7 @@ class Ensurer:
 
         Raises:
             AzureError: the write was refused, or its operation failed.
-            UnchangeableError: what differs cannot be changed.
+            UnchangeableError: a difference cannot be changed.
         """
         look = self._begin(resource, step)
         if look.reply is not None:
@@ -268,7 +268,7 @@ class Ensurer:
             self._records.add_facts(resource.key, creation_id=look.wanted["tags"][CREATION_ID_TAG])
 
     def _begin(self, resource: Resource, step: str) -> _Look:
-        """Look, compare and send what is to be changed.
+        """Read, compare and send the changes.
 
         A write of unknown outcome is not repeated blindly: the live resource decides.
         """
@@ -308,7 +308,7 @@ class Ensurer:
             return look
 
     def did(self, step: str, key: str, changes: Sequence[Change]) -> None:
-        """Note a write of something that a plan names by itself, although it is part of another resource."""
+        """Record a write that a plan lists separately, although it is part of another resource."""
         keys = self.written.setdefault(step, [])
         if key not in keys:
             keys.append(key)
@@ -355,7 +355,7 @@ class Ensurer:
         else:
             method, body = "PATCH", patch(resource.type, look.wanted, look.live, look.changes)
             if "template" in (body.get("properties") or {}) and diff.at(look.live, _SUFFIX):
-                body["properties"]["template"]["revisionSuffix"] = None  # a suffix cannot come again
+                body["properties"]["template"]["revisionSuffix"] = None  # a suffix cannot be reused
         if look.beside is not None:
             body = _with(body, look.beside.body)
         self._carry_secrets(resource, body)
@@ -535,12 +535,12 @@ class Ensurer:
 
 
 def unchangeable(key: str, resource_id: str, changes: Sequence[Change]) -> UnchangeableError:
-    """The error for properties that cannot change after creation, with the ways out."""
+    """Return the error for properties that cannot change after creation, with the options."""
     lines = "; ".join(f"{change.where}: {diff.shown(change.old)} → {diff.shown(change.new)}" for change in changes)
     return UnchangeableError(
         f"{key} {ids.last_name(resource_id)}: Azure cannot change this after creation: {lines}",
-        hint="Put the configuration back; or give the resource a new name, which makes another one beside it; or "
-        "delete it, with what it holds, and run again.",
+        hint="Restore the configuration; or give the resource a new name, which creates another one; or "
+        "delete it and its data, then run again.",
     )
 
 
@@ -552,12 +552,12 @@ def who(live: Mapping[str, Any]) -> str:
 
 
 def _lasting(look: _Look) -> Body:
-    """What a write carries besides its changes and no later step sets otherwise."""
+    """Return the lasting additions of a write to its changes."""
     return look.beside.body if look.beside is not None and look.beside.stays else {}
 
 
 def _told(resource: Resource, look: _Look) -> list[Change]:
-    """What a write changes, with what it carries besides and leaves so."""
+    """Return the changes of a write, including its lasting additions."""
     lasting = _lasting(look)
     if look.live is None or not lasting:
         return look.changes
@@ -567,7 +567,7 @@ def _told(resource: Resource, look: _Look) -> list[Change]:
 
 
 def _with(body: Body, more: Mapping[str, Any]) -> Body:
-    """A body with another one in it."""
+    """Return a body merged with another one."""
     result = copy.copy(body)
     for key, value in more.items():
         there = result.get(key)

@@ -98,7 +98,7 @@ class Operations:
 
         self._live.written(resource_id)  # whatever its outcome
         reply = poll(attempt, control=self._control, limit=math.inf, pause=role_pace)
-        assert reply is not None  # a refusal is raised in the end
+        assert reply is not None  # a refusal is raised eventually
         self._record(resource_id, reply)
         return reply
 
@@ -122,13 +122,13 @@ class Operations:
         self._live.forget(resource_id)
 
     def delete(self, resource_id: str, *, api_version: str | None = None, **query: str) -> None:
-        """Delete a resource and wait until it is gone; nothing to do where it is not there.
+        """Delete a resource and wait until it is gone; do nothing if it does not exist.
 
         Args:
             query: further parameters of the request.
 
         Raises:
-            AzureError: Azure refused, or the resource is still there after the longest plausible time.
+            AzureError: Azure refused, or the resource still exists after the maximum wait.
         """
         version = api_version or ids.api_version(resource_id)
         params = {"api-version": version, **query}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Body = Mapping[str, Any]
 
 _MOST = 5  # properties that a message names
-_SHORTEST = 5  # letters of a property's name that is looked for in what Azure said
+_SHORTEST = 5  # minimum length of a property's name searched for in Azure's message
 
 
 def explain(error: AzureError, resource: Resource, wanted: Body, live: Body | None, found: Comparison) -> None:
@@ -24,8 +24,8 @@ def explain(error: AzureError, resource: Resource, wanted: Body, live: Body | No
 
     Args:
         wanted: the desired body.
-        live: the resource as it is; None where there is none.
-        found: what was found of others.
+        live: the live resource, or None.
+        found: the comparison, with changes by others.
     """
     names = [] if live is None or error.passing else _names(error, resource.type, wanted, live, found)
     if not names:

@@ -153,5 +153,5 @@ def failed(resource: Resource, live: Body | None, more: str) -> AzureError:
     return AzureError(
         f"{resource.key}: its state in Azure is {state_of(live or {})}{more}",
         hint=f"az monitor activity-log list --resource-id {resource.id} may say why. The next run sends it again. "
-        f"If it stays so: az resource delete --ids {resource.id}, which deletes what is in it, too; then run again.",
+        f"If it stays so: az resource delete --ids {resource.id}, which also deletes its content; then run again.",
     )

@@ -1,4 +1,4 @@
-"""The policies that refuse a request, in words: Azure tells them as JSON, inside the message or beside it."""
+"""Describe the policies that refuse a request, which Azure sends as JSON, inside the message or beside it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def named(message: str, body: Any) -> str:
 
 
 def _policies(error: Any) -> Iterator[str]:
-    """Names of the policies that refuse, as far as an error says them."""
+    """Return the names of the refusing policies that an error contains."""
     if isinstance(error, dict):
         info = error.get("info")
         if isinstance(info, dict):

@@ -81,7 +81,7 @@ class Question:
         return sha256(text.encode("utf-8", "surrogateescape"))[:32]
 
     def place(self, location: str) -> Place:
-        """What all bodies of one request have in common."""
+        """The common key of the bodies in one request."""
         scope, _ = _scope_and_name(self._id)
         return self.type, scope, str(self._body.get("location") or location)
 
@@ -110,10 +110,10 @@ class Answer:
 
 
 def together(questions: Iterable[Question], location: str) -> list[list[Question]]:
-    """The questions, as one request each may hold them.
+    """Group the questions into requests.
 
     Args:
-        location: of what has none in its body.
+        location: location for bodies without one.
     """
     places: dict[Place, list[Question]] = {}
     for question in questions:
@@ -126,10 +126,10 @@ def together(questions: Iterable[Question], location: str) -> list[list[Question
 
 
 def ask(transport: Transport, questions: Sequence[Question], location: str) -> list[Answer]:
-    """Ask about bodies that belong together.
+    """Validate the bodies of one request.
 
     Returns:
-        An answer for each; none where Azure refuses one of several, so that each is to be asked about alone.
+        One answer per body; none if Azure refuses one of several, which must then be validated individually.
 
     Raises:
         AuthenticationError: the token is rejected.
@@ -170,7 +170,7 @@ def _refused(question: Question, reply: Reply) -> Answer:
 
 
 def _error(question: Question, reply: Reply, error: Body) -> AzureError:
-    """One reason that Azure gives against a body, with the policies that it names."""
+    """Return the error for one of Azure's objections to a body, with the policies it names."""
     return refusal(Reply(reply.status, reply.headers, {"error": error}), f"{question.key}: Azure would refuse it")
 
 
@@ -239,4 +239,4 @@ def _known(value: Any) -> Any:
         return value
     if is_pending(value):
         return _UNKNOWN
-    return f"[{value}" if value.startswith("[") and value.endswith("]") else value  # a text, and no expression
+    return f"[{value}" if value.startswith("[") and value.endswith("]") else value  # text, not an expression

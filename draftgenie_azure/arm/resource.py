@@ -20,11 +20,11 @@ CREATION_ID_TAG = "incarnation"
 
 @dataclass(frozen=True)
 class Beside:
-    """What a write carries besides its changes.
+    """Additions of a write to its changes.
 
     Attributes:
         body: part of a body.
-        stays: whether that is how the run leaves it; else a later step sets it, and a plan tells of that step.
+        stays: True if it is permanent; otherwise a later step sets it, and a plan tells of that step.
     """
 
     body: Body

@@ -507,11 +507,11 @@ def _parsed(text: str) -> Any:
 
 
 def refusal(reply: Reply, what: str) -> AzureError:
-    """The error that a bad answer stands for; `what` says what was tried."""
+    """Return the error for a failed reply; `what` describes the request."""
     code, message = error_parts(reply.body)
     message = policies.named(message, reply.body)
     if reply.status < 400:
-        message = f"not what Azure answers{': ' if message else ''}{message}"
+        message = f"not a reply of Azure{': ' if message else ''}{message}"
     text = f"{what}: {reply.status} {code + ': ' if code else ''}{message}".rstrip(": ")
     text += "" if code or message else " without a reason"
     kind = AuthenticationError if reply.status == 401 else AzureError

@@ -22,7 +22,7 @@ _SHELL = frozenset("$\"'`\\")  # characters that only a shell can interpret
 
 
 class Reach:
-    """What a Dockerfile reaches: everything, or the paths that its sources match.
+    """The files that a Dockerfile can copy: everything, or the paths that its sources match.
 
     Args:
         sources: patterns of paths relative to the context, without leading slash; wildcards as in Go's
@@ -102,7 +102,7 @@ class _Stage:
 
 
 def missing_stage(text: str, target: str | None) -> str | None:
-    """Why nothing can be built from a Dockerfile; None where something can, or where it cannot be told."""
+    """Return why a Dockerfile cannot be built; None if it can, or if that cannot be determined."""
     try:
         stages = _read(text)
     except Undecidable:

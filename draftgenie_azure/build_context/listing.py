@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 NEVER = frozenset(
     {".azure-deployment-history", EMULATOR_DIRECTORY, "azure-deployment.log", "azure-deployment-summary.md"}
 )
-# Not shipped unless an exception of the ignore file names it (`!.git/**`), as the Azure CLI does.
+# Not shipped unless an exception in the ignore file names it (`!.git/**`), as the Azure CLI does.
 UNLESS_NAMED = (".git", ".hg", ".svn", ".bzr", ".venv")
 NEVER_BEGINNING = (".azure-deployment-state", "azure-deployment-v1.log")
 
-_RACY = 100_000_000  # nanoseconds; the clocks of file systems go in steps
-_MANY = 1000  # files from which a second thread pays
+_RACY = 100_000_000  # nanoseconds; file system timestamps are coarse
+_MANY = 1000  # number of files from which a second thread pays off
 
 
 def unnamed(lines: Iterable[str]) -> frozenset[str]:

@@ -96,7 +96,7 @@ class Decider:
         log_file: the run's log file; like the configuration and the state, never part of a build context.
 
     Attributes:
-        live_reasons: step -> what a look at its recorded resources gave, in words; whoever looks fills it in.
+        live_reasons: step -> findings about its recorded resources, added by the caller.
         own_files: absolute paths of the command's own files.
         secrets_digest: one hash over all secrets of the configuration, slow if one is given; None if there are none.
     """
@@ -282,7 +282,7 @@ class Decider:
         return []
 
     def _rollback(self, step: Step) -> list[str]:
-        """Why the images' step runs for a rollback that begins or ends, in this run or in an interrupted one."""
+        """Return why the build step runs for a rollback that starts or ends, in this run or in an interrupted one."""
         pin = self.state.state.get("pin") or {}
         if not step.images or not (pin.get("pending") or pin.get("ends")):
             return []
@@ -406,12 +406,12 @@ def _begin_secrets_digest(raw: RawConfig, salt: str) -> Callable[[], str | None]
     thread = Thread(target=hasher.scrypt, args=(data,), daemon=True)
     try:
         thread.start()
-    except RuntimeError:  # the system allows no further thread: it is done when it is waited for
+    except RuntimeError:  # the system refuses another thread: computed when waited for
         return lambda: hasher.scrypt(data)
 
     def wait() -> str:
         thread.join()
-        return hasher.scrypt(data)  # which remembers
+        return hasher.scrypt(data)  # which caches
 
     return wait
 

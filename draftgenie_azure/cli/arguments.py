@@ -54,7 +54,7 @@ class _Completion(argparse.Action):
     """Prints a completion script and exits, like --help."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, flag: Any = None) -> None:
-        print(cli.completion.script(parser, values))  # noqa: T201 - a script for a shell, to be taken as it is
+        print(cli.completion.script(parser, values))  # noqa: T201 - a script for a shell, printed unchanged
         parser.exit()
 
 
@@ -70,7 +70,7 @@ def _contradiction(args: argparse.Namespace) -> str | None:
 
     commands = [name for name in _COMMANDS if given(name)]
     if len(commands) > 1:
-        return f"{flag(commands[0])} and {flag(commands[1])} ask for different things: give one of them"
+        return f"{flag(commands[0])} and {flag(commands[1])} are different commands: give only one of them"
     if commands and commands[0] not in _DEPLOY and given("expect_plan"):
         return f"--expect-plan is for a deployment: {flag(commands[0])} has no plan with an id"
     for name, owners in _BELONGS_TO.items():
@@ -155,7 +155,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
         prog=COMMAND,
         usage="%(prog)s [--config PATH]... [flag]...",
         description=description,
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),  # made for each flag; asks no terminal
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),  # does not query the terminal
     )
     parser.set_defaults(special=None)  # what a deployment does besides, once it is known
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
@@ -167,7 +167,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
 def _configuration(add: Callable[..., Any]) -> None:
     files = "configuration (default config.yaml); later files override earlier ones"
     add("--config", type=_value, action="append", metavar="PATH", help=files)
-    variables = "variables for ${NAME} from a file; the process environment wins"
+    variables = "variables for ${NAME} from a file; the process environment takes precedence"
     add("--env-file", type=_value, metavar="PATH", help=variables)
 
 
@@ -204,13 +204,13 @@ def _life(add: Callable[..., Any]) -> None:
     add("--rollback", type=_run_or_off, metavar="RUN", help=back)
     newer = "with --rollback: even if migrations ran since"
     add("--accept-newer-schema", action="store_true", help=newer)
-    add("--rotate-secret", type=_value, metavar="NAME", help="give a generated secret a new value, and deploy it; asks")
-    add("--prune", action="store_true", help="delete what left the configuration; asks")
-    add("--destroy", action="store_true", help="delete what this deployment created; keeps what holds data; asks")
-    add("--include-data", action="store_true", help="with --prune or --destroy: what holds data, too")
+    add("--rotate-secret", type=_value, metavar="NAME", help="give a secret a new value, and deploy it; asks first")
+    add("--prune", action="store_true", help="delete resources that left the configuration; asks first")
+    add("--destroy", action="store_true", help="delete what this deployment created, except data; asks first")
+    add("--include-data", action="store_true", help="with --prune or --destroy: also delete resources with data")
     purged = "with --destroy or --prune: also purge deleted vaults, those of an earlier one as well"
     add("--purge", action="store_true", help=purged)
-    add("--forget", type=_value, metavar="KEY", help="drop the record of a resource from the state; the resource stays")
+    add("--forget", type=_value, metavar="KEY", help="remove a resource from the state; the resource is kept")
 
 
 def _state(add: Callable[..., Any]) -> None:
@@ -224,7 +224,7 @@ def _state(add: Callable[..., Any]) -> None:
 def _output(add: Callable[..., Any]) -> None:
     output = "readable lines, or one JSON event per line"
     add("--output", choices=("auto", "plain", "json"), default="auto", help=output)
-    add("--report", type=_report, metavar="PATH", help="also write what happened as .html, .md or .json")
+    add("--report", type=_report, metavar="PATH", help="also write a report as .html, .md or .json")
     add("--log-file", type=_value, metavar="PATH", help="write every request and decision to PATH")
     add("--no-color", action="store_true", help="no colours, as with NO_COLOR")
     add("--verbose", action="store_true", help="log to the terminal too")

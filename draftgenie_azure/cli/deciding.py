@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.state.store import StateStore
 
     class Planner(Protocol):
-        """What is asked of the deployer that makes a plan."""
+        """The part of a planning deployer that is used here."""
 
         config: Config
         reporter: Reporter
@@ -69,7 +69,7 @@ def new_decider(args: argparse.Namespace, raw: RawConfig, state: StateStore) -> 
 
 
 def plan(deployer: Planner, args: argparse.Namespace, decisions: Mapping[str, Decision]) -> Planned:
-    """Return the plan of a run; by what is recorded alone where nobody is signed in.
+    """Return the plan of a run; without a sign-in, from the recorded state only.
 
     Raises:
         DeployerError: the run would be refused before its first step.

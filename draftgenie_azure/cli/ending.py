@@ -109,6 +109,6 @@ def _tell_runs(state: StateStore, reporter: Reporter) -> None:
 
 
 def failed(error: DeployerError, reporter: Reporter) -> int:
-    """Report an error, with the place of the log."""
+    """Report an error, with the path of the log."""
     reporter.error(error, log=run.log.place())
     return FAILURE

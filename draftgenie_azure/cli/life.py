@@ -1,6 +1,6 @@
-"""Commands over the life of a deployment: prune, destroy, forget, history, logs.
+"""Commands for the life cycle of a deployment: prune, destroy, forget, rotate, roll back, history, logs.
 
-They look at Azure and at the state; what a deployment itself does is in the script.
+They use Azure and the state; the deployment itself is in the script.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> bool:
-    """Do the one of these that the flags ask for.
+    """Run the one of these commands that the flags request.
 
     Returns:
-        whether a deployment is to follow, which does the rest.
+        True if a deployment must follow to complete it.
 
     Raises:
         RefusedError: it is refused, or it failed.
-        StopRequested: a stop was asked for.
+        StopRequested: a stop was requested.
     """
     state = open_state(raw)
     state.check_target(offline_target(raw))
@@ -80,14 +80,14 @@ def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state
 
 
 class Life:
-    """What these commands work with.
+    """The context of these commands.
 
     Args:
         args: the command's flags.
         config: the validated configuration.
         state: the loaded state.
-        reporter: told of what happens.
-        logger: gets what happens.
+        reporter: receives the events.
+        logger: logger of the run.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Life:
 
         Raises:
             RefusedError: something forbids it, the answer was no, or a deletion failed.
-            StopRequested: a stop was asked for; the next one continues.
+            StopRequested: a stop was requested; the next one continues.
         """
         word = "prune" if only_orphans else "destroy"
         if self._is_empty(only_orphans) and not self._args.purge:
@@ -133,7 +133,7 @@ class Life:
         return not any(record.get("orphaned") for record in records) if only_orphans else not records
 
     def _carry_out(self, kind: str, only_orphans: bool, agreed: Plan) -> None:
-        """Plan again under the lock, since another run may have changed something, and delete.
+        """Repeat the plan under the lock, since another run may have changed something, and delete.
 
         Raises:
             RefusedError: more would go by now than was agreed to.
@@ -177,7 +177,7 @@ class Life:
         )
 
     def _repositories(self) -> set[str]:
-        """Names in the registry that a run of this deployment pushed, or this configuration would push."""
+        """Return the repositories that a run of this deployment pushed, or this configuration would push."""
         runs = [service for entry in self._history.entries() for service in entry.get("services", {}).values()]
         recorded = (self._state.last_success(images.STEP) or {}).get("outputs", {}).values()
         references = [str((one or {}).get("image")) for one in runs] + [str(one.get("reference")) for one in recorded]
@@ -230,7 +230,7 @@ class Life:
         return f"Delete {len(plan.delete)} resources{self._of_data(plan)}{also}?"
 
     def _tell_plan(self, lines: list[str], document: dict[str, Any]) -> None:
-        """A dry run's result; else told at once, above the question, since the result is what comes of it."""
+        """Report the plan: as the result of a dry run, else at once, above the question."""
         if self._args.dry_run:
             self._reporter.result(lines, document)
             return
@@ -244,7 +244,7 @@ class Life:
     # --- forget ---
 
     def forget(self, key: str) -> None:
-        """Drop the record of a resource; the resource itself stays as it is.
+        """Remove the record of a resource; the resource itself is unchanged.
 
         Raises:
             StateError: there is no such record.
@@ -276,10 +276,10 @@ class Life:
         return self._end_of_rollback() if self._args.rollback == "off" else self._rollback(int(self._args.rollback))
 
     def _rotation(self, name: str) -> SpecialRun:
-        """A deployment that gives a secret a new value.
+        """Return the deployment that generates a new value for a secret.
 
         Raises:
-            RefusedError: there is no such secret, or it is not one that is generated.
+            RefusedError: there is no such secret, or it is not generated.
             StateError: nothing is deployed yet.
         """
         plan = rotation.plan(self.config, name)
@@ -334,7 +334,7 @@ class Life:
     # --- history ---
 
     def show_history(self, run: int | None) -> None:
-        """Show every run, or one of them whole."""
+        """Show all runs, or one of them in full."""
         if run is not None:
             entry = self._history.find(run)
             self._reporter.result(list(_entry_lines(entry)), {"event": "history_run", "entry": entry})
@@ -358,11 +358,11 @@ class Life:
         with self._session(read_only=True) as session:
             LogStream(session, service).read(follow=follow, show=show)
 
-    # --- what they share ---
+    # --- shared ---
 
     @contextmanager
     def _session(self, *, read_only: bool = False) -> Iterator[Session]:
-        """The way to Azure, for as long as the block; stops at a signal."""
+        """Context with a session; a signal stops it."""
         control = RunControl(self._args.parallelism or self.config.deployment.parallelism)
         control.lock_held = self._state.lock_held if not read_only else lambda: True
         Interrupts.control = control
@@ -382,7 +382,7 @@ class Life:
 
 
 def _entry_lines(entry: dict[str, Any]) -> Iterator[str]:
-    """One run, for people."""
+    """Yield the lines of one run for display."""
     yield f"Run {entry['run']}: {entry['kind']}, {entry['result']}"
     for name in ("started_at", "seconds", "who", "host", "ci", "correlation_id", "plan_id", "of"):
         if entry.get(name) is not None:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 PAUSE = 1.0  # seconds after which the clocks are drawn again; an event is shown at once
 QUIET = 30.0  # seconds without an event after which the clocks are drawn half as often
 OLD = 5.0  # seconds after which all but the clocks is made again, if nothing happens
-FREQUENT = 0.1  # seconds in which the screen is drawn at most once
-_NARROW = 72  # columns below which numbers of steps and what they wait for give way to their names
+FREQUENT = 0.1  # minimum seconds between drawings
+_NARROW = 72  # columns below which step numbers and waits are omitted in favour of names
 _CLOCK = "\0"  # its place in a line
 _STYLES = {"bold": "1", "dim": "2", "green": "32", "yellow": "33", "cyan": "36"}
 _IN_ASCII = str.maketrans({"–": "-", "…": "~", "•": "*", "━": "#", "─": "-"})
@@ -226,7 +226,7 @@ class Live:
             return "".join(text for text, _ in line)
         return "".join(f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style else text for text, style in line)
 
-    # --- what stands there ---
+    # --- content of the lines ---
 
     def _lines(self, now: float, width: int, height: int) -> Iterator[tuple[list[Part], float | None]]:
         """Yield the lines, each shorter than the screen width, with the start of the clock in it."""
@@ -234,7 +234,7 @@ class Live:
         forecast = self._forecast
         if self.folded:
             yield [(self.folded, "dim")], None
-        running = sorted(forecast.running, key=lambda name: forecast.running[name].began)  # the longest first
+        running = sorted(forecast.running, key=lambda name: forecast.running[name].began)  # longest running first
         most = max(1, height - bool(self.folded) - 3)
         longest = max(map(len, running), default=0)
         for name in running[:most]:

@@ -1,4 +1,4 @@
-"""What to say about flags and steps that do not exist, with the nearest name that does."""
+"""Messages for unknown flags and steps, with the nearest known name."""
 
 from __future__ import annotations
 

@@ -58,6 +58,6 @@ def check_expected(expected: str | None, found: Planned) -> None:
     """
     if expected and not (found.asked and found.id == expected):
         raise RefusedError(
-            f"the plan is not the one that was reviewed: {found.id} instead of {expected}",
+            f"the plan differs from the reviewed one: {found.id} instead of {expected}",
             hint="Review it again with --dry-run; something changed in between.",
         )

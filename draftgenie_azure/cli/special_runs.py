@@ -1,7 +1,7 @@
-"""A deployment that does more than the configuration says: it deploys earlier images, ends that, or changes a secret.
+"""Deployments with an additional effect: a rollback, its end, or the rotation of a secret.
 
-What it does besides is put into a copy of the state first, so that the plan that is shown is that of the whole run. It
-is put into the state itself only under the run's lock, and saved with what else the run goes by.
+The effect is applied to a copy of the state first, so that the plan covers the whole run. It
+is applied to the state itself only under the run's lock, and saved with the run's other inputs.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class SpecialRun:
-    """What a deployment does besides.
+    """The additional effect of a deployment.
 
     Attributes:
         kind: its name in the plan's document: `rollback` or `rotation`.
-        facts: the same as JSON.
-        lines: the same for people.
+        facts: the effect as a JSON document.
+        lines: the effect as lines of text.
         steps: steps that must run.
-        question: asked before it begins; None where nobody is asked.
-        needs_terminal: whether, without a terminal to ask on, the answer is no.
-        arm: puts it into a state document.
-        serial: of the state that it was made from.
-        again: makes it once more, from another state.
-        asked: whether somebody said yes to it.
+        question: asked before it begins, or None.
+        needs_terminal: True if the answer is no without a terminal.
+        arm: applies it to a state document.
+        serial: serial of the state that it is based on.
+        again: recreates it from another state.
+        asked: True once it was confirmed.
     """
 
     kind: str
@@ -56,11 +56,11 @@ class SpecialRun:
     asked: bool = field(default=False, init=False)
 
     def asks(self, *, auto_approve: bool) -> bool:
-        """Whether somebody is to say yes, or whether nobody can and that is a no."""
+        """Return whether confirmation is required, including the case that it is impossible."""
         return self.question is not None and not auto_approve and (self.needs_terminal or sys.stdin.isatty())
 
     def tell(self, reporter: Reporter) -> None:
-        """Tell what it does besides."""
+        """Report the effect."""
         for line in self.lines:
             reporter.message(line)
 
@@ -68,7 +68,7 @@ class SpecialRun:
         """Ask, with the plan of the whole run above the question.
 
         Raises:
-            DeployerError: the answer was no, or there is no terminal to ask on.
+            DeployerError: the answer was no, or there is no terminal.
             KeyboardInterrupt: Ctrl-C instead of an answer.
         """
         assert self.question is not None
@@ -77,11 +77,11 @@ class SpecialRun:
         self.asked = True
 
     def begin(self, state: StateStore) -> None:
-        """Put it into the state, whose lock is held; nothing is saved here.
+        """Apply it to the state, whose lock is held, without saving.
 
         Raises:
-            DeployerError: the yes was to the plan of another state; or another run, which changed the state since,
-                left it in a way that refuses this.
+            DeployerError: the confirmed plan was of another state; or another run changed the state since then,
+                so that this is refused.
         """
         special = self
         if state.state["serial"] != self.serial:
@@ -95,7 +95,7 @@ class SpecialRun:
 
 
 def of_rotation(plan: Rotation, state: StateStore) -> SpecialRun:
-    """A new value for a secret."""
+    """Return the rotation of a secret."""
 
     def arm(document: Document) -> None:
         document.setdefault("rotating", {})[plan.name] = "requested"
@@ -110,11 +110,11 @@ def of_rotation(plan: Rotation, state: StateStore) -> SpecialRun:
 
 
 def of_rollback(plan: Rollback, state: StateStore, since: str, jobs: Sequence[str]) -> SpecialRun:
-    """The images of an earlier run.
+    """Return the rollback to the images of an earlier run.
 
     Args:
-        since: from when on, as the state writes it.
-        jobs: of the migrations that ran last: while the images are pinned, none runs.
+        since: start time, in the format of the state.
+        jobs: jobs of the last migrations; none runs while the images are pinned.
     """
 
     def arm(document: Document) -> None:
@@ -128,7 +128,7 @@ def of_rollback(plan: Rollback, state: StateStore, since: str, jobs: Sequence[st
 
 
 def of_end(state: StateStore) -> SpecialRun:
-    """The images of the source again. No step is forced: a forced build builds what the registry has."""
+    """Return the end of a rollback. No step is forced, as a forced build would rebuild existing images."""
     run = state.state["pin"]["run"]
 
     def arm(document: Document) -> None:

@@ -18,11 +18,11 @@ class Summary:
     Args:
         state: the state document.
         ran: step -> reasons and seconds.
-        seconds: of the whole run.
-        asked: whether Azure was asked anything.
+        seconds: duration of the run.
+        asked: True if Azure was queried.
         skipped: how many steps had nothing to do.
-        warnings: what was left as it is, although it should not stay so.
-        notes: what is allowed in the configuration and yet worth saying.
+        warnings: settings that were kept although they should be changed.
+        notes: warnings about the configuration.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Summary:
         return outputs
 
     def lines(self) -> list[str]:
-        """The summary for people: urls first, then what ran and why, what failed, and what to do next."""
+        """Return the lines: URLs first, then what ran and why, failures, and what to do next."""
         counts = f"{len(self._ran)} ran, {self._skipped} skipped, {len(self._failed)} failed"
         ended = {*self._ran, *self._failed, *self._stopped}
         if self._asked and len(ended) + self._skipped < len(STEP_NAMES):
@@ -112,7 +112,7 @@ def _why(reasons: list[str]) -> str:
 
 
 def pinned(pin: Mapping[str, Any]) -> str:
-    """What a rollback that is in force means."""
+    """Describe a rollback in force."""
     how = "--rollback off ends it"
     if pin.get("ends"):
         how = "the next run ends that"

@@ -25,8 +25,8 @@ _SHOWN_LIVE = ("step_run", "step_waits", "step_skip", "step_disabled")
 _BARE = re.compile(r"  ran     \w+ \([^()]*\)")  # in the summary: says no more than the line of the step above
 _ADDRESS = re.compile(r"https?://[^\s\x1b]+")
 _FOLDED = ("step_skip", "step_disabled", "runs")  # counted at the end
-_WORTH_SAYING = ("  pinned", "  left in Azure", "  warning", "  note")  # in the summary of a run without anything to do
-_STYLES = {"done": "2", "failed": "1;31"}  # of whole lines
+_WORTH_SAYING = ("  pinned", "  left in Azure", "  warning", "  note")  # shown for a run without changes
+_STYLES = {"done": "2", "failed": "1;31"}  # styles of whole lines
 
 
 class Terminal(Lines):
@@ -110,7 +110,7 @@ class Terminal(Lines):
     def _step(self, event: Event, what: str) -> list[str]:
         if event.get("planned"):
             return super()._step(event, what)
-        # Why it failed stands below everything, once and whole.
+        # The reason of a failure is shown in full at the end.
         # What becomes of one that was stopped is said there, too.
         message = "" if what in ("failed", "stopped") else event["message"]
         lines = behind(f"{event['number']:2}/{event['of']} {event['step']} {what} ", message)
@@ -154,7 +154,7 @@ def _is_for_a_file(event: Event) -> bool:
 
 
 def _is_nothing(event: Event) -> bool:
-    """Tell whether a command has ended in which there was nothing to do."""
+    """Return whether an event is the end of a command without anything to do."""
     return event.get("event") == "summary" and event["result"] == "succeeded" and not event.get("asked_azure", True)
 
 

@@ -102,7 +102,7 @@ def foresee(steps: Sequence[Step], decider: Decider, session: Opened, deployer: 
 
 
 def ask(session: Opened, plan: Plan) -> Answers:
-    """Ask Azure about every body of a plan; about none that was asked about before.
+    """Have Azure validate every body of a plan that was not validated before.
 
     Raises:
         AuthenticationError: the token is rejected.

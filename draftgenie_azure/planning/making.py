@@ -38,11 +38,11 @@ _QUIET = ("skip", "disabled")
 
 
 class Answers:
-    """What Azure said of a plan.
+    """Azure's verdicts on a plan.
 
     Attributes:
-        refused: step -> why it would fail.
-        told: what else is worth saying.
+        refused: step -> reasons it would fail.
+        told: other findings to report.
     """
 
     def __init__(self) -> None:
@@ -59,12 +59,12 @@ class Planned:
     """A plan, with the decision on each step.
 
     Attributes:
-        plan: what would be done, resource by resource.
-        decisions: step -> decision; `fault` where the step would fail.
-        looked: step -> what a look at its resources gave, where nothing else is a reason to run it.
-        unknown: resources in the group that nobody declared; None where they were not looked for.
-        asked: whether Azure was asked.
-        answers: what Azure said of what would be written, where it was asked that.
+        plan: the planned actions, per resource.
+        decisions: step -> decision; `fault` if the step would fail.
+        looked: step -> findings about its resources, if they are the only reason to run it.
+        unknown: undeclared resources in the group; None if not listed.
+        asked: True if Azure was queried.
+        answers: Azure's verdicts on the planned writes, if validated.
         besides: what the run does that the configuration does not say, by its kind: a rollback, a rotation.
     """
 
@@ -104,7 +104,7 @@ class Planned:
 
     @property
     def id(self) -> str:
-        """The plan's id: over what is decided and what would be written."""
+        """The plan's id: a digest of the decisions and planned writes."""
         return plan_id({"steps": self._steps(), "changes": self._changes(), **self.besides})
 
     def document(self) -> dict[str, Any]:
@@ -154,11 +154,11 @@ def make_plan(
     """Decide each step, and let those that run add what they would do.
 
     Args:
-        refresh: have every step look at its resources; one that would write is a step that runs.
+        refresh: have every step read its resources; a step that would write is a step that runs.
         deployer: connected for reading; its outputs are filled in.
-        plan: filled by the steps.
+        plan: the plan to fill.
         records: of a copy of the state.
-        given: step -> what gives the outputs that it would have, instead of the step.
+        given: step -> function that returns its predicted outputs in place of the step.
     """
     planned = Planned(plan, {}, asked=True)
     decisions, outputs = planned.decisions, deployer.outputs

@@ -1,4 +1,4 @@
-"""What is asked of whoever builds images."""
+"""The request to a builder of images."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Deleted vaults that this deployment made: Azure keeps them, and their names, until they are purged.
+"""Deleted vaults of this deployment: Azure keeps them, and reserves their names, until they are purged.
 
-A deleted vault is known by its id and by the creation id in its tags: from the state, which remembers those that it
-deleted, and from the copies of earlier states, for a state that remembers none.
+A deleted vault is identified by its id and by the creation id in its tags: from the state, which records deleted
+ones, and from the copies of earlier states, if the state has none.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 ACTION = "Microsoft.KeyVault/locations/deletedVaults/purge/action"
 ROLE = "Key Vault Purge Operator"
-NOT_YET_DELETED = 60.0  # seconds after a deletion in which the deleted vault may not be listed yet
+NOT_YET_DELETED = 60.0  # seconds after a deletion for which the deleted vault may not be listed yet
 _PURGE_LIMIT = 45 * 60.0
 _SECTION = "deleted_vaults"  # in the state: id -> record
 _KEPT = ("id", "name", "api_version", "step", "created", "creation_id")
 
 
 class DeletedVaults:
-    """Finds and purges them.
+    """Finds and purges deleted vaults.
 
     Args:
-        session: the way to Azure.
+        session: the session.
         copies: records of resources from copies of earlier states.
 
     Attributes:
-        unlisted: why those of earlier teardowns are not known, where they may not be listed.
+        unlisted: the error if those of earlier teardowns cannot be listed.
     """
 
     def __init__(self, session: Session, copies: Iterable[Record] = ()) -> None:
@@ -55,10 +55,10 @@ class DeletedVaults:
     # --- find ---
 
     def left(self, spared: set[str]) -> list[Item]:
-        """Vaults that an earlier teardown deleted and did not purge, whether it was to or not.
+        """Return vaults that an earlier teardown deleted but did not purge.
 
         Args:
-            spared: ids, in lower case, of what is not to be purged.
+            spared: lower-case ids of vaults not to purge.
         """
         self._found = {}
         purging = {key: record for key, record in self._records.resources.items() if record.get("purging")}
@@ -83,7 +83,7 @@ class DeletedVaults:
             return []
 
     def _record_of(self, deleted: Record) -> Record | None:
-        """The record of a deleted vault; None where it is not one that this deployment made in its group."""
+        """Return the record of a deleted vault; None if this deployment did not create it in its group."""
         properties = deleted.get("properties") or {}
         inside = f"{self._session.scope.group}/".lower()
         for record in self._known():
@@ -100,7 +100,7 @@ class DeletedVaults:
     # --- refuse ---
 
     def refusals(self, items: Sequence[Item]) -> Iterator[str]:
-        """What forbids a purge and is known before anything is deleted: purge protection, a missing right."""
+        """Yield what prevents a purge, before anything is deleted: purge protection, a missing permission."""
         for item in items:
             path = self._path(item)
             live = self._arm.read(item.id, api_version=item.api_version)
@@ -117,7 +117,7 @@ class DeletedVaults:
             )
 
     def _may_purge(self) -> bool:
-        """Whether a role allows it; it counts as allowed where no role may be read: the purge itself tells then."""
+        """Return whether a role allows it; True if roles cannot be read: then the purge itself fails."""
         try:
             roles = rights.roles(self._session)
             above = {str(one["roleDefinitionId"]) for one in roles if not rights.is_in_group(str(one.get("scope")))}
@@ -131,7 +131,7 @@ class DeletedVaults:
     # --- purge ---
 
     def keep_region(self, item: Item) -> None:
-        """Record, before the deletion, where a vault is: a deleted one is found by its region."""
+        """Record the region of a vault before its deletion, by which a deleted one is found."""
         live = self._arm.read(item.id, api_version=item.api_version)
         if live is not None:
             region = str(live["location"])
@@ -141,14 +141,14 @@ class DeletedVaults:
         self._records.note(item.key, purge_from=region)
 
     def remember(self, item: Item) -> None:
-        """Remember a vault that is deleted and not purged; whoever calls saves."""
+        """Record a vault that is deleted but not purged; the caller saves."""
         record = self._records.resources.get(item.key, {})
         if record.get("created"):
             kept = {key: record[key] for key in _KEPT if key in record}
             self._records.document.setdefault(_SECTION, {})[item.id] = kept
 
     def begin(self, items: Sequence[Item]) -> None:
-        """Record what is to be purged, so that an interrupted purge goes on."""
+        """Record the vaults to purge, so that an interrupted purge is resumed."""
         new = [item for item in items if item.key in self._found]
         for item in new:
             record = self._found[item.key]
@@ -157,16 +157,16 @@ class DeletedVaults:
             self._records.save()
 
     def purge(self, item: Item) -> None:
-        """Purge a deleted vault; about ten minutes, beside the rest.
+        """Purge a deleted vault, in about ten minutes, concurrently with the rest.
 
         Raises:
-            AzureError: it may not be purged, or does not go; the state keeps that it is left to do.
+            AzureError: it may not be purged, or is not purged in time; the state records that it is pending.
         """
         record = self._records.resources[item.key]
         path = self._path(item)
-        assert path is not None  # whatever is purged has a recorded region
+        assert path is not None  # every vault to purge has a recorded region
         control = self._session.control
-        # One that is never listed as deleted was purged before, by an interrupted run or by somebody else.
+        # One that is never listed as deleted was purged before, by an interrupted run or by others.
         left = max(0.0, NOT_YET_DELETED - _seconds_since(record.get("deleted_at")))
         found = poll(lambda: self._arm.read(path, api_version=item.api_version), control=control, limit=left)
         if found is not None and _is_of(found, item, record):
@@ -183,7 +183,7 @@ class DeletedVaults:
         self._records.deleted(item.key)
 
     def _path(self, item: Item) -> str | None:
-        """The id of the deleted form of a vault; None where it is not deleted yet."""
+        """Return the id of a deleted vault; None if it is not deleted yet."""
         record = self._records.resources.get(item.key) or self._found.get(item.key) or {}
         if not record.get("purging"):
             return None
@@ -198,7 +198,7 @@ class DeletedVaults:
                 date = (deleted.get("properties") or {}).get("scheduledPurgeDate")
                 words = f"the deleted vault {item.name} may not be purged; Azure purges it on {date}"
                 raise self._forbidden(words, error) from error
-            if error.status not in (404, 409):  # purged meanwhile, or being purged already
+            if error.status not in (404, 409):  # already purged, or being purged
                 raise
 
     def _forbidden(self, what: str, error: AzureError) -> AzureError:
@@ -232,7 +232,7 @@ def _when(deleted: Record) -> str:
 
 
 def _is_of(deleted: Record, item: Item, record: Record) -> bool:
-    """Whether a deleted vault is the one that was created, and not a later one of that name."""
+    """Return whether a deleted vault is the one created, not a later one of that name."""
     properties = deleted.get("properties") or {}
     known = creation_id(properties)
     same = known is None or known == record.get("creation_id")
@@ -240,7 +240,7 @@ def _is_of(deleted: Record, item: Item, record: Record) -> bool:
 
 
 def _seconds_since(text: object) -> float:
-    """Seconds since a time in the state; none where it cannot be read."""
+    """Return the seconds since a time in the state; 0 if it is unreadable."""
     try:
         return time.time() - calendar.timegm(time.strptime(str(text), "%Y-%m-%dT%H:%M:%SZ"))
     except ValueError:

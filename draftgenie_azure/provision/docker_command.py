@@ -105,7 +105,7 @@ class DockerCommand:
         Args:
             key: the service's key.
             archive: the context as tar.gz.
-            build: its secret arguments travel in the environment, not on the command line; a fresh one takes the newest
+            build: secret arguments are passed in the environment, not on the command line; a fresh one uses the newest
                 base images, too.
 
         Returns:
@@ -117,7 +117,7 @@ class DockerCommand:
         """
         with tempfile.TemporaryDirectory(prefix="draftgenie-build-") as directory:
             told = os.path.join(directory, "metadata.json")
-            # Without attestations the digest is that of the image and not of an index around it.
+            # Without attestations the digest is the image's, not that of an index around it.
             command = ["docker", "buildx", "build", "--platform", build.platform, "--push", "--provenance=false"]
             command += ["--sbom=false", "--progress=plain", "--metadata-file", told, "--tag", build.image]
             command += ["--file", build.dockerfile]

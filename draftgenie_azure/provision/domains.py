@@ -40,7 +40,7 @@ class Domains:
     Args:
         key: of the app's record.
         app_id: of the app.
-        wanted: what the configuration asks for.
+        wanted: the configured domains.
     """
 
     def __init__(self, session: Session, key: str, app_id: str, wanted: Sequence[CustomDomain]) -> None:
@@ -55,7 +55,7 @@ class Domains:
 
     @property
     def are_ours(self) -> bool:
-        """Whether there is anything to do, or to take out again."""
+        """Return whether there are domains to bind or to remove."""
         return bool(self._wanted or self._recorded)
 
     def _wanted_by_any(self, name: str) -> list[CustomDomain]:
@@ -81,7 +81,7 @@ class Domains:
         after, others = self._bound(there)
         changes, kept = _differences(there, after), _differences(there, others)
         if changes or kept:
-            note = "as soon as the DNS records are there" if changes and self._wanted else ""
+            note = "as soon as the DNS records exist" if changes and self._wanted else ""
             action = CHANGED if changes else UNCHANGED
             plan.add(Entry(STEP, self._own_key, self._app_id, action, changes=changes, kept=kept, note=note))
         for domain in self._wanted:
@@ -128,7 +128,7 @@ class Domains:
     # --- the run ---
 
     def take_out(self) -> None:
-        """Unbind names of ours that left the configuration, and delete the certificates that Azure got for them.
+        """Unbind our names that left the configuration, and delete their managed certificates.
 
         Raises:
             AzureError: Azure refused.
@@ -147,7 +147,7 @@ class Domains:
             self._records.note(self._key, domains={one: id_ for one, id_ in self._recorded.items() if one != name})
 
     def bind(self) -> None:
-        """Have the names bound with their certificates, as far as their DNS records allow.
+        """Bind the names with their certificates, as far as their DNS records allow.
 
         Raises:
             VerificationError: DNS records, which it lists, or a certificate are missing.
@@ -164,9 +164,9 @@ class Domains:
                 self._drop_certificate(name)
         if self._missing:
             words = "; ".join(self._missing)
-            raise VerificationError(f"custom domains: {words}. Then run again: the run goes on from there")
+            raise VerificationError(f"custom domains: {words}. Then run again to continue")
 
-    # --- what is there ---
+    # --- live domains ---
 
     def _live(self) -> Body:
         live = self._arm.read(self._app_id)
@@ -322,7 +322,7 @@ class Domains:
         self._arm.ensurer.wrote(self._key, _body(there), _body(ingress.get("customDomains") or []))
 
     def _note(self, name: str, certificate: str) -> None:
-        """Record that a name is ours, before it is bound."""
+        """Record that a name is ours before binding it."""
         if self._recorded.get(name) != certificate and self._key in self._records.resources:
             self._records.note(self._key, domains={**self._recorded, name: certificate})
 
@@ -355,7 +355,7 @@ class _Left(Domains):
 
     @property
     def gives_away(self) -> bool:
-        """Whether one of its names goes to another app; one that was deleted has none any longer."""
+        """Return whether one of its names moves to another app; a deleted app has none."""
         return bool(self._to_take_out()) and self._arm.current(self._app_id) is not None
 
 
@@ -413,7 +413,7 @@ def _body(items: Sequence[Body]) -> Body:
 
 
 def _differences(before: Sequence[Body], after: Sequence[Body]) -> list[Change]:
-    """What changes in the names, leaf by leaf."""
+    """Return the changes of the names, leaf by leaf."""
     return between("Microsoft.App/containerApps", _body(before), _body(after))
 
 

@@ -50,7 +50,7 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
 
 
 def _has_profiles(live: Mapping[str, Any] | None) -> bool:
-    """Whether the environment has workload profiles, or will have: it is this deployment that makes it."""
+    """Return whether the environment has workload profiles, or will have if this deployment creates it."""
     return live is None or bool((live.get("properties") or {}).get("workloadProfiles"))
 
 

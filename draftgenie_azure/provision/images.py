@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 STEP = "build_and_push_images"
 LARGE = 200_000_000  # bytes of a context from which it is reported with its largest parts
 _PACK_TRIES = 3
-UNCONFIRMED = "Azure does not document that; where it is refused, docker.builder: docker builds on this machine"
+UNCONFIRMED = "Azure does not document that; if it is refused, docker.builder: docker builds on this machine"
 
 
 class Builder(Protocol):
@@ -62,7 +62,7 @@ def build(
     pin = session.records.document.get("pin")
     if pin and not pin.get("ends") and (keep_pin or pin.get("pending")):
         return {key: dict(image) for key, image in pin["images"].items()}, {}
-    if pin and not pin.get("ends"):  # this step runs again: the source changed, or it was forced
+    if pin and not pin.get("ends"):  # the source changed, or the step was forced
         session.warn(f"images are no longer pinned to those of run {pin.get('run')}: they are built from the source")
     built = _from_source(session, inputs, own_files=own_files, force=force)
     session.records.keep("pin", None)  # not before: until then the pinned images are in use

@@ -88,7 +88,7 @@ def _deleted_vault(session: Session) -> dict[str, Any] | None:
         return session.arm.current(addresses.deleted_vault(session))
     except AzureError as error:
         if session.arm.plan is not None and error.code in UNREGISTERED_CODES:
-            return None  # the run registers the provider first, and asks then
+            return None  # the run registers the provider first, then checks
         if error.status != 403:
             raise
         session.logger.info("deleted vaults may not be read; continuing without")

@@ -111,7 +111,7 @@ class Migrations:
 
         Raises:
             MigrationError: it failed; the end of its log is in the details.
-            AzureError: Azure refused, or it is not known how it ended.
+            AzureError: Azure refused, or its outcome is unknown.
         """
         if self._arm.plan is not None:
             return self._announce(job, group, self._arm.plan, force=force)
@@ -275,7 +275,7 @@ class Migrations:
 
         Raises:
             MigrationError: it failed; the end of its log is in the details.
-            AzureError: it is gone, or does not end.
+            AzureError: it disappeared, or does not end.
         """
         operation = f"{job.id}{EXECUTIONS}{execution}"
         if operation not in self._records.operations:
@@ -296,7 +296,7 @@ class Migrations:
             ends, log = job_log(self._session, job.id, execution)
             raise MigrationError(
                 f"{job.key}: the migration ended as {status} ({execution}): {'; '.join(ends)}\nits log: {look}",
-                hint="Fix what its log names (command, image or database), then run again; or start it once more with "
+                hint="Fix what its log names (command, image or database), then run again; or start it again with "
                 "--force-step run_migrations.",
                 details=log,
             )

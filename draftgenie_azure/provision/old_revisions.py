@@ -1,9 +1,9 @@
-"""Old revisions of an app with several active ones: those of this deployment that nobody needs are deactivated.
+"""Deactivate old revisions of this deployment that are no longer needed, in apps with several active revisions.
 
 An active revision keeps its `min_replicas` running and is paid for, with requests or without; an inactive one costs
 nothing and can be activated again (learn.microsoft.com/azure/container-apps/billing and …/revisions). After a rollout
-there remain the new revision and those that had requests before it: the way back. What others made, activated again,
-labelled or gave requests is left alone.
+the new revision and those that had requests before it stay active, for a rollback. Revisions that others created,
+reactivated, labelled or gave requests are not touched.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _VERSION = ids.API_VERSIONS["Microsoft.App/containerApps"]
 
 
 def note(session: Session, key: str, service: Service, live: Body) -> None:
-    """Record that the newest revision of an app was made by this deployment, where a write of it made one."""
+    """Record that this deployment created the newest revision of an app, if one of its writes did."""
     if session.arm.plan is not None or service.revision_mode != "Multiple" or not bodies.has_traffic(service):
         return
     record, changes = _record(session, key), session.arm.ensurer.changes.get(f"container_app/{key}", ())
@@ -40,17 +40,17 @@ def note(session: Session, key: str, service: Service, live: Body) -> None:
 
 
 def make_a_revision(changes: Sequence[Change]) -> bool:
-    """Whether a write of these changes makes a revision."""
+    """Return whether a write of these changes creates a revision."""
     return any(change.path[:2] == ("properties", "template") for change in changes)
 
 
 def named(entries: Sequence[Body]) -> set[str]:
-    """The revisions that shares name."""
+    """Return the revisions named by traffic shares."""
     return {str(entry["revisionName"]) for entry in entries if "revisionName" in entry}
 
 
 def announce(session: Session, key: str, app_id: str, keep: Collection[str]) -> None:
-    """Tell a plan which revisions are deactivated."""
+    """Add the revisions to deactivate to the plan."""
     plan = session.arm.plan
     assert plan is not None
     for name in _idle(session, key, app_id, keep):
@@ -59,7 +59,7 @@ def announce(session: Session, key: str, app_id: str, keep: Collection[str]) -> 
 
 
 def deactivate(session: Session, key: str, app_id: str, keep: Collection[str]) -> None:
-    """Deactivate the revisions of this deployment that are not among those to keep; one that stays stops nothing."""
+    """Deactivate the revisions of this deployment that are not to be kept; a failure is only a warning."""
     for name in _idle(session, key, app_id, keep):
         try:
             session.arm.act(f"{app_id}/revisions/{name}/deactivate", api_version=_VERSION)
@@ -74,7 +74,7 @@ def deactivate(session: Session, key: str, app_id: str, keep: Collection[str]) -
 
 
 def _idle(session: Session, key: str, app_id: str, keep: Collection[str]) -> list[str]:
-    """Active revisions of this deployment, oldest first, that get no requests and are not to be kept."""
+    """Return active revisions of this deployment without requests that are not to be kept, oldest first."""
     ours = set(_ours(session, key)) - set(keep)
     if not ours:
         return []
@@ -95,6 +95,6 @@ def _record(session: Session, key: str) -> Body:
 
 
 def _ours(session: Session, key: str) -> list[str]:
-    """Names as the state has them; it may have been changed by hand."""
+    """Return the recorded names; the state may have been edited by hand."""
     found = _record(session, key).get("revisions")
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []

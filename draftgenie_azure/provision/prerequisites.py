@@ -147,7 +147,7 @@ class Prerequisites:
             yield from docker_command(self._session).problems()
 
     def _regions(self) -> Iterator[str]:
-        """Regions that this subscription does not have; it is asked only where no provider names one of them."""
+        """Return configured regions that the subscription lacks; queried only if no provider lists one of them."""
         kinds = ("resource_group", "key_vault", "log_analytics", "postgres_server", "redis", "container_apps")
         wanted = {self._config.location(kind) for kind in kinds}
         unseen = wanted.difference(*map(versions.regions, self._providers.values()))
@@ -177,7 +177,7 @@ class Prerequisites:
     def _permissions_of_subscription(self) -> list[dict[str, Any]]:
         """Return the permissions of the principal's roles on the subscription; empty if they may not be read.
 
-        ARM lists the caller's permissions for a group only, and the group is not there yet.
+        ARM lists the caller's permissions for a group only, and the group does not exist yet.
         """
         try:
             held = [one for one in rights.roles(self._session) if not rights.is_in_group(str(one.get("scope")))]
@@ -188,7 +188,7 @@ class Prerequisites:
         except AzureError as error:
             if error.status != 403:
                 raise
-            self._logger.info("the roles of the signed-in principal may not be read; going on without")
+            self._logger.info("the roles of the signed-in principal may not be read; continuing without")
             return []
 
     def _names(self) -> Iterator[str]:
@@ -211,7 +211,7 @@ class Prerequisites:
             if self._arm.current(self._scope.resource(type_, name)) is not None:
                 continue  # our own, which would be reported as taken
             if self._arm.plan is not None and not _is_registered(self._providers.get(type_.split("/", 1)[0], {})):
-                continue  # the run registers it first, and asks then
+                continue  # the run registers it first, then checks
             answer = self._arm.act(where, api_version=ids.API_VERSIONS[type_], body={"name": name, "type": type_}).body
             if not answer.get("nameAvailable", True):
                 yield from self._not_free(type_, name, key, str(answer.get("message") or answer.get("reason")))

@@ -84,7 +84,7 @@ class RegistryBuilds:
         if request.way:
             self._control.on_wait(f"{request.key}: {request.way}")
         source = self._upload(request, archive)
-        # A run does not tell what it was asked for, so one whose start was not answered cannot be found; a second
+        # A run does not contain its request, so one whose start got no reply cannot be found; a second
         # build of the same content is harmless. So this is sent again like any other request.
         build = request.build(f"{request.repository}:{tag}", dockerfile)
         body = (buildkit_task if request.needs_buildkit else quick_build)(build, source)

@@ -1,4 +1,4 @@
-"""What helps against a service that does not work, by what Azure and its container say."""
+"""Remedies for a failing service, by the messages of Azure and of its container."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ _REMEDIES = tuple(
 
 
 def remedy(key: str, text: str) -> str:
-    """What to do about a service, by the text of its failure."""
+    """Return the remedy for a service, by the text of its failure."""
     found = next((remedy for words, remedy in _REMEDIES if words.search(text)), _OTHERWISE)
     return found.format(key=key)

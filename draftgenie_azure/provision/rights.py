@@ -1,4 +1,4 @@
-"""What the signed-in principal may do, as far as Azure Resource Manager lets it be read."""
+"""Permissions of the signed-in principal, as far as they can be read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def allows(permission: dict[str, Any], action: str) -> bool:
-    """Whether a permission grants an action; wildcards as Azure writes them."""
+    """Return whether a permission grants an action, with Azure's wildcards."""
 
     def matches(patterns: list[str]) -> bool:
         return any(fnmatch.fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
@@ -24,12 +24,12 @@ def allows(permission: dict[str, Any], action: str) -> bool:
 
 
 def roles(session: Session) -> list[dict[str, Any]]:
-    """Each role that the principal has on the subscription, above it or in it: `roleDefinitionId` and `scope`.
+    """Return the principal's role assignments on, above and in the subscription: `roleDefinitionId` and `scope`.
 
-    ARM lists the caller's permissions for a group only; where that is not there, or not enough, the roles say it.
+    ARM lists the caller's permissions only for a group; if that is missing or not enough, the roles show them.
 
     Raises:
-        AzureError: they may not be read.
+        AzureError: reading is not allowed.
     """
     object_id = session.claims.get("oid")
     if not object_id:
@@ -41,7 +41,7 @@ def roles(session: Session) -> list[dict[str, Any]]:
 
 
 def permissions(session: Session, role_ids: set[str]) -> Iterator[dict[str, Any]]:
-    """What roles allow."""
+    """Yield the permissions of roles."""
     version = ids.API_VERSIONS["Microsoft.Authorization/roleDefinitions"]
     for role_id in sorted(role_ids):
         yield from (session.arm.read(role_id, api_version=version) or {}).get("properties", {}).get("permissions", [])

@@ -28,9 +28,9 @@ class Rollback:
     """The effects of a rollback.
 
     Attributes:
-        run: the run whose images come back.
-        images: service -> `{"reference", "tag"}` as the run had them, of the services that are built.
-        changes: service -> the image it has now, where that is another one.
+        run: the run whose images are restored.
+        images: service -> `{"reference", "tag"}` as of that run, for services with a Dockerfile.
+        changes: service -> its current image, if it differs.
         migrations: jobs that ran or began since, and that the run did not have.
     """
 
@@ -62,11 +62,11 @@ def plan(
     Args:
         entry: the run's entry in the history.
         later: the entries after it.
-        now: outputs of `build_and_push_images`.
+        now: current outputs of `build_and_push_images`.
         jobs: of the migrations that ran last or began, also in a run that was killed before its entry said so.
 
     Raises:
-        RefusedError: the run has no image of a service that is built now.
+        RefusedError: the run has no image of a service that now has a Dockerfile.
     """
     result = Rollback(int(entry["run"]))
     for key, service in session.config.services.items():
@@ -102,7 +102,7 @@ def check_images(session: Session, rollback: Rollback) -> None:
     """Check that every digest is in the registry, before anything is written.
 
     Raises:
-        RefusedError: one is gone, or is in another registry than the configured one.
+        RefusedError: one is missing, or in another registry than the configured one.
     """
     registry = session.config.container_registry
     if registry is None:

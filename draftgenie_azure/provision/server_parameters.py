@@ -153,7 +153,7 @@ def _check(name: str, value: str, facts: Mapping[str, Any]) -> None:
         what = "Name only what" if name == EXTENSIONS else "Set it to a value that"
         key = "extensions" if name == EXTENSIONS else f"parameters.{name}"
         raise DeployerError(
-            f"postgresql.{key}: the server does not take `{value}`",
+            f"postgresql.{key}: the server does not accept `{value}`",
             hint=f"{what} is allowed: {words}. Then run again.",
         )
 

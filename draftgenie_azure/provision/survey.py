@@ -107,7 +107,7 @@ def find_gone(session: Session) -> Iterator[tuple[str, str]]:
         yield from _forget_group(session)
         return
     _forget_deleted(session)
-    # One that was never seen whole is being made by a step that did not complete anyway.
+    # One that was never complete belongs to a step that did not complete anyway.
     seen = {
         key: record
         for key, record in list(records.items())

@@ -1,8 +1,8 @@
-"""Deletes what this deployment created: everything (`--destroy`), or what left the configuration (`--prune`).
+"""Delete what this deployment created: everything (`--destroy`), or what left the configuration (`--prune`).
 
-Whatever forbids it is looked for first, and then nothing is deleted at all: a teardown that stops half way under a lock
-leaves an application that no longer works. Dependants go first, side by side where they may. Each resource leaves the
-state as it goes, so an interrupted teardown is continued by the next one.
+Everything that prevents it is checked first; then nothing is deleted at all: a teardown stopped half way by a lock
+leaves a broken application. Dependants are deleted first, concurrently if possible. Each deleted resource is removed
+from the state, so that an interrupted teardown is resumed by the next one.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ if TYPE_CHECKING:
 
 
 class Teardown:
-    """Plans and carries out a deletion.
+    """Plans and performs a deletion.
 
     Args:
-        session: the way to Azure.
-        include_data: whether what holds data goes as well.
-        purge: whether deleted vaults are purged, and the workspace deleted for good.
-        only_orphans: only what left the configuration.
-        repositories: names in the registry that this deployment pushed images to.
+        session: the session.
+        include_data: also delete resources with data.
+        purge: purge deleted vaults, and delete the workspace permanently.
+        only_orphans: delete only what left the configuration.
+        repositories: repositories that this deployment pushed images to.
         copies: records of resources from copies of earlier states.
-        tell: called with the key of each resource that is gone.
+        tell: called with the key of each deleted resource.
 
     Attributes:
-        gone: keys of what is gone, while `run` goes on as well.
+        gone: keys of deleted resources, also during `run`.
         purged: keys of vaults whose deleted form is gone.
     """
 
@@ -86,10 +86,10 @@ class Teardown:
     # --- plan ---
 
     def plan(self) -> Plan:
-        """Look at everything that is to go, and at what forbids it; deletes nothing.
+        """Determine what to delete, and what prevents it; deletes nothing.
 
         Raises:
-            AzureError: Azure cannot be asked.
+            AzureError: Azure cannot be queried.
         """
         plan = Plan()
         chosen = self._chosen(plan)
@@ -97,7 +97,7 @@ class Teardown:
         for item in sorted(chosen, key=lambda item: (rank(item.type), item.key)):
             inside = parent_of(item.id) in gone
             if item.type in ONLY_WITH_PARENT and not inside:
-                plan.keep[item.key] = "it is a setting of a resource that stays"
+                plan.keep[item.key] = "it is a setting of a kept resource"
             else:
                 plan.delete.append(Item(item.key, item.id, item.api_version, inside=inside))
         self._plan_purge(plan)
@@ -105,7 +105,7 @@ class Teardown:
         return plan
 
     def _chosen(self, plan: Plan) -> list[Item]:
-        """Each recorded resource that may go; what stays is put into the plan with its reason."""
+        """Return the recorded resources to delete; kept ones are added to the plan with a reason."""
         replaced = self._replaced()
         configured = self._configured()
         chosen = []
@@ -123,15 +123,15 @@ class Teardown:
         return chosen
 
     def _configured(self) -> set[str]:
-        """Ids, in lower case, that a prune leaves alone, whatever is recorded of them."""
+        """Return ids, in lower case, that a prune never deletes."""
         return addresses.configured(self._session) if self._only_orphans else set()
 
     def _replaced(self) -> list[str]:
-        """Ids, in lower case, under which there is another resource now than the one that was created.
+        """Return lower-case ids that now belong to another resource than the one created.
 
-        The creation id, which is in a tag of the body that created a resource, tells them apart. A tag that somebody
-        removed is no other resource, unless the creation itself was never seen to succeed. An app or a job has no such
-        tag: when it was created says it, where both times are known.
+        The creation id, a tag of the body that created a resource, distinguishes them. A removed
+        tag does not mean another resource, unless the creation was never confirmed. An app or a job has no such
+        tag: its creation time is compared, if both times are known.
         """
         replaced = []
         for record in list(self._records.resources.values()):
@@ -150,17 +150,17 @@ class Teardown:
         return replaced
 
     def _is_inside(self, resource_id: str) -> bool:
-        """Whether an id is the configured group or in it; what a state says of elsewhere is not believed."""
+        """Return whether an id is the configured group or inside it; others in a state are not trusted."""
         return f"{resource_id}/".lower().startswith(f"{self._session.scope.group}/".lower())
 
     def _stays(self, item: Item, record: Mapping[str, Any], replaced: list[str]) -> str | None:
-        """Say why a resource stays, or None."""
+        """Return why a resource is kept, or None."""
         if not record.get("created") and item.type not in ONLY_WITH_PARENT:
             return "it was not created by this deployment"
         if not self._is_inside(item.id):
             return f"it is outside the resource group: {item.id}"
         if any(f"{item.id}/".lower().startswith(f"{other}/") for other in replaced):
-            return "what is there under this name now was created by someone else"
+            return "the resource of this name was created by others"
         if item.type.startswith(DATA) and not self._include_data and not is_rule(item.type):
             return "holds data; --include-data deletes it as well"
         return None
@@ -173,14 +173,14 @@ class Teardown:
         if self._vaults.unlisted is not None:
             plan.warnings.append(f"{self._vaults.unlisted.message}. {self._vaults.unlisted.hint}")
 
-    # --- deed ---
+    # --- deletion ---
 
     def run(self, plan: Plan) -> None:
-        """Delete what the plan names, each as soon as what depends on it is gone; `gone` says what is.
+        """Delete the planned resources, each as soon as its dependants are gone; `gone` lists them.
 
         Raises:
-            RefusedError: the plan is refused, or a deletion failed; the rest that does not depend on it was deleted.
-            StopRequested: a stop was asked for; the next teardown continues.
+            RefusedError: the plan is refused, or a deletion failed; independent resources were deleted.
+            StopRequested: a stop was requested; the next teardown continues.
         """
         if plan.refusals:
             hint = "Do what it says, then run again."
@@ -212,18 +212,18 @@ class Teardown:
             raise together(list(failures.values()))
 
     def _reopen_steps(self, plan: Plan) -> None:
-        """Before the first deletion: no step counts as completed whose resources go, wherever this is interrupted."""
+        """Before the first deletion, mark steps whose resources are deleted as not completed."""
         records = self._records.resources
         reopened = {str(records[item.key].get("step")) for item in plan.delete if not records[item.key].get("orphaned")}
         whole = any(item.type == GROUP for item in plan.delete)
-        for step in STEPS:  # in order: a step comes after those it needs
+        for step in STEPS:  # in order: needs come first
             if whole or step.name in reopened or reopened.intersection(step.needs):
                 reopened.add(step.name)
                 self._records.document["steps"].pop(step.name, None)
         self._records.save()
 
     def _delete(self, item: Item, *, purge: bool = False) -> None:
-        """Delete one resource; gone is what a GET says is gone."""
+        """Delete one resource, and confirm by a GET that it is gone."""
         if purge:
             self._vaults.keep_region(item)
         if not self._records.resources[item.key]["step"]:  # no step runs again for it: a deployment must know to look
@@ -234,7 +234,7 @@ class Teardown:
         self._is_gone(item, "deleted")
 
     def _delete_group(self, item: Item, plan: Plan) -> None:
-        """Delete the group, unless somebody put something into it since the plan was made."""
+        """Delete the group, unless others added something to it since the plan."""
         others = self._checks.others_in_group(item, plan)
         if others:
             self._tell(item.key, f"stays: it now contains {', '.join(others)}")
@@ -261,7 +261,7 @@ class Teardown:
             )
 
     def _forget(self, item: Item, *, purge: bool) -> None:
-        """Remove what the state says about a resource that is gone, and save."""
+        """Remove everything about a deleted resource from the state, and save."""
         with self._records.mutex:
             self._forget_what_hangs_on(item)
             region = self._records.resources.get(item.key, {}).get("purge_from") if purge else None
@@ -278,15 +278,15 @@ class Teardown:
             document["secrets"] = {}
             document.pop("rotating", None)
         elif item.type == REGISTRY:
-            document.pop("pin", None)  # the images of that run are gone
+            document.pop("pin", None)  # the images of that run are deleted
         elif item.type == JOB and record.get("succeeded"):
-            # The database that it migrated may stay: this content is not run on it again.
+            # The migrated database may be kept: this content must not run on it again.
             document.setdefault("migrated", {})[item.key] = record["name"]
         elif item.type == SERVER:
             document.pop("migrated", None)
 
     def _has_successor(self, item: Item) -> bool:
-        """Whether another vault, registry or server is in use: what the state says is about that one."""
+        """Return whether another vault, registry or server is in use, which the state then describes."""
         return item.type in (VAULT, REGISTRY, SERVER) and any(
             ids.resource_type(str(record["id"])) == item.type and key != item.key and not record.get("orphaned")
             for key, record in list(self._records.resources.items())

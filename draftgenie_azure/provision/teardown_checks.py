@@ -1,7 +1,7 @@
-"""What forbids a teardown: somebody else's resources, locks, missing rights, purge protection.
+"""Checks that prevent a teardown: resources of others, locks, missing permissions, purge protection.
 
-All of it is looked for before the first deletion, and then nothing is deleted: a teardown that stops half way leaves an
-application that no longer works.
+All are performed before the first deletion; then nothing is deleted: a teardown that stops half way leaves a
+broken application.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _LOCK_VERSION = "2020-05-01"
 _LOCKS = "/providers/Microsoft.Authorization/locks"
 _MOST_NAMES = 10
-# Type -> collections in it that Azure deletes with it, and what one of their items is called.
+# Type -> collections that Azure deletes with it, and the word for their items.
 _CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
     SERVER: (("databases", "database"),),
     CLUSTER: (("databases", "database"),),
@@ -49,8 +49,8 @@ _CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 _OF_AZURE = ("azure_maintenance", "azure_sys", "postgres")  # databases that every server has
-# What Azure adds to the group by itself for an Application Insights resource, up to an hour later
-# (hashicorp/terraform-provider-azurerm issues 10563, 18026): type -> its name, by the component's.
+# Resources that Azure adds to the group for an Application Insights resource, up to an hour later
+# (hashicorp/terraform-provider-azurerm issues 10563, 18026): type -> name derived from the component's.
 _WITH_COMPONENT: dict[str, Callable[[str], str]] = {
     "microsoft.alertsmanagement/smartdetectoralertrules": lambda name: f"failure anomalies - {name}",
     "microsoft.insights/actiongroups": lambda name: "application insights smart detection",
@@ -58,11 +58,11 @@ _WITH_COMPONENT: dict[str, Callable[[str], str]] = {
 
 
 class Checks:
-    """Adds to a plan what forbids it.
+    """Adds to a plan what prevents it.
 
     Args:
-        session: the way to Azure.
-        repositories: names in the registry that this deployment pushed images to.
+        session: the session.
+        repositories: repositories that this deployment pushed images to.
     """
 
     def __init__(self, session: Session, repositories: set[str]) -> None:
@@ -72,9 +72,9 @@ class Checks:
         self._listed: dict[str, list[dict[str, Any]]] = {}
 
     def check(self, plan: Plan) -> None:
-        """Look at owner, group, locks, rights, and at whatever others have in what is to go."""
+        """Check owner, group, locks, permissions, and others' use of resources to be deleted."""
         group = self._arm.read(self._session.scope.group)
-        if group is None:  # gone, and whatever was in it as well: nothing forbids that
+        if group is None:  # already deleted with its content: nothing to check
             return
         plan.refusals += self._owner(group)
         self._keep_shared_group(plan)
@@ -82,10 +82,10 @@ class Checks:
             for look in (self._locks, self._rights, self._guests, self._contents, self._secrets, self._images):
                 plan.refusals += look(plan)
 
-    # --- whose ---
+    # --- owner ---
 
     def _owner(self, group: Mapping[str, Any]) -> Iterator[str]:
-        """A group that another state has taken over is that state's, whatever this one recorded."""
+        """Refuse a group that another state has taken over, even if this one recorded it."""
         owner = (group.get("tags") or {}).get(LINEAGE_TAG)
         lineage = str(self._session.records.document["lineage"])
         if owner is not None and owner != lineage:
@@ -96,7 +96,7 @@ class Checks:
             )
 
     def _keep_shared_group(self, plan: Plan) -> None:
-        """Take the group out of a plan while something else is in it."""
+        """Remove the group from a plan while something else is in it."""
         group = plan.group
         if group is None:
             return
@@ -106,7 +106,7 @@ class Checks:
             plan.keep[group.key] = f"it still contains {_shown(others)}"
 
     def others_in_group(self, group: Item, plan: Plan) -> list[str]:
-        """Names of the resources in the group that do not go."""
+        """Return names of resources in the group that are not deleted."""
         version = ids.API_VERSIONS[GROUP]
         listed = list(self._arm.listing(f"{group.id}/resources", api_version=version))
         components = [item.name.lower() for item in plan.delete if item.type == COMPONENT]
@@ -117,10 +117,10 @@ class Checks:
             if str(item["id"]).lower() not in going and not comes_with(item, components)
         )
 
-    # --- locks and rights ---
+    # --- locks and permissions ---
 
     def _locks(self, plan: Plan) -> Iterator[str]:
-        """A lock above, on, or inside what is to go makes Azure refuse; it binds owners, too.
+        """Yield locks above, on, or inside a resource to be deleted, which bind owners too.
 
         Source: learn.microsoft.com, lock-resources.
         """
@@ -135,7 +135,7 @@ class Checks:
                 )
 
     def _all_locks(self) -> Iterator[dict[str, Any]]:
-        """Locks at the group, below it and above it; those above are not seen by who may not read the subscription."""
+        """Yield locks at, below and above the group; those above require read access to the subscription."""
         scope = self._session.scope
         yield from self._arm.listing(f"{scope.group}{_LOCKS}", api_version=_LOCK_VERSION)
         above = {"$filter": "atScope()"}
@@ -147,7 +147,7 @@ class Checks:
                     raise
 
     def _rights(self, plan: Plan) -> Iterator[str]:
-        """Compare what is to be deleted with the permissions at the group."""
+        """Compare the deletions with the permissions at the group."""
         path = f"{self._session.scope.group}/providers/Microsoft.Authorization/permissions"
         version = ids.API_VERSIONS["Microsoft.Authorization/permissions"]
         permissions = list(self._arm.listing(path, api_version=version))
@@ -158,10 +158,10 @@ class Checks:
         if missing:
             yield f"the signed-in principal may not: {', '.join(missing)}"
 
-    # --- others who use it ---
+    # --- use by others ---
 
     def _guests(self, plan: Plan) -> Iterator[str]:
-        """Others' apps in our environment or with our identity, and others' components on our workspace."""
+        """Yield others' apps in our environment or with our identity, and others' components on our workspace."""
         for item in plan.delete:
             if item.type in (ENVIRONMENT, IDENTITY):
                 yield from self._users(plan, item, (APP, JOB))
@@ -178,7 +178,7 @@ class Checks:
                 )
 
     def _in_subscription(self, type_: str) -> list[dict[str, Any]]:
-        """Every resource of a type that may be seen: in the subscription, or else in the group."""
+        """Return all visible resources of a type: in the subscription, or else in the group."""
         if type_ not in self._listed:
             version = ids.API_VERSIONS[type_]
             try:
@@ -191,10 +191,10 @@ class Checks:
                 self._listed[type_] = list(self._arm.listing(path, api_version=version))
         return self._listed[type_]
 
-    # --- others' things in it ---
+    # --- content of others ---
 
     def _contents(self, plan: Plan) -> Iterator[str]:
-        """Databases, certificates and the like that others made in what is to go."""
+        """Yield databases, certificates and the like that others created in resources to be deleted."""
         going = plan.going
         for item in plan.delete:
             for collection, what in _CONTENTS.get(item.type, ()):
@@ -207,7 +207,7 @@ class Checks:
                         )
 
     def _secrets(self, plan: Plan) -> Iterator[str]:
-        """Others' secrets in a vault: it can be recovered with them, unless it is purged."""
+        """Yield others' secrets in a vault, which can be recovered with it unless it is purged."""
         purged = {item.key for item in plan.purge}
         for item in (one for one in plan.delete if one.type == VAULT):
             others = self._others_secrets(item)
@@ -235,7 +235,7 @@ class Checks:
         return sorted(name for name in names if name.lower().removesuffix(STAGED) not in ours)
 
     def _images(self, plan: Plan) -> Iterator[str]:
-        """Others' images in a registry: nothing brings them back."""
+        """Yield others' images in a registry, which cannot be recovered."""
         for item in (one for one in plan.delete if one.type == REGISTRY):
             live = self._arm.read(item.id, api_version=item.api_version)
             if live is None:
@@ -258,12 +258,12 @@ class Checks:
 
 
 def _is_within(resource_id: str, scope: str) -> bool:
-    """Whether a resource is a scope, or in it; both in lower case."""
+    """Return whether a resource is a scope, or inside it; both in lower case."""
     return f"{resource_id}/".startswith(f"{scope}/")
 
 
 def _uses(guest: dict[str, Any]) -> Iterator[str]:
-    """Ids, in lower case, of what an app, a job or a component needs in order to work."""
+    """Yield lower-case ids of resources that an app, a job or a component needs."""
     properties = guest.get("properties") or {}
     for name in ("environmentId", "managedEnvironmentId", "WorkspaceResourceId"):
         if properties.get(name):
@@ -273,7 +273,7 @@ def _uses(guest: dict[str, Any]) -> Iterator[str]:
 
 
 def comes_with(item: dict[str, Any], components: list[str]) -> bool:
-    """Whether Azure itself added a resource for one of these Application Insights resources."""
+    """Return whether Azure added a resource for one of these Application Insights resources."""
     name_for = _WITH_COMPONENT.get(str(item.get("type", "")).lower())
     own = ids.last_name(str(item["id"])).lower()
     return name_for is not None and any(own == name_for(component) for component in components)

@@ -1,4 +1,4 @@
-"""What a teardown would do: which resources, in which order, what stays and why, and how long it usually takes."""
+"""The plan of a teardown: resources to delete in order, kept ones with reasons, and the usual duration."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SETTING = "Microsoft.Insights/diagnosticSettings"
 _CERTIFICATE = "Microsoft.App/managedEnvironments/managedCertificates"
 _STORAGE = "Microsoft.App/managedEnvironments/storages"
 
-# What holds data that nobody can make again; deleted only with --include-data.
+# Types with irreplaceable data; deleted only with --include-data.
 DATA = (OLDER_REDIS, CLUSTER, REGISTRY, SERVER, VAULT)
-# What is always there, created by nobody, and is deleted with the resource that it lies in and in no other way.
+# Types that always exist and can only be deleted with their parent.
 ONLY_WITH_PARENT = ("Microsoft.DBforPostgreSQL/flexibleServers/configurations",)
-# Type -> types that must be gone before it. The group comes after everything.
+# Type -> types that must be gone before it. The group comes last.
 AFTER: dict[str, tuple[str, ...]] = {
     _STORAGE: (APP, JOB),
     _CERTIFICATE: (APP,),
@@ -43,7 +43,7 @@ AFTER: dict[str, tuple[str, ...]] = {
     WORKSPACE: (COMPONENT, _SETTING, ENVIRONMENT),
     IDENTITY: (APP, JOB, ROLE, ENVIRONMENT),
 }
-# Seconds that a deletion usually takes: recorded and published runs.
+# Usual seconds of a deletion, from recorded and published runs.
 USUAL = {
     ENVIRONMENT: 15 * 60.0,
     OLDER_REDIS: 10 * 60.0,
@@ -57,11 +57,11 @@ PURGE_SECONDS = 600.0  # recorded: 602 to 654
 
 @dataclass(frozen=True)
 class Item:
-    """A recorded resource that is to go.
+    """A recorded resource to delete.
 
     Attributes:
-        key: the state's name for it.
-        inside: whether it goes with its parent, which is to be deleted as well.
+        key: its key in the state.
+        inside: True if it is deleted with its parent.
     """
 
     key: str
@@ -71,7 +71,7 @@ class Item:
 
     @property
     def type(self) -> str:
-        """Its resource type."""
+        """The resource type."""
         return ids.resource_type(self.id)
 
     @property
@@ -82,14 +82,14 @@ class Item:
 
 @dataclass
 class Plan:
-    """What a teardown would do.
+    """The plan of a teardown.
 
     Attributes:
-        delete: what goes, dependants first.
-        keep: key -> why it stays.
-        purge: vaults whose deleted form goes as well.
-        refusals: what forbids the whole.
-        warnings: what is worth knowing.
+        delete: resources to delete, dependants first.
+        keep: key -> why it is kept.
+        purge: vaults to purge after deletion.
+        refusals: reasons that prevent the teardown.
+        warnings: other messages.
     """
 
     delete: list[Item] = field(default_factory=list)
@@ -100,17 +100,17 @@ class Plan:
 
     @property
     def group(self) -> Item | None:
-        """The resource group, where it goes."""
+        """The resource group, if it is deleted."""
         return next((item for item in self.delete if item.type == GROUP), None)
 
     @property
     def going(self) -> set[str]:
-        """Ids of everything that goes, in lower case."""
+        """Lower-case ids of everything to delete."""
         return {item.id.lower() for item in self.delete}
 
     @property
     def seconds(self) -> float:
-        """How long it usually takes, dependants before what they depend on; a purge runs beside the rest."""
+        """The usual duration, dependants first; a purge runs concurrently with the rest."""
         ends: dict[str, float] = {}
         for item in self.delete:
             begin = max((ends.get(one, 0.0) for one in AFTER.get(item.type, ())), default=0.0)
@@ -122,7 +122,7 @@ class Plan:
         return max([*ends.values(), *purged], default=0.0)
 
     def needs(self) -> dict[str, list[str]]:
-        """Name -> names that must be gone before; a purge needs its vault gone and nothing else."""
+        """Return name -> names that must be deleted before; a purge needs only its vault deleted."""
         keys: dict[str, list[str]] = {}
         for item in self.delete:
             keys.setdefault(item.type, []).append(item.key)
@@ -131,7 +131,7 @@ class Plan:
             before = [key for type_ in AFTER.get(item.type, ()) for key in keys.get(type_, ())]
             if item.type == GROUP:
                 before = [other.key for other in self.delete if other.type != GROUP]
-            if item.inside:  # it goes with its parent
+            if item.inside:  # it is deleted with its parent
                 before += [other.key for other in self.delete if other.id.lower() == parent_of(item.id)]
             needs[item.key] = before
         for item in self.purge:
@@ -140,22 +140,22 @@ class Plan:
 
 
 def purge_of(item: Item) -> str:
-    """The name of a vault's purge in the graph."""
+    """Return the name of a vault's purge in the graph."""
     return f"purge {item.key}"
 
 
 def parent_of(resource_id: str) -> str:
-    """The id of the resource that a resource lies in, in lower case; an extension has none and is deleted by itself."""
+    """Return the lower-case id of a resource's parent; an extension has none and is deleted separately."""
     return resource_id.lower().rsplit("/", 2)[0]
 
 
 def is_rule(type_: str) -> bool:
-    """A firewall rule lies in a server but holds nothing."""
+    """Return whether a type is a firewall rule, a child without data."""
     return type_.endswith("/firewallRules")
 
 
 def rank(type_: str) -> int:
-    """The length of the longest chain of types that go before a type."""
+    """Return the length of the longest chain of types deleted before a type."""
     if type_ == GROUP:
         return 99
     return 1 + max((rank(one) for one in AFTER.get(type_, ())), default=-1)

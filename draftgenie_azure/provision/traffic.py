@@ -33,12 +33,12 @@ _MODE = ("properties", "configuration", "activeRevisionsMode")
 
 
 def beside(session: Session, key: str, service: Service) -> Callable[[Body, Sequence[Change]], Beside]:
-    """Make what a write of an app carries besides its changes: the shares of traffic that its revisions keep."""
+    """Return a function that adds the weights to keep to a write of an app."""
 
     def more(live: Body, changes: Sequence[Change]) -> Beside:
         mode = next((change for change in changes if change.path == _MODE), None)
         if mode is not None and (mode.kind == REMOVE or mode.new == "Single"):
-            # An older revision that is alone in the shares would leave nothing that answers
+            # If only an older revision had a weight, nothing would respond
             # (github.com/microsoft/azure-container-apps/issues/679).
             return Beside(_body(bodies.LATEST if bodies.has_traffic(service) else None, mode="Single"), stays=True)
         if not is_rolled_out(service) or not old_revisions.make_a_revision(changes):
@@ -61,7 +61,7 @@ def _pinned(session: Session, key: str, properties: Body) -> Body:
 
 
 def _present(properties: Body) -> str:
-    """The revision that is the newest one before a write; empty where there is none."""
+    """Return the newest revision before a write; empty if there is none."""
     return str(properties.get("latestReadyRevisionName") or properties.get("latestRevisionName") or "")
 
 
@@ -73,7 +73,7 @@ def _body(entries: Sequence[Body] | None, *, mode: str | None = None) -> Body:
 
 
 def _differences(before: Sequence[Body], after: Sequence[Body]) -> list[Change]:
-    """What changes in the shares, leaf by leaf."""
+    """Return the changes of the weights, leaf by leaf."""
     return between(_TYPE, _body(before), _body(after))
 
 
@@ -104,7 +104,7 @@ def shares(live: Body) -> str:
 
 
 def announce(session: Session) -> None:
-    """Tell a plan where the requests of services will go.
+    """Add the traffic changes of all services to the plan.
 
     Raises:
         DeployerError: a revision that the configuration names is not there.
@@ -120,10 +120,10 @@ def announce(session: Session) -> None:
 
 
 def _entry(session: Session, key: str, service: Service, app_id: str, live: Body) -> Entry | None:
-    """What a plan tells of shares: how they change, what others did and nobody undoes, when a new revision gets them.
+    """Return the plan entry for weights: changes, those by others that are kept, and when a new revision gets them.
 
     Args:
-        live: the app as it would be after the steps before.
+        live: the predicted app after the steps before.
     """
     record, before = _record(session, key), bodies.shown(live["properties"])
     target = _target(session, key, service, live)
@@ -136,9 +136,9 @@ def _entry(session: Session, key: str, service: Service, app_id: str, live: Body
         old_revisions.announce(session, key, app_id, _still_needed(record, live, wanted, is_old=moves))
     if changes:
         _check_revisions(session, app_id, wanted)
-        note = f"once the newest revision is proved: {', '.join(map(bodies.described, wanted))}"
+        note = f"once the newest revision is verified: {', '.join(map(bodies.described, wanted))}"
     elif moves:
-        note = f"{_present(live['properties'])} keeps the requests until the new revision is proved"
+        note = f"{_present(live['properties'])} keeps the requests until the new revision is verified"
     elif kept:
         return Entry(STEP, f"traffic/{key}", app_id, UNCHANGED, kept=kept)
     else:
@@ -147,7 +147,7 @@ def _entry(session: Session, key: str, service: Service, app_id: str, live: Body
 
 
 def _gets_a_revision(session: Session, key: str) -> bool:
-    """Whether a write that the plan tells of makes a new revision of an app that is there."""
+    """Return whether a planned write creates a new revision of an existing app."""
     entries = session.arm.plan.entries if session.arm.plan is not None else ()
     written = [one for one in entries if one.key == f"container_app/{key}" and one.action in (CHANGED, RESEND)]
     return any(old_revisions.make_a_revision(entry.changes) for entry in written)

@@ -85,8 +85,8 @@ class Verification:
             `{"checks": {service: "answered" | "ready" | "unproved"}}`.
 
         Raises:
-            VerificationError: a service failed: what Azure says of it, its exit code and its log.
-            DeploymentError: several did.
+            VerificationError: a service failed: with Azure's messages, its exit code and its log.
+            DeploymentError: several failed.
         """
         services, checks = self._config.services, dict[str, str]()
 
@@ -106,7 +106,7 @@ class Verification:
     def _each(
         self, work: Callable[[str, Service], None], services: Mapping[str, Service]
     ) -> dict[str, DeployerError]:
-        """Do something for services side by side; the failure of each that failed."""
+        """Process services concurrently; return the failures."""
         failures: dict[str, DeployerError] = {}
 
         def do(key: str, service: Service) -> None:

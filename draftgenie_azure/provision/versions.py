@@ -46,7 +46,7 @@ def problems(session: Session, providers: Mapping[str, Mapping[str, Any]]) -> It
 
 
 def regions(provider: Mapping[str, Any]) -> set[str]:
-    """Where a provider serves any of its types, as a configuration names the regions."""
+    """Return the regions in which a provider supports any of its types, as configured names."""
     types = [item for item in provider.get("resourceTypes") or () if isinstance(item, dict)]
     return {_region(name) for item in types for name in item.get("locations") or ()}
 

@@ -1,4 +1,4 @@
-"""Whether a run was asked to stop and still holds its lock; `arm` checks both before each write."""
+"""The stop request and the lock of a run; `arm` checks both before each write."""
 
 from __future__ import annotations
 

@@ -8,12 +8,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-LOW, USUAL, HIGH = 0.2, 0.5, 0.85  # shares of the runs that are faster
-_SHORT, _LONG = 0.6, 1.6  # times the usual duration, where nothing but that is known
-_WIDER = (0.85, 1.25)  # what was seen a few times varies more than it did
+LOW, USUAL, HIGH = 0.2, 0.5, 0.85  # quantiles
+_SHORT, _LONG = 0.6, 1.6  # factors of the usual duration, if nothing else is known
+_WIDER = (0.85, 1.25)  # a few samples underestimate the variation
 _FEW = 3
-_RECENT = 10  # earlier runs say little about today's
-_BEYOND = 0.1  # what is left of a step that takes longer than any did: a tenth of the time so far
+_RECENT = 10  # older runs are not representative
+_BEYOND = 0.1  # remaining share of a step that exceeds all samples: a tenth of the time so far
 
 
 class Spread:

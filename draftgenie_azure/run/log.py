@@ -31,7 +31,7 @@ class _Handler(logging.StreamHandler["TextIO"]):
     """A handler that stops after its first failure; a deployment continues without its log.
 
     Args:
-        lost: told why it failed.
+        lost: called with the error.
         path: of the file that the stream writes to.
     """
 

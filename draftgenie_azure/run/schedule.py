@@ -207,7 +207,7 @@ def run_concurrently(tasks: Sequence[Callable[[], T]], *, width: int) -> list[T]
 
 def _in_threads(worker: Callable[[], None], count: int) -> None:
     """Call a function in so many threads; in this one, where one is enough or the system allows no other."""
-    name = threading.current_thread().name  # of the step, by which lines of output and log are told apart
+    name = threading.current_thread().name  # the step's name, which output and log lines show
     threads = [threading.Thread(target=worker, name=name, daemon=True) for _ in range(count if count > 1 else 0)]
     threads = [thread for thread in threads if _starts(thread)]
     if not threads:

@@ -72,7 +72,7 @@ class Holder:
 
     @property
     def age(self) -> str:
-        """How long it has held the lock, or an empty string."""
+        """The time since it acquired the lock, in words; empty if unknown."""
         try:
             began = datetime.strptime(self.started, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
         except ValueError:

@@ -155,7 +155,7 @@ class StateStore:
         )
 
     def command(self, *arguments: str) -> str:
-        """The command line that calls this command with the same configuration."""
+        """Return the command line for this command with the same configuration."""
         program = sys.argv[0] if os.path.basename(sys.argv[0]) == COMMAND else COMMAND
         words = ["python", program]
         for path in self._config_paths:

@@ -273,7 +273,7 @@ def test_next_page_elsewhere_is_not_asked_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [None, "text", ["text"], {"a": 1}])
 def test_listing_that_is_none_is_a_failure(tmp_path: Path, value: Any) -> None:
-    """Not an empty one, by which everything would be gone."""
+    """It is not taken as empty, which would delete everything."""
     with (
         scripted_azure(tmp_path, lambda request: Answer(body={"value": value})) as azure,
         pytest.raises(AzureError, match="not a list"),

@@ -250,7 +250,7 @@ def test_size_is_a_minimum_where_the_server_grows_by_itself(grows: str) -> None:
 
 
 def test_what_cannot_change_is_distinguished() -> None:
-    """Never written, never taken for done."""
+    """It is never written, and never considered complete."""
     wanted, live = app(), shown(app())
     wanted["properties"]["environmentId"] = "/subscriptions/s/other"
 

@@ -242,7 +242,7 @@ def test_answer_that_never_comes_right_is_a_failure_with_what_to_look_at(tmp_pat
 
     with (
         scripted_azure(tmp_path, lambda request: page, budget=1) as azure,
-        pytest.raises(AzureError, match=r"200 not what Azure answers: .*Sign in to the network") as failure,
+        pytest.raises(AzureError, match=r"200 not a reply of Azure: .*Sign in to the network") as failure,
     ):
         azure.arm.read(GROUP)
 
@@ -256,7 +256,7 @@ def test_redirect_is_not_an_answer_of_azures(tmp_path: Path, method: str) -> Non
 
     with (
         scripted_azure(tmp_path, lambda request: elsewhere) as azure,
-        pytest.raises(AzureError, match="307 not what Azure answers"),
+        pytest.raises(AzureError, match="307 not a reply of Azure"),
     ):
         azure.transport.arm(method, GROUP, params={"api-version": "1"})
 

@@ -502,7 +502,7 @@ def test_what_is_left_out_is_never_a_success(azure: AzureClient, path: str, meth
 
 
 def test_environment_that_asks_for_no_network_in_as_many_words_is_put_twice(azure: AzureClient) -> None:
-    """An empty object stands for nothing, then and later: Terraform's azurerm sends one."""
+    """An empty object means absent, now and later: Terraform's azurerm sends one."""
     body = environment_body()
     body["properties"]["vnetConfiguration"] = {}
     azure.put("Microsoft.App/managedEnvironments/env", body)

@@ -258,7 +258,7 @@ def test_preflight_names_what_it_validated_and_makes_nothing(azure: AzureClient)
 
 
 def test_preflight_looks_for_nothing_that_a_body_refers_to(azure: AzureClient) -> None:
-    """Not for a group, not for a parent, and an expression represents an unknown value."""
+    """Groups and parents are not needed, and an expression represents an unknown value."""
     secret = {"properties": {"value": "x"}}
     database = {"properties": {"charset": "UTF8"}}
     component = {

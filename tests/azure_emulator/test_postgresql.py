@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from azure.core.rest import HttpResponse
-from emulator_client import AzureClient, Json
+from emulator_client import AzureClient, Json, server_body
 
 from azure_emulator.attach import Attached
 
 SERVER = "Microsoft.DBforPostgreSQL/flexibleServers/pg-1"
-
-
-def body(**properties: Any) -> Json:
-    return {
-        "location": "eastus2",
-        "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
-        "properties": {
-            "version": "16",
-            "administratorLogin": "draftgenie",
-            "administratorLoginPassword": "Abcdef123456",
-            "storage": {"storageSizeGB": 32},
-            **properties,
-        },
-    }
 
 
 def failure(azure: AzureClient, answer: HttpResponse) -> str:
@@ -36,7 +20,7 @@ def failure(azure: AzureClient, answer: HttpResponse) -> str:
 
 
 def test_a_server_is_accepted_made_and_shown_without_provisioning_state(azure: AzureClient) -> None:
-    created = azure.call("PUT", SERVER, body())
+    created = azure.call("PUT", SERVER, server_body())
 
     assert (created.status_code, set(created.json())) == (202, {"operation", "startTime"})
     assert {"Azure-AsyncOperation", "Location"} <= set(created.headers)
@@ -54,11 +38,11 @@ def test_while_it_is_made_it_is_not_there_and_a_second_operation_finds_it_busy(
 ) -> None:
     """github.com/Azure/bicep-registry-modules issue 4451; github.com/Azure/azure-resource-manager-rpc."""
     emulator.control("POST", "/control/settings", {"scale": 1})
-    created = azure.call("PUT", SERVER, body())
+    created = azure.call("PUT", SERVER, server_body())
 
     assert created.headers["Retry-After"] == "60"
     assert azure.call("GET", SERVER).status_code == 404
-    second = azure.call("PUT", SERVER, body())
+    second = azure.call("PUT", SERVER, server_body())
     assert (second.status_code, azure.error(second)) == (409, "ServerBusy")
     emulator.control("POST", "/control/clock", {"advance": 400})
     assert azure.operation(created)["status"] == "Succeeded"
@@ -85,7 +69,7 @@ def test_a_creation_that_is_refused_fails_in_its_status_and_leaves_nothing(
     azure: AzureClient, change: Json, code: str
 ) -> None:
     """Recorded traffic of Azure/azure-cli; terraform-provider-azurerm, postgresql_flexible_server."""
-    sent = body(**change.get("properties", {}))
+    sent = server_body(**change.get("properties", {}))
     sent["sku"] = change.get("sku", sent["sku"])
 
     assert failure(azure, azure.call("PUT", SERVER, sent)) == code
@@ -104,7 +88,7 @@ def test_a_creation_that_is_refused_fails_in_its_status_and_leaves_nothing(
 )
 def test_a_change_that_is_refused_leaves_the_server_ready(azure: AzureClient, properties: Json) -> None:
     """learn.microsoft.com/azure/postgresql/flexible-server, storage; terraform-provider-azurerm."""
-    azure.put(SERVER, body(storage={"storageSizeGB": 64}))
+    azure.put(SERVER, server_body(storage={"storageSizeGB": 64}))
 
     failure(azure, azure.call("PATCH", SERVER, {"properties": properties}))
 
@@ -113,7 +97,7 @@ def test_a_change_that_is_refused_leaves_the_server_ready(azure: AzureClient, pr
 
 
 def test_storage_grows_and_version_rises(azure: AzureClient) -> None:
-    azure.put(SERVER, body())
+    azure.put(SERVER, server_body())
 
     change = azure.call("PATCH", SERVER, {"properties": {"storage": {"storageSizeGB": 128}, "version": "17"}})
 
@@ -124,7 +108,7 @@ def test_storage_grows_and_version_rises(azure: AzureClient) -> None:
 
 def test_names_are_taken_in_the_whole_world(azure: AzureClient) -> None:
     """terraform-provider-azurerm issue 16622; PyPI azure-mgmt-postgresqlflexibleservers."""
-    azure.put(SERVER, body())
+    azure.put(SERVER, server_body())
     azure.ok(azure.call("PUT", f"{azure.subscription}/resourceGroups/other", {"location": "eastus2"}))
     elsewhere = f"{azure.subscription}/resourceGroups/other/providers/{SERVER}"
     check = f"{azure.subscription}/providers/Microsoft.DBforPostgreSQL/locations/eastus2/checkNameAvailability"
@@ -132,12 +116,12 @@ def test_names_are_taken_in_the_whole_world(azure: AzureClient) -> None:
     answer = azure.call("POST", check, {"name": "pg-1", "type": "Microsoft.DBforPostgreSQL/flexibleServers"}).json()
 
     assert (answer["nameAvailable"], answer["reason"]) == (False, "AlreadyExists")
-    assert failure(azure, azure.call("PUT", elsewhere, body())) == "ServerNameAlreadyExists"
+    assert failure(azure, azure.call("PUT", elsewhere, server_body())) == "ServerNameAlreadyExists"
 
 
 def test_databases_rules_and_configurations_come_and_go(azure: AzureClient) -> None:
     """Recorded traffic of Azure/azure-cli; learn.microsoft.com/azure/postgresql/flexible-server, extensions."""
-    azure.put(SERVER, body())
+    azure.put(SERVER, server_body())
     database = azure.put(f"{SERVER}/databases/speaker", {"properties": {"charset": "utf8", "collation": "en_US.utf8"}})
     rule = azure.put(
         f"{SERVER}/firewallRules/azure", {"properties": {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}}
@@ -159,7 +143,7 @@ def test_databases_rules_and_configurations_come_and_go(azure: AzureClient) -> N
 
 
 def test_a_deleted_server_is_gone_with_its_children(azure: AzureClient) -> None:
-    azure.put(SERVER, body())
+    azure.put(SERVER, server_body())
     azure.put(f"{SERVER}/databases/one", {"properties": {}})
 
     deletion = azure.call("DELETE", SERVER)
@@ -167,7 +151,7 @@ def test_a_deleted_server_is_gone_with_its_children(azure: AzureClient) -> None:
     assert (deletion.status_code, azure.status(deletion)) == (202, "Succeeded")
     assert azure.call("GET", SERVER).status_code == 404
     assert azure.call("DELETE", SERVER).status_code == 204
-    azure.put(SERVER, body())
+    azure.put(SERVER, server_body())
     assert azure.call("GET", f"{SERVER}/databases/one").status_code == 404
 
 

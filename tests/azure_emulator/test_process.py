@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from azure.core.exceptions import AzureError
-from emulator_client import AzureClient, environment_body
+from emulator_client import AzureClient, environment_body, server_body
 
 from azure_emulator.attach import Attached, EmulatorError, attach, read_identity
 
@@ -247,16 +247,7 @@ def test_secret_values_are_in_one_file_only(start: Callable[..., Attached], dire
     azure.make_group()
     azure.make_vault()
     azure.ok(azure.call("PUT", "Microsoft.KeyVault/vaults/vault-1/secrets/s", {"properties": {"value": "VaultValue1"}}))
-    server = {
-        "location": "eastus2",
-        "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
-        "properties": {
-            "version": "16",
-            "administratorLogin": "dg",
-            "administratorLoginPassword": "ServerPassw0rd",
-            "storage": {"storageSizeGB": 32},
-        },
-    }
+    server = server_body(administratorLoginPassword="ServerPassw0rd")
     azure.put("Microsoft.DBforPostgreSQL/flexibleServers/pg-1", server)
     environment = azure.make_environment()
     file = {"accountName": "a", "accountKey": "AccountKey1", "shareName": "s", "accessMode": "ReadOnly"}

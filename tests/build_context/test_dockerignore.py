@@ -248,7 +248,7 @@ ENDLESS = [
 
 @pytest.mark.parametrize(("pattern", "path"), ENDLESS, ids=[pattern[:12] for pattern, _ in ENDLESS])
 def test_a_pattern_takes_time_in_proportion_to_its_length(pattern: str, path: str) -> None:
-    """Not exponential time, in which none of these would end."""
+    """It does not take exponential time."""
     assert not Matcher(["!" + pattern, pattern]).ignored(path)
     assert not Matcher([f"kept\n!{pattern}"]).can_skip_directory(path)
 
@@ -256,7 +256,7 @@ def test_a_pattern_takes_time_in_proportion_to_its_length(pattern: str, path: st
 @settings(max_examples=400, deadline=None)
 @given(st.text("ab*?/!.", max_size=10), st.text("ab/.!", max_size=8))
 def test_equals_the_regular_expression(pattern: str, path: str) -> None:
-    """That of moby, as the slow loop of these tests writes it."""
+    """The rule of moby, as in the slow loop of these tests."""
     try:
         matcher = Matcher([pattern])
         expected = slowly([pattern], path) if path else None

@@ -43,7 +43,7 @@ def paths(context: Context) -> list[str]:
 
 @pytest.mark.parametrize("dockerfile", ["", "\n", "# FROM x\n", "RUN true\n", "ARG A\nCOPY gone /\n"])
 def test_a_dockerfile_without_a_stage_is_found(tmp_path: Path, dockerfile: str) -> None:
-    """Once, whatever else it names; Azure would say so after the databases are made."""
+    """Once, regardless of other names; Azure would report it only after creating the databases."""
     ((line, words),) = found(context(tmp_path, dockerfile))
 
     assert line == 1

@@ -274,17 +274,21 @@ def test_another_size_shows_although_the_time_is_kept(tree: Path, monkeypatch: p
         packed(context)
 
 
-@pytest.mark.parametrize("text", ["two", "longer than it was", ""])
-def test_a_file_that_changes_while_it_is_hashed_is_read_again(
-    tree: Path, monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
-    path = tree / "src/a.py"
+def rewrite_while_read(monkeypatch: pytest.MonkeyPatch, path: Path, times: int, text: str) -> None:
+    """Write another text to a file each time that it is read, up to `times`."""
 
     def change(turn: int) -> None:
         path.write_text(text)
         os.utime(path, ns=(0, turn))
 
-    meddle(monkeypatch, path, 2, change)
+    meddle(monkeypatch, path, times, change)
+
+
+@pytest.mark.parametrize("text", ["two", "longer than it was", ""])
+def test_a_file_that_changes_while_it_is_hashed_is_read_again(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    rewrite_while_read(monkeypatch, tree / "src/a.py", 2, text)
 
     assert hashes(tree)["file:src/a.py"] == sha(text)
 
@@ -301,13 +305,7 @@ def test_a_file_that_never_holds_still_is_an_error(tree: Path, monkeypatch: pyte
 def test_a_file_that_changes_while_it_is_packed_is_an_error(
     tree: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    path = tree / "src/a.py"
-
-    def change(turn: int) -> None:
-        path.write_text(text)
-        os.utime(path, ns=(0, turn))
-
-    meddle(monkeypatch, path, 1, change)
+    rewrite_while_read(monkeypatch, tree / "src/a.py", 1, text)
 
     with pytest.raises(BuildError, match=r"src/a\.py: it changed while it was packed"):
         packed(Context(str(tree), "Dockerfile"))

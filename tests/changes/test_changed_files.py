@@ -187,7 +187,7 @@ def test_change_of_a_file_builds_with_that_reason_or_not_at_all(
 
 @pytest.mark.skipif(as_root, reason="root reads all; test_odd_files.py tries it as another user")
 def test_directory_that_cannot_be_read_is_an_error_that_names_step_and_path(prepared: Project) -> None:
-    """Never taken for an empty one."""
+    """It is not taken as empty."""
     folder = prepared.directory / "examples/draftgenie" / APP / "folder"
     folder.chmod(0)
 

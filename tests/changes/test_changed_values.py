@@ -204,7 +204,7 @@ def test_recorded_hash_that_is_not_that_of_its_lines_is_a_reason_to_run(deployed
 
 @pytest.mark.parametrize("how", ["emptied", "without"])
 def test_output_that_is_missing_is_a_reason_to_run_the_step_that_publishes_it(deployed: Project, how: str) -> None:
-    """Never handed on as if it were there; what reads it then finds it as it was, and has no reason to run."""
+    """It is never published as present; its readers find it unchanged and have no reason to run."""
     state = deployed.state()
     published = state["steps"]["create_container_registry"]["outputs"]
     if how == "emptied":

@@ -36,7 +36,7 @@ def _imports(path: Path, function: str | None = None) -> set[str]:
     return {name for name in found if (ROOT / name).exists()}
 
 
-# What all steps share, and what only speaks to people, is in no step's list: a fault fixed there deploys nothing.
+# Modules shared by all steps, and those for display, are in no step's list: a fix there deploys nothing.
 _SHARED = ("addresses", "bodies/tags", "container_logs", "known_secrets", "remedies", "survey")
 SHARED = {f"draftgenie_azure/provision/{name}.py" for name in _SHARED}
 # What other commands do, and no step.

@@ -60,9 +60,9 @@ def test_version_is_printed(project: Project) -> None:
         (["--purge"], "--purge is only for --destroy or --prune"),
         (["--follow"], "--follow is only for --logs"),
         (["--accept-newer-schema"], "--accept-newer-schema is only for --rollback"),
-        (["--rotate-secret", "a", "--reset-state"], "--rotate-secret and --reset-state ask for different things"),
-        (["--history", "--rollback", "1"], "--history and --rollback ask for different things"),
-        (["--rollback", "off", "--destroy"], "--destroy and --rollback ask for different things"),
+        (["--rotate-secret", "a", "--reset-state"], "--rotate-secret and --reset-state are different commands"),
+        (["--history", "--rollback", "1"], "--history and --rollback are different commands"),
+        (["--rollback", "off", "--destroy"], "--destroy and --rollback are different commands"),
         (["--destroy", "--expect-plan", "z", "--auto-approve"], "--expect-plan is for a deployment: --destroy has no"),
     ],
 )
@@ -76,7 +76,7 @@ def test_bad_usage_is_exit_1_with_a_word_of_help(project: Project, arguments: li
 
 
 def test_dry_run_writes_nothing_and_shows_why(project: Project) -> None:
-    """Not a file: no state, no emulator."""
+    """It creates no file: no state, no emulator."""
     before = sorted(project.directory.rglob("*"))
 
     result = project.run("--dry-run")
@@ -291,7 +291,7 @@ def test_resource_that_holds_data_is_not_abandoned_without_a_word(
 def test_state_that_cannot_be_used_is_an_error_and_never_a_first_deployment(
     deployed: Project, content: str, words: str
 ) -> None:
-    """Nothing is lost: the file stays as it is, until --reset-state puts it aside."""
+    """The file is kept unchanged until --reset-state moves it."""
     deployed.state_file.write_text(content, encoding="utf-8")
     seen = len(deployed.requests())
 

@@ -138,7 +138,7 @@ def test_rollback_asks(deployed: Project, answer: bytes, code: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [YES, NO, CTRL_C])
 def test_rotation_asks(deployed: Project, answer: bytes, code: int) -> None:
-    """What breaks is told above the question; without a terminal it is done as asked for."""
+    """The effects are shown above the question; without a terminal the command proceeds."""
     deployed.change("services.draft_service.environment.OTHER", "value")
     before, state = deployed.secret("jwt-secret"), deployed.state_file.read_bytes()
 

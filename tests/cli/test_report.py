@@ -122,7 +122,7 @@ BROWSER = ROOT / "tests/harness/browser"
 
 
 def looked_at(path: Path, act: str, *arguments: str) -> dict[str, Any]:
-    """What came of an act of tests/harness/browser/look.mjs on a page; nothing may be loaded, and no fault be told."""
+    """Return the result of an action of tests/harness/browser/look.mjs on a page, without requests or errors."""
     node, chromium = program("node"), program("chromium", "chromium-browser")
     program("npm")
     modules = npm_packages.install(BROWSER / "package.json")
@@ -157,7 +157,7 @@ def test_page_breaks_no_rule_of_axe_in_light_and_dark(page: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("columns", [320, 360, 768, 1280])
 def test_page_is_no_wider_than_its_window(tmp_path: Path, columns: int) -> None:
-    """What is wide has a scroll bar of its own."""
+    """Wide content has its own scroll bar."""
     path = tmp_path / "report.html"
     many(str(path))
 

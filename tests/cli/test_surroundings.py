@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -104,23 +105,28 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 # --- paths ---
 
 
-@pytest.mark.parametrize("kind", ["pipe", "directory", "device", "socket"])
-@pytest.mark.parametrize("arguments", [(), ("--dry-run",), ("--status",), ("--reset-state",)], ids=" ".join)
-def test_state_that_is_not_a_file_is_named(kind: str, arguments: tuple[str, ...], project: Project) -> None:
-    """A pipe is not waited for; a device is not read to its end."""
-    path = project.directory / "odd.json"
+def make(kind: str, path: Path) -> None:
+    """Create a pipe, directory, link to a device, socket or empty file."""
     if kind == "pipe":
         os.mkfifo(path)
     elif kind == "directory":
         path.mkdir()
     elif kind == "device":
         path.symlink_to("/dev/zero")
-    else:
-        import socket
-
+    elif kind == "socket":
         with socket.socket(socket.AF_UNIX) as server:
-            os.chdir(project.directory)  # the path of a socket is short
+            os.chdir(path.parent)  # the path of a socket is short
             server.bind(path.name)
+    else:
+        path.write_text("", encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "directory", "device", "socket"])
+@pytest.mark.parametrize("arguments", [(), ("--dry-run",), ("--status",), ("--reset-state",)], ids=" ".join)
+def test_state_that_is_not_a_file_is_named(kind: str, arguments: tuple[str, ...], project: Project) -> None:
+    """A pipe is not waited for; a device is not read to its end."""
+    path = project.directory / "odd.json"
+    make(kind, path)
     project.change("advanced.state_file", "odd.json")
 
     result = project.run(*arguments)
@@ -205,14 +211,7 @@ def test_dockerfile_or_emulator_directory_that_is_something_else_is_named(kind: 
     if kind != "file":
         path = project.directory / "examples/draftgenie/docker/Dockerfile.draft-service"
         path.unlink()
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "directory":
-        path.mkdir()
-    elif kind == "device":
-        path.symlink_to("/dev/zero")
-    else:
-        path.write_text("", encoding="utf-8")
+    make(kind, path)
 
     said = in_one_line(project.run())
 

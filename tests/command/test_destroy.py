@@ -461,7 +461,7 @@ def test_app_that_someone_else_made_under_the_same_name_stays(deployed: Project)
 
     result = deployed.run("--destroy", "--dry-run")
 
-    assert "keep   container_app/rag_service: what is there under this name now was created by" in result.text
+    assert "keep   container_app/rag_service: the resource of this name was created by" in result.text
     assert "delete container_app/api_gateway" in result.text
     assert deployed.run("--destroy", "--auto-approve").code == 1  # it uses the environment
     assert deployed.writes(before) == []

@@ -1,4 +1,4 @@
-"""What forbids `--destroy` and `--prune`, and what belongs to somebody else: nothing is deleted then."""
+"""Conditions that prevent `--destroy` and `--prune`, such as content of others: nothing is deleted then."""
 
 from __future__ import annotations
 
@@ -204,7 +204,8 @@ def test_resource_that_someone_made_again_under_our_name_stays(deployed: Project
     result = deployed.run(*ALL)
 
     assert result.code == 0, result.text
-    assert "keep   container_registry: what is there under this name now was created by someone else" in result.text
+    kept = next(line for line in result.text.splitlines() if line.strip().startswith("keep   container_registry"))
+    assert kept.endswith(": the resource of this name was created by others")
     assert not any("draftgenieacr" in write for write in deployed.writes(before))
     with deployed.azure() as azure:
         assert azure.exists(registry, "2025-11-01")

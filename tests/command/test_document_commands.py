@@ -38,7 +38,7 @@ def blocks(page: Path) -> list[str]:
 
 
 def shell(script: str, directory: Path, env: dict[str, str], timeout: float = 600) -> str:
-    """What a script prints, which must succeed."""
+    """Return the output of a script, which must succeed."""
     done = subprocess.run(
         ["bash", "-c", f"set -euo pipefail\n{script}"], cwd=directory, env=env, capture_output=True, text=True,
         timeout=timeout, check=False, stdin=subprocess.DEVNULL,

@@ -27,7 +27,7 @@ def test_there_are_as_many_kinds_as_were_tried() -> None:
 def test_failure_has_its_four_parts_once(
     kind: Kind, request: pytest.FixtureRequest, say: Callable[[str], None]
 ) -> None:
-    """What, why and what next by words of this very kind; the log, Azure's request id, and a paragraph to read."""
+    """Cause, reason and remedy match this kind; so do the log, Azure's request id and the troubleshooting paragraph."""
     if kind.name in NEEDS_MOUNTS and not failures_of_state.can_mount():
         pytest.skip("no file system can be mounted here")
     project: Project = request.getfixturevalue("deployed" if kind.deployed else "project")

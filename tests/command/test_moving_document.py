@@ -36,7 +36,7 @@ def commands() -> list[str]:
 
 @pytest.fixture
 def programs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A directory of stand-ins, and the log of how they were called."""
+    """A directory of stand-ins, and the log of their calls."""
     directory = tmp_path_factory.mktemp("bin")
     log = directory / "log"
     for name in ("az", "pg_dump", "psql"):

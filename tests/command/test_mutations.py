@@ -137,7 +137,7 @@ def test_ten_thousand_broken_files(
     monkeypatch.chdir(deployed.directory)
     config, state = Path("config.yaml"), Path(STATE)
     good_config, good_state = config.read_text(encoding="utf-8"), json.loads(state.read_text(encoding="utf-8"))
-    good_state["target"].pop("emulator")  # nobody is asked
+    good_state["target"].pop("emulator")  # no confirmation
     shutil.rmtree(".azure-emulator")
     state.unlink()
     for number in range(EACH):

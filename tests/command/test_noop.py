@@ -107,7 +107,7 @@ GIVEN = ["x", "{{ secrets.b }}x", " {{ secrets.b }}", "{{{ x }}}", "{{ x: y }}",
 
 @pytest.mark.parametrize("value", GIVEN)
 def test_secret_that_is_given_is_never_under_a_quick_hash(value: Any) -> None:
-    """Which could be tried out for all passwords that people choose."""
+    """Which could be brute-forced for common passwords."""
     quick, used = quick_and_used(value)
 
     assert used is not None
@@ -239,7 +239,7 @@ def test_configuration_that_is_taken_for_valid_is_valid(
 
 
 def digest_of(raw: RawConfig) -> str:
-    """As the command makes it."""
+    """The same digest as the command's."""
     return validity_digest(raw, Decider((), raw, Records()).secrets_digest)
 
 

@@ -323,7 +323,7 @@ def _bodies(project: Project, azure: Azure) -> dict[str, Any]:
     }
 
 
-def deed_equals_plan(
+def check_plan_and_run(
     project: Project, azure: Azure, first: dict[str, Any], hand: tuple[str, int], second: dict[str, Any]
 ) -> None:
     """From a deployed state, with changes by others in between: plan, run, compare, and plan again."""
@@ -363,6 +363,6 @@ def deed_equals_plan(
     ],
 )
 def test_what_is_announced_is_what_is_done(deployed: Project, first: Any, hand: str, second: Any) -> None:
-    """A few pairs; many random ones are in test_plan_equals_deed.py."""
+    """A few pairs; many random ones are in test_plan_matches_run.py."""
     with deployed.azure() as azure:
-        deed_equals_plan(deployed, azure, first, (hand, 5), second)
+        check_plan_and_run(deployed, azure, first, (hand, 5), second)

@@ -11,7 +11,7 @@ import pytest
 from by_hand import resource
 from certificate_files import certificate_body, pfx
 from plain_project import APPS, PLAIN
-from plan_and_deed import check_deed, planned
+from plan_and_run import check_run, planned
 from project import Azure
 from warm_command import WarmProject, needs_fork, warm_project
 
@@ -21,7 +21,7 @@ LATEST = {"latest_revision": True, "weight": 100}
 
 
 class Deployed:
-    """A deployment with two apps whose names are proved, and a certificate that somebody has put there."""
+    """A deployment with two apps whose names are validated, and a certificate uploaded by others."""
 
     def __init__(self, project: WarmProject, azure: Azure) -> None:
         self.project = project
@@ -40,7 +40,7 @@ class Deployed:
             values["services"][service].pop(key, None)
             values["services"][service] |= {} if value is None else {key: value}
         self.project.write(values)
-        entries = check_deed(self.project, self.azure)
+        entries = check_run(self.project, self.azure)
         assert planned(self.project, "--refresh")["plan"]["drift"] == [], "what the run itself wrote is no drift"
         return entries
 
@@ -115,7 +115,7 @@ def test_name_of_a_service_that_left_goes_to_the_one_that_takes_its_place(deploy
     values["services"]["front"] = values["services"].pop("web")
     deployed.project.write(values)
 
-    entries = check_deed(deployed.project, deployed.azure)
+    entries = check_run(deployed.project, deployed.azure)
 
     assert paths(entries["domains/web"]) == {f"customDomains[{HOSTS[0]}]": "remove"}
     assert f"customDomains[{HOSTS[0]}].certificateId" in paths(entries["domains/front"])
@@ -164,10 +164,10 @@ def test_text_of_a_plan_names_the_leaves(deployed: Deployed) -> None:
 
     words = " ".join(deployed.project.run("--dry-run").text.split())
 
-    assert "~ domains/web: change (as soon as the DNS records are there)" in words
+    assert "~ domains/web: change (as soon as the DNS records exist)" in words
     assert f"+ configuration.ingress.customDomains[{HOSTS[0]}].bindingType" in words
     assert f"+ managed_certificate/{HOSTS[0]}: create (issued by Azure)" in words
-    assert "~ traffic/web: change (once the newest revision is proved: the newest 100 % (label new))" in words
+    assert "~ traffic/web: change (once the newest revision is verified: the newest 100 % (label new))" in words
     assert "configuration.ingress.traffic[latest,new].weight: 100" in words
 
 

@@ -91,7 +91,7 @@ def test_dry_run_asks_as_well(deployed: Project) -> None:
 
 
 def test_bodies_of_one_type_are_one_question(deployed: Project) -> None:
-    """As many as there are; of several that are refused together, each is then asked about alone."""
+    """All are listed; several that are refused together are then validated individually."""
     keys = ("rag_service", "draft_service", "speaker_service")
     for key in keys:
         deployed.change(f"services.{key}.max_replicas", 7)

@@ -73,7 +73,7 @@ def test_output_that_is_missing_or_of_another_shape_is_a_reason(
 
 
 def test_secret_that_is_not_recorded_is_stored_again(deployed: Project) -> None:
-    """As far as a run looks: the names of all secrets are known only to a validated configuration."""
+    """Only as far as a run checks: all secret names are known only after validation."""
     document = deployed.state()
     name = sorted(document["steps"]["store_secrets"]["outputs"]["secrets"])[0]
     put(deployed, changed(document, "store_secrets", ("secrets", name), None))

@@ -71,7 +71,7 @@ def test_vault_of_an_earlier_destroy_is_purged(deployed: Project, known_by: str)
 
 
 def test_state_that_knows_nothing_purges_nothing(deployed: Project) -> None:
-    """A new state under the old names: it cannot tell whose the deleted vault is."""
+    """A new state under the old names: the owner of the deleted vault is unknown."""
     assert deployed.run(*ALL).code == 0
     deployed.state_file.unlink()
     for copy in (deployed.directory / ".azure-deployment-history").iterdir():
@@ -138,7 +138,7 @@ def test_purge_that_is_refused_names_the_right_and_is_left_to_do(deployed: Proje
 
 
 def test_missing_right_to_purge_forbids_the_whole(deployed: Project) -> None:
-    """An owner of the group is none of the subscription, where a purge takes place."""
+    """An owner of the group is not one of the subscription, where a purge takes place."""
     group = deployed.state()["resources"]["resource_group"]["id"]
     subscription = group.split("/resourceGroups/")[0]
     with deployed.azure() as azure:

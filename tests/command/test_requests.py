@@ -137,7 +137,7 @@ def test_forcing_everything_neither_reads_nor_verifies_one_app_alone(
 def test_forcing_the_verification_by_name_looks_at_every_app(
     _many_once: tuple[Project, list[dict[str, Any]]],
 ) -> None:
-    """As requested by the user."""
+    """The user requested it."""
     project, _ = _many_once
 
     requests = run(project, "--force-step", "verify_deployment")

@@ -286,7 +286,7 @@ def test_closed_terminal_interrupts_and_the_next_run_finishes(project: Project) 
 
 
 def can_be_process_1() -> bool:
-    """Whether this machine lets us make a process 1 of our own, as a container has it."""
+    """Return whether this machine allows a separate process 1, as in a container."""
     return subprocess.run(["unshare", "--fork", "--pid", "true"], capture_output=True, check=False).returncode == 0
 
 

@@ -123,7 +123,7 @@ def test_rotation_announces_what_else_the_configuration_changes(deployed: Projec
 
 @pytest.mark.slow
 def test_switched_off_build_says_what_is_unfinished(deployed: Project) -> None:
-    """A rollback or its end that was interrupted before it brought images is told, in a dry run as well."""
+    """A rollback or its end that was interrupted before deploying images is reported, also in a dry run."""
     pin = {"run": 1, "since": "2026-01-01T00:00:00Z", "images": {}, "jobs": [], "pending": True}
     skip = deployed.overlay("skip.yaml", {"deployment": {"skip_build": True}})
     document = deployed.state()

@@ -108,7 +108,7 @@ def test_region_in_which_a_type_is_not_offered_stops_the_run(project: Project) -
     "recorded", [{"Microsoft.App@2026-01-01": "1999-01-01"}, {"x": "y"}, {"Microsoft.App@2026-01-01": 7}]
 )
 def test_version_in_the_state_that_is_not_proved_is_not_sent(deployed: Project, recorded: dict[str, Any]) -> None:
-    """Nothing in the state is trusted as far as that."""
+    """The state is not trusted to that extent."""
     deployed.state_file.write_text(json.dumps(deployed.state() | {"api_versions": recorded}), encoding="utf-8")
     deployed.change("services.rag_service.max_replicas", 7)
     since = len(deployed.requests())

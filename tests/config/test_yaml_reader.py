@@ -311,7 +311,7 @@ def test_variables_are_put_into_values(text: str, value: object) -> None:
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n"])
 def test_a_file_may_be_empty(text: str) -> None:
-    """As an overlay is in which everything is commented out."""
+    """For example an overlay with everything commented out."""
     assert values(text) == {}
 
 

@@ -1,4 +1,4 @@
-"""How to read back each configuration key with the Azure CLI: command, JMESPath, expected value."""
+"""Read back each configuration key with the Azure CLI: command, JMESPath, expected value."""
 
 from __future__ import annotations
 

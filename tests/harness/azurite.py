@@ -20,7 +20,7 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 
 
 def install() -> Path:
-    """Install the pinned version where it is not yet; its entry point."""
+    """Install the pinned version if missing; return its entry point."""
     return npm_packages.install(PACKAGE) / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 
 

@@ -55,7 +55,7 @@ def live(azure: Azure, resource_id: str, version: str) -> dict[str, Any]:
 
 
 def delete_image(project: Project, reference: str) -> None:
-    """Delete an image from its registry by digest, as somebody who cleans up does."""
+    """Delete an image from its registry by digest, as in a clean-up."""
     host, _, rest = reference.partition("/")
     repository, _, digest = rest.partition("@")
     with attach(project.directory / ".azure-emulator") as emulator:

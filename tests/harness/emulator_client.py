@@ -234,6 +234,21 @@ def environment_body() -> Json:
     return {"location": "eastus2", "properties": {"appLogsConfiguration": logs, "workloadProfiles": profiles}}
 
 
+def server_body(**properties: Any) -> Json:
+    """Return the body of a PostgreSQL server; `properties` add to or override its defaults."""
+    return {
+        "location": "eastus2",
+        "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
+        "properties": {
+            "version": "16",
+            "administratorLogin": "draftgenie",
+            "administratorLoginPassword": "Abcdef123456",
+            "storage": {"storageSizeGB": 32},
+            **properties,
+        },
+    }
+
+
 def archive(files: Mapping[str, str]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:

@@ -28,7 +28,7 @@ def _(project: Project) -> Result:
     return project.run("--force-step", "create_databses")
 
 
-@kind("flags that contradict", what="--status and --destroy", why="different things", next="give one|--help")
+@kind("flags that contradict", what="--status and --destroy", why="different commands", next="give only one|--help")
 def _(project: Project) -> Result:
     return project.run("--status", "--destroy")
 

@@ -87,14 +87,14 @@ def _(project: Project) -> Result:
 
 
 @kind("property that cannot change", deployed=True, what="redis_database default: Azure cannot change this",
-      why='"NoCluster" → "OSSCluster"', next="Put the configuration back; or")  # fmt: skip
+      why='"NoCluster" → "OSSCluster"', next="Restore the configuration; or")  # fmt: skip
 def _(project: Project) -> Result:
     project.change("redis.clustering_policy", "OSSCluster")
     return project.run()
 
 
 @kind("storage that shrinks", deployed=True, what="postgresql_server draftgenie-pg: Azure cannot change",
-      why="128 → 64", next="Put the configuration back; or")  # fmt: skip
+      why="128 → 64", next="Restore the configuration; or")  # fmt: skip
 def _(project: Project) -> Result:
     with project.azure() as azure:
         body = {"properties": {"storage": {"storageSizeGB": 128}}}
@@ -143,7 +143,7 @@ def _(project: Project) -> Result:
 
 
 @kind("PostgreSQL parameter out of range", deployed=True, what="postgresql.parameters.work_mem",
-      why="does not take `1`", next="Set it to a value that is allowed: 4096-2097151")  # fmt: skip
+      why="does not accept `1`", next="Set it to a value that is allowed: 4096-2097151")  # fmt: skip
 def _(project: Project) -> Result:
     project.change("postgresql.parameters", {"work_mem": "1"})
     return project.run()

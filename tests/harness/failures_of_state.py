@@ -83,7 +83,7 @@ def _(project: Project) -> Result:
 
 
 def can_mount() -> bool:
-    """Whether a file system can be mounted in a name space of its own."""
+    """Return whether a file system can be mounted in a separate namespace."""
     if shutil.which("unshare") is None:
         return False
     command = [*_unshare(), "sh", "-c", "mount -t tmpfs -o size=64k tmpfs /mnt"]
@@ -160,7 +160,7 @@ def _(project: Project) -> Result:
     return project.run()
 
 
-@kind("another plan than the one reviewed", deployed=True, what="the plan is not the one that was reviewed",
+@kind("another plan than the one reviewed", deployed=True, what="the plan differs from the reviewed one",
       why="instead of 0000", next="Review it again with --dry-run")  # fmt: skip
 def _(project: Project) -> Result:
     project.change("postgresql.backup_retention_days", 14)

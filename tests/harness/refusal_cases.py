@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from emulator_client import Json, environment_body
+from emulator_client import Json, environment_body, server_body
 
 ENVIRONMENT = "Microsoft.App/managedEnvironments/env"
 CONTAINER: Json = {"name": "c", "image": "docker.io/rabbitmq:3", "resources": {"cpu": 0.5, "memory": "1Gi"}}
@@ -54,16 +54,7 @@ CLUSTER_BODY: Json = {
     "properties": {"publicNetworkAccess": "Enabled", "highAvailability": "Enabled"},
 }
 CACHE_BODY: Json = {**EAST, "properties": {"sku": {"name": "Standard", "family": "C", "capacity": 1}}}
-SERVER_BODY: Json = {
-    **EAST,
-    "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
-    "properties": {
-        "version": "16",
-        "administratorLogin": "draftgenie",
-        "administratorLoginPassword": "Abcdef123456",
-        "storage": {"storageSizeGB": 64},
-    },
-}
+SERVER_BODY = server_body(storage={"storageSizeGB": 64})
 RULE_BODY: Json = {"properties": {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}}
 VAULT_BODY: Json = {
     **EAST,

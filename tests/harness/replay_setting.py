@@ -84,7 +84,7 @@ class Setting:
             self.target(identifier)
 
     def _principal(self) -> None:
-        """Whom a role is given to is known, except where the recording says that it is not."""
+        """Principals of role assignments are known, unless the recording says otherwise."""
         principal = (self.sent.get("properties") or {}).get("principalId")
         if self.exchange.method == "PUT" and principal:
             self.azure.attached.control("POST", "/control/principals", {"object_id": principal})

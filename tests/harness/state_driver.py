@@ -50,7 +50,7 @@ class Points:
         self._count = 0
 
     def note(self, text: str) -> None:
-        """Write a line that survives the kill, by calls that are no points."""
+        """Write a line that survives the kill, by calls that are not points."""
         descriptor = REAL["open"](self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         REAL["write"](descriptor, f"{text}\n".encode())
         REAL["close"](descriptor)

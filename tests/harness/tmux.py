@@ -74,7 +74,7 @@ class Tmux:
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
     def lines(self) -> list[str]:
-        """What scrolled away, and the screen, from the last command on, without empty lines at the end."""
+        """Return scrollback and screen since the last command, without trailing empty lines."""
         shown = self._tmux("capture-pane", "-p", "-S", "-")
         if self._typed is None:
             return shown.rstrip("\n").split("\n")

@@ -113,7 +113,7 @@ class Registry:
     """A script for a registry that has no image until a build is seen to have succeeded.
 
     Attributes:
-        status: of the build.
+        status: status of the build.
         odd: URL suffix -> reply.
         started: number of requested builds.
         told: lines of the build's output.

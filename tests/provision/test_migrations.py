@@ -33,7 +33,7 @@ WANTED = Resource(
 
 
 def starts(project: Project) -> list[datetime]:
-    """When starts of a job were asked for."""
+    """Return the times of the requests to start a job."""
     times = [request["time"] for request in project.requests() if request["path"].endswith("/start")]
     return [datetime.fromisoformat(time[:26]) for time in times]
 
@@ -103,7 +103,7 @@ def test_migration_whose_run_was_killed_before_it_knew_what_it_began_is_not_star
 
 @pytest.mark.slow
 def test_start_that_azure_is_too_busy_for_is_sent_again_when_it_says(project: Project) -> None:
-    """As often as the budget allows, and no sooner than `Retry-After`."""
+    """It is retried within the budget, respecting `Retry-After`."""
     project.deploy(*project.faults({**START, "status": 503, "times": 3, "retry_after": 4}))
 
     times = starts(project)
@@ -247,7 +247,7 @@ def test_execution_that_is_gone_is_an_error_and_not_waited_for_again(
     with azure_with(tmp_path, job) as azure:
         with pytest.raises(AzureError, match="the execution e1 no longer exists") as failure:
             migrate(azure)
-        assert "Look at the database" in str(failure.value.hint)
+        assert "Check the database" in str(failure.value.hint)
 
         job.execution = Answer(body={"name": "e1", "properties": {"status": "Succeeded"}})
         migrate(azure)

@@ -60,7 +60,7 @@ class Apps:
 
 
 def checks(directory: Path, apps: Apps) -> dict[str, str]:
-    """What the verification finds."""
+    """Return the result of the verification."""
     with scripted_azure(directory, apps) as azure:
         apps.azure = azure
         found: dict[str, str] = verify(azure.session)["checks"]
@@ -103,7 +103,7 @@ def test_revision_is_believed_where_no_replica_is_listed(tmp_path: Path) -> None
 
 
 def test_revision_that_failed_ends_the_wait(tmp_path: Path) -> None:
-    """It will not get ready by itself."""
+    """It will not become ready."""
     apps = Apps(lambda name, look: [{"ready": False}], runningState="ActivationFailed", runningStateDetails="no port")
 
     with pytest.raises(DeployerError, match="ActivationFailed"):

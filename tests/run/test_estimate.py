@@ -1,4 +1,4 @@
-"""How long a run still takes: what the estimate goes by, and that it neither sticks nor turns negative."""
+"""The estimate of the remaining time: its sources, and that it neither stalls nor becomes negative."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def earlier(tmp_path: Path) -> Project:
 
 
 def test_state_of_an_earlier_hash_format_is_planned_with_that_one_reason(earlier: Project) -> None:
-    """Not with every line that is called otherwise now."""
+    """It does not list every renamed line."""
     before = earlier.state_file.read_bytes()
 
     result = earlier.run("--dry-run", "--output", "json")

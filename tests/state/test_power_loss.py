@@ -1,4 +1,4 @@
-"""When the power goes at any point of a save: the old state or the new one is there, whole, and never neither."""
+"""A power loss at any point of a save leaves either the old or the new state, complete."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_state_that_is_put_aside_or_moved_is_in_one_of_both_places(
 
 
 def test_documents_beside_the_state_are_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the state is."""
+    """It is as durable as the state."""
     backend = backend_in(tmp_path)
     backend.write_companion("history", OLD)
 

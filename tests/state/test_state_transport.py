@@ -131,7 +131,7 @@ def test_passing_fault_of_taking_the_lock_is_waited_out(
 def test_refused_condition_with_other_bytes_stored_is_a_conflict_and_goes_to_the_emergency_file(
     values: dict[str, Any], proxy: FaultProxy, tmp_path: Path, status: int, code: str
 ) -> None:
-    """Not what we wrote, so another run's: never overwritten, never lost."""
+    """It belongs to another run: never overwritten, never lost."""
     state = opened(values)
     state.lock()
     proxy.faults = [Fault("PUT", BLOB, status=status, code=code)]

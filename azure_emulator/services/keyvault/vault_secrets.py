@@ -160,7 +160,7 @@ def keep(world: World, vault: Resource, name: str, wanted: Wanted, *, always: bo
 
 
 def change(world: World, secret: Resource, wanted: Wanted) -> Resource:
-    """What is said of a secret's current version, without a new one: the data plane's PATCH (rest/api/keyvault,
+    """Update attributes of a secret's current version, without a new one: the data plane's PATCH (rest/api/keyvault,
     update-secret)."""
     secret.private["attributes"] = {"enabled": True, **(wanted.attributes or {})}
     times = {"created": secret.private["created"], "updated": int(world.clock.now())}

@@ -220,7 +220,7 @@ def _text(context: Context, path: str) -> str:
 
 
 def _is_last(stages: list[Stage], target: str) -> bool:
-    """Whether the last stage so far is the one that is wanted, by its name or number."""
+    """Return whether the last stage so far is the target, by name or number."""
     return bool(target and stages) and target.lower() in (stages[-1].name.lower(), str(len(stages) - 1))
 
 

@@ -191,7 +191,7 @@ def _table(name: str, title: str, head: Sequence[str], rows: Sequence[Sequence[s
     """Return a sortable, filterable table; a cell may be a pair of text and sort key."""
     heads = "".join(f'<th scope="col">{text}</th>' for text in head)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    # Without the script there is nothing to filter by: it shows the label.
+    # Without the script filtering is unavailable: it shows the label.
     field = (
         f'<p><label hidden>Filter {title.lower()} <input id="filter-{name}" type="search"></label> '
         f'<span id="filter-{name}-told" role="status"></span></p>'

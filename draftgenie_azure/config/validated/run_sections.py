@@ -33,7 +33,7 @@ class Deployment(Section):
 
 
 class Docker(Section):
-    """How images are built."""
+    """The image builds."""
 
     registry: Text = Field(default="", description="without effect; kept for older files")
     build_context: Text = Field(default=".", description="relative to the (first) config file")

@@ -19,7 +19,7 @@ _UNSEEN = "\ufeff\u200b\u200c\u200d\u2060"  # byte order mark, as PowerShell pip
 
 
 def faults(raw: RawConfig) -> Iterator[tuple[Key, str]]:
-    """Yield the key and the words of each fault; the words show nothing of a value."""
+    """Yield the key and message of each fault; messages do not show values."""
     secrets = raw.get("secrets")
     for name, given in secrets.items() if isinstance(secrets, dict) else ():
         if isinstance(given, dict) and len([value for value in given.values() if str(value).lower() == "true"]) > 1:
@@ -37,7 +37,7 @@ def faults(raw: RawConfig) -> Iterator[tuple[Key, str]]:
 
 
 def notices(raw: RawConfig) -> Iterator[str]:
-    """Yield what is allowed in a secret and seldom meant."""
+    """Yield warnings about values that are valid but rarely intended."""
     for key, value in _secrets(raw):
         inner = value.strip().strip(_UNSEEN).strip()
         around = _around(value, inner)
@@ -47,7 +47,7 @@ def notices(raw: RawConfig) -> Iterator[str]:
 
 
 def _around(value: str, inner: str) -> str | None:
-    """What stands around a secret and is seldom meant, in words; None where nothing does."""
+    """Return a description of characters around a secret that are rarely intended, or None."""
     if inner != value:
         if set(value) & set("\r\n"):
             return "a line end"

@@ -118,7 +118,7 @@ class Dapr(Section):
 
 
 class Scale(Section):
-    """When a service scales out."""
+    """The scale rules of a service."""
 
     http_concurrent_requests: Annotated[Whole, Field(ge=1)] | None = None
     tcp_concurrent_connections: Annotated[Whole, Field(ge=1)] | None = None

@@ -126,7 +126,7 @@ def _words(kind: str, context: Mapping[str, Any]) -> str | None:
 
 
 def _explain(key: Key, item: Any, raw: RawConfig) -> tuple[Key, str]:
-    """The key to show, and the words for one of pydantic's errors."""
+    """Return the key to show and the message for one of pydantic's errors."""
     kind = item["type"]
     context = item.get("ctx", {})
     found = _shown(key, raw, shape=kind in ("model_type", "model_attributes_type", "dict_type", "list_type"))

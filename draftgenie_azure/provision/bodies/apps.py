@@ -21,14 +21,14 @@ SECRETS_VERSION = "SECRETS_VERSION"
 
 
 class Setting:
-    """What all apps and jobs of one deployment share.
+    """Settings shared by all apps and jobs of one deployment.
 
     Args:
         environment_id: id of the managed environment.
         identity_id: id of the user-assigned identity.
-        login_server: the registry's address; None without a registry.
-        vault_uri: the vault's address with a slash at the end; None without a vault.
-        values: what placeholders stand for.
+        login_server: the registry's host; None without a registry.
+        vault_uri: the vault's URL with a trailing slash; None without a vault.
+        values: values of placeholders.
         has_profiles: whether the environment has workload profiles.
     """
 
@@ -125,7 +125,7 @@ def migration_job(
     variables: Sequence[Variable],
     tags: Mapping[str, str],
 ) -> dict[str, Any]:
-    """A job that is started by hand, runs the migration once and tries no second time by itself."""
+    """Return a manually triggered job that runs the migration once, without retries."""
     service = config.services[migration.service]
     container: dict[str, Any] = {
         "name": "migration",

@@ -24,11 +24,11 @@ PUSH_TIMEOUT = 1800  # seconds; the default of a task's step is ten minutes
 
 @dataclass(frozen=True)
 class ImageBuild:
-    """The build of one image, whoever builds it.
+    """The build of one image, by any builder.
 
     Attributes:
         image: repository and tag; with the registry's address where it is not the registry that builds.
-        dockerfile: its path in the context.
+        dockerfile: path of the Dockerfile in the context.
         arguments: build arguments; those named in `secret` are shown nowhere.
         fresh: without cache.
     """
@@ -44,10 +44,10 @@ class ImageBuild:
 
 
 def quick_build(build: ImageBuild, source: str) -> dict[str, Any]:
-    """A build by the registry's quick build.
+    """Return the body of a quick build.
 
     Args:
-        source: where the context was uploaded to, as the registry calls it.
+        source: the registry's reference to the uploaded context.
     """
     return {
         "type": "DockerBuildRequest",
@@ -89,12 +89,12 @@ def _platform(platform: str) -> dict[str, str]:
 
 
 def _task(build: ImageBuild, arguments: Collection[str]) -> str:
-    """The task, in which no value stands: only where each is put in. JSON is YAML."""
-    full = "{{.Run.Registry}}/" + build.image  # v1.0.0 has no aliases: what looks like `$Registry` in a value stays so
+    """Return the task, with template expressions instead of values. JSON is YAML."""
+    full = "{{.Run.Registry}}/" + build.image  # v1.0.0 has no aliases: `$Registry` in a value is not expanded
     words = ["--no-cache"] if build.fresh else []
     words += ["--target {{.Values.target}}"] if build.target else []
     words += [f"--build-arg {{{{.Values.{name}}}}}" for name in arguments]
-    # The context comes last and behind a value: what follows a bare option is not taken for it.
+    # The context comes last, after an option with a value: after a bare option it is not recognised.
     words += [f"--tag {full}", "--file {{.Values.dockerfile}}", "."]
     return (
         "version: v1.0.0\n"

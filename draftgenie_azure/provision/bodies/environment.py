@@ -16,7 +16,7 @@ CONSUMPTION_LIMIT = (2.0, 4.0)  # vCPU and Gi of an app without workload profile
 
 
 def environment(config: Config, *, has_profiles: bool = True) -> dict[str, Any]:
-    """A workload-profiles environment with logs by Azure Monitor.
+    """Return a workload-profiles environment with logs by Azure Monitor.
 
     Args:
         has_profiles: False for one that exists without workload profiles: Azure cannot add them.

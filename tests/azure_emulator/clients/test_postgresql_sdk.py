@@ -9,19 +9,13 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import DefaultAzureCredential
 from azure.mgmt.postgresqlflexibleservers import PostgreSQLManagementClient
+from emulator_client import server_body
 
-BODY: dict[str, Any] = {
-    "location": "eastus2",
-    "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
-    "properties": {
-        "version": "16",
-        "administratorLogin": "dg",
-        "administratorLoginPassword": "Abcd1234!x",
-        "storage": {"storageSizeGB": 32, "autoGrow": "Enabled"},
-        "backup": {"backupRetentionDays": 7, "geoRedundantBackup": "Disabled"},
-        "highAvailability": {"mode": "Disabled"},
-    },
-}
+BODY = server_body(
+    storage={"storageSizeGB": 32, "autoGrow": "Enabled"},
+    backup={"backupRetentionDays": 7, "geoRedundantBackup": "Disabled"},
+    highAvailability={"mode": "Disabled"},
+)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from azure.identity import DefaultAzureCredential
 from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.privatedns import PrivateDnsManagementClient
 from azure.mgmt.storage import StorageManagementClient
-from emulator_client import AzureClient, Json
+from emulator_client import AzureClient, Json, server_body
 
 ACCOUNT: dict[str, Any] = {"location": "eastus2", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
 SERVERS = "Microsoft.DBforPostgreSQL/flexibleServers"
@@ -160,18 +160,7 @@ def test_a_zone_and_its_links_are_made_read_listed_and_deleted(dns: Any, network
 
 def _server(azure: AzureClient, network: Json) -> str:
     """Return the outcome of creating a server in a network."""
-    body = {
-        "location": "eastus2",
-        "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
-        "properties": {
-            "version": "16",
-            "administratorLogin": "dg",
-            "administratorLoginPassword": "Abcd1234!x",
-            "storage": {"storageSizeGB": 32},
-            "network": network,
-        },
-    }
-    answer = azure.ok(azure.call("PUT", f"{SERVERS}/server-1", body))
+    answer = azure.ok(azure.call("PUT", f"{SERVERS}/server-1", server_body(network=network)))
     return str((azure.operation(answer).get("error") or {}).get("code", "Succeeded"))
 
 

@@ -15,7 +15,7 @@ from by_hand import by_hand
 from hand_sweep import EVERY_TYPE, hands, set_one
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from plan_and_deed import check_deed, check_rest, live_body
+from plan_and_run import check_rest, check_run, live_body
 from project import Azure, Project
 from warm_command import WarmProject, needs_fork, warm_project
 
@@ -157,7 +157,7 @@ def put_secret(project: Project, azure: Azure) -> None:
     azure.send("PUT", f"{vault['id']}/secrets/token", vault["api_version"], {"properties": {"value": "theirs"}})
 
 
-DEEDS = {
+EDITS = {
     "tag": tag, "variable and secret": add_to_app, "identity": add_identity, "ingress": change_ingress,
     "secret": put_secret, "app deleted": partial(delete, "container_app/worker"),
     "role deleted": partial(delete, "role/read-secrets"), "settings deleted": partial(delete, "diagnostic_setting"),
@@ -210,23 +210,23 @@ def test_what_is_announced_is_what_is_done_whatever_is_changed(
         print("by hand:", note)
     project.write(configured(changes))
 
-    check_deed(project, azure)
+    check_run(project, azure)
     check_rest(project, azure)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 @EXAMPLES
-@given(changes=RELATIVES, deeds=st.lists(st.sampled_from(sorted(DEEDS)), max_size=3, unique=True))
+@given(changes=RELATIVES, edits=st.lists(st.sampled_from(sorted(EDITS)), max_size=3, unique=True))
 def test_what_is_announced_is_what_is_done_whatever_others_did(
-    everything: tuple[WarmProject, Azure], changes: dict[str, Any], deeds: list[str]
+    everything: tuple[WarmProject, Azure], changes: dict[str, Any], edits: list[str]
 ) -> None:
     """Others add, delete and replace in between, whatever is renamed, disabled or moved."""
     project, azure = everything
-    for name in sorted(deeds, key=lambda name: "deleted" in name):
-        DEEDS[name](project, azure)
-    print("others:", deeds)
+    for name in sorted(edits, key=lambda name: "deleted" in name):
+        EDITS[name](project, azure)
+    print("others:", edits)
     project.write(configured(changes))
 
-    check_deed(project, azure)
+    check_run(project, azure)
     check_rest(project, azure)

@@ -13,7 +13,7 @@ from draftgenie_azure.arm import diff, ids
 
 
 def live_body(azure: Azure, record: dict[str, Any]) -> dict[str, Any]:
-    """What a GET shows; nothing where the resource is gone."""
+    """Return the body of GET; empty if the resource is gone."""
     answer = azure.ask("GET", record["id"], record["api_version"])
     return {**answer.json(), "id": record["id"]} if answer.status_code == 200 else {}
 
@@ -33,7 +33,7 @@ def planned(project: Project, *arguments: str) -> dict[str, Any]:
 def paths(entries: list[dict[str, Any]]) -> dict[str, set[str]]:
     """Id -> the leaves that are announced."""
     found: dict[str, set[str]] = {}
-    for entry in entries:  # what is told of a part of a resource is told of the resource
+    for entry in entries:  # entries for a part of a resource count for the resource
         found.setdefault(entry["id"].lower(), set()).update(change["path"] for change in entry.get("changes", []))
     return found
 
@@ -56,9 +56,9 @@ def done(before: dict[str, Any], after: dict[str, Any]) -> dict[str, set[str]]:
 
 
 def is_told(name: str, announced: set[str], before: set[str]) -> bool:
-    """Whether a changed leaf is announced: itself, the item that goes with it, or something of an object that comes.
+    """Return whether a changed leaf is announced: itself, a removed item that contains it, or an added object.
 
-    To what comes Azure adds what nobody asked for.
+    Azure adds properties to new objects.
     """
     if any(one == name or name.startswith(f"{one}.") for one in announced):
         return True
@@ -71,7 +71,7 @@ def is_told(name: str, announced: set[str], before: set[str]) -> bool:
 
 
 def untold(before: dict[str, Any], after: dict[str, Any], announced: dict[str, set[str]]) -> dict[str, set[str]]:
-    """What changed and was not announced."""
+    """Return changes that were not announced."""
     found = {}
     for key, names in done(before, after).items():
         there = set(leaves(before.get(key, {})))
@@ -80,7 +80,7 @@ def untold(before: dict[str, Any], after: dict[str, Any], announced: dict[str, s
 
 
 def undone(changes: dict[str, set[str]], announced: dict[str, set[str]]) -> dict[str, set[str]]:
-    """What was announced and did not change."""
+    """Return announcements without a change."""
     found = {
         key: {one for one in names if not any(name.startswith(one) for name in changes.get(key, ()))}
         for key, names in announced.items()
@@ -99,7 +99,7 @@ def told(entries: list[dict[str, Any]], changes: dict[str, set[str]]) -> dict[st
     return announced
 
 
-def check_deed(project: Project, azure: Azure) -> dict[str, dict[str, Any]]:
+def check_run(project: Project, azure: Azure) -> dict[str, dict[str, Any]]:
     """Plan, run, compare; what was announced, by key."""
     before = bodies(project, azure)
     event = planned(project)
@@ -124,7 +124,7 @@ def check_deed(project: Project, azure: Azure) -> dict[str, dict[str, Any]]:
 
 
 def check_written(entries: list[dict[str, Any]], result: Result) -> dict[str, dict[str, Any]]:
-    """What a run says that it wrote is what the plan named; the plan's entries by key."""
+    """Check that the run wrote what the plan named; return the plan's entries by key."""
     kinds = ("domains/", "traffic/", "managed_certificate/", "container_app/", "revision/")
     written = {key for event in result.events() if event["event"] == "step_done" for key in event["written"]}
     named = {entry["key"] for entry in entries if entry["action"] != "forget"}
@@ -140,7 +140,7 @@ def others(before: Any, after: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def check_rest(project: Project, azure: Azure) -> None:
-    """What a look at everything would still change was done by others; once that is repaired, nothing is left."""
+    """Remaining differences on refresh are changes by others; once repaired, nothing remains."""
     drift = planned(project, "--refresh")["plan"]["changes"]
     ours = [
         (entry["key"], change["path"])
