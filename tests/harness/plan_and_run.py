@@ -108,7 +108,7 @@ def check_run(project: Project, azure: Azure) -> dict[str, dict[str, Any]]:
             record = {"id": entry["id"], "api_version": ids.api_version(entry["id"])}
             before.setdefault(entry["id"].lower(), live_body(azure, record))
     result = project.run("--output", "json")
-    assert result.code == 0, result.text[-3000:]
+    assert result.code == 0, [event for event in result.events() if event.get("error") or event["event"] == "error"]
     after = bodies(project, azure)
     changes = done(before, after)
     announced = told(event["plan"]["changes"], changes)
@@ -152,7 +152,7 @@ def check_rest(project: Project, azure: Azure) -> None:
     if drift:
         before = bodies(project, azure)
         result = project.run("--refresh", "--output", "json")
-        assert result.code == 0, result.text[-3000:]
+        assert result.code == 0, [event for event in result.events() if event.get("error") or event["event"] == "error"]
         after = bodies(project, azure)
         announced = told(drift, done(before, after))
         assert untold(before, after, announced) == {}, (untold(before, after, announced), announced)
