@@ -58,7 +58,7 @@ def test_signal_that_comes_twice_at_once_is_one_request(project: Project) -> Non
 
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Interrupted. Azure is still at work on " in err
+    assert "Interrupted. Azure is still working on " in err
     assert "Deployment summary" in out
 
 

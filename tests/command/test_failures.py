@@ -294,7 +294,7 @@ def test_signal_ends_with_130_and_the_next_run_finishes(project: Project, number
 
     assert process.returncode == 130, err
     assert time.monotonic() - began < 15  # two seconds are promised, where the machine has time
-    words = r"Interrupted\. Azure is still at work on .*draftgenie-pg.*\. The next run continues from here"
+    words = r"Interrupted\. Azure is still working on .*draftgenie-pg.*\. The next run continues from here"
     assert re.search(words, err)
     steps = project.state()["steps"]
     assert steps["create_key_vault"]["status"] == "completed"

@@ -58,7 +58,7 @@ def test_interrupted_migration_is_awaited_by_the_next_run_and_not_started_again(
     _, running = deployed.executions()
     words = under_way(deployed.state(), "run_migrations")
     assert words == [f"{deployed.state()['resources']['job/speaker-service']['name']} (execution {running})"]
-    assert f"still at work on {words[0]}" in said
+    assert f"still working on {words[0]}" in said
 
     assert list(deployed.deploy().ran()) == ["run_migrations"]
 
