@@ -203,7 +203,10 @@ class Life:
             lines.append(f"  keep   {', '.join(key for key, why in plan.keep.items() if why == reason)}: {reason}")
         lines += [f"  note: {text}" for text in plan.warnings]
         lines += [f"  forbidden: {text}" for text in plan.refusals]
-        lines.append(self._sum(plan) + (" Nothing was written." if self._args.dry_run else ""))
+        if self._args.dry_run:
+            lines.append(f"{self._sum(plan)} Nothing was written.")
+        elif plan.delete or plan.purge:  # else it is the result
+            lines.append(self._sum(plan))
         document = {
             "event": f"{word}_plan",
             "delete": [{"key": item.key, "id": item.id} for item in plan.delete],

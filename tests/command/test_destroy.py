@@ -425,6 +425,7 @@ def test_prune_keeps_what_the_configuration_names_again(deployed: Project) -> No
 
     assert result.code == 0, result.text
     assert "container_app/extra, postgresql_database/extra: the configuration names it again" in result.text
+    assert result.text.count("Nothing to delete.") == 1
     assert deployed.writes(before) == []
     deployed.deploy()
     assert "nothing to prune" in deployed.run("--prune").text
