@@ -152,7 +152,7 @@ class Ensurer:
         return look
 
     def _compared(self, resource: Resource, live: Body | None) -> _Look:
-        record = self._records.resources.get(resource.key, {})
+        record = self._records.of(resource.key, resource.id)
         look = _Look(self._wanted(resource, record, live), live)
         if live is None:
             look.action = CREATE
@@ -246,7 +246,7 @@ class Ensurer:
         if live is None or resource.recreate_if_failed is None or state_of(live) not in BAD_ENDS:
             return live
         name, value = resource.recreate_if_failed
-        ours = self._records.resources.get(resource.key, {}).get("created")
+        ours = self._records.of(resource.key, resource.id).get("created")
         if not ours or live["properties"].get(name) != value:
             return live
         self._logger.warning("%s: Azure failed to create it; it is deleted and created again", resource.key)
@@ -404,7 +404,7 @@ class Ensurer:
 
         A run need not search: Azure refuses a second one.
         """
-        record = self._records.resources.get(resource.key, {})
+        record = self._records.of(resource.key, resource.id)
         if record.get("found_as") and record["id"].lower() == resource.id.lower():
             return self._live.current(str(record["found_as"]))
         if self._plan is None or is_pending(resource.body) or self._live.is_in_new(resource.id):
@@ -428,14 +428,14 @@ class Ensurer:
 
     def _with_creation_id(self, resource: Resource, live: Body) -> Body:
         """Return the live resource with its recorded creation id if the tag was removed."""
-        record = self._records.resources.get(resource.key, {})
+        record = self._records.of(resource.key, resource.id)
         if not resource.has_creation_id or creation_id(live) is not None or not record.get("creation_id"):
             return live
         return {**live, "tags": {**(live.get("tags") or {}), CREATION_ID_TAG: record["creation_id"]}}
 
     def _record(self, resource: Resource, step: str, look: _Look, live: Body) -> None:
         wanted = Digests.of(diff.leaves(resource.type, look.wanted, creating=False), self._salt)
-        record = self._records.resources.get(resource.key, {})
+        record = self._records.of(resource.key, resource.id)
         known = self._baselines.get(resource.key, resource.id, str(wanted))
         self._records.ensured(resource.key, resource.id, resource.api_version, step, str(wanted))
         facts: dict[str, Any] = {}

@@ -44,8 +44,9 @@ _GOING = frozenset({"running", "processing", "unknown", ""})
 
 
 def job_name(migration: str, content: str) -> str:
-    """Return `<migration>-<8 digits of its content>`, within the 32 characters of a job's name."""
-    return f"{migration[:23].rstrip('-')}-{content[:8]}"
+    """Return `<migration>-<8 digits of its content>`, within the 32 characters of a job's name; unknown if that is."""
+    digits = content if PENDING in content else content[:8]
+    return f"{migration[:23].rstrip('-')}-{digits}"
 
 
 def run_all(session: Session, inputs: Mapping[str, Outputs], *, force: bool) -> Outputs:

@@ -138,6 +138,26 @@ class ResourceRecords:
             if operation == resource_id or operation.startswith((f"{resource_id}/", f"{resource_id}#")):
                 del self.operations[operation]
 
+    def of(self, key: str, resource_id: str) -> dict[str, Any]:
+        """Return the record of a resource; empty if none is its own.
+
+        A name that returns to the configuration finds the record that it left as an orphan. What is recorded of another
+        resource under the key says nothing: taken for this one, what was sent there would count as removed by others here.
+        """
+        with self._mutex:
+            record = self.resources.get(key)
+            if record is None or str(record["id"]).lower() != resource_id.lower():
+                record = self.resources.get(self._left_as(key, resource_id) or "")
+            return record or {}
+
+    def _left_as(self, key: str, resource_id: str) -> str | None:
+        """Return the key under which a resource of this key was kept as an orphan when another one took its place."""
+        for other, record in self.resources.items():
+            is_it = other.startswith(f"{key}@") and str(record["id"]).lower() == resource_id.lower()
+            if is_it and not record.get("purging"):
+                return other
+        return None
+
     def creating(self, key: str, resource_id: str, api_version: str, step: str) -> None:
         """Record, before the first write, that this lineage creates the resource."""
         with self._mutex:
@@ -190,6 +210,9 @@ class ResourceRecords:
         if record is not None and str(record["id"]).lower() != resource_id.lower():
             old = self.resources.pop(key)
             self.resources[f"{key}@{old['name']}"] = old | ORPHANED | {"orphaned_at": now()}
+        left = None if key in self.resources else self._left_as(key, resource_id)
+        if left is not None:
+            self.resources[key] = self.resources.pop(left)
 
     def deleted(self, key: str, *, purging: str | None = None) -> None:
         """Remove the record of a deleted resource, and save.

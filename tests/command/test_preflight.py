@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hand_sweep import EVERY_TYPE
 from project import Project
 
 ASKED = "/providers/microsoft.resources/validateresources"
@@ -212,3 +213,15 @@ def test_read_rights_are_enough_to_ask_in_a_dry_run(deployed: Project) -> None:
 
     (one,) = [request for request in deployed.requests()[since:] if request["path"].lower() == ASKED]
     assert one["body"]["performPreflightWithoutRbacWriteCheck"] is True
+
+
+@pytest.mark.slow
+def test_job_whose_name_is_not_known_yet_is_not_asked_about(project: Project) -> None:
+    """The image is public, but the database is new: what Azure would refuse is a placeholder."""
+    project.write(EVERY_TYPE)
+
+    planned, done = project.run("--dry-run"), project.run()
+
+    assert (planned.code, done.code) == (0, 0), done.text
+    assert "would refuse" not in planned.text + done.text
+    assert "job/worker" in planned.text
