@@ -142,7 +142,7 @@ class ResourceRecords:
         """Return the record of a resource; empty if none is its own.
 
         A name that returns to the configuration finds the record that it left as an orphan. What is recorded of another
-        resource under the key says nothing: taken for this one, what was sent there would count as removed by others here.
+        resource under the key says nothing: taken for this one, what was sent there would count as removed by others.
         """
         with self._mutex:
             record = self.resources.get(key)

@@ -308,6 +308,19 @@ def test_a_used_suffix_cannot_come_again(azure: AzureClient, stage: Stage) -> No
     assert [item["name"] for item in azure.get(f"{APP}/revisions")["value"]] == ["api--one", "api--two"]
 
 
+def test_what_the_single_mode_replaced_stays_inactive_in_another_mode(azure: AzureClient, stage: Stage) -> None:
+    """learn.microsoft.com/azure/container-apps/application-lifecycle-management: it is deactivated."""
+    for suffix in ("one", "two"):
+        azure.status(stage.deploy(stage.body(revisionSuffix=suffix)))
+    body = stage.body(revisionSuffix="three")
+    body["properties"]["configuration"]["activeRevisionsMode"] = "Multiple"
+    azure.status(stage.deploy(body))
+
+    found = {item["name"]: item["properties"]["active"] for item in azure.get(f"{APP}/revisions")["value"]}
+
+    assert found == {"api--one": False, "api--two": True, "api--three": True}
+
+
 # Revisions and what they do
 
 

@@ -180,3 +180,9 @@ def test_mode_that_leaves_the_configuration_is_azures_own_again(deployed: Deploy
 
     told = [change["path"] for change in entries["container_app/web"]["changes"]]
     assert ("configuration.activeRevisionsMode" in told) == (mode == "Multiple")
+
+
+def test_revisions_of_a_mode_that_was_left_are_deactivated_as_planned(deployed: Deployed) -> None:
+    """The single mode in between has deactivated the older ones already."""
+    for replicas, mode in ((4, "Multiple"), (5, "Multiple"), (6, None), (7, None), (8, "Multiple"), (9, "Multiple")):
+        deployed.change(web__max_replicas=replicas, web__revision_mode=mode)

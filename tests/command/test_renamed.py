@@ -1,4 +1,4 @@
-"""A service under another name is another app; its former app stays in Azure until `--prune`, and may be taken up again."""
+"""A service under another name is another app; its former app stays in Azure until `--prune`, and may return."""
 
 from __future__ import annotations
 

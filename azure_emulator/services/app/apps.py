@@ -92,6 +92,8 @@ class Apps(ResourceType):
         secrets = self._with_known_values(call, bodies.given(configuration.get("secrets")))
         self._check(call, body, configuration, template, secrets, environment)
         shown = self._new_body(call, body, secrets, environment)
+        if existing is not None:
+            revisions.deactivate_replaced(world, existing)
         first = existing is None or revisions.latest_names(world, existing)[1] is None
         resource = Resource(
             shown["id"],

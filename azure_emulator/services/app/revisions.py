@@ -170,6 +170,16 @@ def is_active(app: Resource, revision: Json, ready: str | None) -> bool:
     return revision is app.private["revisions"][-1] or revision["name"] == ready
 
 
+def deactivate_replaced(world: World, app: Resource) -> None:
+    """Deactivate for good what the single mode replaced: another mode does not bring it back, only `activate` does
+    (learn.microsoft.com/azure/container-apps/application-lifecycle-management)."""
+    if app.properties["configuration"]["activeRevisionsMode"] != "Single" or app.private.get("stopped"):
+        return
+    _, ready = latest_names(world, app)
+    for revision in app.private["revisions"]:
+        revision["active"] = is_active(app, revision, ready)
+
+
 # Views
 
 
