@@ -13,7 +13,7 @@ def sha256(data: bytes) -> str:
 
 
 NULL = sha256(b"null")  # the hash of an absent value
-PENDING = "\N{SYMBOL FOR SUBSTITUTE FORM TWO}known after "  # prefix of a value known only during a run
+PENDING = "\u2426known after "  # prefix of a value known only during a run
 
 
 def content_hash(*parts: str) -> str:

@@ -157,6 +157,7 @@ def test_token_is_requested_once_however_many_threads_want_it() -> None:
     assert len(asked) == 3
 
 
+@pytest.mark.slow
 def test_run_outlives_its_tokens(project: Project) -> None:
     """While it waits, all that it was given run out by Azure's clock, of which ours knows nothing."""
     with project.start(*project.faults(scale=0.01)) as process:

@@ -385,6 +385,7 @@ def test_purge_protection_refuses_a_purge_before_anything_is_deleted(project: Pr
     assert project.writes(before) == []
 
 
+@pytest.mark.slow
 def test_prune_deletes_what_left_the_configuration(deployed: Project) -> None:
     """And nothing else."""
     deployed.change("services.extra", {"image": "nginx:1.27", "port": 8080})

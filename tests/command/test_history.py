@@ -15,6 +15,7 @@ def _runs(project: Project) -> list[dict[str, object]]:
     return runs
 
 
+@pytest.mark.slow
 def test_run_that_did_something_is_in_the_history_and_a_no_op_is_not(project: Project) -> None:
     """With its steps, their reasons and the images."""
     assert "No run" in project.run("--history").text

@@ -167,6 +167,7 @@ def test_log_of_a_build_leaves_no_secret_and_never_enters_the_state(project: Pro
     assert_no_secret(secrets, left_behind(project, failed, besides="store"))  # the emulator keeps the Dockerfile
 
 
+@pytest.mark.slow
 def test_secret_that_the_run_itself_made_is_hidden_in_what_azure_says_later(project: Project) -> None:
     """Generated and composed values: once they are in the vault, Azure's next refusal quotes them all."""
     hold = {"method": "PUT", "path": "*/containerApps/qdrant", "status": 429, "code": "Slow", "retry_after": 4}

@@ -137,4 +137,4 @@ def check_shape(project: Project, document: dict[str, Any], step: str, path: Any
     for arguments in (("--dry-run",), ("--status", "--output", "json")):
         result = project.run(*arguments)
         assert "Traceback" not in result.text, (step, path, value)
-        assert result.code == 0 or "not what it should be" in result.text, (step, path, value, result.text)
+        assert result.code == 0 or "has an unexpected value or type" in result.text, (step, path, value, result.text)

@@ -36,6 +36,7 @@ def sweep(recorded: tuple[dict[str, Any], list[Point]], directory: Path, count: 
         assert not attempt(place, expected, point, kind).wrong, f"{kind} at {point}, seed {seed}"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_deployment_survives_a_sample_of_faults(
     recorded: tuple[dict[str, Any], list[Point]], tmp_path: Path

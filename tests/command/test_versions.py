@@ -37,6 +37,7 @@ def versions(project: Project, part: str, since: int = 0) -> set[str]:
     return {version for path, version in paths if path.startswith(f"{part}/".lower())}
 
 
+@pytest.mark.slow
 def test_older_cloud_is_spoken_to_in_a_proved_older_version(project: Project) -> None:
     """It is reported, used by the whole run, including validation, and recorded for the next ones."""
     with project.azure():

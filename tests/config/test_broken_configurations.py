@@ -128,6 +128,7 @@ ODD = st.sampled_from([None, True, 0, -1, 1.5, "", "x", "{{ a.b }}", "{{ postgre
                        float("nan")])  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 10_000), ODD), min_size=1, max_size=4))
 def test_odd_values_anywhere_give_a_config_or_faults(changes: list[tuple[int, object]]) -> None:

@@ -105,6 +105,7 @@ def test_state_that_someone_changed_in_mid_run_is_not_overwritten(project: Proje
 # --- the earlier script's states ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [STATE, ".azure-deployment-state.json"])
 @pytest.mark.parametrize("form", ["forerunner", "v1"])
 def test_state_of_the_earlier_script_is_put_aside_and_what_exists_taken_over(
