@@ -214,10 +214,6 @@ def test_what_is_announced_is_what_is_done_whatever_is_changed(
     check_rest(project, azure)
 
 
-@pytest.mark.skipif(
-    "PLAN_RELATIVES" not in os.environ,
-    reason="a secret that goes from a registry's entry to a variable in one write is refused: not mended yet",
-)
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 @EXAMPLES
