@@ -90,7 +90,7 @@ def prepare(directory: Path, files: int, size: int) -> None:
     (directory / "steps.json").write_text(json.dumps({step.name: step.needs for step in STEPS}), encoding="utf-8")
     (directory / "dodo.py").write_text(DODO, encoding="utf-8")
     for words in (["init", "-q"], ["add", "."], ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x"]):
-        run(["git", *words], directory / CONTEXT)
+        run(["git", "-c", "gc.auto=0", "-c", "maintenance.auto=false", *words], directory / CONTEXT)
 
 
 def first_request(directory: Path, rounds: int) -> float:
@@ -218,8 +218,8 @@ def main() -> None:
         document = ROOT / "docs/performance.md"
         before, marker, after = document.read_text(encoding="utf-8").partition("<!-- output: benchmark -->\n")
         assert marker, "the document has no place for the table"
-        rest = after[after.index("\n## ") :] if "\n## " in after else ""
-        document.write_text(f"{before}{marker}{text}\n{rest}", encoding="utf-8")
+        *_, rest = after.split("\n\n", 2)  # behind the table and its paragraph
+        document.write_text(f"{before}{marker}{text}\n\n{rest}", encoding="utf-8")
 
 
 if __name__ == "__main__":
