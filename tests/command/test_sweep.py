@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sweep import KINDS, Point, attempt, cases, new_project, record
 
-SAMPLE, MANY = 5, 120
+SAMPLE, MANY = 5, 40
 
 
 @pytest.fixture(scope="session")
