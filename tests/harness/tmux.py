@@ -70,8 +70,20 @@ class Tmux:
         self.press("Enter")
 
     def resize(self, columns: int, rows: int = 60) -> None:
-        """Give the window another size; the program in the foreground gets SIGWINCH."""
+        """Give the window another size; the program in the foreground gets SIGWINCH.
+
+        tmux passes a size on to the pane's terminal a moment later (it waits when sizes follow each other closely), so
+        this returns when the terminal has it: what starts now finds it, and the next size is a change.
+        """
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
+        terminal = os.open(self._tmux("display-message", "-p", "#{pane_tty}").rstrip("\n"), os.O_RDWR | os.O_NOCTTY)
+        try:
+            deadline = time.monotonic() + 60
+            while (size := os.get_terminal_size(terminal)) != (columns, rows):
+                assert time.monotonic() < deadline, f"the terminal keeps {size} instead of {columns} by {rows}"
+                time.sleep(0.02)
+        finally:
+            os.close(terminal)
 
     def lines(self) -> list[str]:
         """Return scrollback and screen since the last command, without trailing empty lines."""
