@@ -132,16 +132,17 @@ def _password(world: World, request: Request) -> Response:
     return Response(200, {"matches": matches})
 
 
-_PATHS: dict[str, Callable[[World, Request], Response]] = {
-    "/control/clock": _clock,
-    "/control/faults": _faults,
-    "/control/settings": _settings,
-    "/control/reset": _reset,
-    "/control/requests": _requests,
-    "/control/delete": _delete,
-    "/control/principals": _principals,
-    "/control/password": _password,
+_PATHS: dict[str, tuple[Callable[[World, Request], Response], str]] = {
+    "/control/clock": (_clock, "GET POST"),
+    "/control/faults": (_faults, "GET POST DELETE"),
+    "/control/settings": (_settings, "POST"),
+    "/control/reset": (_reset, "POST"),
+    "/control/requests": (_requests, "GET"),
+    "/control/delete": (_delete, "POST"),
+    "/control/principals": (_principals, "POST"),
+    "/control/password": (_password, "POST"),
 }
+"""Every address with its methods: a look changes nothing."""
 
 
 def handle(world: World, address: str, request: Request) -> Response:
@@ -155,7 +156,11 @@ def handle(world: World, address: str, request: Request) -> Response:
                     "NotFound",
                     f"no control address {request.path}; there are /control/info, /control/hold, {', '.join(_PATHS)}",
                 )
-            return _PATHS[request.path](world, request)
+            handler, methods = _PATHS[request.path]
+            if request.method not in methods.split():
+                message = f"{request.path} takes {', '.join(methods.split())}, not {request.method}"
+                raise Refusal(405, "MethodNotAllowed", message)
+            return handler(world, request)
         except Refusal as refusal:
             return Response(refusal.status, refusal.body())
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -13,6 +13,7 @@ import traceback
 import uuid
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -77,6 +78,29 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
+class _CutOff(ConnectionError):
+    """The client ended in the middle of a request: nothing of it is done, and nobody reads a reply."""
+
+
+class _Whole(BufferedIOBase):
+    """What a client sends, of which a request must come to its end."""
+
+    def __init__(self, file: BufferedIOBase) -> None:
+        self._file = file
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = self._file.readline(size)
+        if not line.endswith(b"\n") and len(line) != size:
+            raise _CutOff
+        return line
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = self._file.read(size)
+        if size is not None and len(data) < size:
+            raise _CutOff
+        return data
+
+
 class Handler(BaseHTTPRequestHandler):
     """One connection: first plain (control, CONNECT), then inside the tunnel the requests to one host."""
 
@@ -86,6 +110,18 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 300
     server: Server
     tunnel = ""
+
+    def parse_request(self) -> bool:
+        """Read the headers. `http.client` takes an end of the connection among them for their end: of a request that
+        was cut off there, all that follows would be missing, its body too."""
+        if not self.raw_requestline.endswith(b"\n"):
+            raise _CutOff
+        rest = self.rfile
+        self.rfile = _Whole(rest)
+        try:
+            return super().parse_request()
+        finally:
+            self.rfile = rest
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing to standard error: requests are in requests.jsonl."""
@@ -180,7 +216,7 @@ class Handler(BaseHTTPRequestHandler):
         length = _size(self.headers.get("Content-Length") or "0", 10)
         if length:
             self._acknowledge()
-        body = self.rfile.read(length) if length else b""
+        body = _Whole(self.rfile).read(length)
         if "chunked" in (self.headers.get("Transfer-Encoding") or "").lower():
             body = self._read_chunks()
         try:
@@ -202,11 +238,11 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.IPPROTO_TCP, quick, 1)
 
     def _read_chunks(self) -> bytes:
-        body = b""
+        body, rest = b"", _Whole(self.rfile)
         while True:
-            size = _size(self.rfile.readline().split(b";")[0].decode("latin-1"), 16)
-            chunk = self.rfile.read(size)
-            self.rfile.readline()
+            size = _size(rest.readline().split(b";")[0].decode("latin-1"), 16)
+            chunk = rest.read(size)
+            rest.readline()
             if size == 0:
                 return body
             body += chunk

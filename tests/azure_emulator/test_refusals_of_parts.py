@@ -305,6 +305,12 @@ def test_the_control_address_says_what_is_wrong(emulator: Attached) -> None:
             emulator.control("POST", path, body)
 
 
+@pytest.mark.parametrize("path", ["settings", "reset", "delete", "principals", "password"])
+def test_a_look_at_the_control_address_changes_nothing(emulator: Attached, path: str) -> None:
+    with pytest.raises(EmulatorError, match=f"/control/{path} takes POST, not GET"):
+        emulator.control("GET", f"/control/{path}")
+
+
 # No refusal without a test
 
 UNREACHED = {
@@ -312,6 +318,7 @@ UNREACHED = {
     "ContainerAppsJobInvalidConfiguration": "the table of the body wants the trigger's type before",
     "BadFault": "of the control address, which its client shows by its message",
     "BadSetting": "likewise",
+    "MethodNotAllowed": "likewise",
     "ServerNotReady": "a state between two operations, for which the operation itself is met first",
 }
 NO_REFUSALS = {"AppId", "AuditEvent", "ConnectedClientList", "ContainerRegistryRepositoryEvents"}
