@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.planning.making import Planned
     from draftgenie_azure.run.control import RunControl
-    from draftgenie_azure.state.local_file import Backend
+    from draftgenie_azure.state.backend import Backend
     from draftgenie_azure.steps import Step
 
 SIGN_IN = "sign_in"  # graph node before the first step

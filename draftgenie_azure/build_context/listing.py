@@ -12,7 +12,7 @@ import time
 from draftgenie_azure.build_context.dockerignore import Matcher
 from draftgenie_azure.build_context.hashing import hash_file, is_executable, stamp, stamp_of, unreadable
 from draftgenie_azure.build_context.names import UTF_8, as_utf_8
-from draftgenie_azure.constants import EMULATOR_DIRECTORY
+from draftgenie_azure.constants import EMULATOR_DIRECTORY, HISTORY_DIRECTORY, STATE_PREFIX
 from draftgenie_azure.errors import BuildError
 
 TYPE_CHECKING = False
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NEVER = frozenset(
-    {".azure-deployment-history", EMULATOR_DIRECTORY, "azure-deployment.log", "azure-deployment-summary.md"}
+    {HISTORY_DIRECTORY, EMULATOR_DIRECTORY, "azure-deployment.log", "azure-deployment-summary.md"}
 )
 # Not shipped unless an exception in the ignore file names it (`!.git/**`), as the Azure CLI does.
 UNLESS_NAMED = (".git", ".hg", ".svn", ".bzr", ".venv")
-NEVER_BEGINNING = (".azure-deployment-state", "azure-deployment-v1.log")
+NEVER_BEGINNING = (STATE_PREFIX, "azure-deployment-v1.log")
 
 _RACY = 100_000_000  # nanoseconds; file system timestamps are coarse
 _MANY = 1000  # number of files from which a second thread pays off

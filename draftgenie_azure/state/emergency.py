@@ -6,7 +6,7 @@ from draftgenie_azure.errors import LockLostError, StateConflictError, StateErro
 from draftgenie_azure.state import document as state_document
 from draftgenie_azure.state import emergency_file
 from draftgenie_azure.state.document import SECTIONS
-from draftgenie_azure.state.local_file import read_file
+from draftgenie_azure.state.files import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

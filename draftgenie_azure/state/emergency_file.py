@@ -9,7 +9,7 @@ import os
 import tempfile
 
 from draftgenie_azure.state import private_files
-from draftgenie_azure.state.local_file import beside, write_whole
+from draftgenie_azure.state.files import beside, write_whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

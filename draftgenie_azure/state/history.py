@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-    from draftgenie_azure.state.local_file import Backend
+    from draftgenie_azure.state.backend import Backend
     from draftgenie_azure.state.store import StateStore
 
 COMPANION = "history"

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from draftgenie_azure.errors import StateError, StateLockedError
 from draftgenie_azure.printable import duration
-from draftgenie_azure.state.local_file import read_file, write_whole
+from draftgenie_azure.state.files import read_file, write_whole
 from draftgenie_azure.state.resource_records import now
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ from draftgenie_azure.errors import StateError
 from draftgenie_azure.state import document as state_document
 from draftgenie_azure.state import private_files
 from draftgenie_azure.state.document import SECTIONS
-from draftgenie_azure.state.local_file import read_file
+from draftgenie_azure.state.files import read_file
 from draftgenie_azure.state.target import kept_after_reset
 
 TYPE_CHECKING = False

@@ -13,7 +13,7 @@ from draftgenie_azure.constants import COMMAND, EARLIER_STATE_FILE, STATE_FILE
 from draftgenie_azure.digests import HASH_FORMAT
 from draftgenie_azure.errors import LockLostError, StateError
 from draftgenie_azure.state import document as state_document
-from draftgenie_azure.state.local_file import put_aside, read_file
+from draftgenie_azure.state.files import put_aside, read_file
 from draftgenie_azure.state.resource_records import now
 from draftgenie_azure.state.target import check_target
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from draftgenie_azure.state.local_file import Backend, Lock
+    from draftgenie_azure.state.backend import Backend, Lock
     from draftgenie_azure.state.lock import Holder
 
 KEPT_COPIES = 10

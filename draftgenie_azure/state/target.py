@@ -36,10 +36,11 @@ def _emulator_id(directory: str) -> str:
         with open(os.path.join(directory, EMULATOR_DIRECTORY, "emulator.json"), encoding="utf-8") as file:
             return str(json.load(file)["id"])
     except FileNotFoundError:
-        return "none (.azure-emulator is missing)"
+        return f"none ({EMULATOR_DIRECTORY} is missing)"
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StateError(
-            f".azure-emulator/emulator.json cannot be read: {error}", hint="Delete .azure-emulator, then --reset-state."
+            f"{EMULATOR_DIRECTORY}/emulator.json cannot be read: {error}",
+            hint=f"Delete {EMULATOR_DIRECTORY}, then --reset-state.",
         ) from error
 
 

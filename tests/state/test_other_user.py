@@ -13,9 +13,11 @@ import pytest
 from other_user import as_nobody, needs_root, shared_directory
 from project import STATE, Project
 
+from draftgenie_azure.constants import HISTORY_DIRECTORY as HISTORY
 from draftgenie_azure.errors import StateError
 from draftgenie_azure.state import emergency_file, private_files
-from draftgenie_azure.state.local_file import HISTORY, LocalBackend, write_whole
+from draftgenie_azure.state.files import write_whole
+from draftgenie_azure.state.local_file import LocalBackend
 
 RESCUE = f"{STATE}.rescue-20990101T000000Z-1.json"
 

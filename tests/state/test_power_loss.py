@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from disk_model import Tree, recorded
 
-from draftgenie_azure.state.local_file import HISTORY, LocalBackend, put_aside, write_whole
+from draftgenie_azure.constants import HISTORY_DIRECTORY as HISTORY
+from draftgenie_azure.state.files import put_aside, write_whole
+from draftgenie_azure.state.local_file import LocalBackend
 
 STATE = ".azure-deployment-state-v1.json"
 OLD, NEW, NEWEST = b'{"serial": 1}\n' * 40, b'{"serial": 2}\n' * 50, b'{"serial": 3}\n' * 60

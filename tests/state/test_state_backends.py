@@ -16,11 +16,12 @@ from azure.storage.blob import BlobServiceClient
 from azurite import Azurite
 from memory_backend import Memory, MemoryBackend
 
+from draftgenie_azure.constants import HISTORY_DIRECTORY as HISTORY
 from draftgenie_azure.errors import LockLostError, StateConflictError, StateError, StateLockedError
 from draftgenie_azure.state.blob import backend as blob_backend
 from draftgenie_azure.state.blob.backend import BlobBackend
 from draftgenie_azure.state.blob.location import open_blob
-from draftgenie_azure.state.local_file import HISTORY, LocalBackend
+from draftgenie_azure.state.local_file import LocalBackend
 from draftgenie_azure.state.lock import Holder, Waiting
 
 KINDS = ("memory", "local", "blob")

@@ -15,7 +15,8 @@ from draftgenie_azure.state import document as state_document
 from draftgenie_azure.state import replacing
 from draftgenie_azure.state.blob.backend import BlobBackend
 from draftgenie_azure.state.blob.location import open_blob
-from draftgenie_azure.state.local_file import LocalBackend, beside, write_whole
+from draftgenie_azure.state.files import beside, write_whole
+from draftgenie_azure.state.local_file import LocalBackend
 from draftgenie_azure.state.lock import Waiting
 from draftgenie_azure.state.store import StateStore
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from draftgenie_azure.config.validated.values import Decimal, Flag, Section, ServiceKey, Text, Whole, flag, rule
-from draftgenie_azure.constants import STATE_FILE
+from draftgenie_azure.constants import STATE_BLOB, STATE_CONTAINER, STATE_FILE
 
 
 def _auto_or_flag(value: Any) -> Any:
@@ -70,6 +70,6 @@ class Advanced(Section):
     state_file: Text = STATE_FILE
     state_storage: Literal["local", "blob", "azure"] = "local"
     state_blob_account: Annotated[Text, rule("storage_account")] | None = None
-    state_blob_container: Annotated[Text, rule("blob_container")] = "deployment-state"
-    state_blob_name: Annotated[Text, rule("blob")] = "azure-deployment-state.json"
+    state_blob_container: Annotated[Text, rule("blob_container")] = STATE_CONTAINER
+    state_blob_name: Annotated[Text, rule("blob")] = STATE_BLOB
     state_blob_endpoint: Annotated[Text, Field(pattern=r"^https?://")] | None = None

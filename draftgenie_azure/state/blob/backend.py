@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient
 
-    from draftgenie_azure.state.local_file import Lock
+    from draftgenie_azure.state.backend import Lock
     from draftgenie_azure.state.lock import Waiting
 
     T = TypeVar("T")

@@ -15,6 +15,7 @@ from draftgenie_azure.arm.credentials import SharedCredential
 from draftgenie_azure.arm.sessions import CheckedTransport
 from draftgenie_azure.config.clouds import endpoints_of
 from draftgenie_azure.config.validated.naming import name_fault
+from draftgenie_azure.constants import STATE_BLOB, STATE_CONTAINER
 from draftgenie_azure.errors import StateError
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.state.blob.backend import API_VERSION, CONNECT, READ, BlobBackend
@@ -71,8 +72,8 @@ class BlobPlace:
         endpoints: Endpoints,
         sign_in: Callable[[], TokenCredential],
     ) -> None:
-        self.container = str(advanced.get("state_blob_container") or "deployment-state")
-        self.name = str(advanced.get("state_blob_name") or "azure-deployment-state.json")
+        self.container = str(advanced.get("state_blob_container") or STATE_CONTAINER)
+        self.name = str(advanced.get("state_blob_name") or STATE_BLOB)
         self._account = str(advanced.get("state_blob_account") or "")
         check_names(blob_container=self.container, blob=self.name)
         if self._account:
