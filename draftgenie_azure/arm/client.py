@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.arm.plan import Plan
     from draftgenie_azure.arm.preflight import Answer, Question
-    from draftgenie_azure.arm.transport import Reply, Transport
+    from draftgenie_azure.arm.replies import Reply
+    from draftgenie_azure.arm.transport import Transport
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.resource_records import ResourceRecords
 

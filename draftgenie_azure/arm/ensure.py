@@ -6,22 +6,22 @@ reverted only on request.
 
 from __future__ import annotations
 
-import copy
 import time
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from draftgenie_azure.arm import diff, ids, others, references
-from draftgenie_azure.arm.diff import CHANGE, REMOVE, SECRET, Change, Comparison, Digests
-from draftgenie_azure.arm.merge import merged, patch
+from draftgenie_azure.arm.diff import CHANGE, REMOVE, SECRET, Change, Digests
+from draftgenie_azure.arm.look import Look
+from draftgenie_azure.arm.merge import merged, with_more
 from draftgenie_azure.arm.operations import BAD_ENDS, state_of
 from draftgenie_azure.arm.outcome import Outcomes, failed
 from draftgenie_azure.arm.plan import CREATE, REPLACE, RESEND, UNCHANGED, Entry, is_pending, predicted
 from draftgenie_azure.arm.properties import traits
+from draftgenie_azure.arm.refusals import RetryTime, is_busy
 from draftgenie_azure.arm.resource import CREATION_ID_TAG, created_at, creation_id
 from draftgenie_azure.arm.shared_wait import SharedWait
-from draftgenie_azure.arm.transport import RetryTime, is_busy
 from draftgenie_azure.errors import AzureError, OperationFailedError, UnchangeableError
 
 TYPE_CHECKING = False
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from draftgenie_azure.arm.listing import LiveResources
     from draftgenie_azure.arm.operations import Operations
     from draftgenie_azure.arm.plan import Plan
-    from draftgenie_azure.arm.resource import Beside, Resource
-    from draftgenie_azure.arm.transport import Reply, Transport
+    from draftgenie_azure.arm.replies import Reply
+    from draftgenie_azure.arm.resource import Resource
+    from draftgenie_azure.arm.transport import Transport
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.baseline import Baselines
     from draftgenie_azure.state.resource_records import ResourceRecords
@@ -41,32 +42,8 @@ if TYPE_CHECKING:
     Body = dict[str, Any]
 
 _LOOKS_AT_FAILED = 3  # reads of a failed resource that still reports an operation in progress
-_DATED = ("Microsoft.App/containerApps", "Microsoft.App/jobs")  # identified by creation time too
-_SUFFIX = "properties.template.revisionSuffix"
 _SECRETS = "properties.configuration.secrets"
-
-
-@dataclass
-class _Look:
-    """The live resource, and the action that it needs.
-
-    Attributes:
-        wanted: the desired body, including the tag with its creation id.
-        live: the live resource, or None.
-        action: one of the actions of a plan.
-        changes: the changes to write.
-        beside: what it carries besides.
-        reply: the reply to the write, and its monotonic time.
-    """
-
-    wanted: Body
-    live: Body | None
-    action: str = UNCHANGED
-    changes: list[Change] = field(default_factory=list)
-    comparison: Comparison = field(default_factory=Comparison)
-    beside: Beside | None = None
-    reply: Reply | None = None
-    answered: float = 0.0
+_DATED = ("Microsoft.App/containerApps", "Microsoft.App/jobs")  # identified by creation time too
 
 
 @dataclass(frozen=True)
@@ -145,15 +122,15 @@ class Ensurer:
 
     # ------------------------------------------------------------------------------------------------ deciding
 
-    def _look(self, resource: Resource, live: Body | None) -> _Look:
+    def _look(self, resource: Resource, live: Body | None) -> Look:
         look = self._compared(resource, live)
         if live is not None and look.action != UNCHANGED and resource.beside is not None:
             look.beside = resource.beside(live, look.changes)
         return look
 
-    def _compared(self, resource: Resource, live: Body | None) -> _Look:
+    def _compared(self, resource: Resource, live: Body | None) -> Look:
         record = self._records.of(resource.key, resource.id)
-        look = _Look(self._wanted(resource, record, live), live)
+        look = Look(self._wanted(resource, record, live), live)
         if live is None:
             look.action = CREATE
             return look
@@ -188,7 +165,7 @@ class Ensurer:
         return look
 
     @staticmethod
-    def _restore_creation_id(look: _Look) -> None:
+    def _restore_creation_id(look: Look) -> None:
         """Restore a removed tag along with other changes: its absence alone is no reason to write."""
         path = ("tags", CREATION_ID_TAG)
         for change in [change for change in look.comparison.others if change.path == path]:
@@ -261,13 +238,13 @@ class Ensurer:
 
     # ------------------------------------------------------------------------------------------------- writing
 
-    def _note_creation(self, resource: Resource, look: _Look, step: str) -> None:
+    def _note_creation(self, resource: Resource, look: Look, step: str) -> None:
         """Record that this lineage creates it, before the first write."""
         self._records.creating(resource.key, resource.id, resource.api_version, step)
         if resource.has_creation_id:
             self._records.add_facts(resource.key, creation_id=look.wanted["tags"][CREATION_ID_TAG])
 
-    def _begin(self, resource: Resource, step: str) -> _Look:
+    def _begin(self, resource: Resource, step: str) -> Look:
         """Read, compare and send the changes.
 
         A write of unknown outcome is not repeated blindly: the live resource decides.
@@ -288,7 +265,7 @@ class Ensurer:
                 look.answered = time.monotonic()
             except AzureError as error:
                 if error.code == "RoleAssignmentExists":
-                    return _Look(look.wanted, self._same_role(resource, error))
+                    return Look(look.wanted, self._same_role(resource, error))
                 attempt += 1
                 pause = self._transport.pause(attempt, error.retry_after)
                 if look.action == RESEND and is_busy(error) and attempt == _LOOKS_AT_FAILED:
@@ -304,7 +281,7 @@ class Ensurer:
             if live is None:
                 self.created.add(resource.key)
             self.written.setdefault(step, []).append(resource.key)
-            self.changes.setdefault(resource.key, []).extend(_told(resource, look))
+            self.changes.setdefault(resource.key, []).extend(look.written(resource.type))
             return look
 
     def did(self, step: str, key: str, changes: Sequence[Change]) -> None:
@@ -329,7 +306,7 @@ class Ensurer:
             known = known.replaced(diff.leaves(kind, before), diff.leaves(kind, after))
             self._baselines.put(key, resource_id, sent, str(known))
 
-    def _log(self, resource: Resource, look: _Look) -> None:
+    def _log(self, resource: Resource, look: Look) -> None:
         words = {CREATE: "is missing", RESEND: "failed before"}.get(look.action) or "; ".join(map(str, look.changes))
         self._logger.info("%s: %s", resource.key, words)
 
@@ -337,29 +314,12 @@ class Ensurer:
         """Return the seconds to keep trying: as long as another operation may take, else the retry budget."""
         return self._operations.longest_wait(resource_id) if is_busy(error) else self._transport.budget
 
-    def _write(self, resource: Resource, look: _Look) -> Reply:
+    def _write(self, resource: Resource, look: Look) -> Reply:
         """Send the PUT or PATCH and record the polling URL."""
-        method, body = self.request(resource, look)
+        method, body = look.request(resource)
+        if look.live is not None:
+            self._carry_secrets(resource, body)
         return self._operations.send(resource.id, body, method=method, roles=resource.roles, repeatable=False)
-
-    def request(self, resource: Resource, look: _Look) -> tuple[str, Body]:
-        """Return method and body of a write."""
-        if look.live is None:
-            more = resource.at_creation() if resource.at_creation is not None else {}
-            return "PUT", _with(look.wanted, more)
-        known = traits(resource.type)
-        by_put = look.action == RESEND and known.repair_by_put
-        if by_put or not all(known.is_patched(diff.pattern_of(change.path)) for change in look.changes):
-            secret = [Change(tuple(path.split(".")), SECRET) for path in known.write_only]
-            method, body = "PUT", merged(resource.type, look.wanted, look.live, [*look.changes, *secret])
-        else:
-            method, body = "PATCH", patch(resource.type, look.wanted, look.live, look.changes)
-            if "template" in (body.get("properties") or {}) and diff.at(look.live, _SUFFIX):
-                body["properties"]["template"]["revisionSuffix"] = None  # a suffix cannot be reused
-        if look.beside is not None:
-            body = _with(body, look.beside.body)
-        self._carry_secrets(resource, body)
-        return method, body
 
     def _carry_secrets(self, resource: Resource, body: Body) -> None:
         """Add secrets of others, which a GET does not return, if the list containing them is sent."""
@@ -417,7 +377,7 @@ class Ensurer:
 
     # ------------------------------------------------------------------------------------------------- waiting
 
-    def _finish(self, resource: Resource, step: str, look: _Look, shared: SharedWait) -> Body:
+    def _finish(self, resource: Resource, step: str, look: Look, shared: SharedWait) -> Body:
         live = look.live
         if look.reply is not None:
             live = self._await(resource, step, look, shared)
@@ -433,7 +393,7 @@ class Ensurer:
             return live
         return {**live, "tags": {**(live.get("tags") or {}), CREATION_ID_TAG: record["creation_id"]}}
 
-    def _record(self, resource: Resource, step: str, look: _Look, live: Body) -> None:
+    def _record(self, resource: Resource, step: str, look: Look, live: Body) -> None:
         wanted = Digests.of(diff.leaves(resource.type, look.wanted, creating=False), self._salt)
         record = self._records.of(resource.key, resource.id)
         known = self._baselines.get(resource.key, resource.id, str(wanted))
@@ -456,7 +416,7 @@ class Ensurer:
             self._records.save()
 
     @staticmethod
-    def _answered(resource: Resource, look: _Look, live: Body, *, is_known: bool) -> dict[Any, Any] | None:
+    def _answered(resource: Resource, look: Look, live: Body, *, is_known: bool) -> dict[Any, Any] | None:
         """Return the new baseline; None to keep the current one.
 
         Unconfigured changes are reported once, so they enter it; changes by others to configured properties do not,
@@ -467,7 +427,7 @@ class Ensurer:
         theirs: dict[Any, Any] = diff.leaves(resource.type, live)
         return theirs | {change.path: "changed by others" for change in look.comparison.others}
 
-    def _tell(self, resource: Resource, look: _Look, live: Body) -> None:
+    def _tell(self, resource: Resource, look: Look, live: Body) -> None:
         note = who(look.live or live)
         found = look.comparison
         ignored = self._not_taken(resource, look, live)
@@ -476,7 +436,7 @@ class Ensurer:
                 kept[resource.key] = [replace(change, note=change.note or note) for change in changes]
 
     @staticmethod
-    def _not_taken(resource: Resource, look: _Look, live: Body) -> list[Change]:
+    def _not_taken(resource: Resource, look: Look, live: Body) -> list[Change]:
         """Return changes that were just sent but do not appear in Azure."""
         if look.reply is None or look.action == RESEND:
             return []
@@ -484,7 +444,7 @@ class Ensurer:
         others = {change.path for change in look.comparison.others}
         return [change for change in found.ours if change.path not in others and change.kind != REMOVE]
 
-    def _await(self, resource: Resource, step: str, look: _Look, shared: SharedWait) -> Body:
+    def _await(self, resource: Resource, step: str, look: Look, shared: SharedWait) -> Body:
         """Wait; if the operation failed because a new role is not effective yet, send the body once more."""
         began = time.monotonic()
         while look.reply is not None:
@@ -513,10 +473,10 @@ class Ensurer:
         told = [replace(change, note=change.note or note) for change in look.comparison.others]
         seen = [replace(change, note=change.note or note) for change in look.comparison.unmanaged]
         if live is None:
-            body = _with(look.wanted, resource.at_creation() if resource.at_creation is not None else {})
+            _, body = look.request(resource)
         else:
-            body = _with(merged(resource.type, look.wanted, live, look.changes), _lasting(look))
-        changes = _told(resource, look)
+            body = with_more(merged(resource.type, look.wanted, live, look.changes), look.lasting)
+        changes = look.written(resource.type)
         plan.add(Entry(step, resource.key, resource.id, action, changes=changes, kept=told, seen=seen), body=body)
         if look.action == CREATE:
             self.created.add(resource.key)
@@ -529,7 +489,7 @@ class Ensurer:
             assert live is not None
             return self._with_creation_id(resource, live)
         after = predicted(resource, look.wanted, live, look.changes, step, self._transport.endpoints)
-        after = _with(after, _lasting(look))
+        after = with_more(after, look.lasting)
         self._live.note(resource.id, after, made=look.action == CREATE)
         return self._with_creation_id(resource, after)
 
@@ -549,27 +509,3 @@ def who(live: Mapping[str, Any]) -> str:
     data = live.get("systemData") or {}
     name, moment = data.get("lastModifiedBy"), str(data.get("lastModifiedAt") or "")[:16].replace("T", " ")
     return ", ".join(part for part in (str(name or ""), moment) if part)
-
-
-def _lasting(look: _Look) -> Body:
-    """Return the lasting additions of a write to its changes."""
-    return look.beside.body if look.beside is not None and look.beside.stays else {}
-
-
-def _told(resource: Resource, look: _Look) -> list[Change]:
-    """Return the changes of a write, including its lasting additions."""
-    lasting = _lasting(look)
-    if look.live is None or not lasting:
-        return look.changes
-    besides = diff.between(resource.type, look.live, _with(look.live, lasting))
-    paths = {change.path for change in besides}
-    return [*(change for change in look.changes if change.path not in paths), *besides]
-
-
-def _with(body: Body, more: Mapping[str, Any]) -> Body:
-    """Return a body merged with another one."""
-    result = copy.copy(body)
-    for key, value in more.items():
-        there = result.get(key)
-        result[key] = _with(there, value) if isinstance(there, dict) and isinstance(value, dict) else value
-    return result

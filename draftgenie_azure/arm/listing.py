@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from draftgenie_azure.arm.transport import Reply, Transport
+    from draftgenie_azure.arm.replies import Reply
+    from draftgenie_azure.arm.transport import Transport
 
     Body = dict[str, Any]
     _Address = tuple[str, tuple[tuple[str, str], ...]]  # path and parameters

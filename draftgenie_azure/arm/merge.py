@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from draftgenie_azure.arm.diff import REMOVE, labelled, pattern_of
 from draftgenie_azure.arm.properties import CASELESS_KEYS, IDENTITIES, MAPS, Traits, traits
 
@@ -28,6 +30,15 @@ def patch(resource_type: str, wanted: Mapping[str, Any], live: Mapping[str, Any]
     merge = _Merge(resource_type, changes)
     whole = merge.body(wanted, live)
     return _pruned(whole, {change.path for change in changes}, (), "", merge.known)
+
+
+def with_more(body: Mapping[str, Any], more: Mapping[str, Any]) -> Any:
+    """Return a body with additions, which replace what is there except objects."""
+    result: Any = copy.copy(body)
+    for key, value in more.items():
+        there = result.get(key)
+        result[key] = with_more(there, value) if isinstance(there, dict) and isinstance(value, dict) else value
+    return result
 
 
 class _Merge:

@@ -7,7 +7,7 @@ import math
 import time
 
 from draftgenie_azure.arm import hosts, ids
-from draftgenie_azure.arm.transport import error_parts, refusal
+from draftgenie_azure.arm.refusals import error_parts, refusal
 from draftgenie_azure.errors import AzureError, OperationFailedError
 from draftgenie_azure.run.control import pace
 from draftgenie_azure.run.poll import poll
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.arm.listing import LiveResources
-    from draftgenie_azure.arm.transport import Reply, Transport
+    from draftgenie_azure.arm.replies import Reply
+    from draftgenie_azure.arm.transport import Transport
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.resource_records import ResourceRecords
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.arm.listing import LiveResources
     from draftgenie_azure.arm.operations import Operations
+    from draftgenie_azure.arm.replies import Reply
     from draftgenie_azure.arm.resource import Resource
     from draftgenie_azure.arm.shared_wait import SharedWait
-    from draftgenie_azure.arm.transport import Reply
     from draftgenie_azure.run.control import RunControl
     from draftgenie_azure.state.resource_records import ResourceRecords
 

@@ -13,8 +13,9 @@ import json
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.plan import is_pending
 from draftgenie_azure.arm.properties import traits
+from draftgenie_azure.arm.refusals import refusal
+from draftgenie_azure.arm.replies import Reply
 from draftgenie_azure.arm.resource import CREATION_ID_TAG
-from draftgenie_azure.arm.transport import Reply, refusal
 from draftgenie_azure.digests import sha256
 from draftgenie_azure.errors import ADVICE, BUSY_CODES, AuthenticationError, AzureError
 

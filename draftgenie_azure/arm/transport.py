@@ -6,11 +6,7 @@ last error behind its time-out (azure-core 1.41, `pipeline/policies/_retry.py`).
 
 from __future__ import annotations
 
-import codecs
-import email.utils
-import json
 import logging
-import math
 import random
 import threading
 import time
@@ -18,7 +14,6 @@ import uuid
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import requests
 from azure.core import PipelineClient
 from azure.core.exceptions import AzureError as SdkError
 from azure.core.exceptions import ClientAuthenticationError, ServiceResponseError
@@ -31,64 +26,38 @@ from azure.core.pipeline.policies import (
 from azure.core.rest import HttpRequest
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.resource.resources import ResourceManagementClient
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from draftgenie_azure.arm import causes, confidential, hosts, ids, policies
+from draftgenie_azure.arm import causes, confidential, hosts, ids
 from draftgenie_azure.arm.credentials import SharedCredential
+from draftgenie_azure.arm.refusals import (
+    RetryTime,
+    add_retry_time,
+    busy,
+    is_busy,
+    may_pass,
+    never_sent,
+    no_answer,
+    refusal,
+)
+from draftgenie_azure.arm.replies import lines_of, reply_of
 from draftgenie_azure.arm.sessions import CheckedTransport
 from draftgenie_azure.arm.versions import Versions
-from draftgenie_azure.errors import BUSY_CODES, NOT_AZURE, AuthenticationError, AzureError
-from draftgenie_azure.masking import MASK
+from draftgenie_azure.errors import AuthenticationError, AzureError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import IO, Any
 
     from azure.core.credentials import TokenCredential
     from azure.core.pipeline import PipelineRequest
     from azure.core.rest import HttpResponse
 
+    from draftgenie_azure.arm.replies import Reply
     from draftgenie_azure.config.clouds import Endpoints
     from draftgenie_azure.run.control import RunControl
 
-TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 SHORTEST_PAUSE = 0.5  # a service that asks for less, or for a past time, gets our own pace
-LONGEST_PAGE = 500  # characters shown of a reply that is not valid JSON
-LONGEST_LINE = 65_536  # maximum characters of a log line
-LONGEST_ASKED = 86_400.0  # cap on requested seconds, against overflow
-
-
-class Reply:
-    """A reply: `status`, `headers` (case-insensitive), `content`, and `body`, the parsed value or a text."""
-
-    __slots__ = ("body", "content", "headers", "status")
-
-    def __init__(self, status: int, headers: Mapping[str, str], body: Any, content: bytes = b"") -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-        self.content = content
-
-    @property
-    def retry_after(self) -> float | None:
-        """The seconds in `Retry-After`, given as a number or a date; None without it."""
-        text = self.headers.get("Retry-After")
-        if not text:
-            return None
-        try:
-            seconds = float(text)
-        except ValueError:
-            moment = _moment(text)
-            if moment is None:
-                return None
-            seconds = moment - (self.date or time.time())
-        return min(max(0.0, seconds), LONGEST_ASKED) if math.isfinite(seconds) else None
-
-    @property
-    def date(self) -> float | None:
-        """The time of the reply by the service's clock (`Date`), as a Unix time."""
-        return _moment(self.headers.get("Date") or "")
 
 
 class _RequestIds(SansIOHTTPPolicy):  # type: ignore[type-arg]  # the base's type parameters are not needed
@@ -224,8 +193,8 @@ class Transport:
             response = client.send_request(HttpRequest("GET", url, params=params, headers=headers), stream=True)
             if response.status_code >= 300:
                 response.read()
-                raise refusal(_reply(response), what)
-            yield from _lines_of(response.iter_bytes())
+                raise refusal(reply_of(response), what)
+            yield from lines_of(response.iter_bytes())
         except ServiceResponseError:
             return
         except SdkError as error:
@@ -382,7 +351,7 @@ class _Tries:
                 if self._call.is_answered_by(reply):
                     return reply
                 failure = refusal(reply, self._what)
-                again = _may_pass(reply, failure, self._call.repeatable)
+                again = may_pass(reply, failure, self._call.repeatable)
             except _SignInAgain:
                 _rewind(self._call.content)
                 continue
@@ -390,7 +359,7 @@ class _Tries:
                 raise self._transport.no_token(error) from error
             except SdkError as error:  # no connection, or one that broke before the end of the reply
                 failure = no_answer(error, self._what)
-                again = failure.passing and (self._call.repeatable or _never_sent(error))
+                again = failure.passing and (self._call.repeatable or never_sent(error))
             self._wait(failure, again=again, seconds=time.monotonic() - began)
 
     def _take_turn(self) -> None:
@@ -402,7 +371,7 @@ class _Tries:
 
     def _sent(self) -> Reply:
         response = self._call.send(self._call.request())
-        reply = _reply(response)
+        reply = reply_of(response)
         confidential.remember(self._call.address, reply.body)
         if self._call.is_answered_by(reply):
             return reply
@@ -439,165 +408,9 @@ class _Tries:
         self._control.wait(delay)
 
 
-class RetryTime:
-    """Seconds spent on retries, separately for conflicts with another operation and for failures."""
-
-    def __init__(self) -> None:
-        self._seconds = {True: 0.0, False: 0.0}
-
-    def more(self, failure: AzureError, seconds: float) -> float:
-        """Add seconds lost to a failure; return the total for its kind."""
-        self._seconds[is_busy(failure)] += seconds
-        return self._seconds[is_busy(failure)]
-
-
-def is_busy(failure: AzureError) -> bool:
-    """Return whether another operation blocks the resource, including concurrent writes to a vault."""
-    return failure.code in BUSY_CODES or (
-        failure.code == "ConflictError" and "deleted state" not in failure.message
-    )
-
-
-def _may_pass(reply: Reply, failure: AzureError, repeatable: bool) -> bool:
-    """Return whether a failed request may be repeated: it was certainly not processed, or is idempotent."""
-    return is_busy(failure) or reply.status == 429 or (repeatable and failure.passing)
-
-
 def _rewind(content: object) -> None:
     if content is not None and hasattr(content, "seek"):
         content.seek(0)
-
-
-def _moment(text: str) -> float | None:
-    """Return the Unix time of an HTTP date, or None."""
-    try:
-        return email.utils.parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Yield the lines in chunks of text; a line of over 64 KB is split, to bound memory."""
-    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-    rest = ""
-    for chunk in chunks:
-        *whole, rest = (rest + decode(chunk)).split("\n")
-        yield from (line.removesuffix("\r") for line in whole)
-        if len(rest) > LONGEST_LINE:
-            yield rest
-            rest = ""
-    if rest:
-        yield rest
-
-
-def _reply(response: HttpResponse) -> Reply:
-    # Not `text()`: it trusts the reply's charset. JSON is UTF-8 (RFC 8259), sometimes with a byte order mark.
-    content = response.read()
-    return Reply(response.status_code, response.headers, _parsed(content.decode("utf-8-sig", "replace")), content)
-
-
-def _parsed(text: str) -> Any:
-    """Return the parsed JSON; otherwise (an error page, or text that only resembles JSON) the text."""
-    if text[:1] not in ("{", "[", '"'):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def refusal(reply: Reply, what: str) -> AzureError:
-    """Return the error for a failed reply; `what` describes the request."""
-    code, message = error_parts(reply.body)
-    message = policies.named(message, reply.body)
-    if reply.status < 400:
-        message = f"not a reply of Azure{': ' if message else ''}{message}"
-    text = f"{what}: {reply.status} {code + ': ' if code else ''}{message}".rstrip(": ")
-    text += "" if code or message else " without a reason"
-    kind = AuthenticationError if reply.status == 401 else AzureError
-    failure = kind(
-        text,
-        code=code,
-        status=reply.status,
-        request_id=reply.headers.get("x-ms-request-id"),
-        correlation_id=reply.headers.get("x-ms-correlation-request-id"),
-        hint=None if reply.status >= 400 else NOT_AZURE,
-        retry_after=reply.retry_after,
-    )
-    failure.passing = reply.status in TRANSIENT or reply.status < 300 or is_busy(failure)
-    return failure
-
-
-def busy(name: str, error: AzureError) -> str:
-    """Return the message shown while another operation blocks a resource."""
-    return f"{name}: another operation is in progress ({error.code}); waiting for it"
-
-
-def error_parts(body: Any) -> tuple[str, str]:
-    """Return code and message of an error body: the innermost meaningful code, every message once.
-
-    Services return `{"error": {…}}`, `{"code", "message"}`, `{"Code", "Message"}` or text; some embed another service's
-    JSON in their message.
-    """
-    if isinstance(body, str):
-        return "", " ".join(MASK.text(body).split())[:LONGEST_PAGE]  # masked first: half a secret is not found
-    if not isinstance(body, dict):
-        return "", ""
-    error = body.get("error") if isinstance(body.get("error"), dict) else body
-    assert isinstance(error, dict)
-    code = str(error.get("code") or error.get("Code") or "")
-    message = str(error.get("message") or error.get("Message") or error.get("error_description") or "")
-    inside = _parsed(message)
-    if isinstance(inside, dict):
-        inner_code, inner_message = error_parts(inside)
-        code, message = inner_code or code, inner_message or message
-    inside = error.get("innererror")
-    if isinstance(inside, dict) and inside.get("code"):
-        code = str(inside["code"])  # the vault's: ForbiddenByRbac, ForbiddenByFirewall
-    details = error.get("details")
-    for detail in details if isinstance(details, list) else []:
-        if isinstance(detail, dict):
-            inner_code, inner_message = error_parts(detail)
-            code = inner_code or code
-            if inner_message and inner_message not in message:
-                message = f"{message} {inner_message}".strip()
-    return code, message
-
-
-def no_answer(error: SdkError, what: str) -> AzureError:
-    """Return the error for a request without a reply; `what` describes the request."""
-    cause, host = causes.of(error), causes.host(error)
-    where = f"no answer from {host}" if host else "no answer"
-    if cause is None:
-        hint = "Check the network, proxy and CA settings, then run again."
-        return AzureError(f"{what}: {where} ({causes.innermost(error)})", hint=hint, passing=True)
-    failure = AzureError(f"{what}: {where}: {causes.told(error, cause)}", hint=cause.hint, passing=cause.passes)
-    failure.retry_seconds = math.inf if cause.seconds is None else cause.seconds
-    return failure
-
-
-def add_retry_time(failure: AzureError, seconds: float) -> None:
-    """Add when to run again, if Azure asks for more time than a run spends on one request."""
-    when = time.strftime("%H:%M on %Y-%m-%d (UTC)", time.gmtime(time.time() + seconds))
-    failure.message += f"; Azure asks to wait for {seconds / 60:.0f} minutes"
-    failure.args = (failure.message,)
-    failure.hint = f"Run again after {when}, or raise advanced.operation_timeout above {seconds:.0f}."
-
-
-def _never_sent(error: SdkError) -> bool:
-    """Return whether a request certainly reached no server: there was no connection at all.
-
-    The SDK's ServiceRequestError does not imply it: behind a proxy it can also mean a lost reply.
-    """
-    cause: object = error.inner_exception
-    for _ in range(8):
-        if isinstance(cause, NewConnectionError | ConnectTimeoutError):
-            return True
-        if isinstance(cause, requests.RequestException):
-            cause = cause.args[0] if cause.args else None
-        else:  # urllib3 has the cause in `reason`, or behind a proxy in `original_error`
-            cause = getattr(cause, "reason", None) or getattr(cause, "original_error", None)
-    return False
 
 
 def _shown(url: str) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from draftgenie_azure.arm.transport import Reply
+    from draftgenie_azure.arm.replies import Reply
     from draftgenie_azure.config.validated.resource_sections import Registry
     from draftgenie_azure.session import Session
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.arm.plan import Plan
-    from draftgenie_azure.arm.transport import Reply
+    from draftgenie_azure.arm.replies import Reply
     from draftgenie_azure.config.validated.service_sections import Migration
     from draftgenie_azure.session import Session
 

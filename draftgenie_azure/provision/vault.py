@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.arm.plan import Plan
-    from draftgenie_azure.arm.transport import Reply
+    from draftgenie_azure.arm.replies import Reply
     from draftgenie_azure.config.validated.vault_secrets import VaultSecret
     from draftgenie_azure.session import Session
 

@@ -23,8 +23,9 @@ from scripted_azure import GROUP, Answer, Request, scripted_azure
 
 from azure_emulator.attach import Attached, attach
 from draftgenie_azure.arm import sessions
-from draftgenie_azure.arm import transport as transport_module
-from draftgenie_azure.arm.transport import Bucket, Reply, Transport, error_parts
+from draftgenie_azure.arm.refusals import error_parts, never_sent
+from draftgenie_azure.arm.replies import LONGEST_ASKED, Reply
+from draftgenie_azure.arm.transport import Bucket, Transport
 from draftgenie_azure.config.clouds import CLOUDS
 from draftgenie_azure.errors import AuthenticationError, AzureError
 from draftgenie_azure.run.control import RunControl
@@ -166,7 +167,7 @@ def test_request_that_found_no_connection_surely_was_not_sent(url: str, through:
         with pytest.raises(ServiceRequestError) as failure:
             transport.send(HttpRequest("POST", url), proxies=proxies)
 
-    assert transport_module._never_sent(failure.value)
+    assert never_sent(failure.value)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_request_that_found_no_connection_surely_was_not_sent(url: str, through:
         ("0.5", 0.5),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
         ("-1", 0),
-        ("9999999999999", transport_module.LONGEST_ASKED),
+        ("9999999999999", LONGEST_ASKED),
         ("nan", None),
         ("inf", None),
         ("nonsense", None),

@@ -8,7 +8,7 @@ import json
 import pytest
 from project import STATE, Project
 
-from draftgenie_azure.arm.transport import _parsed
+from draftgenie_azure.arm.replies import parsed
 from draftgenie_azure.build_context import instructions
 from draftgenie_azure.masking import Mask
 from draftgenie_azure.session import token_claims
@@ -51,7 +51,7 @@ def test_answers_tokens_dockerfiles_and_secrets() -> None:
     mask.add('{"key": ' + ENDLESS)
 
     assert mask.text("harmless text") == "harmless text"
-    assert _parsed(ENDLESS) == ENDLESS
+    assert parsed(ENDLESS) == ENDLESS
     assert token_claims(f"a.{base64.urlsafe_b64encode(ENDLESS.encode()).decode()}.c") == {}
     assert instructions.json_words(ENDLESS) is None
 

@@ -137,11 +137,10 @@ def arrows() -> dict[tuple[str, str], list[Import]]:
 
 
 def circles() -> list[list[str]]:
-    """Return modules that import one another, directly or not; imports for the type checker are ignored."""
+    """Return modules that import one another, directly or not, if only for the type checker."""
     graph: dict[str, set[str]] = {}
     for one in imports():
-        if not one.checked_only:
-            graph.setdefault(_module(one.source), set()).add(one.target)
+        graph.setdefault(_module(one.source), set()).add(one.target)
     try:
         tuple(TopologicalSorter({name: _loaded(graph[name]) for name in graph}).static_order())
     except CycleError as error:
