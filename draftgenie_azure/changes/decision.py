@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from threading import Thread
 
@@ -17,7 +16,8 @@ from draftgenie_azure.changes.dependencies import (
     step_hash,
 )
 from draftgenie_azure.changes.reasons import Comparison
-from draftgenie_azure.config.keys import is_secret_key
+from draftgenie_azure.config.keys import is_secret_key, is_template_key
+from draftgenie_azure.config.placeholders import is_reference
 from draftgenie_azure.digests import HASH_FORMAT, NULL, sha256
 from draftgenie_azure.errors import DeployerError, Fault
 
@@ -399,7 +399,7 @@ def _begin_secrets_digest(raw: RawConfig, salt: str) -> Callable[[], str | None]
     if not secrets:
         return lambda: None
     data = canonical(secrets)
-    if not any(map(_may_be_secret, secrets.values())):
+    if not any(_may_be_secret(key, value) for key, value in secrets.items()):
         quick = sha256(salt.encode() + data)
         return lambda: quick
     hasher = Hasher(raw, salt)
@@ -416,11 +416,11 @@ def _begin_secrets_digest(raw: RawConfig, salt: str) -> Callable[[], str | None]
     return wait
 
 
-def _may_be_secret(value: Any) -> bool:
-    """Tell whether the value of a secret has to be kept from being guessed: it is not empty, and not a placeholder."""
+def _may_be_secret(key: str, value: Any) -> bool:
+    """Return whether the value of a secret must not be guessable: it is not empty, and not a mere reference."""
     if value is None or value == "" or isinstance(value, bool):
         return False
-    return not (isinstance(value, str) and re.fullmatch(r"\{\{[\w .|-]*\}\}", value))
+    return not (isinstance(value, str) and is_template_key(tuple(key.split("."))) and is_reference(value))
 
 
 def validity_digest(raw: RawConfig, secrets_digest: str | None) -> str:

@@ -5,9 +5,9 @@ The earlier script set these variables in code, so its configurations lack them.
 
 from __future__ import annotations
 
-import re
-
 import yaml
+
+from draftgenie_azure.config.placeholders import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,7 +148,6 @@ MIGRATIONS: list[dict[str, Any]] = [
     }
 ]
 
-_NAME = re.compile(r"{{ *([a-z_]+)\.([a-z_]+)")
 _GENERATED = ("jwt_secret", "rabbitmq_password")
 
 
@@ -187,8 +186,9 @@ def _usable(raw: RawConfig, block: Mapping[str, Mapping[str, Any]]) -> dict[str,
 
 
 def _is_known(raw: RawConfig, value: str) -> bool:
-    for section, name in _NAME.findall(value):
-        if section == "services" and not raw.get(f"services.{name}"):
+    for name in names(value):
+        section, _, rest = name.partition(".")
+        if section == "services" and not raw.get(f"services.{rest.partition('.')[0]}"):
             return False
         if section == "rabbitmq" and not raw.get("services.rabbitmq"):
             return False
@@ -200,9 +200,10 @@ def _is_known(raw: RawConfig, value: str) -> bool:
 def _missing_secrets(raw: RawConfig, services: Mapping[str, Any]) -> dict[str, str]:
     """Return definitions of the secrets that these variables use and the configuration lacks, by key."""
     given = raw.get("secrets")
-    text = str(services)
-    wanted = {name for section, name in _NAME.findall(text) if section == "secrets"}
-    if "{{ rabbitmq." in text:
+    values = [value for block in services.values() for variables in block.values() for value in variables.values()]
+    used = {name for value in values for name in names(str(value))}
+    wanted = {name.removeprefix("secrets.") for name in used if name.startswith("secrets.")}
+    if any(name.startswith("rabbitmq.") for name in used):
         wanted.add("rabbitmq_password")
     absent = sorted(wanted - set(given if isinstance(given, dict) else {}))
     return {name: "" if name in _GENERATED else f"${{{name.upper()}}}" for name in absent}

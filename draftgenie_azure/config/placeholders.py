@@ -131,6 +131,15 @@ def names(text: str) -> set[str]:
     return parse(text).names if "{{" in text else set()
 
 
+def is_reference(text: str) -> bool:
+    """Return whether a text is nothing but placeholders, so that it contains no value of its own."""
+    try:
+        parts = parse(text).parts
+    except ValueError:
+        return False
+    return bool(parts) and all(isinstance(part, Name) for part in parts)
+
+
 def render(text: str, values: Mapping[str, str]) -> str:
     """Return a text with its placeholders replaced by values.
 

@@ -38,7 +38,7 @@ def check_owner(session: Session) -> bool:
     """Fail if another state manages the group, unless it is adopted.
 
     Returns:
-        True if the group exists without this lineage's tag..
+        True if the group exists without this lineage's tag.
     """
     live = session.arm.current(session.scope.group)
     if live is None:

@@ -78,7 +78,7 @@ class History:
             facts: further fields, such as `who`, `host`, `plan_id`, `correlation_id` or `of`.
 
         Returns:
-            The run's number..
+            The run's number.
         """
         entries = self.entries()
         for entry in entries:

@@ -28,7 +28,7 @@ def reset(state: StateStore, target: Mapping[str, Any] | None = None) -> str | N
         target: the configured deployment target; the recorded one is kept as far as it agrees.
 
     Returns:
-        The location of the old state's copy, or None if there was none..
+        The location of the old state's copy, or None if there was none.
     """
     aside = state.put_aside("reset" if state.fault is None else "bad")
     kept = {key: state.state[key] for key in ("lineage", "salt", "serial")}
@@ -80,7 +80,7 @@ def restore(
         agreed: asks the user whether to replace a state that is as new or newer.
 
     Returns:
-        The location of an unusable stored state; otherwise None, as it is among the copies..
+        The location of an unusable stored state; otherwise None, as it is among the copies.
 
     Raises:
         StateError: the stored state has another lineage, or is newer and the user did not agree.
@@ -109,7 +109,7 @@ def move(source: StateStore, state: StateStore) -> str | None:
     """Move a document, and those beside it, from one store to another; both are locked.
 
     Returns:
-        The location of the source's copy..
+        The location of the source's copy.
 
     Raises:
         StateError: the destination has a state of another lineage, or a newer one.

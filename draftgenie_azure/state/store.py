@@ -341,7 +341,7 @@ class StateStore:
             target: the configured deployment target; the recorded one is kept as far as it agrees.
 
         Returns:
-            The location of the old state's copy, or None if there was none..
+            The location of the old state's copy, or None if there was none.
         """
         return state_package.replacing.reset(self, target)
 

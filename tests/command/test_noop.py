@@ -94,30 +94,38 @@ def deploy(records: Records, values: dict[str, Any], reached: int) -> None:
         decider.end_run()
 
 
-def quick_and_used(value: Any) -> tuple[str, str | None]:
+def quick_and_used(value: Any, variable: Any = "{{ secrets.a }}") -> tuple[str, str | None]:
     """The quick hash over the secrets of a configuration, and the one that is used."""
     records = Records()
-    raw = raw_config({"secrets": {"a": value, "b": "", "c": {"generate": True}, "d": "{{ secrets.a }}"}})
+    raw = raw_config(
+        {
+            "secrets": {"a": value, "b": "", "c": {"generate": True}},
+            "services": {"one": {"image": "i", "secrets": {"A": variable}}},
+        }
+    )
     quick = sha256(records.state["salt"].encode() + canonical(secret_values(raw)))
     return quick, Decider((), raw, records).secrets_digest
 
 
-GIVEN = ["x", "{{ secrets.b }}x", " {{ secrets.b }}", "{{{ x }}}", "{{ x: y }}", 12345, ["x"]]
+GIVEN = ["x", "{{ secrets.b }}x", " {{ secrets.b }}", "{{{ x }}}", "{{ x: y }}", "{{ x }}", 12345, ["x"]]
 
 
-@pytest.mark.parametrize("value", GIVEN)
-def test_secret_that_is_given_is_never_under_a_quick_hash(value: Any) -> None:
-    """Which could be brute-forced for common passwords."""
-    quick, used = quick_and_used(value)
+@pytest.mark.parametrize(
+    ("value", "variable"), [*((one, "") for one in (*GIVEN, "{{ postgresql.url }}")), *(("", one) for one in GIVEN)]
+)
+def test_given_secret_is_never_under_a_quick_hash(value: Any, variable: Any) -> None:
+    """Which could be brute-forced for common passwords; under `secrets`, placeholders are text like any other."""
+    quick, used = quick_and_used(value, variable)
 
     assert used is not None
     assert used != quick
 
 
-@pytest.mark.parametrize("value", [None, "", "{{ postgresql.url }}", {"generate": True}])
-def test_without_any_secret_given_the_hash_is_quick(value: Any) -> None:
+@pytest.mark.parametrize("value", [None, "", {"generate": True}])
+@pytest.mark.parametrize("variable", [None, "", "{{ postgresql.url }}", "{{ secrets.a | urlencode }}{{ secrets.b }}"])
+def test_without_any_given_secret_the_hash_is_quick(value: Any, variable: Any) -> None:
     """There is nothing to be found out."""
-    quick, used = quick_and_used(value)
+    quick, used = quick_and_used(value, variable)
 
     assert used == quick
 
