@@ -306,7 +306,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             control=self.control,
             still_running=self.progress.still_running,
         )
-        self.tell_others()
+        self.report_others()
         if failures:
             raise run.schedule.together(list(failures.values()))
 
@@ -316,7 +316,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             if name == SIGN_IN:
                 records = ResourceRecords(self.state.state, self._save_deployment_state, self.state.mutex)
                 self.connect(records, self.control)
-                cli.target.tell_live(self.reporter, self.state, self.session)
+                cli.target.report_live(self.reporter, self.state, self.session)
                 self._begin()
             elif name == ASK_FIRST:
                 self._ask_first()
@@ -356,7 +356,7 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
         records = planning.making.memory_of(self.state.state)
         self.connect(records, control)
         try:
-            cli.target.tell_live(self.reporter, self.state, self.session)
+            cli.target.report_live(self.reporter, self.state, self.session)
             self._look_around()
             planned = planning.making.make_plan(self.decider, self, self.plan, records, refresh=refresh)
             for text in planning.asking.judge(self.session, planned):
@@ -544,10 +544,10 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         return cli.ending.nothing_to_do(plan, state, reporter, began)
     cli.preflight.check(args, decider, plan, state, reporter)
     config = config or configuration.validate(raw)
-    logger = run.log.open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
-    cli.preflight.tell_notices(config, reporter)
+    logger = run.log.open_log(args.log_file, verbose=args.verbose, report=reporter.message)
+    cli.preflight.report_notices(config, reporter)
     if args.special is not None:
-        args.special.tell(reporter)
+        args.special.report(reporter)
         if args.special.asks(auto_approve=args.auto_approve):
             args.special.ask(_planned(args, config, state, plan, reporter), reporter)
     elif cli.target.needs_yes(state.state["target"], auto_approve=args.auto_approve):
@@ -558,7 +558,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         state_package.emergency.check_emergency_files(state)
         state.put_earlier_aside()
         run.log.keep_last(logger, state.state_file + LOG_SUFFIX, reporter.message)
-        cli.state_commands.tell_notices(state, reporter)
+        cli.state_commands.report_notices(state, reporter)
         deployer, plan = _prepared(args, config, logger, state, reporter)
         if not any(decision.verdict in ("run", "fault", "blocked") for decision in plan.values()):
             return cli.ending.nothing_to_do(plan, state, reporter, began)
@@ -603,10 +603,10 @@ def run_plan(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> in
     decider, config, plan = cli.deciding.decide(args, raw, state)
     cli.preflight.check(args, decider, plan, state, reporter)
     if not args.refresh and decider.is_done(plan):
-        cli.target.tell(reporter, state.state["target"], {}, state.where)
+        cli.target.report(reporter, state.state["target"], {}, state.where)
         return cli.plan_view.show_plan(args, plan, reporter, None)
     config = config or configuration.validate(raw)
-    cli.preflight.tell_notices(config, reporter)
+    cli.preflight.report_notices(config, reporter)
     planned = _planned(args, config, state, plan, reporter)
     return cli.plan_view.show_plan(args, planned.decisions, reporter, planned)
 

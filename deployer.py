@@ -126,7 +126,7 @@ class DraftGenieDeployer:
         except StateError as error:
             self.warn(f"the baseline could not be saved: {error.message}")
 
-    def tell_others(self) -> None:
+    def report_others(self) -> None:
         """Report changes by others, and values that Azure did not apply."""
         if not self._is_connected:
             return  # there was no sign-in

@@ -25,7 +25,7 @@ SHORTEST = 4  # shorter values would hide half of every text
 WORD = 6  # values shorter than this are hidden as whole words only
 _HEAD = 4  # leading characters by which candidates are found
 _LONG = 34  # bytes; in base64 a longer value takes several lines, which a log may bring one by one
-_PIECE = 12  # characters of base64 that tell such a line
+_PIECE = 12  # characters of base64 by which such a line is found
 _WRAPPED = re.compile(r"(?:^|(?<=[\s|]))[A-Za-z0-9+/_-]{12,}(?=={0,2}\s*$)", re.MULTILINE)
 _CACHED = 20_000  # number of texts whose masked form is cached; a state is saved repeatedly
 # A password in a URL, and the secret parts of a connection string or signed address.

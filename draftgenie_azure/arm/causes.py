@@ -200,7 +200,7 @@ def of(error: BaseException) -> Cause | None:
     return None
 
 
-def told(error: BaseException, cause: Cause) -> str:
+def description(error: BaseException, cause: Cause) -> str:
     """The cause with what the system or the proxy said, without what libraries put around it."""
     for text in _texts(error):
         if cause.text.endswith(")"):

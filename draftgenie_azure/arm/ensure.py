@@ -408,7 +408,7 @@ class Ensurer:
         if resource.type in _DATED and created_at(live) is not None:
             facts["created_at"] = created_at(live)
         self._records.add_facts(resource.key, **facts)
-        self._tell(resource, look, live)
+        self._report(resource, look, live)
         theirs = self._answered(resource, look, live, is_known=known is not None)
         if theirs is not None:
             self._baselines.put(resource.key, resource.id, str(wanted), str(Digests.of(theirs, self._salt)))
@@ -427,7 +427,7 @@ class Ensurer:
         theirs: dict[Any, Any] = diff.leaves(resource.type, live)
         return theirs | {change.path: "changed by others" for change in look.comparison.others}
 
-    def _tell(self, resource: Resource, look: Look, live: Body) -> None:
+    def _report(self, resource: Resource, look: Look, live: Body) -> None:
         note = who(look.live or live)
         found = look.comparison
         ignored = self._not_taken(resource, look, live)
@@ -470,14 +470,14 @@ class Ensurer:
         look = self._look(resource, live)
         action = REPLACE if look.action == CREATE and plan.is_replaced(resource.key) else look.action
         note = who(live) if live is not None else ""
-        told = [replace(change, note=change.note or note) for change in look.comparison.others]
+        kept = [replace(change, note=change.note or note) for change in look.comparison.others]
         seen = [replace(change, note=change.note or note) for change in look.comparison.unmanaged]
         if live is None:
             _, body = look.request(resource)
         else:
             body = with_more(merged(resource.type, look.wanted, live, look.changes), look.lasting)
         changes = look.written(resource.type)
-        plan.add(Entry(step, resource.key, resource.id, action, changes=changes, kept=told, seen=seen), body=body)
+        plan.add(Entry(step, resource.key, resource.id, action, changes=changes, kept=kept, seen=seen), body=body)
         if look.action == CREATE:
             self.created.add(resource.key)
             self._records.creating(resource.key, resource.id, resource.api_version, step)

@@ -279,7 +279,7 @@ class Operations:
     def _report_role(self, resource_id: str, error: AzureError) -> None:
         self._logger.info("waiting for a new role to take effect: %s", error.message)
         name = ids.last_name(resource_id)
-        self._control.tell(f"{name}: a new role is not effective yet; that takes up to 10 minutes")
+        self._control.report(f"{name}: a new role is not effective yet; that takes up to 10 minutes")
 
 
 def role_pace(began: float) -> float:

@@ -33,8 +33,8 @@ def kept(type_: str, wanted: Body, live: Body, changes: Sequence[Change]) -> tup
     after = merged(type_, wanted, live, changes)
     used = {(top, str(value)) for top, names in _NAMED.items() for value in _values(after, names)}
     stay = {item for change in gone if (item := _item(change.path)) in used}
-    told = [Change((*top, f"[{name}]"), ADD, new=name, note=_NOTE) for top, name in sorted(stay)]
-    return [change for change in changes if change.kind != REMOVE or _item(change.path) not in stay], told
+    reported = [Change((*top, f"[{name}]"), ADD, new=name, note=_NOTE) for top, name in sorted(stay)]
+    return [change for change in changes if change.kind != REMOVE or _item(change.path) not in stay], reported
 
 
 def _item(path: Path) -> tuple[Path, str] | None:

@@ -85,7 +85,7 @@ def no_answer(error: SdkError, what: str) -> AzureError:
     if cause is None:
         hint = "Check the network, proxy and CA settings, then run again."
         return AzureError(f"{what}: {where} ({causes.innermost(error)})", hint=hint, passing=True)
-    failure = AzureError(f"{what}: {where}: {causes.told(error, cause)}", hint=cause.hint, passing=cause.passes)
+    failure = AzureError(f"{what}: {where}: {causes.description(error, cause)}", hint=cause.hint, passing=cause.passes)
     failure.retry_seconds = math.inf if cause.seconds is None else cause.seconds
     return failure
 

@@ -24,7 +24,7 @@ class Beside:
 
     Attributes:
         body: part of a body.
-        stays: True if it is permanent; otherwise a later step sets it, and a plan tells of that step.
+        stays: True if it is permanent; otherwise a later step sets it, and a plan shows that step.
     """
 
     body: Body

@@ -227,7 +227,7 @@ class Transport:
             return AuthenticationError(f"no token for Azure: {cause.text} ({words})", hint=cause.hint)
         self.logger.debug("no token: %s", words)
         host = causes.host(error) or urlsplit(self.endpoints.authority).hostname
-        return AuthenticationError(f"no token for Azure: {host}: {causes.told(error, cause)}", hint=cause.hint)
+        return AuthenticationError(f"no token for Azure: {host}: {causes.description(error, cause)}", hint=cause.hint)
 
     def _policies(self, authentication: Any) -> list[Any]:
         policies = [
@@ -247,11 +247,11 @@ class Transport:
     def report_wait(self, address: str, failure: AzureError, attempt: int, delay: float) -> None:
         """Report what is waited for; of many tries the second, third, fifth, ninth and so on."""
         if is_busy(failure):
-            self.control.tell(busy(address.rsplit("/", 1)[-1], failure))
+            self.control.report(busy(address.rsplit("/", 1)[-1], failure))
         elif attempt & (attempt - 1) == 0:
             cause = f"throttled by Azure: {failure.message}" if failure.status == 429 else failure.message
             when = f"in {delay:.0f} s" if delay >= 1 else "at once"
-            self.control.tell(f"{cause}; try {attempt + 1} {when}")
+            self.control.report(f"{cause}; try {attempt + 1} {when}")
 
     def log_ids(self, reply: Reply) -> None:
         """Log the ids that Azure's support asks for; ours were logged with the request."""

@@ -79,10 +79,10 @@ def plan(deployer: Planner, args: argparse.Namespace, decisions: Mapping[str, De
     try:
         planned = deployer.make_plan(control, refresh=bool(args.refresh))
     except AuthenticationError as error:
-        cli.target.tell(reporter, state.state["target"], offline_target(config.raw), state.where)
+        cli.target.report(reporter, state.state["target"], offline_target(config.raw), state.where)
         reporter.message(f"Azure was not asked: {error.message}", level="note")
         return planning.making.by_what_is_recorded(decisions)
-    planned.besides = {} if args.special is None else {args.special.kind: args.special.facts}
+    planned.extras = {} if args.special is None else {args.special.kind: args.special.facts}
     for text in deployer.warnings:
         reporter.message(text, level="warning")
     return planned

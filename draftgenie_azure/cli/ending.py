@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 def nothing_to_do(plan: Mapping[str, Decision], state: StateStore, reporter: Reporter, began: float) -> int:
     """Report a run without changes; Azure was not queried."""
     Interrupts.decide(SUCCESS)
-    cli.target.tell(reporter, state.state["target"], {}, state.where)
+    cli.target.report(reporter, state.state["target"], {}, state.where)
     for name, decision in plan.items():
         reporter.step(name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
     _tell_runs(state, reporter)
@@ -81,7 +81,7 @@ def carry_out(deployer: Deployer, plan: Mapping[str, Decision], args: argparse.N
     finally:
         Interrupts.decide(code)
         seconds = time.monotonic() - began
-        record.end(code, deployer.ran, seconds, tell=reporter.message)
+        record.end(code, deployer.ran, seconds, report=reporter.message)
         _tell_runs(state, reporter)
         summary = Summary(
             state.state, deployer.ran, seconds, asked=True, skipped=reporter.count("skipped", "disabled"),

@@ -76,7 +76,7 @@ class Reporter:
         self._emit(kind, step=name, message=text, **place, **facts)
 
     def failed(self, name: str, text: str) -> None:
-        """A step failed: the beginning of why; the whole is told at the end."""
+        """A step failed: the first part of the reason; the end of the run shows all of it."""
         first = text.splitlines()[0].removeprefix(f"{name}: ")
         self.step(name, "failed", f"{first[:LONGEST_REASON]}…" if len(first) > LONGEST_REASON else first, error=text)
 

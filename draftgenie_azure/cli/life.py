@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from draftgenie_azure.cli import special_runs
 from draftgenie_azure.cli.questions import confirm
 from draftgenie_azure.cli.signals import Interrupts
-from draftgenie_azure.cli.target import tell_live
+from draftgenie_azure.cli.target import report_live
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.constants import FAILURE, INTERRUPTED, LOG_SUFFIX
 from draftgenie_azure.errors import RefusedError, StateError, StopRequested
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state
     """
     state = open_state(raw)
     state.check_target(offline_target(raw))
-    logger = open_log(args.log_file, verbose=args.verbose, tell=reporter.message)
+    logger = open_log(args.log_file, verbose=args.verbose, report=reporter.message)
     life = Life(args, configuration.validate(raw), state, reporter, logger)
     if args.history is not None:
         life.show_history(args.history or None)
@@ -160,7 +160,7 @@ class Life:
                 raise
             finally:
                 seconds = round(time.monotonic() - began, 1)
-                record.end(code, {}, seconds, tell=self._reporter.message, deleted=teardown.gone)
+                record.end(code, {}, seconds, report=self._reporter.message, deleted=teardown.gone)
         purged = f", purged {len(teardown.purged)}" if teardown.purged else ""
         lines = [f"Deleted {len(teardown.gone) - len(teardown.purged)}{purged} in {duration(seconds)}."]
         self._reporter.result(lines, {"event": kind, "deleted": teardown.gone, "seconds": seconds})
@@ -173,7 +173,7 @@ class Life:
             only_orphans=only_orphans,
             repositories=self._repositories(),
             copies=self._copied_records() if self._args.purge else (),
-            tell=lambda key, text: self._reporter.message(f"{key} {text}"),
+            report=lambda key, text: self._reporter.message(f"{key} {text}"),
         )
 
     def _repositories(self) -> set[str]:
@@ -373,14 +373,14 @@ class Life:
         mode = Mode(adopt=self._args.adopt, read_only=read_only)
         session = open_session(self.config, self._logger, records=records, control=control, mode=mode)
         try:
-            tell_live(self._reporter, self._state, session)
+            report_live(self._reporter, self._state, session)
             yield session
         finally:
             session.close()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with self._state.locked(timeout=self._args.lock_timeout, tell=self._reporter.message):
+        with self._state.locked(timeout=self._args.lock_timeout, report=self._reporter.message):
             yield
 
 

@@ -55,7 +55,7 @@ def show_plan(
     return CHANGES_PENDING if args.detailed_exitcode and (counts["run"] or drifted) else SUCCESS
 
 
-def tell(planned: Planned, reporter: Reporter) -> None:
+def report(planned: Planned, reporter: Reporter) -> None:
     """Tell a plan before it is carried out, as what stands above a question."""
     _tell_steps(planned.decisions, reporter)
     for line in planning.view.lines(planned):

@@ -43,7 +43,7 @@ def check(
         raise ConfigError(faults)
 
 
-def tell_notices(config: Config, reporter: Reporter) -> None:
+def report_notices(config: Config, reporter: Reporter) -> None:
     """Report warnings about the configuration, and keys without effect."""
     ignored = [f"without effect in the configuration: {', '.join(config.ignored_keys)}"] if config.ignored_keys else []
     for text in (*config.notices, *ignored):

@@ -59,7 +59,7 @@ class SpecialRun:
         """Return whether confirmation is required, including the case that it is impossible."""
         return self.question is not None and not auto_approve and (self.needs_terminal or sys.stdin.isatty())
 
-    def tell(self, reporter: Reporter) -> None:
+    def report(self, reporter: Reporter) -> None:
         """Report the effect."""
         for line in self.lines:
             reporter.message(line)
@@ -72,7 +72,7 @@ class SpecialRun:
             KeyboardInterrupt: Ctrl-C instead of an answer.
         """
         assert self.question is not None
-        plan_view.tell(planned, reporter)
+        plan_view.report(planned, reporter)
         confirm(self.question, auto_approve=False)
         self.asked = True
 

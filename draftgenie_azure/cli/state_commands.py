@@ -66,7 +66,7 @@ def reset(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_sta
         if state.fault is not None:
             reporter.message(state.fault.message, level="warning")
         aside = state.reset(offline_target(raw))
-    tell_notices(state, reporter)
+    report_notices(state, reporter)
     reporter.result(
         [f"The state is cleared. The old one is {aside}." if aside else "There was no state; a new one is created."],
         {"event": "reset", "aside": aside, "state": state.where},
@@ -132,10 +132,10 @@ def locked(
     state: StateStore, args: argparse.Namespace, reporter: Reporter, *, first: bytes | None = None
 ) -> Locked:
     """Context that holds the lock on the state, reloaded under it."""
-    return state.locked(timeout=args.lock_timeout, tell=reporter.message, first=first)
+    return state.locked(timeout=args.lock_timeout, report=reporter.message, first=first)
 
 
-def tell_notices(state: StateStore, reporter: Reporter) -> None:
+def report_notices(state: StateStore, reporter: Reporter) -> None:
     """Report what was done to states that were found."""
     for text in state.notices:
         reporter.message(text, level="warning")

@@ -47,7 +47,7 @@ class StepSummary:
         """Return the page; empty if there is only the result of a state command."""
         if not self._steps and not self._failures:
             return ""
-        blocks = [f"## DraftGenie: {self._end.get('result', 'unknown')}", *self._told()]
+        blocks = [f"## DraftGenie: {self._end.get('result', 'unknown')}", *self._sections()]
         blocks += [table(("service", "address"), [(key, url) for key, url in self._end.get("urls", {}).items()])]
         blocks += [table(("step", "", "seconds", "why"), [self._row(name) for name in self._steps]), self._graph()]
         text = ""
@@ -57,7 +57,7 @@ class StepSummary:
             text += f"{block}\n\n"
         return text
 
-    def _told(self) -> list[str]:
+    def _sections(self) -> list[str]:
         failures = [f"> **failed** {cell(event['message'])}" for event in self._failures[:MOST_ROWS]]
         hints = [f"> next: {cell(event['hint'])}" for event in self._failures[:MOST_ROWS] if event.get("hint")]
         target = [f"Target: {cell(self._target)}"] if self._target else []

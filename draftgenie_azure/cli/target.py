@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAME = "subscription_name"  # key in the state's target, for display, never compared
 
 
-def tell(reporter: Reporter, before: Mapping[str, Any], target: Mapping[str, Any], where: str) -> None:
+def report(reporter: Reporter, before: Mapping[str, Any], target: Mapping[str, Any], where: str) -> None:
     """Report the target, once per command.
 
     Args:
@@ -45,9 +45,9 @@ def needs_yes(before: Mapping[str, Any], *, auto_approve: bool) -> bool:
     return not before and not auto_approve and sys.stdin.isatty()
 
 
-def tell_live(reporter: Reporter, state: StateStore, session: Session) -> None:
+def report_live(reporter: Reporter, state: StateStore, session: Session) -> None:
     """Report the target as found after the sign-in."""
-    tell(reporter, state.state["target"], recorded(session), state.where)
+    report(reporter, state.state["target"], recorded(session), state.where)
 
 
 def recorded(session: Session) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def ask_first(reporter: Reporter, planned: Planned, target: Mapping[str, Any], *
         DeployerError: the answer was no.
         KeyboardInterrupt: Ctrl-C instead of an answer.
     """
-    cli.plan_view.tell(planned, reporter)
+    cli.plan_view.report(planned, reporter)
     place = f"resource group {target.get('resource_group')} of {target.get('cloud')}"
     first = "This state has deployed nothing yet."
     if takes_over:

@@ -133,7 +133,7 @@ class Lines:
 
 
 def show_lost(why: OSError) -> None:
-    """A failure for people that no event can tell any longer: the result is lost."""
+    """Report a failure that no event can report any more: the result is lost."""
     Lines().show(
         {
             "type": "error",

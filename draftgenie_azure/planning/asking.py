@@ -73,7 +73,7 @@ def ask_first(
         session.logger.debug("what would be written could not be foreseen", exc_info=True)
         return ()
     answers = planned.answers or ask(session, planned.plan)
-    for text in answers.told:
+    for text in answers.notes:
         session.warn(text)
     return answers.errors
 
@@ -119,7 +119,7 @@ def ask(session: Opened, plan: Plan) -> Answers:
             step = steps[answer.question.key]
             answers.refused.setdefault(step, []).append(_named(answer))
         else:
-            _tell(answer, answers)
+            _report(answer, answers)
     return answers
 
 
@@ -136,7 +136,7 @@ def judge(session: Opened, planned: Planned) -> list[str]:
         planned.plan.faults.setdefault(step, []).extend(words)
         reasons = [*(error.message for error in errors), *decision.reasons]
         planned.decisions[step] = Decision("fault", reasons, decision.dependencies, decision.changes)
-    return answers.told
+    return answers.notes
 
 
 def _published(decider: Decider, step: str, decision: Decision, outputs: Mapping[str, Outputs]) -> Outputs:
@@ -175,17 +175,17 @@ def _named(answer: Answer) -> AzureError:
     return error
 
 
-def _tell(answer: Answer, answers: Answers) -> None:
+def _report(answer: Answer, answers: Answers) -> None:
     error = answer.error
     assert error is not None
     if answer.is_about_others:
         return  # an earlier step takes care of it, or the write itself fails
     if answer.said:
-        answers.told.append(f"{_key_of(answer.question.key)}: {error.message}")
+        answers.notes.append(f"{_key_of(answer.question.key)}: {error.message}")
     else:
         text = f"Azure could not validate the planned changes: {error.message}"
-        if not any(told.startswith("Azure could not validate") for told in answers.told):
-            answers.told.append(text)
+        if not any(note.startswith("Azure could not validate") for note in answers.notes):
+            answers.notes.append(text)
 
 
 def _key_of(record: str) -> str:

@@ -42,12 +42,12 @@ class Answers:
 
     Attributes:
         refused: step -> reasons it would fail.
-        told: other findings to report.
+        notes: other findings to report.
     """
 
     def __init__(self) -> None:
         self.refused: dict[str, list[AzureError]] = {}
-        self.told: list[str] = []
+        self.notes: list[str] = []
 
     @property
     def errors(self) -> list[AzureError]:
@@ -65,7 +65,7 @@ class Planned:
         unknown: undeclared resources in the group; None if not listed.
         asked: True if Azure was queried.
         answers: Azure's verdicts on the planned writes, if validated.
-        besides: what the run does that the configuration does not say, by its kind: a rollback, a rotation.
+        extras: what the run does that the configuration does not say, by its kind: a rollback, a rotation.
     """
 
     def __init__(self, plan: Plan, decisions: Mapping[str, Decision], *, asked: bool) -> None:
@@ -75,7 +75,7 @@ class Planned:
         self.unknown: list[str] | None = None
         self.asked = asked
         self.answers: Answers | None = None
-        self.besides: dict[str, Any] = {}
+        self.extras: dict[str, Any] = {}
 
     def note_look(self, step: Step, decision: Decision) -> bool:
         """Have a step run that looked at its resources and would write; whether it would."""
@@ -105,7 +105,7 @@ class Planned:
     @property
     def id(self) -> str:
         """The plan's id: a digest of the decisions and planned writes."""
-        return plan_id({"steps": self._steps(), "changes": self._changes(), **self.besides})
+        return plan_id({"steps": self._steps(), "changes": self._changes(), **self.extras})
 
     def document(self) -> dict[str, Any]:
         """Return the plan as a JSON document."""
@@ -172,7 +172,7 @@ def make_plan(
             outputs[step.name] = given[step.name](decision, outputs)
             continue
         try:
-            predicted = told(step, deployer, plan, records)
+            predicted = add_planned(step, deployer, plan, records)
         except DeployerError as error:
             plan.faults[step.name] = [error.message, *([error.hint] if error.hint else [])]
             reasons = [error.message, *decision.reasons]
@@ -194,7 +194,7 @@ def by_what_is_recorded(decisions: Mapping[str, Decision]) -> Planned:
     return Planned(Plan(), decisions, asked=False)
 
 
-def told(step: Step, deployer: Steps, plan: Plan, records: ResourceRecords) -> Outputs:
+def add_planned(step: Step, deployer: Steps, plan: Plan, records: ResourceRecords) -> Outputs:
     """Let one step add what it would do; return its predicted outputs."""
     plan.step = step.name
     orphans = {key for key, record in records.resources.items() if record.get("orphaned")}

@@ -30,15 +30,15 @@ class BuildLog:
 
     Args:
         run: path of the run under Resource Manager.
-        tell: called once per complete line.
+        report: called once per complete line.
     """
 
-    def __init__(self, session: Session, run: str, api_version: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, session: Session, run: str, api_version: str, report: Callable[[str], None]) -> None:
         self._arm = session.arm
         self._transport = session.transport
         self._run = run
         self._version = api_version
-        self._tell = tell
+        self._report = report
         self._address = ""
         self._read = 0  # bytes read, up to the end of a line
         self._last: list[str] = []
@@ -84,4 +84,4 @@ class BuildLog:
         self._read += end
         for line in content[:end].decode("utf-8-sig", "replace").splitlines():
             self._last = [*self._last[1 - LOG_LINES :], line]
-            self._tell(line)
+            self._report(line)

@@ -24,7 +24,7 @@ class BuildRequest:
         arguments: build arguments; of secret ones (named in `secret_arguments`) only the hash enters the tag.
         force: build although the tag exists, without cache.
         needs_buildkit: whether the registry is to build it with BuildKit.
-        way: why so, to be told where a build begins.
+        way: the reason for it, shown when a build begins.
     """
 
     key: str

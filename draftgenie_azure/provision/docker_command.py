@@ -35,7 +35,7 @@ _GRACE = 10.0  # seconds that an interrupted build has to clean up
 _LOOK_UP = 0.1  # seconds between checks for a stop
 
 
-def docker_command(session: Session, tell: Callable[[str, str], None] = lambda key, line: None) -> DockerCommand:
+def docker_command(session: Session, report: Callable[[str, str], None] = lambda key, line: None) -> DockerCommand:
     """Return the command `docker`, configured to reach the cloud like all other requests."""
     endpoints = session.transport.endpoints
     environment: dict[str, str] = {}
@@ -43,7 +43,7 @@ def docker_command(session: Session, tell: Callable[[str, str], None] = lambda k
         environment |= {"HTTPS_PROXY": endpoints.proxy, "https_proxy": endpoints.proxy}
     if endpoints.ca_file:
         environment["SSL_CERT_FILE"] = endpoints.ca_file
-    return DockerCommand(session.control, tell, environment)
+    return DockerCommand(session.control, report, environment)
 
 
 class DockerCommand:
@@ -51,15 +51,15 @@ class DockerCommand:
 
     Args:
         control: signals when to stop.
-        tell: called with the service's key and each line of a build's output.
+        report: called with the service's key and each line of a build's output.
         environment: variables in addition to those of this process, such as a proxy.
     """
 
     def __init__(
-        self, control: RunControl, tell: Callable[[str, str], None], environment: Mapping[str, str] | None = None
+        self, control: RunControl, report: Callable[[str, str], None], environment: Mapping[str, str] | None = None
     ) -> None:
         self._control = control
-        self._tell = tell
+        self._report = report
         self._environment = {**os.environ, **(environment or {})}
 
     def problems(self) -> Iterator[str]:
@@ -86,7 +86,7 @@ class DockerCommand:
         directory = tempfile.mkdtemp(prefix="draftgenie-docker-")  # accessible only to this user
         try:
             environment = {**self._environment, **_configure(directory, server, self._environment)}
-            command = DockerCommand(self._control, self._tell, environment)
+            command = DockerCommand(self._control, self._report, environment)
             failure = command._ask(["login", server, "--username", user, "--password-stdin"], password)
             if failure is not None:
                 raise BuildError(f"docker cannot sign in to {server}: {failure}")
@@ -116,10 +116,10 @@ class DockerCommand:
             StopRequested: a stop was requested; the build was stopped.
         """
         with tempfile.TemporaryDirectory(prefix="draftgenie-build-") as directory:
-            told = os.path.join(directory, "metadata.json")
+            metadata = os.path.join(directory, "metadata.json")
             # Without attestations the digest is the image's, not that of an index around it.
             command = ["docker", "buildx", "build", "--platform", build.platform, "--push", "--provenance=false"]
-            command += ["--sbom=false", "--progress=plain", "--metadata-file", told, "--tag", build.image]
+            command += ["--sbom=false", "--progress=plain", "--metadata-file", metadata, "--tag", build.image]
             command += ["--file", build.dockerfile]
             command += ["--target", build.target] if build.target else []
             command += ["--no-cache", "--pull"] if build.fresh else []
@@ -127,7 +127,7 @@ class DockerCommand:
                 command += ["--build-arg", name if name in build.secret else f"{name}={value}"]
             environment = {name: build.arguments[name] for name in build.secret}
             self._run(key, [*command, "-"], archive, environment, build.timeout)
-            return _digest(told, key)
+            return _digest(metadata, key)
 
     def _ask(self, arguments: list[str], answer: str = "") -> str | None:
         """Run a short command; return an error message or None."""
@@ -197,7 +197,7 @@ class DockerCommand:
                 text = line.decode("utf-8", "replace").rstrip("\r\n")
                 lines.append(text)
                 del lines[:-LOG_LINES]
-                self._tell(key, text)
+                self._report(key, text)
 
 
 def _configure(directory: str, server: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -50,7 +50,7 @@ class Domains:
         self._key = key
         self._app_id = app_id
         self._wanted = wanted
-        self._own_key = f"domains/{key.partition('/')[2]}"  # of what a plan and a run tell
+        self._own_key = f"domains/{key.partition('/')[2]}"  # for what a plan and a run show
         self._missing: list[str] = []
 
     @property
@@ -198,7 +198,7 @@ class Domains:
                 self._missing.append(f"{domain.name} is bound to {ids.last_name(str(conflict or 'another app'))}")
                 return False
             if analysis.get("customDomainVerificationTest") != "Passed":
-                self._tell(domain)
+                self._report(domain)
                 return False
             self._note(domain.name, "")
             self._send([*there.values()], [*there.values(), bodies.bound(domain.name, None)])
@@ -209,7 +209,7 @@ class Domains:
         body = self._arm.act(path, api_version=_APPS).body
         return body if isinstance(body, dict) else {}
 
-    def _tell(self, domain: CustomDomain, token: str | None = None) -> None:
+    def _report(self, domain: CustomDomain, token: str | None = None) -> None:
         """Report the DNS records that a name needs."""
         properties = self._live()["properties"]
         environment = self._arm.current(addresses.environment(self._session)) or {}
@@ -249,7 +249,7 @@ class Domains:
         live = self._arm.current(certificate)
         if live is None or state_of(live) == "failed":
             if not self._points_here(domain):
-                self._tell(domain)
+                self._report(domain)
                 return False
             if live is not None:
                 self._arm.delete(certificate)
@@ -259,7 +259,7 @@ class Domains:
         try:
             self._ensure(domain, certificate)
         except AzureError as error:
-            self._tell(domain)
+            self._report(domain)
             self._missing.append(f"{domain.name}: {error.message}")
             return False
         return True
@@ -280,7 +280,7 @@ class Domains:
         if state_of(live) == "succeeded":
             self._ensure(domain, certificate)
             return True
-        self._tell(domain, str(live.get("properties", {}).get("validationToken")))
+        self._report(domain, str(live.get("properties", {}).get("validationToken")))
         return False
 
     def _points_here(self, domain: CustomDomain) -> bool:

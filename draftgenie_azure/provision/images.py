@@ -77,12 +77,12 @@ def _from_source(
     if not requests:
         return {}, {}
     data = RegistryData(session, addresses.login_server(session, inputs["create_container_registry"]))
-    tell = partial(_tell, session)
+    report = partial(_report, session)
     if session.config.docker.builder == "docker":
-        images = Images(session, data, DockerBuilds(session, data, tell))
+        images = Images(session, data, DockerBuilds(session, data, report))
         built = images.build(requests)
     else:
-        builder = RegistryBuilds(session, addresses.registry(session), data, tell)
+        builder = RegistryBuilds(session, addresses.registry(session), data, report)
         images = Images(session, data, builder)
         built = images.build(requests)
         builder.forget_others()
@@ -91,7 +91,7 @@ def _from_source(
     return built, images.packed
 
 
-def _tell(session: Session, key: str, line: str) -> None:
+def _report(session: Session, key: str, line: str) -> None:
     """Log a line of a build's output; also show lines that announce a Dockerfile step."""
     session.logger.info("%s: %s", key, line)
     if is_progress(line):
@@ -252,10 +252,10 @@ class Images:
 class DockerBuilds:
     """Builds images with the command `docker` on this machine."""
 
-    def __init__(self, session: Session, data: RegistryData, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, session: Session, data: RegistryData, report: Callable[[str, str], None]) -> None:
         self._data = data
         self._control = session.control
-        self._command = docker_command(session, tell)
+        self._command = docker_command(session, report)
         problems = list(self._command.problems())
         if problems:
             raise DeployerError("\n".join(problems))

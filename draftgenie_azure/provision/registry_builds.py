@@ -34,11 +34,11 @@ class RegistryBuilds:
     Args:
         registry_id: resource id of the registry.
         data: its data plane.
-        tell: called with the service's key and each line of a build's output.
+        report: called with the service's key and each line of a build's output.
     """
 
     def __init__(
-        self, session: Session, registry_id: str, data: RegistryData, tell: Callable[[str, str], None]
+        self, session: Session, registry_id: str, data: RegistryData, report: Callable[[str, str], None]
     ) -> None:
         self._session = session
         self._arm = session.arm
@@ -46,7 +46,7 @@ class RegistryBuilds:
         self._control = session.control
         self._registry = registry_id
         self._data = data
-        self._tell = tell
+        self._report = report
         self._version = ids.API_VERSIONS["Microsoft.ContainerRegistry/registries/runs"]
 
     def build(self, request: BuildRequest, tag: str, dockerfile: str, archive: IO[bytes]) -> str:
@@ -118,7 +118,7 @@ class RegistryBuilds:
             BuildError: it failed, with the end of its log; or it does not end.
         """
         run = f"{self._registry}/runs/{run_id}"
-        log = BuildLog(self._session, run, self._version, lambda line: self._tell(request.key, line))
+        log = BuildLog(self._session, run, self._version, lambda line: self._report(request.key, line))
         with self._control.ends_with_the_run():
             try:
                 if not taken_up:

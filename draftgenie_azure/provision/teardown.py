@@ -53,7 +53,7 @@ class Teardown:
         only_orphans: delete only what left the configuration.
         repositories: repositories that this deployment pushed images to.
         copies: records of resources from copies of earlier states.
-        tell: called with the key of each deleted resource.
+        report: called with the key of each deleted resource.
 
     Attributes:
         gone: keys of deleted resources, also during `run`.
@@ -69,7 +69,7 @@ class Teardown:
         only_orphans: bool = False,
         repositories: set[str] | None = None,
         copies: Iterable[Mapping[str, Any]] = (),
-        tell: Callable[[str, str], None] = lambda key, text: None,
+        report: Callable[[str, str], None] = lambda key, text: None,
     ) -> None:
         self._session = session
         self._arm = session.arm
@@ -79,7 +79,7 @@ class Teardown:
         self._only_orphans = only_orphans
         self._checks = Checks(session, repositories or set())
         self._vaults = DeletedVaults(session, copies)
-        self._tell = tell
+        self._report = report
         self.gone: list[str] = []
         self.purged: list[str] = []
 
@@ -237,13 +237,13 @@ class Teardown:
         """Delete the group, unless others added something to it since the plan."""
         others = self._checks.others_in_group(item, plan)
         if others:
-            self._tell(item.key, f"stays: it now contains {', '.join(others)}")
+            self._report(item.key, f"stays: it now contains {', '.join(others)}")
         else:
             self._delete(item)
 
     def _is_gone(self, item: Item, how: str) -> None:
         self.gone.append(item.key)
-        self._tell(item.key, how)
+        self._report(item.key, how)
 
     def _delete_live(self, item: Item) -> None:
         # Else Azure keeps a workspace, with its logs, for 14 days (learn.microsoft.com, workspaces/delete).

@@ -310,7 +310,7 @@ class Vault:
             reply = self._get(name, accept=accept)
             if reply.status != 403 or not self._arm.any_young([role]):
                 return True
-            self._session.control.tell(f"{vault}: the role '{SECRETS_USER}' is not effective yet")
+            self._session.control.report(f"{vault}: the role '{SECRETS_USER}' is not effective yet")
             return None
 
         poll(look, control=self._session.control, limit=role_wait, pause=role_pace)

@@ -42,7 +42,7 @@ class RunControl:
         self.on_stop: Callable[[], None] = lambda: None
         self.on_wait: Callable[[str], None] = lambda text: None
         self._slots = threading.BoundedSemaphore(parallelism)
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._to_end: list[None] = []  # one entry each; appending and popping need no lock
         self._stop = threading.Event()
 
@@ -85,10 +85,10 @@ class RunControl:
         """True while a stop still has work to cancel."""
         return bool(self._to_end)
 
-    def tell(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """Report what is waited for, once per text."""
-        if text not in self._told:
-            self._told.add(text)
+        if text not in self._reported:
+            self._reported.add(text)
             self.on_wait(text)
 
     @contextmanager

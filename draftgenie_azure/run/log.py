@@ -63,13 +63,13 @@ class _Formatter(logging.Formatter):
         return "\n".join(lines(MASK.text(super().format(record))))
 
 
-def open_log(path: str | None, *, verbose: bool, tell: Callable[..., None]) -> logging.Logger:
+def open_log(path: str | None, *, verbose: bool, report: Callable[..., None]) -> logging.Logger:
     """Return the run's logger; warnings of libraries go to its file, and to the terminal if verbose.
 
     Args:
         path: path of the file for all records, or None.
         verbose: log everything to the terminal too, not only warnings.
-        tell: a reporter's `message`; called once if the file becomes unwritable.
+        report: a reporter's `message`; called once if the file becomes unwritable.
 
     Raises:
         DeployerError: the file cannot be opened.
@@ -82,7 +82,7 @@ def open_log(path: str | None, *, verbose: bool, tell: Callable[..., None]) -> l
     terminal.setLevel(logging.DEBUG if verbose else logging.WARNING)
     handlers = [terminal]
     if path:
-        handlers.append(_file_handler(_opened(path), path, tell))
+        handlers.append(_file_handler(_opened(path), path, report))
     for handler in handlers:
         handler.setFormatter(_Formatter(_FORMAT))
         logger.addHandler(handler)
@@ -90,7 +90,7 @@ def open_log(path: str | None, *, verbose: bool, tell: Callable[..., None]) -> l
     return logger
 
 
-def keep_last(logger: logging.Logger, path: str, tell: Callable[..., None]) -> None:
+def keep_last(logger: logging.Logger, path: str, report: Callable[..., None]) -> None:
     """Keep the log of this run in a file in place of the last run's, unless it is written to a file already.
 
     Nobody asked for it: a run goes on without where it cannot be written, and says so.
@@ -102,14 +102,14 @@ def keep_last(logger: logging.Logger, path: str, tell: Callable[..., None]) -> N
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         descriptor = os.open(path, flags, 0o600)
     except OSError as error:
-        tell(_LOST % (path, error.strerror), level="warning")
+        report(_LOST % (path, error.strerror), level="warning")
         return
     except DeployerError as error:
-        tell(error.message, level="warning")
+        report(error.message, level="warning")
         return
     if hasattr(os, "fchmod"):
         os.fchmod(descriptor, 0o600)
-    handler = _file_handler(os.fdopen(descriptor, "w", encoding="utf-8"), path, tell)
+    handler = _file_handler(os.fdopen(descriptor, "w", encoding="utf-8"), path, report)
     handler.setFormatter(_Formatter(_FORMAT))
     logger.addHandler(handler)
     logging.getLogger().addHandler(handler)
@@ -122,8 +122,8 @@ def place() -> str | None:
     return next((one.path for one in handlers if isinstance(one, _Handler) and one.path and not one.is_lost), None)
 
 
-def _file_handler(stream: TextIO, path: str, tell: Callable[..., None]) -> _Handler:
-    return _Handler(stream, lambda error: tell(_LOST % (path, error.strerror), level="warning"), path)
+def _file_handler(stream: TextIO, path: str, report: Callable[..., None]) -> _Handler:
+    return _Handler(stream, lambda error: report(_LOST % (path, error.strerror), level="warning"), path)
 
 
 def quiet_log() -> logging.Logger:

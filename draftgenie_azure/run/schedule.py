@@ -90,7 +90,7 @@ class _Graph:
             try:
                 message = self._ended.get(timeout=self._beats.pause())
             except Empty:
-                self._beats.tell()
+                self._beats.report()
                 continue
             if message is None:
                 self._stop()
@@ -144,8 +144,8 @@ def name_of_thread() -> str:
 class _Heartbeats:
     """The times at which to report each running name."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
         self._due: dict[str, tuple[float, int]] = {}  # name -> time of the next report, and number of earlier ones
 
     def begin(self, name: str) -> None:
@@ -160,13 +160,13 @@ class _Heartbeats:
         """Return the seconds to the next report."""
         return max(0.0, min(when for when, _ in self._due.values()) - time.monotonic())
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Report each name that is due."""
         now = time.monotonic()
         for name in sorted(name for name, (when, _) in self._due.items() if when <= now):
             count = min(self._due[name][1] + 1, len(HEARTBEATS) - 1)
             self._due[name] = (now + HEARTBEATS[count], count)
-            self._tell(name)
+            self._report(name)
 
 
 def run_concurrently(tasks: Sequence[Callable[[], T]], *, width: int) -> list[T]:
@@ -238,19 +238,19 @@ def together(errors: Sequence[BaseException]) -> BaseException:
     if faults:
         return next((error for error in faults if isinstance(error, StopRequested)), faults[0])
     failures = [part for error in errors if isinstance(error, DeployerError) for part in error.parts]
-    told = list({(failure.message, failure.hint): failure for failure in failures}.values())
-    return told[0] if len(told) == 1 else DeploymentError(told)
+    distinct = list({(failure.message, failure.hint): failure for failure in failures}.values())
+    return distinct[0] if len(distinct) == 1 else DeploymentError(distinct)
 
 
 def _priorities(needs: Mapping[str, Sequence[str]], durations: Mapping[str, float], width: int) -> dict[str, float]:
     """Return sort keys: the negated critical path from each name, or its position if only one runs at a time."""
     if width == 1:
         return {name: float(number) for number, name in enumerate(needs)}
-    road: dict[str, float] = {}
+    length: dict[str, float] = {}
     for name in reversed(list(needs)):
-        beyond = max((road[other] for other in road if name in needs[other]), default=0.0)
-        road[name] = durations.get(name, 0.0) + beyond
-    return {name: -length for name, length in road.items()}
+        beyond = max((length[other] for other in length if name in needs[other]), default=0.0)
+        length[name] = durations.get(name, 0.0) + beyond
+    return {name: -longest for name, longest in length.items()}
 
 
 def _drain(

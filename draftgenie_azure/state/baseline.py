@@ -1,6 +1,6 @@
 """Salted digests of each resource's properties as Azure returned them after our last write, stored beside the state.
 
-They tell who changed a property that differs. They are optional: if lost, differences are shown without an author.
+They show who changed a property that differs. They are optional: if lost, differences are shown without an author.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class RunRecord:
         ran: Mapping[str, tuple[list[str], float]],
         seconds: float,
         *,
-        tell: Callable[..., None] = lambda text, **level: None,
+        report: Callable[..., None] = lambda text, **level: None,
         **facts: Any,
     ) -> None:
         """Complete the entry. A storage failure here is only reported: the deployment itself is recorded.
@@ -135,13 +135,13 @@ class RunRecord:
         Args:
             code: the exit code that the run ends with.
             ran: step -> reasons and seconds.
-            tell: called with a warning if the history cannot be written.
+            report: called with a warning if the history cannot be written.
         """
         result = {0: "succeeded", 130: "interrupted"}.get(code, "failed")
         try:
             self._history.end(self.run, result, **outcome(self._state.state, ran, seconds), **facts)
         except StateError as error:
-            tell(f"the history of runs could not be written: {error.message}", level="warning")
+            report(f"the history of runs could not be written: {error.message}", level="warning")
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:

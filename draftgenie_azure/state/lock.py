@@ -105,21 +105,21 @@ class Waiting:
 
     Args:
         timeout: seconds; 0 fails at once.
-        tell: called with a line naming the holder, when waiting begins and when the holder changes.
+        report: called with a line naming the holder, when waiting begins and when the holder changes.
         hint: returns what else can be done, for the error; a function of the holder.
     """
 
     def __init__(
         self,
         timeout: float = 0.0,
-        tell: Callable[[str], None] = lambda text: None,
+        report: Callable[[str], None] = lambda text: None,
         hint: Callable[[Holder], str | None] = lambda holder: None,
     ) -> None:
         self.timeout = timeout
-        self._tell = tell
+        self._report = report
         self._hint = hint
         self._began = awake_clock()
-        self._told: str | None = None
+        self._reported: str | None = None
 
     def pause(self, where: str, holder: bytes | None, seconds: float) -> None:
         """Wait briefly for the holder.
@@ -131,10 +131,10 @@ class Waiting:
         found = Holder.parse(holder or b"")
         if left <= 0:
             raise StateLockedError(f"the state {where} is locked by {found}", hint=self._hint(found))
-        told = f"{found.who}@{found.host}/{found.process_id}"
-        if told != self._told:
-            self._told = told
-            self._tell(f"waiting up to {duration(self.timeout)} for the lock on the state, held by {found}")
+        holder_shown = f"{found.who}@{found.host}/{found.process_id}"
+        if holder_shown != self._reported:
+            self._reported = holder_shown
+            self._report(f"waiting up to {duration(self.timeout)} for the lock on the state, held by {found}")
         time.sleep(max(0.01, min(seconds, left)))
 
 

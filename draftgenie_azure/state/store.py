@@ -186,20 +186,20 @@ class StateStore:
         return not self._is_over and (self._lock is None or self._lock.held())
 
     def lock(
-        self, *, timeout: float = 0.0, tell: Callable[[str], None] = lambda text: None, first: bytes | None = None
+        self, *, timeout: float = 0.0, report: Callable[[str], None] = lambda text: None, first: bytes | None = None
     ) -> None:
         """Acquire the lock and reload the document, which may have changed since.
 
         Args:
             timeout: seconds to wait for another run's lock.
-            tell: called with a line that names the holder.
+            report: called with a line that names the holder.
             first: stored if there is no state yet and the lock needs an object.
 
         Raises:
             StateLockedError: another run holds it.
             StateError: it cannot be locked, or the stored state is unusable.
         """
-        waiting = state_package.lock.Waiting(timeout, tell, self._instead_of_waiting)
+        waiting = state_package.lock.Waiting(timeout, report, self._instead_of_waiting)
         if first is None:
             first = state_document.dump(self.state | {"serial": self.state["serial"] + 1})
         self._is_over, self.failure = False, None

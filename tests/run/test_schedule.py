@@ -182,7 +182,7 @@ def test_heartbeats_grow_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
     beats.begin("b")
     while clock < 400:
         clock += beats.pause()
-        beats.tell()
+        beats.report()
         if clock > 100:
             beats.end("b")
 

@@ -41,12 +41,12 @@ def timeline(steps: Sequence[Mapping[str, Any]], path: Sequence[str]) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def graph(told: Mapping[str, Mapping[str, Any]], path: Sequence[str]) -> str:
+def graph(steps: Mapping[str, Mapping[str, Any]], path: Sequence[str]) -> str:
     """Return the graph of the steps' needs, from left to right."""
     level: dict[str, int] = {}
     for step in STEPS:
         level[step.name] = max((level[need] + 1 for need in step.needs), default=0)
-    known = [step for step in STEPS if step.name in told]
+    known = [step for step in STEPS if step.name in steps]
     rows: dict[int, int] = {}
     place: dict[str, tuple[int, int]] = {}
     for step in known:
@@ -67,7 +67,7 @@ def graph(told: Mapping[str, Mapping[str, Any]], path: Sequence[str]) -> str:
                     f'{bend:.0f} {y2 + _HIGH / 2:.0f} {end} {y2 + _HIGH / 2:.0f}"/>'
                 )
     for name, (x, y) in place.items():
-        what = str(told[name].get("what", ""))
+        what = str(steps[name].get("what", ""))
         parts.append(
             f'<g><title>{escape(f"{name}: {what}")}</title><rect class="node{" crit" if name in path else ""}" '
             f'x="{x}" y="{y}" width="{_BOX}" height="{_HIGH}" rx="5"/>'

@@ -150,5 +150,5 @@ def by_whom(run: dict[str, Any]) -> str:
 
 def _why(step: dict[str, Any]) -> list[str]:
     """Return the reasons of a step, and the changes not named by a reason."""
-    told = "\n".join(step["reasons"])
-    return [*step["reasons"], *(one for one in step["changes"] if one.split(":", 1)[-1].split(" ")[0] not in told)]
+    said = "\n".join(step["reasons"])
+    return [*step["reasons"], *(one for one in step["changes"] if one.split(":", 1)[-1].split(" ")[0] not in said)]

@@ -62,11 +62,11 @@ const key=row=>row.cells[column].dataset.key??row.cells[column].textContent;
 [...body.rows].sort((a,b)=>key(a).localeCompare(key(b),undefined,{numeric:true})*(down?-1:1)).forEach(r=>body.append(r));
 });});
 const field=document.getElementById(table.dataset.filter);
-const told=document.getElementById(table.dataset.filter+"-told");
+const shown=document.getElementById(table.dataset.filter+"-count");
 field.parentElement.hidden=false;
 field.addEventListener("input",()=>{let count=0;for(const row of body.rows)
 count+=!(row.hidden=!row.textContent.toLowerCase().includes(field.value.toLowerCase()));
-told.textContent=field.value?count+" of "+body.rows.length+" shown":""});
+shown.textContent=field.value?count+" of "+body.rows.length+" shown":""});
 }
 """.strip().replace("\n", "")
 
@@ -194,7 +194,7 @@ def _table(name: str, title: str, head: Sequence[str], rows: Sequence[Sequence[s
     # Without the script filtering is unavailable: it shows the label.
     field = (
         f'<p><label hidden>Filter {title.lower()} <input id="filter-{name}" type="search"></label> '
-        f'<span id="filter-{name}-told" role="status"></span></p>'
+        f'<span id="filter-{name}-count" role="status"></span></p>'
     )
     return (
         f'{field}<div class="scroll" tabindex="0" role="region" aria-label="{title}"><table class="sortable" '
