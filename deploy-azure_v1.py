@@ -618,7 +618,7 @@ def _planned(
     decisions: Mapping[str, Decision],
     reporter: Reporter,
 ) -> Planned:
-    """The plan by the steps themselves, on a deployer of its own."""
+    """Return the plan, made by the steps themselves on a separate deployer."""
     deployer = IdempotentDraftGenieDeployer(
         config, run.log.quiet_log(), True, state,
         reporter=reporter, decider=cli.deciding.new_decider(args, config.raw, state),

@@ -171,8 +171,9 @@ def _character(number: int) -> str:
 
 
 def literal_forms(value: str) -> set[str]:
-    """A value as it is, in hex, as a form has it, between quotes of a shell or of SQL, and as a wrong character set
-    shows it; what else there is is found by reading the text back.
+    """Return a value unchanged, in hex, form-encoded, quoted for a shell or SQL, or in a wrong character set.
+
+    Other encodings are found by decoding the text instead.
     """
     data = _bytes(value)
     found = {value, data.hex(), data.hex().upper(), value.replace(" ", "+")}
@@ -186,8 +187,9 @@ def literal_forms(value: str) -> set[str]:
 
 
 def base64_forms(value: str) -> Iterator[tuple[str, int, int]]:
-    """A value within base64 text, at each of the three alignments and in both alphabets: as it is, as JSON or a URL
-    has it, in UTF-16, and in base64 once more.
+    """Yield a value within base64 text, at each alignment and in both alphabets.
+
+    The encoded text may be the value itself, the value in JSON or a URL, in UTF-16, or in base64.
 
     Yields:
         the characters determined by the value alone, and how many before and after are partly determined.

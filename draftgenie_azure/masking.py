@@ -24,7 +24,7 @@ HIDDEN = "***"
 SHORTEST = 4  # shorter values would hide half of every text
 WORD = 6  # values shorter than this are hidden as whole words only
 _HEAD = 4  # leading characters by which candidates are found
-_LONG = 34  # bytes; in base64 a longer value takes several lines, which a log may bring one by one
+_LONG = 34  # bytes; in base64 a longer value takes several lines, which may be logged separately
 _PIECE = 12  # characters of base64 by which such a line is found
 _WRAPPED = re.compile(r"(?:^|(?<=[\s|]))[A-Za-z0-9+/_-]{12,}(?=={0,2}\s*$)", re.MULTILINE)
 _CACHED = 20_000  # number of texts whose masked form is cached; a state is saved repeatedly
@@ -168,7 +168,7 @@ class Mask:
             yield from self._lines_of_base64(text)
 
     def _lines_of_base64(self, text: str) -> Iterator[tuple[int, int]]:
-        """Places of what is a part of a long secret in base64: the line before or after it may be in another text."""
+        """Yield the positions of parts of a long secret in base64, whose other lines may be in another text."""
         for match in _WRAPPED.finditer(text):
             if not self._pieces:
                 self._pieces = frozenset(_pieces(self._long))
@@ -236,13 +236,13 @@ def _with_parts(value: str) -> Iterator[str]:
             for view, _ in views(part):
                 yield view.text
     if "\n" in value:
-        yield from (line for line in map(str.strip, value.splitlines()) if _tells(line))
+        yield from (line for line in map(str.strip, value.splitlines()) if _is_secret_line(line))
     if stripped[:1] == "{":
         yield from _of_json(stripped)
 
 
-def _tells(line: str) -> bool:
-    """Tell whether a line of a secret is one by itself: not what begins and ends a key, and no bracket or word."""
+def _is_secret_line(line: str) -> bool:
+    """Return whether a line of a secret is secret on its own: not the begin or end of a key, a bracket or a word."""
     return "-----" not in line and (len(line) >= 8 or (len(line) >= WORD and any(map(str.isdigit, line))))
 
 

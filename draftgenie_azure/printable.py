@@ -80,7 +80,7 @@ def _shortened(line: str) -> str:
 
 
 def image_name(reference: str) -> str:
-    """An image for people, by the beginning of its digest; what `--output json` has is whole."""
+    """Return an image for display, with its digest shortened; `--output json` has all of it."""
     return re.sub("(@sha256:[0-9a-f]{12})[0-9a-f]{52}", "\\1…", reference)
 
 

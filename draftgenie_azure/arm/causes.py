@@ -201,7 +201,7 @@ def of(error: BaseException) -> Cause | None:
 
 
 def description(error: BaseException, cause: Cause) -> str:
-    """The cause with what the system or the proxy said, without what libraries put around it."""
+    """Return the cause with the message of the system or proxy, without the wrapping of libraries."""
     for text in _texts(error):
         if cause.text.endswith(")"):
             break

@@ -14,7 +14,7 @@ _ASSIGNMENT = re.compile(r'"policyAssignment":\s*\{[^{}]*?"name":\s*"([^"]+)"')
 
 
 def named(message: str, body: Any) -> str:
-    """The message of a refusal with the names of the policies in place of their JSON."""
+    """Return the message of a refusal with the names of the policies instead of their JSON."""
     found = list(dict.fromkeys(_policies(body))) or list(dict.fromkeys(_ASSIGNMENT.findall(message)))
     return f"{_IDENTIFIERS.sub('', message)} (policy {', '.join(found)})" if found else message
 

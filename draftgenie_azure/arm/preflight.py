@@ -180,7 +180,7 @@ def _says_what_to_do(error: AzureError) -> bool:
 
 
 def _innermost(error: Any) -> Iterator[Body]:
-    """The errors behind `ResourceValidationFailed` and `PreflightValidationCheckFailed`: one by one."""
+    """Yield each error inside `ResourceValidationFailed` and `PreflightValidationCheckFailed`."""
     if not isinstance(error, dict):
         return
     inner = error.get("error", error)

@@ -293,7 +293,7 @@ class Decider:
         return key is not None and is_on(self.raw, f"deployment.{key}")
 
     def is_done(self, plan: Mapping[str, Decision]) -> bool:
-        """Tell whether a plan has nothing to run, and no step is switched off that has something to finish."""
+        """Return whether a plan has nothing to run, and no disabled step has work to finish."""
         return not any(decision.runs for decision in plan.values()) and not self.switched_off_too_early()
 
     def switched_off_too_early(self) -> list[Fault]:

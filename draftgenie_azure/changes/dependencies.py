@@ -86,7 +86,7 @@ class Hasher:
             return
 
     def dependencies(self, step: Step, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-        """Every dependency of a step, by name.
+        """Return every dependency of a step, by name.
 
         Args:
             outputs: outputs of the steps it needs, by step; unknown ones are omitted.

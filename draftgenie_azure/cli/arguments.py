@@ -157,7 +157,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
         description=description,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),  # does not query the terminal
     )
-    parser.set_defaults(special=None)  # what a deployment does besides, once it is known
+    parser.set_defaults(special=None)  # the additional effect of a deployment, once it is known
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     for title, add_flags in _GROUPS.items():
         add_flags(parser.add_argument_group(title).add_argument)

@@ -52,7 +52,7 @@ def nothing_to_do(plan: Mapping[str, Decision], state: StateStore, reporter: Rep
     cli.target.report(reporter, state.state["target"], {}, state.where)
     for name, decision in plan.items():
         reporter.step(name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
-    _tell_runs(state, reporter)
+    _report_runs(state, reporter)
     summary = Summary(state.state, {}, time.monotonic() - began, asked=False, skipped=reporter.count("skipped"))
     reporter.result(summary.lines(), summary.document())
     return SUCCESS
@@ -82,7 +82,7 @@ def carry_out(deployer: Deployer, plan: Mapping[str, Decision], args: argparse.N
         Interrupts.decide(code)
         seconds = time.monotonic() - began
         record.end(code, deployer.ran, seconds, report=reporter.message)
-        _tell_runs(state, reporter)
+        _report_runs(state, reporter)
         summary = Summary(
             state.state, deployer.ran, seconds, asked=True, skipped=reporter.count("skipped", "disabled"),
             warnings=deployer.warnings, notes=reporter.notes,
@@ -92,15 +92,15 @@ def carry_out(deployer: Deployer, plan: Mapping[str, Decision], args: argparse.N
 
 
 def bad_usage(error: UsageError, argv: Sequence[str]) -> int:
-    """Report a command line that cannot be used, in the form that it asks for."""
+    """Report a command line that cannot be used, in the output format that it requests."""
     reporter = open_reporter(wanted_output(argv), os.environ)
     reporter.error(error, log=None)
     reporter.end(FAILURE)
     return FAILURE
 
 
-def _tell_runs(state: StateStore, reporter: Reporter) -> None:
-    """Have the earlier runs in the report, where one is written; nothing fails for them."""
+def _report_runs(state: StateStore, reporter: Reporter) -> None:
+    """Add the earlier runs to the report, if one is written; a failure to read them is only a warning."""
     if reporter.is_reported:
         try:
             reporter.runs(state_package.history.History(state.backend).entries())

@@ -1,8 +1,8 @@
 """The stream of events of a command; readable lines, JSON and CI output are views of it.
 
 Each event is an object of JSON with `version`, `type`, `time` and `run`; docs/events.schema.json is their schema. The
-last one has the type `end`, with the result. `event` says what an event is about: it is the type, and in the last event
-what the command was asked for (`summary`, `plan`, `status`).
+last one has the type `end`, with the result. `event` is the same as the type, except in the last event, where it is the
+kind of the result (`summary`, `plan`, `status`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Reporter:
         views: the views that show them.
 
     Attributes:
-        is_reported: whether one of the views writes a report, which has the earlier runs, too.
+        is_reported: True if one of the views writes a report, which includes the earlier runs.
         notes: the messages of the level `note` so far, each once; the last event and the summary repeat them.
     """
 
@@ -76,7 +76,7 @@ class Reporter:
         self._emit(kind, step=name, message=text, **place, **facts)
 
     def failed(self, name: str, text: str) -> None:
-        """A step failed: the first part of the reason; the end of the run shows all of it."""
+        """Report that a step failed, with the first part of the reason; the end of the run shows all of it."""
         first = text.splitlines()[0].removeprefix(f"{name}: ")
         self.step(name, "failed", f"{first[:LONGEST_REASON]}…" if len(first) > LONGEST_REASON else first, error=text)
 
@@ -86,11 +86,11 @@ class Reporter:
         self.step(name, what, shortened(reasons), planned=True, **facts)
 
     def count(self, *what: str) -> int:
-        """How many steps ended so: `ran`, `skipped`, `disabled`, `failed`, `stopped`."""
+        """Return how many steps ended in one of these ways: `ran`, `skipped`, `disabled`, `failed`, `stopped`."""
         return sum(len(self._counts.get(one, ())) for one in what)
 
     def expected(self, steps: Mapping[str, Mapping[str, Any]], width: int) -> None:
-        """What a run will do, and how long each step of it takes as a rule."""
+        """Report what a run will do, and the usual duration of each step."""
         self._emit("expected", steps=steps, width=width)
 
     def message(self, text: str, *, level: str = "info") -> None:
@@ -106,7 +106,7 @@ class Reporter:
             self._emit("target", message=text, **facts)
 
     def runs(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Tell the last runs of this state, the last one last: for reports alone."""
+        """Add the last runs of this state, latest last; only reports show them."""
         if self.is_reported:
             shown = [{key: entry[key] for key in _OF_RUN if key in entry} for entry in entries[-SHOWN_RUNS:]]
             steps = [[name for name, step in entry.get("steps", {}).items() if step.get("verdict") == "ran"]
@@ -114,7 +114,7 @@ class Reporter:
             self._emit("runs", runs=[{**run, "ran": ran} for run, ran in zip(shown, steps, strict=True)])
 
     def log_line(self, source: str, line: str) -> None:
-        """A line of a container's log: a result."""
+        """Report a line of a container's log, which is a result."""
         self._emit("log", source=source, line=line)
 
     def error(self, error: DeployerError, *, log: str | None) -> None:
@@ -171,7 +171,7 @@ def replay(lines: Iterable[str], views: Sequence[View]) -> None:
 
 
 def _alike(errors: Sequence[DeployerError]) -> list[tuple[DeployerError, list[str]]]:
-    """The failures; of three and more that Azure refused by one code, the first with the names of the others."""
+    """Return the failures; of three or more with the same code, the first one with the names of the others."""
     groups: dict[object, list[DeployerError]] = {}
     for error in errors:
         code = getattr(error, "code", "")
@@ -194,7 +194,7 @@ def shortened(reasons: Sequence[str]) -> str:
 
 
 def _brief(reason: str) -> str:
-    """The beginning of a reason: that a step failed last time holds the whole message of then."""
+    """Return the beginning of a reason, which may contain the whole message of an earlier failure."""
     first = reason.split("\n", 1)[0]
     return reason if len(reason) <= _WHOLE and first == reason else f"{first[:_WHOLE].rstrip()}…"
 

@@ -136,7 +136,7 @@ class Life:
         """Repeat the plan under the lock, since another run may have changed something, and delete.
 
         Raises:
-            RefusedError: more would go by now than was agreed to.
+            RefusedError: more would be deleted now than was confirmed.
         """
         began = time.monotonic()
         with self._locked(), self._session() as session:
@@ -185,12 +185,12 @@ class Life:
         return pushed | {service.name for service in self.config.services.values()}
 
     def _copied_records(self) -> list[dict[str, Any]]:
-        """Records of resources in the copies of earlier states of this lineage, the last one first."""
+        """Return the records of resources in the copies of earlier states of this lineage, latest first."""
         records: list[dict[str, Any]] = []
         for name in self._state.backend.copies():
             try:
                 document = parse(self._state.backend.load_copy(name) or b"", name)
-            except StateError:  # it may be anything by now, and proves nothing then
+            except StateError:  # a damaged copy proves nothing
                 continue
             if document["lineage"] == self._state.state["lineage"]:
                 records += document["resources"].values()
@@ -216,7 +216,7 @@ class Life:
             "forbidden": plan.refusals,
             "seconds": plan.seconds,
         }
-        self._tell_plan(lines, document)
+        self._report_plan(lines, document)
 
     def _sum(self, plan: Plan) -> str:
         if not plan.delete and not plan.purge:
@@ -232,7 +232,7 @@ class Life:
         also = f", and purge {vaults}" if plan.purge else ""
         return f"Delete {len(plan.delete)} resources{self._of_data(plan)}{also}?"
 
-    def _tell_plan(self, lines: list[str], document: dict[str, Any]) -> None:
+    def _report_plan(self, lines: list[str], document: dict[str, Any]) -> None:
         """Report the plan: as the result of a dry run, else at once, above the question."""
         if self._args.dry_run:
             self._reporter.result(lines, document)
@@ -266,10 +266,10 @@ class Life:
             self._state.save()
         self._reporter.result([f"{text}."], {"event": "forget", "key": key, "step": step})
 
-    # --- a deployment with something besides ---
+    # --- a deployment with an additional effect ---
 
     def special_run(self) -> SpecialRun:
-        """The deployment with something besides that the flags ask for.
+        """Return the deployment with the additional effect that the flags request.
 
         Raises:
             DeployerError: it is refused.
@@ -291,7 +291,7 @@ class Life:
         return special_runs.of_rotation(plan, self._state)
 
     def _rollback(self, run: int) -> SpecialRun:
-        """A deployment of the images of an earlier run.
+        """Return a deployment of the images of an earlier run.
 
         Raises:
             RefusedError: an image is gone, migrations ran since, or the step that brings images is switched off.
@@ -316,7 +316,7 @@ class Life:
         return special_runs.of_rollback(plan, self._state, now(), jobs)
 
     def _end_of_rollback(self) -> SpecialRun:
-        """A deployment of the images of the source, after a rollback.
+        """Return a deployment of the images of the source, after a rollback.
 
         Raises:
             RefusedError: the step that brings images is switched off.

@@ -54,7 +54,7 @@ class Live:
         self._color = color
         self._is_ascii = not _can_show("━•–…", stream.encoding or "utf-8")
         self._lock = threading.RLock()
-        self._wake: SimpleQueue[None] = SimpleQueue()  # may be put into by a signal handler at any moment
+        self._wake: SimpleQueue[None] = SimpleQueue()  # a signal handler may put into it at any time
         self._is_over = self._is_foreign = False
         self._last = time.monotonic()  # when there was an event
         self._drawn = ""
@@ -128,7 +128,7 @@ class Live:
                 self._draw()
 
     def _take_over_signals(self) -> dict[int, Any]:
-        """Have Ctrl-Z, `fg` and another size noticed, by the main thread of POSIX; what was done before."""
+        """Handle Ctrl-Z, `fg` and resizes, in the main thread on POSIX; return the previous handlers."""
         if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGTSTP"):
             return {}
         handlers = {signal.SIGTSTP: self._pause, signal.SIGCONT: self._go_on, signal.SIGWINCH: self._resize}
@@ -136,16 +136,16 @@ class Live:
         return {number: signal.signal(number, handler) for number, handler in ours.items()}
 
     def _pause(self, number: int, frame: object) -> None:
-        """Stop, as Ctrl-Z asks for; nothing is drawn between this and `fg`, after which the lines are the shell's.
+        """Stop on Ctrl-Z. Nothing is drawn until `fg`; after that, the lines on the screen are the shell's.
 
-        No lock is taken: a signal handler may interrupt whoever holds it.
+        No lock is taken: a signal handler may interrupt its holder.
         """
         self._is_stopped = True
         os.kill(os.getpid(), signal.SIGSTOP)
         self._is_foreign, self._is_stopped = True, False
 
     def _go_on(self, number: int, frame: object) -> None:
-        """After somebody stopped the process from outside, too; one that comes to the front was not stopped."""
+        """Note that the process was stopped, possibly by another one; coming to the foreground alone does not count."""
         self._is_foreign |= not self._was_behind
 
     def _resize(self, number: int, frame: object) -> None:
@@ -208,10 +208,10 @@ class Live:
         print_text(self._stream, text, end="")
 
     def _is_in_front(self) -> bool:
-        """Tell whether the command is in the foreground of the terminal, as it is not after Ctrl-Z and `bg`."""
+        """Return whether the command is in the foreground of the terminal; after Ctrl-Z and `bg` it is not."""
         try:
             return os.name != "posix" or os.tcgetpgrp(self._stream.fileno()) == os.getpgrp()
-        except OSError:  # it is nobody's terminal
+        except OSError:  # not a controlling terminal
             return True
 
     def _size(self) -> tuple[int, int]:

@@ -56,7 +56,7 @@ def show_plan(
 
 
 def report(planned: Planned, reporter: Reporter) -> None:
-    """Tell a plan before it is carried out, as what stands above a question."""
+    """Report a plan before it is carried out, above the question."""
     _tell_steps(planned.decisions, reporter)
     for line in planning.view.lines(planned):
         reporter.message(line)

@@ -74,13 +74,13 @@ class StepSummary:
         lines = ["```mermaid", "flowchart LR"]
         for step in known:
             lines.append(f"  {step.name}")
-            lines += [f"  {need} --> {step.name}" for need in nearest(step.needs) if need in self._steps]
+            lines += [f"  {need} --> {step.name}" for need in direct_needs(step.needs) if need in self._steps]
             colour = _COLOURS.get(self._steps[step.name][0])
             lines += [f"  style {step.name} stroke:{colour},stroke-width:3px"] if colour else []
         return "\n".join([*lines, "```"]) if known else ""
 
 
-def nearest(needs: tuple[str, ...]) -> list[str]:
+def direct_needs(needs: tuple[str, ...]) -> list[str]:
     """Return the needs that are not implied by another need, whose arrows would be redundant."""
     by_name = {step.name: step for step in STEPS}
     return [need for need in needs if not any(need in by_name[other].needs for other in needs if other != need)]

@@ -87,7 +87,7 @@ class Terminal(Lines):
             self._live.refresh()
 
     def tick(self) -> None:
-        """Draw what is another one by now, as happens once a second."""
+        """Draw what has changed, once a second."""
         if self._live is not None:
             self._live.tick()
 
@@ -111,7 +111,7 @@ class Terminal(Lines):
         if event.get("planned"):
             return super()._step(event, what)
         # The reason of a failure is shown in full at the end.
-        # What becomes of one that was stopped is said there, too.
+        # The same holds for what happens to a step that was stopped.
         message = "" if what in ("failed", "stopped") else event["message"]
         lines = behind(f"{event['number']:2}/{event['of']} {event['step']} {what} ", message)
         return [self._in_style(line.rstrip(), _STYLES.get(what, "")) for line in lines]
@@ -138,18 +138,18 @@ def _width_of(stream: Any) -> int:
 
 
 def _may_wait(event: Event) -> bool:
-    """Tell whether an event is shown together with the next one: the target is the first thing to be seen."""
+    """Return whether an event is shown together with the next one, so that the target comes first."""
     return event["type"] == "target" or event.get("level") == "note"
 
 
 def _is_first_time(event: Event) -> bool:
-    """Tell whether a step is planned for no other reason than that it never ran."""
+    """Return whether the only reason for a planned step is that it never ran."""
     is_planned = bool(event.get("planned")) and not _is_for_a_file(event)
     return is_planned and event["type"] == "step_run" and event["reasons"] == ["never ran"]
 
 
 def _is_for_a_file(event: Event) -> bool:
-    """Tell whether an event is part of a result that is not read on this terminal: it has all of its lines."""
+    """Return whether an event is part of a result that is redirected, and so shown line by line."""
     return bool(event.get("planned")) and not sys.stdout.isatty()
 
 

@@ -39,7 +39,7 @@ def is_template_key(key: Key) -> bool:
 
 
 def is_text_key(key: Key) -> bool:
-    """Tell whether a value is handed on as text, so that what a variable brings there is no truth value or null."""
+    """Return whether a value is passed on as text, so that an environment variable there is never a boolean or null."""
     if key[0] == "tags" or is_template_key(key) or is_secret_key(".".join(map(str, key))):
         return True
     return len(key) > 2 and key[0] == "services" and key[2] in ("args", "build_args", "command")

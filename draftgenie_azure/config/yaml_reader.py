@@ -306,12 +306,12 @@ def _bad_reference(match: re.Match[str]) -> str | None:
 
 
 def _is_utf8(text: str) -> bool:
-    """Tell whether a value of the environment has no byte that Python could not decode."""
+    """Return whether every byte of an environment variable's value could be decoded."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _keeps_its_spelling(tag: str, text: str) -> bool:
-    """Tell whether a value comes out again as the variable has it: `True`, `null` and `0123` do not."""
+    """Return whether a value keeps the spelling of its variable; `True`, `null` and `0123` do not."""
     value, message = _resolve(tag.removeprefix(CORE_TAG), text)
     return message is None and (value is None) == (text == "") and (not isinstance(value, bool) or text.islower())
 

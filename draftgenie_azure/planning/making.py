@@ -51,7 +51,7 @@ class Answers:
 
     @property
     def errors(self) -> list[AzureError]:
-        """Every refusal."""
+        """All refusals."""
         return [error for errors in self.refused.values() for error in errors]
 
 

@@ -74,7 +74,7 @@ class Domains:
     # --- the plan ---
 
     def announce(self) -> None:
-        """Tell a plan which names and certificates come, change and go."""
+        """Add to the plan which names and certificates are added, changed and removed."""
         plan, live = self._arm.plan, self._arm.current(self._app_id)
         assert plan is not None
         there = bodies.bindings((live or {}).get("properties", {}))
@@ -91,7 +91,7 @@ class Domains:
             self._announce_end(plan, name)
 
     def _bound(self, there: Sequence[Body]) -> tuple[list[Body], list[Body]]:
-        """The names as they would be, and as they would be were it not for what others did."""
+        """Return the bindings after the change, and those that would exist without changes by others."""
         gone = {name.lower() for name in self._to_take_out()}
         after = [dict(item) for item in there if item["name"].lower() not in gone]
         others = [dict(item) for item in there]
@@ -333,7 +333,7 @@ class Domains:
         return [name for name in self._recorded if name not in wanted]
 
     def _without_managed(self) -> list[str]:
-        """Names of ours for which Azure need not get a certificate any longer."""
+        """Return our names that no longer need a certificate by Azure."""
         names = [*self._to_take_out(), *(domain.name for domain in self._wanted)]
         return [name for name in names if not self._is_certificate_wanted(name)]
 
@@ -372,20 +372,20 @@ def host(properties: Body) -> str:
 
 
 def announce(session: Session) -> None:
-    """Tell a plan about the custom domains of all apps."""
+    """Add the custom domains of all apps to the plan."""
     for domains in (*_left(session), *(of(session, key, service) for key, service in session.config.services.items())):
         if domains.are_ours:
             domains.announce()
 
 
 def of(session: Session, key: str, service: Service) -> Domains:
-    """The custom domains of a service's app."""
+    """Return the custom domains of a service's app."""
     app_id = session.scope.resource("Microsoft.App/containerApps", service.name)
     return Domains(session, f"container_app/{key}", app_id, service.custom_domains or [])
 
 
 def take_from_left(session: Session) -> None:
-    """Take the names that other apps are to get from apps that left the configuration.
+    """Remove names from apps that left the configuration, if other apps need them.
 
     Raises:
         AzureError: Azure refused.
@@ -395,7 +395,7 @@ def take_from_left(session: Session) -> None:
 
 
 def _left(session: Session) -> list[Domains]:
-    """Of the apps that are recorded and no longer configured, those that have a name which another one is to get."""
+    """Return the recorded, no longer configured apps that have a name which another app needs."""
     found = [
         _Left(session, key, str(record["id"]), [])
         for key, record in list(session.records.resources.items())

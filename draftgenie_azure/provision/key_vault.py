@@ -83,7 +83,7 @@ def _recover(session: Session, vault_id: str, tenant_id: str) -> None:
 
 
 def _deleted_vault(session: Session) -> dict[str, Any] | None:
-    """The soft-deleted vault of the configured name, as far as it may be read."""
+    """Return the soft-deleted vault with the configured name, if it may be read."""
     try:
         return session.arm.current(addresses.deleted_vault(session))
     except AzureError as error:

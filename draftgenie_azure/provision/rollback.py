@@ -89,7 +89,7 @@ def plan(
 
 
 def begun_migrations(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Names of the jobs that were started, however that ended: a killed or failed run published none of them.
+    """Return the jobs that were started, whatever their outcome: a killed or failed run published none of them.
 
     Args:
         records: of the state's resources.

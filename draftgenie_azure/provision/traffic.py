@@ -193,7 +193,7 @@ def settle(session: Session, key: str, service: Service, app_id: str, live: Body
 
 
 def _still_needed(record: Body, live: Body, target: Sequence[Body], *, is_old: bool = False) -> set[str]:
-    """The revisions that stay active after a rollout: the newest, those that shares name, those that had requests.
+    """Return the revisions that stay active after a rollout: the newest, those with a share, those with requests.
 
     Args:
         live: the app.

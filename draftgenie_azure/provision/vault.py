@@ -158,7 +158,7 @@ class Vault:
         return self.value(staged)
 
     def announce_rotation(self, name: str, plan: Plan) -> str:
-        """Tell that a secret changes by way of a second name; the version that it would have."""
+        """Add to the plan that a secret changes by way of a second name; return the version that it would have."""
         staged = f"{name}{STAGED}"
         action, note = (CHANGE if self.version(staged) else CREATE), "the new value, until the server has it"
         plan.add(Entry(plan.step, f"secret/{staged}", f"{self.id}/secrets/{staged}", action, note=note))

@@ -49,10 +49,10 @@ class Spread:
 
 
 def spread_of(seconds: Sequence[float], usual: float) -> Spread:
-    """The spread of a kind of step: by how long it took before, the last one last, and by what it usually takes.
+    """Return the distribution of a step's duration, from earlier durations (latest last) and the usual one.
 
-    Seen only once or twice, what it usually takes counts as one more: a run in which there was next to nothing to do
-    would else be the measure of one that changes a server.
+    With only one or two earlier durations, the usual one counts as another: otherwise a run with almost nothing to do
+    would determine the estimate for one that changes a server.
     """
     seen = sorted([*seconds[-_RECENT:], *([usual] if len(seconds) < _FEW else [])])
     if len(seen) == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from draftgenie_azure.cli.step_summary import nearest
+from draftgenie_azure.cli.step_summary import direct_needs
 from draftgenie_azure.printable import duration
 from draftgenie_azure.steps import STEPS
 
@@ -56,7 +56,7 @@ def graph(steps: Mapping[str, Mapping[str, Any]], path: Sequence[str]) -> str:
     width = (max(rows, default=0) + 1) * _ACROSS
     parts = [_opening(width, max(rows.values(), default=1) * _DOWN + 8, "Graph of the steps by what they need")]
     for step in known:
-        for need in nearest(step.needs):
+        for need in direct_needs(step.needs):
             if need in place:
                 (x1, y1), (x2, y2) = place[need], place[step.name]
                 crit = " crit" if need in path and step.name in path else ""

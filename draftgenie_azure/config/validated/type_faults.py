@@ -99,7 +99,7 @@ _PATTERN_WORDS = {
 
 
 def _words(kind: str, context: Mapping[str, Any]) -> str | None:
-    """The words for one of pydantic's kinds of errors about a value; None where its own are as good."""
+    """Return the message for a kind of pydantic error about a value; None if pydantic's own is good enough."""
     return {
         "string_type": "must be text",
         "int_type": "must be an integer",

@@ -66,7 +66,7 @@ def quick_build(build: ImageBuild, source: str) -> dict[str, Any]:
 
 
 def buildkit_task(build: ImageBuild, source: str) -> dict[str, Any]:
-    """The same build by a task with a build step that turns BuildKit on."""
+    """Return the same build as a task, with a build step that enables BuildKit."""
     words = {"dockerfile": build.dockerfile, **({"target": build.target} if build.target else {})}
     given = {f"argument{index}": name for index, name in enumerate(build.arguments)}
     words |= {key: f"{name}={build.arguments[name]}" for key, name in given.items()}
