@@ -26,6 +26,7 @@ _BYTES = _ESCAPES[1]
 _WRAP = re.compile(r"(?<=[A-Za-z0-9+/_-])\r?\n[ \t|]*(?=[A-Za-z0-9+/_=-])")
 _AFTER_BACKSLASH = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _IN_JSON = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
 
@@ -216,14 +217,16 @@ def _inner_forms(value: str) -> set[bytes]:
     ascii_json = "".join(chr(unit) if unit < 0x80 else f"\\u{unit:04x}" for unit in units)
     return {
         data, _bytes(json_text), ascii_json.encode(), value.encode("utf-16-le", "surrogatepass"),
-        _quoted(data, b""), _quoted(data, b"/"), base64_of(value).encode(),
+        percent_encoded(data).encode(), percent_encoded(data, safe=b"/").encode(), base64_of(value).encode(),
     }  # fmt: skip
 
 
-def _quoted(data: bytes, safe: bytes) -> bytes:
-    """Like `urllib.parse.quote`, whose import would cost as much as a whole run without changes."""
-    kept = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~" + safe)
-    return "".join(chr(byte) if byte in kept else f"%{byte:02X}" for byte in data).encode()
+def percent_encoded(data: bytes, *, safe: bytes = b"") -> str:
+    """Encode everything but RFC 3986's unreserved characters.
+
+    Like `urllib.parse.quote`, whose import would cost as much as a whole run without changes.
+    """
+    return "".join(chr(byte) if byte in _UNRESERVED or byte in safe else f"%{byte:02X}" for byte in data)
 
 
 def _bytes(value: str) -> bytes:

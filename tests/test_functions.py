@@ -1,4 +1,4 @@
-"""Functions are short and take few arguments; those that are not say why."""
+"""Modules and functions are short, and functions take few arguments; those that are not say why."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from collections.abc import Iterator
 import rooms
 
 LINES, PARAMETERS = 40, 6
+MODULE, TESTS = 500, 600  # lines
+LARGE = {
+    "deploy-azure_v1.py": "the command in one file: state, decorator, deployer, commands, main",
+    "draftgenie_azure/arm/ensure.py": "one class: from the comparison of a resource to its record",
+}
 LONG = {
     ("draftgenie_azure/arm/diff.py", "compare"): "whose change a difference is: a branch for each row of one table",
     ("draftgenie_azure/build_context/dockerignore.py", "_units"): "moby's own loop, in its order, so that it compares",
@@ -49,3 +54,12 @@ def test_functions_are_short() -> None:
 def test_functions_take_few_arguments() -> None:
     """Related arguments are one object."""
     assert {place for place, node in functions() if parameters(node) > PARAMETERS} == set(WIDE)
+
+
+def test_modules_are_short() -> None:
+    """One subject each, which fits the memory of a reader."""
+    sizes = {path.relative_to(rooms.ROOT).as_posix(): len(path.read_bytes().splitlines()) for path in rooms.files()}
+    tests = {path.name: len(path.read_bytes().splitlines()) for path in (rooms.ROOT / "tests").rglob("*.py")}
+
+    assert {name for name, size in sizes.items() if size > MODULE} == set(LARGE)
+    assert [name for name, size in tests.items() if size > TESTS] == []

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 
+from draftgenie_azure.encodings import percent_encoded
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _TOKEN = re.compile(r"\{\{\{\{|\{\{(?!\{)(.*?)\}\}|\{\{(?!\{)", re.DOTALL)
 _INSIDE = re.compile(r"\s*([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+)\s*(?:\|\s*([A-Za-z_]+)\s*)?")
-_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 class Name:
@@ -165,8 +166,8 @@ def escape(text: str) -> str:
 
 
 def urlencode(value: str) -> str:
-    """Percent-encode everything but RFC 3986's unreserved characters."""
-    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in value.encode())
+    """Percent-encode a value, so that it is safe in any part of a URL."""
+    return percent_encoded(value.encode())
 
 
 # Names whose value is a secret: a text that uses one is stored in the vault.

@@ -1,0 +1,119 @@
+"""There is one way to do one thing: what several modules need is in one of them, and the others call it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import rooms
+
+from draftgenie_azure import constants
+from draftgenie_azure.config.placeholders import SECRET_NAMES
+from draftgenie_azure.config.validated.vault_secrets import FIXED, PLAIN
+
+OURS = [path for path in rooms.files() if "azure_emulator" not in path.parts]
+# What is imported or called -> the modules that alone may do so.
+ONLY_IN = {
+    "difflib": {"draftgenie_azure/nearest.py"},
+    "hashlib.scrypt": {"draftgenie_azure/digests.py"},
+    "filelock": {"draftgenie_azure/state/lock.py"},
+    "os.replace": {"draftgenie_azure/state/files.py"},
+    "azure.identity": {"draftgenie_azure/arm/credentials.py"},
+}
+# Functions that pause, and why not by `run.poll`, which looks until something is so.
+PAUSES = {
+    ("arm/credentials.py", "github_assertion"): "between tries of GitHub, where there may be no run to stop",
+    ("arm/ensure.py", "_begin"): "between tries of a write, before which the resource is read again",
+    ("arm/operations.py", "wait_for_role"): "between tries of a write, until a role is effective",
+    ("arm/outcome.py", "of"): "once, for as long as the reply asks",
+    ("arm/transport.py", "_take_turn"): "until a limit of ARM leaves room",
+    ("arm/transport.py", "_wait"): "between tries of a request",
+    ("cli/live.py", "_wait"): "so that several events are drawn at once",
+    ("provision/log_stream.py", "_pump"): "before a stream is opened again",
+    ("run/control.py", "wait"): "the pause itself, which a stop ends",
+    ("run/poll.py", "poll"): "the one loop",
+    ("state/blob/backend.py", "_renew_for_ever"): "between renewals, in a thread that ends with the lock",
+    ("state/blob/backend.py", "_with_retries"): "between tries of the storage, where there may be no run to stop",
+    ("state/lock.py", "pause"): "between tries for another run's lock",
+}  # fmt: skip
+
+
+def tree_of(path: Path) -> ast.Module:
+    """The syntax tree of a module."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def names_in(tree: ast.AST) -> Iterator[str]:
+    """Dotted names that a module imports or calls."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+@pytest.mark.parametrize("name", ONLY_IN)
+def test_one_module_alone_uses(name: str) -> None:
+    """The others call that module."""
+    users = {path.relative_to(rooms.ROOT).as_posix() for path in OURS if name in names_in(tree_of(path))}
+
+    assert users == ONLY_IN[name]
+
+
+def pausing() -> Iterator[tuple[str, str]]:
+    """Functions of the package that sleep, or wait for a stop with a time."""
+    for path in OURS:
+        for function in ast.walk(tree_of(path)):
+            if isinstance(function, ast.FunctionDef):
+                calls = [ast.unparse(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)]
+                if any(call.endswith(("time.sleep", "control.wait", "_stop.wait", "_over.wait")) for call in calls):
+                    yield path.relative_to(rooms.ROOT / rooms.PACKAGE).as_posix(), function.name
+
+
+def test_waiting_for_something_is_poll() -> None:
+    """A loop of its own would forget the stop, the limit, or the last look."""
+    assert set(pausing()) == set(PAUSES)
+
+
+def plain_texts(tree: ast.Module) -> Iterator[str]:
+    """Texts in a module, without docstrings."""
+    docstrings = {
+        id(first.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        for first in node.body[:1]
+        if isinstance(first, ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def test_pattern_for_placeholders_is_in_one_module() -> None:
+    """Hashing, validation and composing read them alike; `leftovers.py` recognises those of other programs."""
+    found = {path.name for path in OURS for text in plain_texts(tree_of(path)) if r"\{\{" in text}
+
+    assert found == {"placeholders.py", "leftovers.py"}
+
+
+SHARED_NAMES = ("STATE_PREFIX", "HISTORY_DIRECTORY", "EMULATOR_DIRECTORY", "STATE_BLOB", "STATE_CONTAINER")
+
+
+@pytest.mark.parametrize("name", SHARED_NAMES)
+def test_name_that_must_agree_is_written_once(name: str) -> None:
+    """In `constants.py`; a docstring may repeat it."""
+    value = getattr(constants, name)
+    found = {path.name for path in OURS for text in plain_texts(tree_of(path)) if text.startswith(value)}
+
+    assert found == {"constants.py"}
+
+
+def test_names_with_a_vault_secret_are_secret_and_plain_ones_are_not() -> None:
+    """`is_secret_name` is the one answer, for hashing without validation as for validation."""
+    assert FIXED.keys() <= SECRET_NAMES
+    assert not PLAIN & SECRET_NAMES
