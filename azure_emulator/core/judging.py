@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Request
 from azure_emulator.core.policies import Write
 from azure_emulator.core.rules import merge
@@ -28,17 +27,6 @@ def judged(world: World, request: Request, resource_id: str, type_name: str, exi
     if refusal is not None:
         raise refusal
     return changed
-
-
-def refusal_of(
-    world: World, request: Request, resource_id: str, type_name: str, existing: Json | None
-) -> Refusal | None:
-    """Return the refusal of a PUT that is only validated."""
-    try:
-        judged(world, request, resource_id, type_name, existing)
-    except Refusal as refusal:
-        return refusal
-    return None
 
 
 def _write(

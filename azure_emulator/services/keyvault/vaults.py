@@ -174,13 +174,7 @@ class Vaults(ResourceType):
             )
         if sent.get("enableSoftDelete") is False:
             raise Refusal(400, "BadRequest", 'The property "enableSoftDelete" cannot be set to false.')
-        if sent.get("enablePurgeProtection") is False:
-            raise Refusal(
-                400,
-                "BadRequest",
-                'The property "enablePurgeProtection" cannot be set to false. Enabling '
-                "the purge protection for a vault is an irreversible action.",
-            )
+        _refuse_disabled_purge_protection(sent)
         rbac = sent.get("enableRbacAuthorization")
         if rbac is not None and rbac != current["enableRbacAuthorization"] and call.request.principal is not None:
             self._may_switch(call)
@@ -247,6 +241,16 @@ class Vaults(ResourceType):
         )
 
 
+def _refuse_disabled_purge_protection(sent: Json) -> None:
+    if sent.get("enablePurgeProtection") is False:
+        raise Refusal(
+            400,
+            "BadRequest",
+            'The property "enablePurgeProtection" cannot be set to false. Enabling '
+            "the purge protection for a vault is an irreversible action.",
+        )
+
+
 def _refuse_creation(sent: Json, rbac: bool) -> None:
     if sent.get("enableSoftDelete") is False:
         raise Refusal(
@@ -257,13 +261,7 @@ def _refuse_creation(sent: Json, rbac: bool) -> None:
         )
     if not rbac and "accessPolicies" not in sent:
         raise Refusal(400, "BadRequest", "The parameter accessPolicies is not specified.")
-    if sent.get("enablePurgeProtection") is False:
-        raise Refusal(
-            400,
-            "BadRequest",
-            'The property "enablePurgeProtection" cannot be set to false. Enabling '
-            "the purge protection for a vault is an irreversible action.",
-        )
+    _refuse_disabled_purge_protection(sent)
 
 
 def find(world: World, name: str) -> Resource | None:
