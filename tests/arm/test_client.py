@@ -54,7 +54,7 @@ class Puts:
 # --- operations ---
 
 
-def test_operation_whose_end_cannot_be_asked_for_stays_recorded(tmp_path: Path) -> None:
+def test_operation_that_cannot_be_polled_stays_recorded(tmp_path: Path) -> None:
     """The next run resumes it; it is dropped only once its outcome is known."""
 
     def script(request: Request) -> Answer:
@@ -152,7 +152,7 @@ def test_vault_whose_name_a_deleted_one_holds_is_not_waited_for(tmp_path: Path) 
         assert len(azure.sent("PUT")) == 1
 
 
-def test_waiting_for_a_resource_that_changes_takes_nothing_from_the_budget(tmp_path: Path) -> None:
+def test_waiting_for_another_operation_does_not_use_the_retry_budget(tmp_path: Path) -> None:
     """The budget is for failures: one that comes after a long wait is tried again like any other."""
     began = time.monotonic()
 
@@ -166,7 +166,7 @@ def test_waiting_for_a_resource_that_changes_takes_nothing_from_the_budget(tmp_p
         assert len(azure.sent("PATCH")) == 2
 
 
-def test_write_after_a_role_has_come_is_tried_again_like_any_other(tmp_path: Path) -> None:
+def test_write_after_a_role_took_effect_is_retried_like_any_other(tmp_path: Path) -> None:
     """The first operation fails for want of a young role; the second PUT meets a 503."""
     role = f"{VAULT}/providers/Microsoft.Authorization/roleAssignments/r"
     pull = {"code": "ContainerAppOperationError", "message": "pulling the image: UNAUTHORIZED"}
@@ -188,7 +188,7 @@ def test_write_after_a_role_has_come_is_tried_again_like_any_other(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("minutes", "young"), [(29, True), (31, False)])
-def test_age_of_a_role_goes_by_azures_clock(tmp_path: Path, minutes: int, young: bool) -> None:
+def test_age_of_a_role_is_by_azures_clock(tmp_path: Path, minutes: int, young: bool) -> None:
     """Ours is a day behind."""
     day = timedelta(days=1)
     made = (datetime.now(UTC) + day - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.1234567Z")
@@ -234,7 +234,7 @@ def test_every_refusal_of_a_group_is_reported_and_the_others_are_finished(tmp_pa
 
 
 @pytest.mark.parametrize("width", [1, 2])
-def test_no_more_resources_than_asked_for_are_in_flight(tmp_path: Path, width: int) -> None:
+def test_number_of_resources_in_flight_is_limited(tmp_path: Path, width: int) -> None:
     """From the PUT to its end, however it is reported."""
     going: set[str] = set()
     most = 0
@@ -261,7 +261,7 @@ def test_no_more_resources_than_asked_for_are_in_flight(tmp_path: Path, width: i
 # --- reading and deleting ---
 
 
-def test_next_page_elsewhere_is_not_asked_for(tmp_path: Path) -> None:
+def test_next_page_on_another_host_is_not_requested(tmp_path: Path) -> None:
     """The token would go along."""
     with (
         scripted_azure(tmp_path, lambda request: Answer(body={"value": [], "nextLink": elsewhere})) as azure,
@@ -272,7 +272,7 @@ def test_next_page_elsewhere_is_not_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "text", ["text"], {"a": 1}])
-def test_listing_that_is_none_is_a_failure(tmp_path: Path, value: Any) -> None:
+def test_invalid_listing_is_a_failure(tmp_path: Path, value: Any) -> None:
     """It is not taken as empty, which would delete everything."""
     with (
         scripted_azure(tmp_path, lambda request: Answer(body={"value": value})) as azure,
@@ -282,7 +282,7 @@ def test_listing_that_is_none_is_a_failure(tmp_path: Path, value: Any) -> None:
 
 
 @pytest.mark.parametrize("location", ["{url}/op", "https://elsewhere.example/op", None])
-def test_delete_is_over_when_the_resource_is_gone(tmp_path: Path, location: str | None) -> None:
+def test_delete_ends_when_the_resource_is_gone(tmp_path: Path, location: str | None) -> None:
     """An address that cannot be read, or none, does not say so."""
     looks = 0
 

@@ -98,7 +98,7 @@ def test_github_without_permission_says_which_one_is_missing(github: GitHub) -> 
     ],
     ids=["closed", "not HTTP", "503", "429", "cut off", "a list", "no value"],
 )
-def test_github_that_is_out_of_order_is_asked_again_and_then_said_to_be(github: GitHub, answer: bytes) -> None:
+def test_failing_github_is_retried_and_then_reported(github: GitHub, answer: bytes) -> None:
     """Three times; a job's permission has nothing to do with it."""
     github.instead = [answer, answer]
     assert github_assertion(github.environ) == "assertion 3"
@@ -118,14 +118,14 @@ def test_github_that_is_out_of_order_is_asked_again_and_then_said_to_be(github: 
         ({"ACTIONS_ID_TOKEN_REQUEST_URL": ""}, "DefaultAzureCredential"),
     ],
 )
-def test_github_sign_in_is_used_only_where_nothing_else_is_given(
+def test_github_sign_in_is_used_only_without_other_credentials(
     github: GitHub, more: dict[str, str], kind: str
 ) -> None:
     """A client secret wins; off GitHub the SDK's own chain is used."""
     assert type(for_cloud(CLOUDS["AzureCloud"], "", github.environ | more)).__name__ == kind
 
 
-def test_token_is_requested_once_however_many_threads_want_it() -> None:
+def test_token_is_requested_once_for_many_threads() -> None:
     """And again when it is about to run out, or when Azure did not take it."""
     asked: list[float] = []
 
@@ -158,7 +158,7 @@ def test_token_is_requested_once_however_many_threads_want_it() -> None:
 
 
 @pytest.mark.slow
-def test_run_outlives_its_tokens(project: Project) -> None:
+def test_run_continues_after_its_tokens_expire(project: Project) -> None:
     """While it waits, all that it was given run out by Azure's clock, of which ours knows nothing."""
     with project.start(*project.faults(scale=0.01)) as process:
         wait_for_server(project, process)

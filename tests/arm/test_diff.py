@@ -77,7 +77,7 @@ def paths(changes: list[Change]) -> list[str]:
 # --- equality ---
 
 
-def test_what_azure_spells_and_adds_by_itself_is_not_a_difference() -> None:
+def test_spelling_and_additions_of_azure_are_not_a_difference() -> None:
     """The first comparison after a deployment finds nothing, with or without a baseline."""
     wanted = app(A="1")
 
@@ -100,13 +100,13 @@ def test_what_azure_spells_and_adds_by_itself_is_not_a_difference() -> None:
          {"properties": {"configuration": {"ingress": {"external": 1}}}}),
     ],
 )  # fmt: skip
-def test_what_differs_is_a_difference(resource_type: str, wanted: dict[str, Any], live: dict[str, Any]) -> None:
+def test_changed_value_is_a_difference(resource_type: str, wanted: dict[str, Any], live: dict[str, Any]) -> None:
     """User-defined text is case-sensitive, whatever the property's name."""
     assert len(compare(resource_type, wanted, live).ours) == 1
 
 
 @pytest.mark.parametrize("nothing", [None, "", [], {}])
-def test_empty_and_absent_are_one_where_nothing_is_wanted(nothing: object) -> None:
+def test_empty_and_absent_are_equal_where_nothing_is_configured(nothing: object) -> None:
     """A list that is wanted empty says nothing of the items that others put there."""
     wanted, live = app(), shown(app())
     wanted["properties"]["configuration"]["registries"] = nothing
@@ -115,7 +115,7 @@ def test_empty_and_absent_are_one_where_nothing_is_wanted(nothing: object) -> No
     assert compare(APP, wanted, live).ours == []
 
 
-def test_order_of_named_items_means_nothing_and_no_item_is_compared_with_another() -> None:
+def test_named_items_are_compared_by_name_regardless_of_order() -> None:
     """Variables are identified by their names."""
     live = shown(app(A="1", B="2"))
     live["properties"]["template"]["containers"][0]["env"].reverse()
@@ -123,7 +123,7 @@ def test_order_of_named_items_means_nothing_and_no_item_is_compared_with_another
     assert compare(APP, app(A="1", B="2"), live).ours == []
 
 
-def test_items_of_one_name_are_reported_by_their_place() -> None:
+def test_items_with_the_same_name_are_reported_by_position() -> None:
     """Azure takes two variables of one name; neither hides the other."""
     wanted, live = app(A="1"), app(A="1")
     wanted["properties"]["template"]["containers"][0]["env"] += [{"name": "A", "value": "2"}]
@@ -134,7 +134,7 @@ def test_items_of_one_name_are_reported_by_their_place() -> None:
 # --- whose change it is ---
 
 
-def test_our_change_is_ours_whatever_others_did_beside_it() -> None:
+def test_our_change_is_ours_regardless_of_changes_by_others() -> None:
     """One line a leaf, with the old value."""
     live = shown(app(A="1"))
     live["properties"]["template"]["scale"]["maxReplicas"] = 20
@@ -145,7 +145,7 @@ def test_our_change_is_ours_whatever_others_did_beside_it() -> None:
     assert paths(found.others) == ["template.scale.maxReplicas"]
 
 
-def test_what_others_changed_is_written_back_only_where_that_is_asked_for() -> None:
+def test_changes_by_others_are_reverted_only_on_request() -> None:
     """Or when our own value of that very leaf changes."""
     live = shown(app(A="1"))
     live["properties"]["template"]["scale"]["maxReplicas"] = 20
@@ -157,7 +157,7 @@ def test_what_others_changed_is_written_back_only_where_that_is_asked_for() -> N
     assert paths(look(other, live, app(A="1")).ours) == ["template.scale.maxReplicas"]
 
 
-def test_what_we_had_set_and_no_longer_want_goes_and_nothing_else() -> None:
+def test_only_what_we_set_and_no_longer_want_is_removed() -> None:
     """A variable and a tag; those that others added stay."""
     before, live = app(A="1", B="2"), shown(app(A="1", B="2"))
     live["properties"]["template"]["containers"][0]["env"].append({"name": "C", "value": "3"})
@@ -174,7 +174,7 @@ def test_what_we_had_set_and_no_longer_want_goes_and_nothing_else() -> None:
     assert [one["name"] for one in body["properties"]["template"]["containers"][0]["env"]] == ["A", "C"]
 
 
-def test_what_no_update_takes_out_is_put_back() -> None:
+def test_property_that_no_update_removes_is_reset_to_its_default() -> None:
     """A property that always has a value: null in an update leaves it as it is."""
     sent = Digests.of(leaves(PG, {"properties": {"storage": {"autoGrow": "Enabled"}}}, creating=False), "5a17")
     live = {"properties": {"storage": {"autoGrow": "Enabled", "storageSizeGB": 32}}}
@@ -187,7 +187,7 @@ def test_what_no_update_takes_out_is_put_back() -> None:
     assert compare(PG, {}, live, sent=sent).ours == []
 
 
-def test_object_goes_whole_with_what_it_cannot_be_without() -> None:
+def test_object_is_removed_with_its_required_properties() -> None:
     """An ingress whose parts are null is still one."""
     before, after = app(), app()
     del after["properties"]["configuration"]["ingress"]
@@ -200,7 +200,7 @@ def test_object_goes_whole_with_what_it_cannot_be_without() -> None:
     assert "ingress" not in merged(APP, after, shown(before), found.ours)["properties"]["configuration"]
 
 
-def test_what_azure_did_not_take_is_not_drift() -> None:
+def test_value_that_azure_ignored_is_not_drift() -> None:
     """It was so when our write had ended."""
     wanted, live = app(A="1"), shown(app(A="1"))
     live["properties"]["template"]["scale"]["maxReplicas"] = 30
@@ -212,7 +212,7 @@ def test_what_azure_did_not_take_is_not_drift() -> None:
     assert paths(found.ignored) == ["template.scale.maxReplicas"]
 
 
-def test_lost_baseline_loses_only_who_did_it() -> None:
+def test_lost_baseline_loses_only_the_author_of_a_change() -> None:
     """Changes by others to configured properties are still reported; of the rest nothing is known."""
     live = shown(app(A="1"))
     live["properties"]["template"]["scale"]["maxReplicas"] = 20
@@ -224,7 +224,7 @@ def test_lost_baseline_loses_only_who_did_it() -> None:
     assert found.ours == found.unmanaged == []
 
 
-def test_split_of_traffic_by_hand_is_reported_and_never_written_back() -> None:
+def test_traffic_split_by_hand_is_reported_and_never_reverted() -> None:
     """Unconfigured properties are not ours to repair."""
     live = shown(app())
     live["properties"]["configuration"]["activeRevisionsMode"] = "Multiple"
@@ -249,7 +249,7 @@ def test_size_is_a_minimum_where_the_server_grows_by_itself(grows: str) -> None:
     assert len(found.fixed) == (grows == "Disabled")
 
 
-def test_what_cannot_change_is_distinguished() -> None:
+def test_unchangeable_difference_is_distinguished() -> None:
     """It is never written, and never considered complete."""
     wanted, live = app(), shown(app())
     wanted["properties"]["environmentId"] = "/subscriptions/s/other"
@@ -277,7 +277,7 @@ def test_patch_has_what_changes_and_lists_with_everything_that_was_in_them() -> 
     assert other == {"name": "sidecar", "image": "x"}
 
 
-def test_identities_are_added_to_and_never_taken_away() -> None:
+def test_identities_of_others_are_kept() -> None:
     """A system-assigned identity enabled by others is kept."""
     live = shown(app())
     live["identity"] = {"type": "SystemAssigned", "principalId": "p"}
@@ -349,7 +349,7 @@ def test_digests_are_read_as_they_were_written(values: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("text", [None, 5, "?", "AAAA"])
-def test_digests_that_are_none_are_none(text: object) -> None:
+def test_invalid_digests_count_as_none(text: object) -> None:
     """A state that was edited by hand loses what was sent, and no more."""
     assert Digests.read(text, "5a17") is None
 
@@ -381,7 +381,7 @@ def test_tables_agree_with_the_official_types(resource_type: str) -> None:
 
 
 @needs_types
-def test_caseless_keys_exist() -> None:
+def test_every_caseless_key_exists_in_a_type() -> None:
     """In one type or another."""
     official = {one.path for resource_type in TRAITS.keys() & types().keys() for one in properties(resource_type)}
 

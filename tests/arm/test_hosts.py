@@ -35,7 +35,7 @@ FOREIGN = (
 
 
 @pytest.mark.parametrize("address", FOREIGN, ids=repr)
-def test_address_of_something_else_gets_no_token(address: str) -> None:
+def test_address_of_another_host_gets_no_token(address: str) -> None:
     """However two parsers may read it."""
     with pytest.raises(AzureError, match="no token was sent"):
         hosts.path_of(address, PUBLIC)
@@ -55,7 +55,7 @@ def test_address_of_resource_manager_is_its_path(address: str, path: str) -> Non
 
 
 @given(st.text(max_size=60), st.sampled_from(("", "https://", "https://management.azure.com", "//", "/")))
-def test_path_is_a_path_or_nothing(text: str, start: str) -> None:
+def test_any_text_is_a_path_or_refused(text: str, start: str) -> None:
     """No text becomes another host."""
     try:
         path = hosts.path_of(start + text, PUBLIC)
@@ -133,7 +133,7 @@ def test_token_service_has_the_names_that_the_cloud_gives_it(host: str, authorit
     assert hosts.is_token_service(host, authority) is is_it
 
 
-def test_next_page_and_operations_elsewhere_are_not_asked_for(tmp_path: Path) -> None:
+def test_next_page_and_operations_on_another_host_are_not_requested(tmp_path: Path) -> None:
     """Over real HTTP, by a server that answers with another host."""
 
     def script(request: Request) -> Answer:

@@ -184,7 +184,7 @@ def test_azure_pipelines_is_asked_for_the_service_connection(
     assert {(method, header) for method, _, header in local.asked} == {("POST", "Bearer runner")}
 
 
-def test_access_token_that_the_pipeline_did_not_map_is_not_sent(
+def test_unexpanded_access_token_of_a_pipeline_is_not_sent(
     cloud: Cloud, local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`$(System.AccessToken)` where nothing expands it: the sign-in of the task's own az is used."""
@@ -197,7 +197,7 @@ def test_access_token_that_the_pipeline_did_not_map_is_not_sent(
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b"[]", b'{"oidcToken": 5}'], ids=repr)
-def test_answer_of_azure_pipelines_that_is_none_is_reported(
+def test_invalid_reply_of_azure_pipelines_is_reported(
     body: bytes, cloud: Cloud, local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sentence, no traceback."""
@@ -267,7 +267,7 @@ def test_storage_account_does_not_choose_the_audience_of_a_token(
         ("AZURE_CLIENT_CERTIFICATE_PATH", "/dev/null"),
     ],
 )
-def test_variables_that_cannot_be_right_are_named(
+def test_invalid_variables_are_reported(
     name: str, value: str, cloud: Cloud, local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error of the SDK's constructor is a failure like any other."""

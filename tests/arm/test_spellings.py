@@ -122,7 +122,7 @@ ONE_VALUE: list[tuple[str, str, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("kind", "path", "wanted", "shown"), ONE_VALUE)
-def test_other_spelling_is_not_drift(kind: str, path: str, wanted: Any, shown: Any) -> None:
+def test_another_spelling_is_not_drift(kind: str, path: str, wanted: Any, shown: Any) -> None:
     """Neither after our own write nor where nothing is remembered, and not by a repair either."""
     body, live = within(path, wanted), within(path, shown)
     sent = Digests.of(leaves(kind, body, creating=False), "5a17")
@@ -134,7 +134,7 @@ def test_other_spelling_is_not_drift(kind: str, path: str, wanted: Any, shown: A
 
 
 @pytest.mark.parametrize(("kind", "path", "wanted", "shown"), ONE_VALUE)
-def test_other_spelling_than_azure_answered_before_is_not_drift(kind: str, path: str, wanted: Any, shown: Any) -> None:
+def test_another_spelling_than_in_earlier_replies_is_not_drift(kind: str, path: str, wanted: Any, shown: Any) -> None:
     """The reply to our write had the value as sent, a later GET has not: the configured value is unchanged."""
     body, live = within(path, wanted), within(path, shown)
     sent = Digests.of(leaves(kind, body, creating=False), "5a17")

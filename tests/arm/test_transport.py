@@ -122,7 +122,7 @@ def transport(
 
 
 @pytest.mark.parametrize("transport", [(0.5, 60.0)], indirect=True)
-def test_time_out_is_tried_again(transport: Transport, proxy: MuteProxy) -> None:
+def test_timeout_is_retried(transport: Transport, proxy: MuteProxy) -> None:
     """The first two connections stay mute; the third one answers."""
     proxy.mute = 2
 
@@ -132,7 +132,7 @@ def test_time_out_is_tried_again(transport: Transport, proxy: MuteProxy) -> None
     assert proxy.seen >= 3
 
 
-def test_time_out_for_ever_ends_with_the_budget_and_says_what_was_tried(transport: Transport, proxy: MuteProxy) -> None:
+def test_permanent_timeout_ends_with_the_budget_and_names_the_request(transport: Transport, proxy: MuteProxy) -> None:
     """The last real error is what is shown."""
     proxy.mute = 99
     began = time.monotonic()
@@ -145,7 +145,7 @@ def test_time_out_for_ever_ends_with_the_budget_and_says_what_was_tried(transpor
     assert failure.value.hint is not None
 
 
-def test_what_begins_something_is_not_sent_again_after_a_time_out(transport: Transport, proxy: MuteProxy) -> None:
+def test_unrepeatable_request_is_not_sent_again_after_a_timeout(transport: Transport, proxy: MuteProxy) -> None:
     """Nobody knows whether it arrived."""
     proxy.mute = 99
 
@@ -157,7 +157,7 @@ def test_what_begins_something_is_not_sent_again_after_a_time_out(transport: Tra
 
 @pytest.mark.parametrize("through", [None, "http://127.0.0.1:1"], ids=["direct", "through a dead proxy"])
 @pytest.mark.parametrize("url", ["https://127.0.0.1:1/", "https://no.such.host.invalid/"])
-def test_request_that_found_no_connection_surely_was_not_sent(url: str, through: str | None) -> None:
+def test_request_without_a_connection_was_certainly_not_sent(url: str, through: str | None) -> None:
     """A refused connection and a name that does not resolve: even what begins something may be tried again."""
     with requests.Session() as session:
         session.trust_env = False
@@ -189,7 +189,7 @@ def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> N
     assert Reply(429, {"Retry-After": text}, "").retry_after == seconds
 
 
-def test_retry_after_as_a_date_to_come_is_waited_for() -> None:
+def test_retry_after_as_a_future_date_is_waited_for() -> None:
     """Seconds until then."""
     future = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 20))
 
@@ -199,7 +199,7 @@ def test_retry_after_as_a_date_to_come_is_waited_for() -> None:
     assert 5 < asked <= 20
 
 
-def test_date_in_retry_after_goes_by_the_clock_of_who_wrote_it() -> None:
+def test_date_in_retry_after_is_by_the_services_clock() -> None:
     """Ours may be wrong by hours."""
     headers = {"Date": "Wed, 21 Oct 2015 07:28:00 GMT", "Retry-After": "Wed, 21 Oct 2015 07:28:30 GMT"}
 
@@ -229,7 +229,7 @@ GOOD = Answer(body={"name": "it is there"})
         "bad details", "a time that is past",
     ],
 )  # fmt: skip
-def test_answer_that_is_none_is_requested_again(tmp_path: Path, bad: Answer) -> None:
+def test_invalid_reply_is_requested_again(tmp_path: Path, bad: Answer) -> None:
     """A broken connection, or a proxy or a hotel's network that answers in Azure's place."""
     answers = [bad, GOOD]
 
@@ -237,7 +237,7 @@ def test_answer_that_is_none_is_requested_again(tmp_path: Path, bad: Answer) -> 
         assert azure.arm.read(GROUP) == GOOD.body
 
 
-def test_answer_that_never_comes_right_is_a_failure_with_what_to_look_at(tmp_path: Path) -> None:
+def test_permanently_invalid_reply_is_a_failure_with_a_hint(tmp_path: Path) -> None:
     """It says what came, and no traceback."""
     page = Answer(body="<html>Sign in to the network</html>", headers={"Content-Type": "text/html"})
 
@@ -251,7 +251,7 @@ def test_answer_that_never_comes_right_is_a_failure_with_what_to_look_at(tmp_pat
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-def test_redirect_is_not_an_answer_of_azures(tmp_path: Path, method: str) -> None:
+def test_redirect_is_not_a_reply_of_azure(tmp_path: Path, method: str) -> None:
     """A write that was only redirected was not done."""
     elsewhere = Answer(307, "", {"Location": "https://elsewhere.example/"})
 
@@ -262,7 +262,7 @@ def test_redirect_is_not_an_answer_of_azures(tmp_path: Path, method: str) -> Non
         azure.transport.arm(method, GROUP, params={"api-version": "1"})
 
 
-def test_service_that_asks_for_no_pause_is_not_stormed(tmp_path: Path) -> None:
+def test_retry_after_zero_still_pauses(tmp_path: Path) -> None:
     """`Retry-After: 0` for as long as the budget lasts: our own pauses grow."""
     busy = Answer(503, "", {"Retry-After": "0"})
 
@@ -344,7 +344,7 @@ def test_code_and_message_are_found_in_every_shape_of_error(body: object, code: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("transport", [(30.0, 60.0)], indirect=True)
-def test_waiting_for_hours_takes_no_more_memory_than_waiting_for_minutes(
+def test_long_waits_take_no_more_memory_than_short_ones(
     transport: Transport, emulator: Attached, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thousand polls leave nothing behind: no answer, no log record, no connection."""

@@ -66,12 +66,12 @@ def test_same_instructions_on_the_same_lines(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ALL.values(), ids=ALL)
-def test_buildkit_or_classic(text: str) -> None:
+def test_need_for_buildkit_agrees_with_its_parser(text: str) -> None:
     assert {need.line for need in needs(text)} == expected_lines(text)
 
 
 @pytest.mark.parametrize("text", ALL.values(), ids=ALL)
-def test_every_source_is_reached(text: str) -> None:
+def test_every_source_in_the_parsers_output_is_found(text: str) -> None:
     reach = reachable(text, every_stage=True)
 
     for source in sources(text):
@@ -94,7 +94,7 @@ LINES = st.sampled_from(
 
 @settings(max_examples=2000, deadline=None)
 @given(st.lists(LINES, max_size=12), st.sampled_from(["\n", "\r\n"]))
-def test_any_lines_are_read_alike_or_not_at_all(lines: list[str], end: str) -> None:
+def test_any_lines_are_parsed_alike_or_refused(lines: list[str], end: str) -> None:
     text = end.join(["FROM a", *lines])
     try:
         expected = theirs(text)

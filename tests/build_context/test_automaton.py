@@ -33,7 +33,7 @@ def test_a_whole_path_matches_as_by_a_regular_expression(patterns: list[list[tup
 
 
 @given(PATTERNS, PATHS)
-def test_a_directory_above_counts_too(patterns: list[list[tuple[str, str]]], path: str) -> None:
+def test_a_match_of_a_parent_directory_counts(patterns: list[list[tuple[str, str]]], path: str) -> None:
     """Without assertions, which look at what comes after."""
     plain = [[unit for unit in units if unit[0] != "at"] for units in patterns]
     automaton = Automaton(plain)
@@ -42,7 +42,7 @@ def test_a_directory_above_counts_too(patterns: list[list[tuple[str, str]]], pat
     assert automaton.matches_above(path) is any(map(automaton.matches, [*above, path]))
 
 
-def test_it_forgets_states_rather_than_keep_all() -> None:
+def test_number_of_cached_states_is_bounded() -> None:
     automaton = Automaton([[("many", "."), ("one", "a"), *[("one", ".")] * 14, ("one", "b")]])
     path = "".join("ab"[n * n % 7 % 2] for n in range(30_000))
 

@@ -86,7 +86,7 @@ def in_one_stage(*instructions: str) -> list[str]:
         ("STOPSIGNAL SIGTERM", None),
     ],
 )  # fmt: skip
-def test_instruction(instruction: str, what: str | None) -> None:
+def test_need_for_buildkit_by_instruction(instruction: str, what: str | None) -> None:
     assert in_one_stage(instruction) == ([what] if what else [])
 
 
@@ -123,7 +123,7 @@ def test_instruction(instruction: str, what: str | None) -> None:
         ),
     ],
 )
-def test_dockerfile(text: str, expected: list[tuple[int, str]]) -> None:
+def test_need_for_buildkit_by_dockerfile(text: str, expected: list[tuple[int, str]]) -> None:
     assert needed(text) == expected
 
 
@@ -141,12 +141,12 @@ RUN --network=none make
     ("target", "lines"),
     [(None, [2, 4, 6]), ("build", [2]), ("0", [2]), ("TEST", [2, 4]), ("2", [2, 4, 6]), ("x", [2, 4, 6])],
 )
-def test_stages_behind_the_wanted_one_are_not_built(target: str | None, lines: list[int]) -> None:
+def test_stages_after_the_target_are_not_built(target: str | None, lines: list[int]) -> None:
     assert [line for line, _ in needed(STAGES, target)] == lines
 
 
 @pytest.mark.parametrize("line", ["COPY --link a /a", "RUN <<EOF\nmake\nEOF", "HEALTHCHECK --start-interval=1s CMD a"])
-def test_what_the_classic_builder_cannot_read_counts_wherever_it_is(line: str) -> None:
+def test_syntax_unknown_to_the_classic_builder_counts_in_every_stage(line: str) -> None:
     assert [number for number, _ in needed(f"FROM a AS wanted\nFROM b\n{line}", "wanted")] == [3]
 
 
@@ -161,7 +161,7 @@ def test_build_argument_that_is_given_has_its_value_in_either_builder() -> None:
 
 
 @given(st.text())
-def test_any_text_is_read(text: str) -> None:
+def test_any_text_is_accepted(text: str) -> None:
     needs(text)
 
 

@@ -30,7 +30,7 @@ EXAMPLE = ROOT / "examples" / "draftgenie"
 # What is hashed
 
 
-def test_names_and_hashes(tmp_path: Path) -> None:
+def test_dependencies_have_the_documented_names_and_hashes(tmp_path: Path) -> None:
     """The dependencies are those that the design promises, so that anyone can recompute them."""
     make(tmp_path, {"a/run.sh": "run", ".dockerignore": "b\n", "b": "ignored"})
     (tmp_path / "a/run.sh").chmod(0o755)
@@ -49,7 +49,7 @@ def test_names_and_hashes(tmp_path: Path) -> None:
     }
 
 
-def test_only_what_the_dockerfile_reaches(tmp_path: Path) -> None:
+def test_only_files_that_the_dockerfile_copies_are_dependencies(tmp_path: Path) -> None:
     make(tmp_path, {"a/x": "", "a/y": "", "b": "", "c.json": ""}, "FROM scratch\nCOPY a/x *.json /\n")
 
     assert sorted(hashes(tmp_path)) == ["file:Dockerfile", "file:a/x", "file:c.json", "mode:a/x", "mode:c.json"]
@@ -134,11 +134,11 @@ def test_an_edit_in_one_service_of_the_example_changes_only_its_context(tmp_path
             assert changed == {name}  # the Python services copy nothing but their own directory
 
 
-def test_a_file_edited(tree: Path) -> None:
+def test_edited_file_is_a_change(tree: Path) -> None:
     assert changed_by(tree, lambda: (tree / "src/a.py").write_text("three")) == ["file:src/a.py"]
 
 
-def test_same_size_and_modification_time_kept(tree: Path) -> None:
+def test_edit_that_keeps_size_and_modification_time_is_a_change(tree: Path) -> None:
     path = tree / "src/a.py"
     times = path.stat()
 
@@ -150,7 +150,7 @@ def test_same_size_and_modification_time_kept(tree: Path) -> None:
     assert path.stat().st_mtime_ns == times.st_mtime_ns
 
 
-def test_two_files_of_the_same_size_swapped(tree: Path) -> None:
+def test_two_swapped_files_are_a_change(tree: Path) -> None:
     def change() -> None:
         (tree / "src/a.py").rename(tree / "src/c")
         (tree / "src/b.py").rename(tree / "src/a.py")
@@ -164,7 +164,7 @@ def test_touch_changes_nothing(tree: Path) -> None:
 
 
 @posix
-def test_executable_bit(tree: Path) -> None:
+def test_executable_bit_is_a_change(tree: Path) -> None:
     assert changed_by(tree, lambda: (tree / "src/a.py").chmod(0o755)) == ["mode:src/a.py"]
 
 
@@ -182,12 +182,12 @@ def test_the_executable_bit_of_a_dockerfile_that_is_not_shipped_changes_nothing(
 
 
 @posix
-def test_the_executable_bit_of_a_dockerfile_that_is_shipped(tree: Path) -> None:
+def test_executable_bit_of_a_shipped_dockerfile_is_a_change(tree: Path) -> None:
     assert changed_by(tree, lambda: (tree / "Dockerfile").chmod(0o755)) == ["mode:Dockerfile"]
     assert members(packed(Context(str(tree), "Dockerfile"))[1])["Dockerfile"].mode == 0o755
 
 
-def test_a_file_renamed_added_deleted(tree: Path) -> None:
+def test_renamed_added_or_deleted_file_is_a_change(tree: Path) -> None:
     assert changed_by(tree, lambda: (tree / "src/a.py").rename(tree / "src/c.py")) == [
         "file:src/a.py", "file:src/c.py", "mode:src/a.py", "mode:src/c.py",
     ]  # fmt: skip
@@ -195,12 +195,12 @@ def test_a_file_renamed_added_deleted(tree: Path) -> None:
     assert changed_by(tree, lambda: (tree / "src/d").unlink()) == ["file:src/d", "mode:src/d"]
 
 
-def test_case_only_rename(tree: Path) -> None:
+def test_rename_in_letter_case_only_is_a_change(tree: Path) -> None:
     changed = changed_by(tree, lambda: (tree / "src/a.py").rename(tree / "src/A.py"))
     assert changed == ["file:src/A.py", "file:src/a.py", "mode:src/A.py", "mode:src/a.py"]
 
 
-def test_a_file_replaced_by_a_directory_and_back(tree: Path) -> None:
+def test_file_replaced_by_a_directory_is_a_change(tree: Path) -> None:
     before = hashes(tree)
     (tree / "src/a.py").unlink()
     (tree / "src/a.py").mkdir()
@@ -212,7 +212,7 @@ def test_a_file_replaced_by_a_directory_and_back(tree: Path) -> None:
     assert hashes(tree) == before
 
 
-def test_a_to_b_to_a(tree: Path) -> None:
+def test_reverted_edit_restores_the_hash(tree: Path) -> None:
     before = hashes(tree)
     (tree / "src/a.py").write_text("other")
     assert hashes(tree) != before
@@ -224,17 +224,17 @@ def test_an_ignored_file_edited_changes_nothing(tree: Path) -> None:
     assert changed_by(tree, lambda: (tree / "x.log").write_text("more")) == []
 
 
-def test_the_ignore_file_edited(tree: Path) -> None:
+def test_edited_ignore_file_is_a_change(tree: Path) -> None:
     assert changed_by(tree, lambda: (tree / ".dockerignore").write_text("*.log\n")) == ["file:.dockerignore"]
     assert "file:x.log" in changed_by(tree, lambda: (tree / ".dockerignore").write_text(""))
 
 
-def test_line_ends_count(tree: Path) -> None:
+def test_changed_line_ends_are_a_change(tree: Path) -> None:
     (tree / "src/a.py").write_bytes(b"a\nb\n")
     assert changed_by(tree, lambda: (tree / "src/a.py").write_bytes(b"a\r\nb\r\n")) == ["file:src/a.py"]
 
 
-def test_empty_directory(tree: Path) -> None:
+def test_empty_directory_is_shipped(tree: Path) -> None:
     """Docker ships it, so it is a change; a file in it takes its place."""
     assert changed_by(tree, lambda: (tree / "src/new/deep").mkdir(parents=True)) == ["file:src/new/deep/"]
     assert changed_by(tree, lambda: (tree / "src/new/deep/x").write_text("")) == [
@@ -242,7 +242,7 @@ def test_empty_directory(tree: Path) -> None:
     ]  # fmt: skip
 
 
-def test_directories_that_are_empty_once_the_ignore_file_is_applied(tmp_path: Path) -> None:
+def test_directories_emptied_by_the_ignore_file_are_shipped(tmp_path: Path) -> None:
     make(tmp_path, {"a/x": "", "b/x": "", "c/d/x": "", ".dockerignore": "a/*\nb\nc/d\n!c/d/keep\n"})
 
     assert names(tmp_path) == [".dockerignore", "Dockerfile", "a", "c"]  # `b` and `c/d` are ignored themselves

@@ -34,7 +34,7 @@ def copied(*instructions: str) -> list[str] | str:
     return sources("\n".join(["FROM scratch", *instructions]))
 
 
-def test_two_stages() -> None:
+def test_sources_of_all_needed_stages_are_found() -> None:
     assert sources(GATEWAY) == ["nx.json", "package*.json", "services"]
 
 
@@ -73,7 +73,7 @@ def test_two_stages() -> None:
         ("ENTRYPOINT [\"COPY\", \".\", \"/\"]", []),
     ],
 )  # fmt: skip
-def test_instruction(instruction: str, expected: list[str]) -> None:
+def test_sources_of_an_instruction(instruction: str, expected: list[str]) -> None:
     assert copied(instruction) == expected
 
 
@@ -106,7 +106,7 @@ def test_instruction(instruction: str, expected: list[str]) -> None:
         "RUN <<EOF\nno end",
     ],
 )
-def test_what_cannot_be_decided_is_everything(instruction: str) -> None:
+def test_undecidable_source_is_the_whole_context(instruction: str) -> None:
     assert copied(instruction) == "everything"
 
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_decided_is_everything(instruction: str) -> None:
         "FROM python:3-onbuild",
     ],
 )
-def test_a_file_that_cannot_be_read_is_everything(text: str) -> None:
+def test_unparsable_dockerfile_needs_the_whole_context(text: str) -> None:
     assert sources(text) == "everything"
 
 
@@ -133,7 +133,7 @@ def test_an_escaped_escape_ends_no_line() -> None:
     assert copied("RUN echo a\\\\", "COPY b /dest") == ["b"]
 
 
-def test_escape_directive() -> None:
+def test_escape_directive_changes_continuation() -> None:
     text = "# escape=`\nFROM scratch\nCOPY a `\n b /dest\nRUN dir c:\\\nCOPY c /dest"
     assert sources(text) == ["a", "b", "c"]
 
@@ -198,7 +198,7 @@ def test_a_mount_from_a_stage_needs_it() -> None:
     assert sources(text) == ["a"]
 
 
-def test_a_later_stage_is_nothing_to_build_on() -> None:
+def test_a_stage_cannot_be_based_on_a_later_one() -> None:
     text = "FROM tools AS one\nCOPY a /\nFROM alpine AS tools\nCOPY b /\n"
     assert sources(text, "one") == ["a"]
 
@@ -211,7 +211,7 @@ def test_only_stages_that_the_wanted_one_is_built_on() -> None:
     ("target", "expected"),
     [("build", ["src", "tools"]), ("TEST", ["tests"]), ("1", ["tests"]), ("tools", ["tools"]), ("none", "everything")],
 )
-def test_target(target: str, expected: list[str] | str) -> None:
+def test_only_stages_needed_by_the_target_count(target: str, expected: list[str] | str) -> None:
     assert sources(STAGES, target) == expected
 
 
@@ -222,7 +222,7 @@ def test_the_older_builder_builds_every_stage_before_the_wanted_one() -> None:
 
 @pytest.mark.parametrize("hidden", ["FROM $BASE", "FROM ${BASE}", "FROM alpine\nCOPY --from=$BASE /x /",
                                     'FROM alpine\nCOPY --from="test" /x /'])  # fmt: skip
-def test_a_stage_behind_a_variable_takes_in_all(hidden: str) -> None:
+def test_a_base_stage_named_by_a_variable_includes_all_stages(hidden: str) -> None:
     assert sources(f"FROM alpine AS test\nCOPY tests /\n{hidden}\nCOPY a /") == ["a", "tests"]
 
 
@@ -256,11 +256,11 @@ def covered(source: str, *paths: str, flags: str = "") -> list[str]:
         ("*", ["a", "a/b"], []),
     ],
 )
-def test_covers(source: str, inside: list[str], outside: list[str]) -> None:
+def test_source_pattern_covers_paths(source: str, inside: list[str], outside: list[str]) -> None:
     assert covered(source, *inside, *outside) == inside
 
 
-def test_parents_knows_double_stars() -> None:
+def test_copy_parents_supports_double_stars() -> None:
     paths = ["package.json", "a/package.json", "a/b/package.json"]
     assert covered("**/package.json", *paths, "a/b", flags="--parents") == paths
     assert covered("**/package.json", *paths, "a/b") == paths  # more than every builder takes
@@ -290,6 +290,6 @@ def test_the_directories_above_what_is_covered_are_entered(patterns: list[str], 
 
 
 @given(st.text("FROMCPYADUN abc.*[]\\\"'$<#-=/\n\r\t`{},:"))
-def test_any_text_has_an_answer(text: str) -> None:
+def test_any_text_is_accepted(text: str) -> None:
     reachable("FROM scratch\n" + text)
     reachable(text)

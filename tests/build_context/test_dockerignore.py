@@ -66,11 +66,11 @@ CASES: list[tuple[str, str | bytes, list[str], list[str]]] = [
 
 
 @pytest.mark.parametrize(("text", "gone", "kept"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_as_docker(text: str | bytes, gone: list[str], kept: list[str]) -> None:
+def test_patterns_match_as_in_docker(text: str | bytes, gone: list[str], kept: list[str]) -> None:
     assert ignored(text, *gone, *kept) == gone
 
 
-def test_both_stages_show() -> None:
+def test_both_phases_of_reading_matter() -> None:
     """Cases that only one of them would read differently."""
     assert ignored("/ a", "a", " a") == ["a"]
     assert ignored("*\n/!a", "a", "b") == ["b"]
@@ -106,7 +106,7 @@ def test_a_newline_in_a_name_is_an_ordinary_character() -> None:
         ("abc/**", "abc", False), ("**/.foo", "bar.foo", False), ("a.|)$(}+{bc", "a.|)$(}+{bc", True),
     ],
 )  # fmt: skip
-def test_go_examples(pattern: str, path: str, expected: bool) -> None:
+def test_examples_of_go_match(pattern: str, path: str, expected: bool) -> None:
     assert Matcher([pattern]).ignored(path) is expected
 
 
@@ -199,7 +199,7 @@ def slowly_one(pattern: str, path: str) -> bool:
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(PATTERN, min_size=1, max_size=6), st.lists(PATH, min_size=1, max_size=8))
-def test_equals_the_slow_loop(patterns: list[str], paths: list[str]) -> None:
+def test_matcher_equals_mobys_loop(patterns: list[str], paths: list[str]) -> None:
     matcher = Matcher(patterns)
 
     for path in paths:
@@ -255,7 +255,7 @@ def test_a_pattern_takes_time_in_proportion_to_its_length(pattern: str, path: st
 
 @settings(max_examples=400, deadline=None)
 @given(st.text("ab*?/!.", max_size=10), st.text("ab/.!", max_size=8))
-def test_equals_the_regular_expression(pattern: str, path: str) -> None:
+def test_matcher_equals_mobys_regular_expression(pattern: str, path: str) -> None:
     """The rule of moby, as in the slow loop of these tests."""
     try:
         matcher = Matcher([pattern])

@@ -113,7 +113,7 @@ def test_a_stage_that_no_one_needs_counts_only_where_it_is_built(tmp_path: Path)
     assert found(context(tmp_path, text, a="1", every_stage=False)) == []
 
 
-def test_why_a_source_is_not_shipped_is_said(tmp_path: Path) -> None:
+def test_fault_explains_why_a_source_is_not_shipped(tmp_path: Path) -> None:
     text = "FROM x\nCOPY left.txt /\nCOPY .git /g\nCOPY config.yaml /\nCOPY .azure-emulator /\nCOPY all /\n"
     files = {"left.txt": "", "config.yaml": "", ".git__HEAD": "", "all__a": ""}
     made = context(tmp_path, text, "left.txt\nall", **files)
@@ -205,7 +205,7 @@ def test_a_link_within_the_tree_is_followed(tmp_path: Path) -> None:
         (".docker/config.json", '{"auths": {"h": {}}}', ".docker/config.json"),
     ],
 )  # fmt: skip
-def test_what_usually_holds_secrets_or_is_made_elsewhere_is_named(
+def test_likely_secrets_and_generated_files_are_reported(
     tmp_path: Path, name: str, text: str, line: str
 ) -> None:
     made = context(tmp_path, "FROM x\nCOPY . /\n", a="1")
@@ -229,14 +229,14 @@ def test_what_usually_holds_secrets_or_is_made_elsewhere_is_named(
         ("keys.py", ""), ("config.json", "{}"), ("secrets.py", ""), ("credentials.py", ""), ("id_rsa.pub", ""),
     ],
 )  # fmt: skip
-def test_what_only_sounds_alike_is_not(tmp_path: Path, name: str, text: str) -> None:
+def test_similar_but_harmless_names_are_not_reported(tmp_path: Path, name: str, text: str) -> None:
     made = context(tmp_path, "FROM x\nCOPY . /\n", a="1")
     put(tmp_path, name, text)
 
     assert unwanted(made) == {}
 
 
-def test_what_is_not_shipped_is_not_named(tmp_path: Path) -> None:
+def test_files_that_are_not_shipped_are_not_reported(tmp_path: Path) -> None:
     made = context(tmp_path, "FROM x\nCOPY a /\n", a="1", **{".env": "", "node_modules__x": ""})
 
     assert unwanted(made) == {}

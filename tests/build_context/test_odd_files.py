@@ -36,7 +36,7 @@ def test_a_broken_link_is_shipped(tree: Path) -> None:
 
 
 @posix
-def test_a_link_turned_to_the_same_content_elsewhere(tree: Path) -> None:
+def test_link_changed_to_the_same_content_elsewhere_is_a_change(tree: Path) -> None:
     (tree / "src/same.py").write_text("one")
     (tree / "src/l").symlink_to("a.py")
 
@@ -62,7 +62,7 @@ def test_a_link_out_of_the_tree_is_not_followed(tree: Path, tmp_path_factory: py
 
 
 @posix
-def test_loops_are_harmless(tree: Path) -> None:
+def test_link_loops_are_shipped_as_links(tree: Path) -> None:
     (tree / "src/here").symlink_to(".")
     (tree / "src/self").symlink_to("self")
     (tree / "src/above").symlink_to("..")
@@ -212,14 +212,14 @@ def test_an_io_error_is_an_error_that_names_the_file(tree: Path, monkeypatch: py
         context.dependencies()
 
 
-def test_no_dockerfile(tmp_path: Path) -> None:
+def test_missing_dockerfile_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="there is no Dockerfile docker/Dockerfile in") as caught:
         hashes(tmp_path, "docker/Dockerfile")
 
     assert caught.value.hint is not None and "build_context" in caught.value.hint
 
 
-def test_no_root(tmp_path: Path) -> None:
+def test_missing_build_context_is_an_error(tmp_path: Path) -> None:
     make(tmp_path / "other", {})
 
     with pytest.raises(BuildError, match="cannot read"):
@@ -251,7 +251,7 @@ def meddle(monkeypatch: pytest.MonkeyPatch, path: Path, times: int, change: Call
 
 
 @pytest.mark.parametrize("size", [0, 100_000, 300_000])
-def test_another_size_shows_although_the_time_is_kept(tree: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+def test_changed_size_is_detected_if_the_time_is_kept(tree: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     path = tree / "src/a.py"
 
     def write(count: int) -> None:
@@ -293,7 +293,7 @@ def test_a_file_that_changes_while_it_is_hashed_is_read_again(
     assert hashes(tree)["file:src/a.py"] == sha(text)
 
 
-def test_a_file_that_never_holds_still_is_an_error(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_keeps_changing_is_an_error(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tree / "src/a.py"
     meddle(monkeypatch, path, 1000, lambda turn: os.utime(path, ns=(0, turn)))
 
@@ -311,7 +311,7 @@ def test_a_file_that_changes_while_it_is_packed_is_an_error(
         packed(Context(str(tree), "Dockerfile"))
 
 
-def test_what_changed_between_hash_and_pack_shows(tree: Path) -> None:
+def test_change_between_hash_and_pack_is_detected(tree: Path) -> None:
     context = Context(str(tree), "Dockerfile")
     before = context.dependencies()
     (tree / "src/a.py").write_text("other")

@@ -34,7 +34,7 @@ from draftgenie_azure.errors import BuildError
 # The pack
 
 
-def test_the_pack_is_normalised(tmp_path: Path) -> None:
+def test_pack_has_normal_modes_and_no_times_or_owners(tmp_path: Path) -> None:
     make(tmp_path, {"run": "x", "b": "y", "B": "z"})
     (tmp_path / "run").chmod(0o750)
     (tmp_path / "b").chmod(0o600)
@@ -110,7 +110,7 @@ def test_many_files_are_hashed_by_two_threads_with_the_same_result(
 @pytest.mark.timeout(900)
 @posix
 @pytest.mark.skipif(sys.platform == "darwin", reason="ru_maxrss counts otherwise")
-def test_two_gigabytes_in_constant_memory(tmp_path: Path) -> None:
+def test_two_gigabytes_are_packed_in_constant_memory(tmp_path: Path) -> None:
     make(tmp_path, {})
     with (tmp_path / "huge").open("wb") as file:
         file.truncate(2 << 30)

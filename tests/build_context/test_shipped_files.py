@@ -52,7 +52,7 @@ def test_names_that_are_not_utf_8_or_hold_newlines(tmp_path: Path) -> None:
 
 
 @posix
-def test_such_names_in_the_pack(tmp_path: Path) -> None:
+def test_unusual_names_are_packed_unchanged(tmp_path: Path) -> None:
     long = "/".join(["d" * 60] * 4) + "/" + "f" * 120
     make(tmp_path, {"é": "1", "a\nb": "3", long: "8"})
     with open(os.fsencode(tmp_path) + b"/caf\xe9", "wb") as file:
@@ -85,7 +85,7 @@ def test_escaping_is_one_line_and_reversible(one: str, two: str) -> None:
     assert (escape(one) == escape(two)) is (one == two)
 
 
-def test_escaped_names_do_not_meet() -> None:
+def test_escaped_names_are_unique() -> None:
     tricky = ["\udce9", "\\xe9", "\xe9", "\\\\xe9", "\n", "\\x0a", "\\n", "\ud800", "\\ud800"]
     assert len({escape(name) for name in tricky}) == len(tricky)
 
@@ -123,7 +123,7 @@ def test_a_malformed_ignore_file_is_an_error(tmp_path: Path) -> None:
         hashes(tmp_path)
 
 
-def test_a_dockerfile_below_the_root(tmp_path: Path) -> None:
+def test_a_dockerfile_below_the_root_is_found(tmp_path: Path) -> None:
     make(tmp_path, {"docker/Dockerfile.api": "FROM scratch\nCOPY a /\n", "a": ""})
     context = Context(str(tmp_path), "docker/Dockerfile.api")
 
@@ -165,7 +165,7 @@ def test_a_dockerfile_that_is_a_link_is_read_through_it(tmp_path: Path) -> None:
     )
 
 
-def test_target_and_stages(tmp_path: Path) -> None:
+def test_files_depend_on_target_and_stages(tmp_path: Path) -> None:
     make(tmp_path, {"a": "", "b": ""}, "FROM scratch AS one\nCOPY a /\nFROM scratch\nCOPY b /\n")
 
     assert names(tmp_path) == ["b"]
@@ -176,7 +176,7 @@ def test_target_and_stages(tmp_path: Path) -> None:
 # What is never shipped
 
 
-def test_what_is_ours_and_version_control_stay_out(tmp_path: Path) -> None:
+def test_own_files_and_version_control_are_not_shipped(tmp_path: Path) -> None:
     ours = [
         ".git/config", ".hg/x", ".svn/x", ".bzr/x", ".venv/bin/python", "sub/.git", "sub/.venv/x",
         ".azure-deployment-state-v1.json", ".azure-deployment-state.json", ".azure-deployment-state-v1.json.bak",
@@ -189,7 +189,7 @@ def test_what_is_ours_and_version_control_stay_out(tmp_path: Path) -> None:
     assert b"secret" not in gzip.decompress(packed(Context(str(tmp_path), "Dockerfile"))[1])
 
 
-def test_excluded_files(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_excluded_files_are_not_shipped(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     make(tmp_path, {"config.yaml": "", "a/config.yaml": "", "a/state.json": "", "logs/x": "", "b/config.yaml": ""})
     exclude = [str(tmp_path / name) for name in ("config.yaml", "a/../a/state.json", "logs", "none")]
 

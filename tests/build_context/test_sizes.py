@@ -28,12 +28,12 @@ PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
         ({f"{number:02}": 1 for number in range(99)}, [(f"{number:02}", 1) for number in range(10)]),
     ],
 )
-def test_largest_paths(sizes: dict[str, int], expected: list[tuple[str, int]]) -> None:
+def test_largest_paths_are_found(sizes: dict[str, int], expected: list[tuple[str, int]]) -> None:
     assert heaviest(sizes) == expected
 
 
 @given(st.dictionaries(PATHS, st.integers(1, 100), max_size=20))
-def test_together_they_are_all_and_none_is_in_another(sizes: dict[str, int]) -> None:
+def test_largest_paths_cover_everything_without_overlap(sizes: dict[str, int]) -> None:
     files = {path: size for path, size in sizes.items() if not any(other.startswith(path + "/") for other in sizes)}
 
     found = heaviest(files, 1000)

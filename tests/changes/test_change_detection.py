@@ -252,7 +252,7 @@ def with_key(project: Project, directory: Path, key: str, value: Any) -> Project
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_each_key_sets_off_the_steps_that_read_it_and_no_other(_shipped: Any, tmp_path: Path, key: str) -> None:
+def test_each_key_runs_exactly_the_steps_that_read_it(_shipped: Any, tmp_path: Path, key: str) -> None:
     """Another value of one key at a time."""
     project, before, _ = _shipped
     value, expected = KEYS[key]

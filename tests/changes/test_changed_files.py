@@ -174,7 +174,7 @@ ROWS: list[tuple[Callable[[Path], None], list[str]]] = [
 
 
 @pytest.mark.parametrize(("change", "reasons"), ROWS, ids=[change.__name__.strip("_") for change, _ in ROWS])
-def test_change_of_a_file_builds_with_that_reason_or_not_at_all(
+def test_changed_file_rebuilds_its_image_only_if_shipped(
     prepared: Project, change: Callable[[Path], None], reasons: list[str]
 ) -> None:
     """The content, the path, the executable bit and a link's text count; nothing else does."""
@@ -211,7 +211,7 @@ def test_declared_file_that_is_missing_is_an_error_and_never_a_skip(prepared: Pr
     assert "Traceback" not in result.err
 
 
-def test_directory_that_vanishes_from_what_is_copied_is_a_fault(prepared: Project) -> None:
+def test_directory_removed_from_a_copied_path_is_a_fault(prepared: Project) -> None:
     """The build would fail; it is neither skipped nor begun."""
     shutil.rmtree(prepared.directory / "examples/draftgenie" / APP)
 
@@ -260,7 +260,7 @@ def test_tree_that_changes_while_it_is_hashed_is_seen(tmp_path: Path, change: st
     assert tree.changed() is not None
 
 
-def test_tree_that_never_holds_still_is_an_error_and_not_a_skip(prepared: Project) -> None:
+def test_tree_that_keeps_changing_is_an_error_and_not_a_skip(prepared: Project) -> None:
     """A writer beside the run: it either sees a moment of quiet, or says what changes."""
     app = prepared.directory / "examples/draftgenie" / APP
     stop = threading.Event()
@@ -284,7 +284,7 @@ def test_tree_that_never_holds_still_is_an_error_and_not_a_skip(prepared: Projec
     assert "changes while it is" in result.text or "one.txt changed" in result.text
 
 
-def test_edit_that_is_taken_back_while_the_images_are_packed_is_not_taken_for_deployed() -> None:
+def test_edit_reverted_during_packing_does_not_count_as_deployed() -> None:
     """The packed files are recorded, not those hashed before."""
     from draftgenie_azure.changes.decision import as_packed
 

@@ -57,7 +57,7 @@ def test_null_is_the_same_as_absent_and_an_empty_variable_of_the_environment_is_
     assert empty.keys() - absent.keys() == {"config:services.rag_service.environment.PROBE"}
 
 
-def test_two_values_that_change_places_run_the_step_and_both_are_named(prepared: Project) -> None:
+def test_two_swapped_values_run_the_step_and_both_are_reasons(prepared: Project) -> None:
     """A hash over values alone would be the same."""
     values = prepared.config()
     environment = values["services"]["draft_service"]["environment"]
@@ -82,7 +82,7 @@ def test_list_that_is_reordered_is_another_list(project: Project) -> None:
     assert {name for name in after if after[name] != before[name]} == {"config:services.rag_service.args"}
 
 
-def test_order_of_keys_comments_and_anchors_mean_nothing(prepared: Project) -> None:
+def test_order_of_keys_comments_and_anchors_do_not_matter(prepared: Project) -> None:
     """The same values written otherwise: every key sorted, every alias resolved, every comment gone."""
     values = prepared.config()
     prepared.write({key: values[key] for key in sorted(values, reverse=True)})
@@ -90,7 +90,7 @@ def test_order_of_keys_comments_and_anchors_mean_nothing(prepared: Project) -> N
     assert plan(prepared) == {}
 
 
-def test_key_that_is_gone_runs_its_step_and_says_so(prepared: Project) -> None:
+def test_removed_key_runs_its_step_with_that_reason(prepared: Project) -> None:
     """Absent is not "as before"."""
     prepared.change("services.draft_service.health_path", None)
     values = prepared.config()
@@ -177,7 +177,7 @@ def test_status_shows_since_when_how_long_and_why_each_step_last_ran(deployed: P
     assert (document["since"], document["seconds"]) == (record["timestamp"], record["duration_seconds"])
 
 
-def test_step_that_ran_and_published_the_same_sets_off_no_one_and_otherwise_is_named(deployed: Project) -> None:
+def test_only_changed_outputs_are_a_reason_for_dependants(deployed: Project) -> None:
     """Early cutoff: a tag is in no output; a service's name is."""
     deployed.change("monitoring.retention_days", 31)
     assert set(deployed.deploy().ran()) == {"create_monitoring"}
@@ -190,7 +190,7 @@ def test_step_that_ran_and_published_the_same_sets_off_no_one_and_otherwise_is_n
 
 
 @pytest.mark.slow
-def test_recorded_hash_that_is_not_that_of_its_lines_is_a_reason_to_run(deployed: Project) -> None:
+def test_recorded_hash_that_does_not_match_its_lines_is_a_reason(deployed: Project) -> None:
     """Somebody edited the state: nothing uncertain is skipped."""
     state = deployed.state()
     state["steps"]["create_monitoring"]["dependency_hash"] = "0" * 64
@@ -203,7 +203,7 @@ def test_recorded_hash_that_is_not_that_of_its_lines_is_a_reason_to_run(deployed
 
 
 @pytest.mark.parametrize("how", ["emptied", "without"])
-def test_output_that_is_missing_is_a_reason_to_run_the_step_that_publishes_it(deployed: Project, how: str) -> None:
+def test_missing_output_is_a_reason_to_run_its_step(deployed: Project, how: str) -> None:
     """It is never published as present; its readers find it unchanged and have no reason to run."""
     state = deployed.state()
     published = state["steps"]["create_container_registry"]["outputs"]
@@ -222,7 +222,7 @@ def test_output_that_is_missing_is_a_reason_to_run_the_step_that_publishes_it(de
     assert deployed.deploy().ran() == {}
 
 
-def test_output_that_is_another_one_is_a_reason_to_run_what_reads_it(deployed: Project) -> None:
+def test_changed_output_is_a_reason_to_run_its_readers(deployed: Project) -> None:
     """Somebody edited the state: each step that reads it runs, and says so."""
     state = deployed.state()
     state["steps"]["create_container_registry"]["outputs"]["edited"] = "by hand"

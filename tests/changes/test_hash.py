@@ -136,7 +136,7 @@ def is_open(path: Path) -> bool:
     return all(above.stat().st_mode & 0o001 for above in (path, *path.parents))
 
 
-def test_directory_locale_umask_user_hash_seed_and_time_zone_mean_nothing(tmp_path: Path) -> None:
+def test_directory_locale_umask_user_hash_seed_and_time_zone_do_not_matter(tmp_path: Path) -> None:
     """One project, seen from several places; including file names that are neither ASCII nor UTF-8."""
     here = tmp_path / "here"
     here.mkdir()
@@ -219,7 +219,7 @@ def test_the_same_values_have_the_same_hash_in_whatever_order(values: dict[str, 
 
 @given(CONFIGS)
 @settings(max_examples=100, deadline=None)
-def test_null_has_the_hash_of_what_is_absent(values: dict[str, Any]) -> None:
+def test_null_has_the_hash_of_an_absent_value(values: dict[str, Any]) -> None:
     """But for secrets, where it is a secret without a value."""
     kept = {key: values.get(key, {}) for key in READ}
 
@@ -300,7 +300,7 @@ def test_only_keys_of_secrets_are_hashed_slowly(key: str) -> None:
     assert Hasher(raw_config({}), SALT).hash(key, "x") == hashlib.sha256(b'"x"').hexdigest()
 
 
-def test_yaml_that_is_written_otherwise_has_the_same_hash(tmp_path: Path) -> None:
+def test_yaml_in_another_spelling_has_the_same_hash(tmp_path: Path) -> None:
     """Anchors, aliases, merge keys, quotes, flow style, comments, CRLF and a byte order mark resolve to the same."""
     texts = [
         "services:\n  one:\n    image: i\n    environment:\n      A: x\n      B: 'y'\n",

@@ -25,7 +25,7 @@ def reasons(project: Project) -> dict[str, list[str]]:
 # ------------------------------------------------------------------------------------------------ through the command
 
 
-def test_changed_value_is_shown_as_it_was_and_as_it_is(deployed: Project) -> None:
+def test_changed_value_is_shown_with_old_and_new(deployed: Project) -> None:
     """With its key, once for each step that depends on it."""
     deployed.change("services.api_gateway.max_replicas", 3)
     deployed.change("services.api_gateway.min_replicas", 2)
@@ -48,7 +48,7 @@ def test_changed_value_is_shown_as_it_was_and_as_it_is(deployed: Project) -> Non
     assert deployed.deploy().ran() == why
 
 
-def test_value_that_was_not_there_or_no_longer_is_is_unset(deployed: Project) -> None:
+def test_missing_value_is_shown_as_unset(deployed: Project) -> None:
     """Absent and null are one."""
     deployed.change("services.api_gateway.startup_seconds", 90)
     deployed.change("services.draft_service.health_path", None)
@@ -59,7 +59,7 @@ def test_value_that_was_not_there_or_no_longer_is_is_unset(deployed: Project) ->
     ]
 
 
-def test_new_service_is_one_reason_and_so_is_one_that_is_gone(deployed: Project) -> None:
+def test_new_or_removed_service_is_one_reason(deployed: Project) -> None:
     """Not one line for each of its keys."""
     values = deployed.config()
     values["services"]["web_front"] = {"image": "docker.io/library/nginx:1.27", "kind": "application", "port": 8080}
@@ -133,7 +133,7 @@ def compared(before: Lines, after: Lines, **values: Any) -> Comparison:
         ("file:a/b.py", "1", "2", "build context: 1 files changed"),
     ],
 )
-def test_every_kind_of_dependency_has_its_words(name: str, before: str, after: str | None, reason: str) -> None:
+def test_every_kind_of_dependency_has_a_reason(name: str, before: str, after: str | None, reason: str) -> None:
     """Without values where there are none."""
     assert compared({name: before}, {name: after} if after else {}).reasons() == [reason]
 
@@ -160,19 +160,19 @@ def test_value_that_is_long_or_not_printable_is_not_shown(value: str) -> None:
         ("tags", {"team": "x"}, False),
     ],
 )
-def test_what_may_hold_a_secret_is_not_plain(key: str, value: object, plain: bool) -> None:
+def test_value_that_may_contain_a_secret_is_not_recorded(key: str, value: object, plain: bool) -> None:
     """Even if it was not declared as one."""
     assert is_plain(key, value, {"tags.team"}) is plain
 
 
-def test_unset_key_that_another_version_of_the_command_declares_is_told_so() -> None:
+def test_unset_key_declared_by_another_version_has_its_own_reason() -> None:
     declared = ({"config:a": NULL}, {"a": None})
 
     assert Comparison(({}, {}), declared).reasons() == ["a (unset) counts for this step"]
     assert Comparison(declared, ({}, {})).reasons() == ["a (unset) no longer counts for this step"]
 
 
-def test_value_that_reads_unset_is_told_from_none() -> None:
+def test_value_spelled_unset_differs_from_a_missing_one() -> None:
     before = ({"config:a": "1" * 64}, {"a": "unset"})
 
     assert Comparison(before, ({"config:a": NULL}, {})).reasons() == ['a "unset" → unset']

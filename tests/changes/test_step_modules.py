@@ -84,7 +84,7 @@ def test_every_module_of_provision_is_in_some_step() -> None:
     assert modules - declared == SHARED | COMMANDS
 
 
-def test_validity_rests_on_every_module_that_validates() -> None:
+def test_cached_validity_depends_on_every_validating_module() -> None:
     """A configuration that was valid by other rules is looked at again."""
     reached: set[str] = set()
     todo = ["draftgenie_azure/config/validated/rules.py"]

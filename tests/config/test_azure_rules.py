@@ -54,7 +54,7 @@ def fault(path: Path, web: dict[str, Any] | None = None, **sections: Any) -> str
         ({"workload_profiles": [{"name": "a"}]}, "workload_profiles.0.type: is required"),
     ],
 )  # fmt: skip
-def test_faults_of_the_environment(tmp_path: Path, section: dict[str, Any], words: str) -> None:
+def test_invalid_environment_settings_are_reported(tmp_path: Path, section: dict[str, Any], words: str) -> None:
     assert words in fault(tmp_path, container_apps=section)
 
 
@@ -114,7 +114,7 @@ RULE = {"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow
         ({"scale": {"rules": [{"name": "q", "type": "cpu", "identity": "app"}]}}, "not supported for a rule"),
     ],
 )  # fmt: skip
-def test_faults_of_a_service(tmp_path: Path, web: dict[str, Any], words: str) -> None:
+def test_invalid_service_settings_are_reported(tmp_path: Path, web: dict[str, Any], words: str) -> None:
     assert words in fault(tmp_path, web)
 
 
@@ -147,7 +147,7 @@ def test_faults_of_a_service(tmp_path: Path, web: dict[str, Any], words: str) ->
         ),
     ],
 )
-def test_faults_of_other_sections(tmp_path: Path, section: str, values: dict[str, Any], words: str) -> None:
+def test_other_invalid_settings_are_reported(tmp_path: Path, section: str, values: dict[str, Any], words: str) -> None:
     names = {
         "monitoring": {"log_workspace": "demo-logs", "app_insights": "demo"},
         "postgresql": {"server_name": "demo"},
@@ -171,14 +171,14 @@ def test_faults_of_other_sections(tmp_path: Path, section: str, values: dict[str
         ({"server": "ghcr.io", "username": "u", "password": "p"}, "0.password: is not a known key"),
     ],
 )
-def test_faults_of_registries(tmp_path: Path, registry: dict[str, Any], words: str) -> None:
+def test_invalid_registries_are_reported(tmp_path: Path, registry: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         made(tmp_path, container_registry={"name": "demodemo"}, registries=[registry])
 
     assert words in f"{caught.value.faults[0].key}: {caught.value.faults[0].message}"
 
 
-def test_registry_that_is_there_twice_is_a_fault(tmp_path: Path) -> None:
+def test_duplicate_registry_is_reported(tmp_path: Path) -> None:
     registry = {"server": "a.azurecr.io", "identity": "app"}
 
     with pytest.raises(ConfigError) as caught:
@@ -187,7 +187,7 @@ def test_registry_that_is_there_twice_is_a_fault(tmp_path: Path) -> None:
     assert str(caught.value.faults[0].key) == "registries.1.server"
 
 
-def test_extension_that_the_server_must_load_first_is_named(tmp_path: Path) -> None:
+def test_extension_that_must_be_preloaded_is_reported(tmp_path: Path) -> None:
     section: dict[str, Any] = {"server_name": "demo", "extensions": ["pg_cron", "timescaledb"]}
 
     (notice,) = [text for text in made(tmp_path, postgresql=section).notices if "postgresql" in text]
@@ -197,7 +197,7 @@ def test_extension_that_the_server_must_load_first_is_named(tmp_path: Path) -> N
     assert not any("extension" in text.lower() for text in made(tmp_path, postgresql=loaded).notices)
 
 
-def test_private_server_beside_an_environment_without_network_is_named(tmp_path: Path) -> None:
+def test_private_server_with_an_environment_without_network_is_reported(tmp_path: Path) -> None:
     section = {"server_name": "demo", "subnet_id": SUBNET, "private_dns_zone_id": ZONE}
 
     assert any("container_apps.subnet_id" in text for text in made(tmp_path, postgresql=section).notices)
@@ -205,7 +205,7 @@ def test_private_server_beside_an_environment_without_network_is_named(tmp_path:
     assert not any("container_apps.subnet_id" in text for text in both.notices)
 
 
-def test_what_fits_is_not_a_fault(tmp_path: Path) -> None:
+def test_valid_settings_are_accepted(tmp_path: Path) -> None:
     web = {
         "workload_profile": "big", "cpu": 3, "memory": "5Gi", "ip_restrictions": [RULE, {**RULE, "name": "vpn"}],
         "cors": {"allowed_origins": ["https://a.example"], "allow_credentials": True, "max_age": 600},

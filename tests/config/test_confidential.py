@@ -35,7 +35,7 @@ def _forgetting() -> Iterator[None]:
     MASK.forget()
 
 
-def test_secrets_are_known_once_the_configuration_is_read(tmp_path: Path) -> None:
+def test_secrets_are_masked_once_the_configuration_is_read(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG, encoding="utf-8")
 

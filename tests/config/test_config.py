@@ -72,7 +72,7 @@ NEEDED = {
 
 
 @pytest.mark.parametrize("key", NEEDED)
-def test_the_shipped_file_carries_what_the_real_services_read(key: str) -> None:
+def test_the_shipped_file_has_the_variables_of_the_real_services(key: str) -> None:
     variables = {variable.name for variable in load([str(SHIPPED)], {}).variables(key)}
 
     assert set(NEEDED[key].split()) <= variables
@@ -87,7 +87,7 @@ def test_the_shipped_services_agree_on_one_exchange_and_on_json_origins() -> Non
     assert {v["DEBUG"] for v in values if "DEBUG" in v} == {"false"}
 
 
-def test_the_shipped_databases_are_reached_in_each_services_own_dialect() -> None:
+def test_the_shipped_database_urls_have_each_services_dialect() -> None:
     secrets = load([str(SHIPPED)], {}).vault_secrets()
 
     assert secrets["speaker-service-database-url"].template == (
@@ -318,7 +318,7 @@ def test_one_mistake_is_one_fault(good: Path, text: str) -> None:
     assert len(faults_of(good, text)) <= max([1, *(n for start, n in allowed.items() if text.startswith(start))])
 
 
-def test_all_faults_come_at_once_in_the_order_of_the_lines(good: Path) -> None:
+def test_all_faults_are_reported_at_once_in_line_order(good: Path) -> None:
     text = """\
 azure: {locaton: westus}
 postgresql: {storage_size: 33}
@@ -341,7 +341,7 @@ tags: {draftgenie-lineage: mine}
     ]
 
 
-def test_what_refers_to_a_faulty_part_is_not_a_fault_of_its_own(good: Path) -> None:
+def test_reference_to_a_faulty_part_is_not_another_fault(good: Path) -> None:
     text = """\
 postgresql: {server_name: Bad}
 secrets: {given: [x]}
@@ -359,7 +359,7 @@ services:
     ]  # fmt: skip
 
 
-def test_faults_of_several_files_come_together(tmp_path: Path) -> None:
+def test_faults_of_several_files_are_reported_together(tmp_path: Path) -> None:
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
     first.write_text("a: 1\na: 2\n")
     second.write_text("b: yes\n")

@@ -56,7 +56,7 @@ def test_a_key_may_hold_dots(good: Path) -> None:
     assert config.tags == {"a.b.c": "x"}
 
 
-def test_variables_that_were_read_are_known(good: Path) -> None:
+def test_variables_that_were_read_are_recorded(good: Path) -> None:
     path = good.with_name("v.yaml")
     path.write_text("azure: {location: '${REGION:-westus}', tenant_id: '${TENANT:-}'}\n")
 
@@ -67,7 +67,7 @@ def test_variables_that_were_read_are_known(good: Path) -> None:
     assert not raw.hides(("azure", "resource_group"))
 
 
-def test_reading_does_not_import_pydantic_nor_what_a_run_that_changes_nothing_cannot_afford() -> None:
+def test_reading_imports_nothing_that_slows_down_a_run_without_changes() -> None:
     program = (
         "import sys; from draftgenie_azure.config import raw as config; config.read([sys.argv[1]], {});"
         "print(*(set(sys.modules) & {'pydantic', 'logging', 'pathlib', 'dataclasses', 'typing', 'difflib'}))"
@@ -97,14 +97,14 @@ def test_reading_does_not_import_pydantic_nor_what_a_run_that_changes_nothing_ca
         ("migrations", False),
     ],
 )
-def test_secret_keys(key: str, secret: bool) -> None:
+def test_keys_that_may_hold_secrets_are_recognised(key: str, secret: bool) -> None:
     assert is_secret_key(key) is secret
 
 
 # ------------------------------------------------------------------------------------------------------- defaults
 
 
-def test_defaults_follow_from_what_a_service_is(good: Path) -> None:
+def test_defaults_of_a_service_follow_from_its_kind(good: Path) -> None:
     config = over(good, "services: {worker: {min_replicas: 5}}")
     api, worker, rabbitmq = (config.services[key] for key in ("api", "worker", "rabbitmq"))
 
@@ -123,7 +123,7 @@ def test_an_image_with_external_ingress_is_served_over_http(good: Path) -> None:
     assert config.services["web"].exposed_port is None
 
 
-def test_numbers_and_truth_values_become_text_in_variables(good: Path) -> None:
+def test_numbers_and_booleans_become_text_in_variables(good: Path) -> None:
     config = over(
         good, "services: {worker: {environment: {A: 1, B: true, C: 0.50, D: 16.10, E: 1e3, F: '', G: '{{{{'}}}"
     )
@@ -133,7 +133,7 @@ def test_numbers_and_truth_values_become_text_in_variables(good: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_null_takes_a_variable_out_and_an_empty_one_from_the_environment_is_empty(good: Path) -> None:
+def test_null_removes_a_variable_and_an_empty_environment_value_is_empty(good: Path) -> None:
     config = over(good, "services: {rabbitmq: {environment: {RABBITMQ_DEFAULT_USER: , A: '${E}'}}}", E="")
     plain = good.with_name("plain.yaml")
     plain.write_text("services:\n  rabbitmq:\n    environment:\n      A: ${E}\n")
@@ -149,7 +149,7 @@ def test_values_from_the_environment_are_typed(good: Path) -> None:
     assert config.services["api"].cpu == 1.0
 
 
-def test_locations_win_resource_by_resource(good: Path) -> None:
+def test_locations_override_azure_location_per_resource(good: Path) -> None:
     config = over(good, "locations: {default: West US 2, redis: northeurope}")
 
     assert config.location("redis") == "northeurope"
@@ -189,7 +189,7 @@ def test_every_needed_database_is_listed(good: Path) -> None:
     assert config.migration_database(config.migrations[1]) == "third"
 
 
-def test_endpoints_of_a_cloud_of_ones_own(good: Path) -> None:
+def test_endpoints_of_a_custom_cloud(good: Path) -> None:
     config = over(
         good,
         "azure:\n  cloud:\n    resource_manager: https://management.local.example/\n    authority: https://login.local.example\n"

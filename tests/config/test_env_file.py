@@ -24,7 +24,7 @@ from draftgenie_azure.errors import ConfigError
         ('A="$B \\$C"\n', {"A": "$B $C"}), ("A=it's\n", {"A": "it's"}), ('A="x\\q"', {"A": "x\\q"}),
     ],
 )  # fmt: skip
-def test_variables(tmp_path: Path, text: str, variables: dict[str, str]) -> None:
+def test_variables_are_read_from_the_file(tmp_path: Path, text: str, variables: dict[str, str]) -> None:
     path = tmp_path / "v.env"
     path.write_bytes(text.encode())
 
@@ -68,7 +68,7 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     assert [fault.line for fault in caught.value.faults] == [1, 3]
 
 
-def test_what_is_not_a_text_file_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "v.env"
     path.write_bytes(b"A=\xff\n")
 

@@ -16,7 +16,7 @@ from draftgenie_azure.config.validated.leftovers import leftover
         "<%= ENV['KEY'] %>", "@Microsoft.KeyVault(SecretUri=https://v/secrets/s)", " $(KEY)\n", "'$KEY'", '"%KEY%"',
     ],
 )  # fmt: skip
-def test_references_that_nothing_replaced_are_known(value: str) -> None:
+def test_unreplaced_references_of_other_programs_are_recognised(value: str) -> None:
     assert leftover(value)
 
 
@@ -28,11 +28,11 @@ def test_references_that_nothing_replaced_are_known(value: str) -> None:
         "%KEY%%KEY%", "$KEY $KEY",
     ],
 )  # fmt: skip
-def test_other_values_are_left_alone(value: str) -> None:
+def test_other_values_are_not_taken_for_references(value: str) -> None:
     assert leftover(value) is None
 
 
-def test_kinds_of_keys() -> None:
+def test_keys_are_classified() -> None:
     assert is_vault_key(("secrets", "a")) and is_vault_key(("services", "a", "secrets", "B"))
     assert is_vault_key(("mongodb", "connection_url")) and not is_vault_key(("secrets",))
     assert not is_vault_key(("services", "a", "volume", "account_key"))

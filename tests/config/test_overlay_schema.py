@@ -21,7 +21,7 @@ def test_schema_in_the_documents_is_current() -> None:
     assert text == overlay_schema_text(), "run: python tests/harness/document_tables.py"
 
 
-def test_schema_is_one() -> None:
+def test_schema_is_valid() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
@@ -40,7 +40,7 @@ def test_schema_is_one() -> None:
     ],
     ids=str,
 )
-def test_overlay_states_what_it_changes_and_nothing_else(overlay: dict[str, Any]) -> None:
+def test_overlay_needs_only_the_keys_that_it_changes(overlay: dict[str, Any]) -> None:
     assert [error.message for error in VALIDATOR.iter_errors(overlay)] == []
 
 
@@ -56,7 +56,7 @@ def test_overlay_states_what_it_changes_and_nothing_else(overlay: dict[str, Any]
     ],
     ids=str,
 )
-def test_fault_of_an_overlay_is_one_in_the_editor(overlay: dict[str, Any]) -> None:
+def test_fault_of_an_overlay_is_found_by_the_schema(overlay: dict[str, Any]) -> None:
     """Unknown keys, values out of bounds, and items of a list, which replaces the earlier one as a whole."""
     assert not VALIDATOR.is_valid(overlay)
 

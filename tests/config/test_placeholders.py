@@ -60,7 +60,7 @@ def test_a_fault_shows_nothing_of_the_text() -> None:
     assert "canary" not in str(caught.value)
 
 
-def test_values_are_put_in_and_encoded_where_asked() -> None:
+def test_values_are_inserted_and_encoded_on_request() -> None:
     text = "amqp://{{ a.user }}:{{ a.password | urlencode }}@host {{{{ x"
 
     assert names(text) == {"a.user", "a.password"}
@@ -83,7 +83,7 @@ def test_a_sole_name_is_distinguished_from_one_with_a_filter_or_text() -> None:
     assert parse("").sole is None
 
 
-def test_templates_go_into_templates() -> None:
+def test_templates_are_expanded_by_templates() -> None:
     inner = {"x.url": parse("http://{{ y.host }}/a b")}
 
     assert str(parse("[{{ x.url }}]").expand(inner.get)) == "[http://{{ y.host }}/a b]"
@@ -94,7 +94,7 @@ def test_templates_go_into_templates() -> None:
 
 
 @given(st.text())
-def test_encoding_is_that_of_the_standard_library(text: str) -> None:
+def test_encoding_equals_the_standard_librarys(text: str) -> None:
     assert urlencode(text) == quote(text, safe="")
 
 

@@ -66,7 +66,7 @@ def test_a_plain_value_under_secrets_goes_to_the_vault(good: Path) -> None:
     assert config.vault_secrets()["worker-api-key"].origin == "given"
 
 
-def test_a_migration_has_its_services_variables_with_its_own_over_them(good: Path) -> None:
+def test_a_migration_has_its_services_variables_overridden_by_its_own(good: Path) -> None:
     config = over(
         good,
         "services: {api: {environment: {A: '1', B: '2'}, secrets: {DATABASE_URL: '{{ postgresql.url }}'}}}\n"
@@ -97,14 +97,14 @@ def test_empty_secrets_are_generated_only_where_asked(good: Path) -> None:
     }
 
 
-def test_a_secret_that_a_url_cannot_hold_is_reported(good: Path) -> None:
+def test_a_secret_that_needs_encoding_in_a_url_is_reported(good: Path) -> None:
     text = "services: {worker: {environment: {P: '{{ rabbitmq.password }}'}}}\nsecrets: {rabbitmq_password: 'a/b@c'}"
 
     assert any("encode" in notice for notice in over(good, text).notices)
     assert over(good, text.replace("a/b@c", "abc")).notices == []
 
 
-def test_what_is_allowed_and_yet_worth_saying_is_said(good: Path) -> None:
+def test_valid_but_risky_values_give_notices(good: Path) -> None:
     config = over(
         good,
         "postgresql: {version: 13}\nredis: {sku: Standard}\ndocker: {dockerfiles: {wroker: Dockerfile, rabbitmq: x}}\n"

@@ -53,7 +53,7 @@ def fault(text: str | bytes, **environ: str) -> str:
         ("'${X}'", "1"), ("!!str ${X}", "1"),
     ],
 )  # fmt: skip
-def test_scalars(text: str, value: object) -> None:
+def test_scalars_have_their_types(text: str, value: object) -> None:
     got = values(f"a: {text}", X="1")
 
     assert got == {"a": value}
@@ -61,12 +61,12 @@ def test_scalars(text: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("text", ["yes", "No", "on", "OFF", "Yes"])
-def test_words_that_may_be_truth_values_are_asked_about(text: str) -> None:
+def test_ambiguous_booleans_are_refused(text: str) -> None:
     assert fault(f"\na: {text}").startswith(f"c.yaml:2: a: `{text}` may be text or a truth value: write true or false")
 
 
 @pytest.mark.parametrize("text", ["012", "0x1F", "0b11", "1_000", "-017", "0_1"])
-def test_numbers_that_programs_read_differently_are_asked_about(text: str) -> None:
+def test_ambiguous_numbers_are_refused(text: str) -> None:
     assert "ambiguous" in fault(f"a: {text}")
 
 
@@ -115,7 +115,7 @@ def test_a_key_given_twice_names_both_lines() -> None:
     assert "duplicate key" in fault("a: 1\n'a': 2\n")
 
 
-def test_all_faults_of_a_file_come_together() -> None:
+def test_all_faults_of_a_file_are_reported_together() -> None:
     with pytest.raises(ConfigError) as caught:
         document("a: yes\nb: 1\nb: 2\nc: ${GONE}\nd: 012\n")
 
@@ -125,7 +125,7 @@ def test_all_faults_of_a_file_come_together() -> None:
 # ------------------------------------------------------------------------------------------------- aliases, merging
 
 
-def test_aliases_and_merge_keys() -> None:
+def test_aliases_and_merge_keys_are_resolved() -> None:
     text = "x: &x {a: 1, b: 2}\ny: {<<: *x, b: 3}\nz: &z {<<: [{b: 4, c: 5}, *x]}\nw: {d: 6, <<: *z}\nv: *x"
 
     assert values(text) == {
@@ -134,7 +134,7 @@ def test_aliases_and_merge_keys() -> None:
     }  # fmt: skip
 
 
-def test_a_merged_value_is_where_it_was_written() -> None:
+def test_a_merged_value_keeps_its_line() -> None:
     lines = document("x: &x\n  a: 1\ny:\n  <<: *x\n").lines
 
     assert lines[("y", "a")] == 2
@@ -160,7 +160,7 @@ def test_a_shared_value_is_not_shared_in_the_result() -> None:
         ("a: {<<: {b: 1}, <<: {c: 1}}", "duplicate merge key `<<` (first on line 1)"),
     ],
 )
-def test_bad_aliases_and_merge_keys(text: str, words: str) -> None:
+def test_invalid_aliases_and_merge_keys_are_reported(text: str, words: str) -> None:
     assert words in fault(text)
 
 
@@ -210,7 +210,7 @@ BOMBS = bombs()
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_refused_within_a_second(name: str) -> None:
+def test_an_alias_bomb_is_refused(name: str) -> None:
     assert fault(BOMBS[name]).startswith("c.yaml")
 
 
@@ -261,7 +261,7 @@ def test_variables_cannot_swell_a_file_without_bound() -> None:
         (b"a: {b: ${X}}\n", "put quotes around"),
     ],
 )
-def test_unusable_content(text: bytes, words: str) -> None:
+def test_unusable_content_is_reported(text: bytes, words: str) -> None:
     assert words in fault(text)
 
 
@@ -303,7 +303,7 @@ def test_a_name_with_a_zero_byte_is_a_fault_too() -> None:
         ("${U:-a:-b}", "a:-b"), ("${B}", "${N}"), ("'${U:-d}}'", "d}"),
     ],
 )  # fmt: skip
-def test_variables_are_put_into_values(text: str, value: object) -> None:
+def test_variables_are_replaced_in_values(text: str, value: object) -> None:
     environ = {"N": "8080", "T": "true", "E": "", "D": "a: b\n# c", "A": "*x", "B": "${N}"}
 
     assert values(f"a: {text}", **environ) == {"a": value}
@@ -330,7 +330,7 @@ def variable(text: str, **environ: str) -> object:
     return got["services"]["s"]["environment"]["V"]
 
 
-def test_braces_from_the_environment_are_text_where_placeholders_are_read() -> None:
+def test_braces_from_the_environment_are_never_placeholders() -> None:
     assert variable("'x{{ a.b }}${X}'", X="{{ c.d }}") == "x{{ a.b }}{{{{ c.d }}"
     assert render(str(variable("${X}", X="a{{{{{ b.c }}")), {}) == "a{{{{{ b.c }}"
     assert values("secrets: {k: '${X}'}", X="{{ c.d }}") == {"secrets": {"k": "{{ c.d }}"}}
@@ -347,7 +347,7 @@ TEXTS = (
 
 @pytest.mark.parametrize("place", TEXTS)
 @pytest.mark.parametrize("value", ["null", "~", "Null", "True", "FALSE", "yes", "No", "0123", "1_000", "0x1F", "="])
-def test_what_a_variable_brings_where_text_is_wanted_is_text(place: str, value: str) -> None:
+def test_variable_in_a_text_field_stays_text(place: str, value: str) -> None:
     """No null, truth value in another spelling, or number that YAML finds ambiguous: a key may be any of them."""
     got: Any = values(place % "${X}", X=value)
     while not isinstance(got, str):
@@ -356,7 +356,7 @@ def test_what_a_variable_brings_where_text_is_wanted_is_text(place: str, value: 
     assert got == value
 
 
-def test_what_a_variable_brings_where_a_number_or_switch_is_wanted_is_one() -> None:
+def test_variable_in_a_number_or_boolean_field_is_converted() -> None:
     text = "deployment:\n parallelism: ${N}\n skip_build: ${T}\n refresh: ${Z}"
 
     assert values(text, N="8", T="True", Z="null") == {
@@ -365,7 +365,7 @@ def test_what_a_variable_brings_where_a_number_or_switch_is_wanted_is_one() -> N
 
 
 @pytest.mark.parametrize("place", TEXTS)
-def test_what_a_variable_brings_must_be_utf_8_where_it_goes_to_azure(place: str) -> None:
+def test_variable_that_is_sent_to_azure_must_be_utf_8(place: str) -> None:
     found = fault(place % "${X}", X="\udce4\udcff")
 
     assert "the value of X is not UTF-8 text" in found
@@ -390,7 +390,7 @@ def test_a_secret_that_is_not_set_is_empty() -> None:
     assert "GONE is not set" in fault("services: {s: {volume: {account_key: '${GONE}'}}}")
 
 
-def test_a_block_takes_variables_too() -> None:
+def test_variables_are_replaced_in_block_scalars() -> None:
     assert values("a: |\n  x ${N}\n  y\n", N="1") == {"a": "x 1\ny\n"}
 
 
@@ -409,7 +409,7 @@ def test_a_block_takes_variables_too() -> None:
         ("${CANARY}", "the value is not true or false"),
     ],
 )
-def test_bad_variables(text: str, words: str) -> None:
+def test_invalid_variables_are_reported(text: str, words: str) -> None:
     found = fault(f"\na: {text}", CANARY="yes")
 
     assert found.startswith("c.yaml:2: a: ")
@@ -417,7 +417,7 @@ def test_bad_variables(text: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["1_2345_6789", "yes", "Off"])
-def test_a_secret_is_not_shown_by_a_fault_about_how_it_is_written(text: str) -> None:
+def test_a_fault_about_the_spelling_of_a_secret_does_not_show_it(text: str) -> None:
     """A number that begins with a zero, a word that may be a truth value."""
     found = fault(f"\nsecrets:\n  pin: {text}\n")
 

@@ -40,7 +40,7 @@ def words(line: str) -> list[str]:
     return done.stdout.decode().split("\0")[:-1]
 
 
-def test_quick_build() -> None:
+def test_quick_build_has_the_documented_body() -> None:
     changes: dict[str, Any] = {"target": "prod", "arguments": {"A": "1", "K": "s"}, "secret": {"K"}}
     assert builds.quick_build(builds.ImageBuild(**{**COMMON, **changes}), SOURCE) == {
         "type": "DockerBuildRequest",

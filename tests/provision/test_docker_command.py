@@ -73,11 +73,11 @@ def build(command: DockerCommand, **changes: Any) -> str:
 # --- what is missing ---
 
 
-def test_nothing_is_missing(docker: StandIn) -> None:
+def test_complete_docker_has_no_problems(docker: StandIn) -> None:
     assert list(Told().command().problems()) == []
 
 
-def test_no_docker(docker: StandIn, tmp_path: Path) -> None:
+def test_missing_docker_is_reported(docker: StandIn, tmp_path: Path) -> None:
     problems = list(Told().command(PATH=str(tmp_path)).problems())
 
     assert len(problems) == 1
@@ -114,7 +114,7 @@ def test_what_is_missing_is_reported_with_what_to_do(docker: StandIn, plan: dict
         assert word in problem
 
 
-def test_daemon_that_hangs(docker: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_daemon_is_reported(docker: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("draftgenie_azure.provision.docker_command.ANSWER_TIMEOUT", 1.0)
     docker.plan(version={"hang": True})
 
@@ -157,7 +157,7 @@ def test_password_comes_on_standard_input_and_stays_in_a_directory_for_this_run(
 
 @pytest.mark.usefixtures("left_behind")
 @pytest.mark.parametrize("text", ["", "no json", "[]", '{"auths": 1, "credHelpers": [], "cliPluginsExtraDirs": {}}'])
-def test_odd_configuration_of_docker_is_none(docker: StandIn, tmp_path: Path, text: str) -> None:
+def test_unreadable_docker_configuration_counts_as_none(docker: StandIn, tmp_path: Path, text: str) -> None:
     (tmp_path / "home" / ".docker").mkdir(parents=True)
     (tmp_path / "home" / ".docker" / "config.json").write_text(text)
 
@@ -168,7 +168,7 @@ def test_odd_configuration_of_docker_is_none(docker: StandIn, tmp_path: Path, te
 
 
 @pytest.mark.usefixtures("left_behind")
-def test_refused_sign_in(docker: StandIn) -> None:
+def test_refused_sign_in_is_reported(docker: StandIn) -> None:
     docker.plan(login={"code": 1, "err": "Error response from daemon: unauthorized"})
 
     with (
@@ -239,7 +239,7 @@ def test_output_that_is_not_text_is_not_a_failure(docker: StandIn) -> None:
 
 
 @pytest.mark.parametrize("digest", ["", None, 5, "latest"])
-def test_digest_that_is_none(docker: StandIn, digest: Any) -> None:
+def test_invalid_digest_is_an_error(docker: StandIn, digest: Any) -> None:
     docker.plan(build={"digest": digest})
 
     with pytest.raises(BuildError, match="did not report the digest") as failure:

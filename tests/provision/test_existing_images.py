@@ -79,7 +79,7 @@ def asked(directory: Path, registry: Registry, path: str = "a/b:1") -> tuple[lis
         return found, warnings, azure.requests
 
 
-def test_image_that_is_there(tmp_path: Path) -> None:
+def test_existing_image_is_accepted(tmp_path: Path) -> None:
     found, warnings, requests = asked(tmp_path, Registry())
 
     assert (found, warnings) == ([], [])
@@ -97,7 +97,7 @@ def test_image_that_is_there(tmp_path: Path) -> None:
         (Answer(403), "it is private or misspelt"),
     ],
 )
-def test_image_that_cannot_be_pulled(tmp_path: Path, manifest: Answer, words: str) -> None:
+def test_image_that_cannot_be_pulled_is_reported(tmp_path: Path, manifest: Answer, words: str) -> None:
     registry = Registry()
     registry.manifest = manifest
 
@@ -131,7 +131,7 @@ def test_token_service_that_is_not_reached_over_tls_is_not_asked(tmp_path: Path,
 
 
 @pytest.mark.parametrize("token", [Answer(401), Answer(body={}), Answer(body="<html>"), Answer(body=[])])
-def test_no_token_for_anyone_means_private(tmp_path: Path, token: Answer) -> None:
+def test_refused_anonymous_token_means_a_private_image(tmp_path: Path, token: Answer) -> None:
     registry = Registry()
     registry.token = token
 
@@ -173,7 +173,7 @@ def test_image_that_is_not_in_the_own_registry_stops_the_run_before_it_writes(de
     assert not [write for write in deployed.writes(seen) if "/containerApps/" in write]
 
 
-def test_image_of_a_registry_that_is_yet_to_be_made(project: Project) -> None:
+def test_image_of_a_registry_that_does_not_exist_yet_stops_the_run(project: Project) -> None:
     name = project.config()["container_registry"]["name"]
     project.change("services.qdrant.image", f"{name}.azurecr.io/qdrant:1")
 

@@ -84,7 +84,7 @@ def test_migration_that_failed_after_the_interrupt_fails_the_next_run(deployed: 
     assert len(deployed.executions()) == 3
 
 
-def test_migration_whose_run_was_killed_before_it_knew_what_it_began_is_not_started_again(deployed: Project) -> None:
+def test_migration_started_by_a_killed_run_is_not_started_again(deployed: Project) -> None:
     """Executions before the start are recorded, so that a new one is recognised as started by it."""
     held_up = {"method": "GET", "path": "*/executions", "skip": 1, "times": 99, "status": 503, "retry_after": 5}
     with deployed.start(*deployed.faults({**START, "drop": "after"}, held_up), *FORCED) as process:
@@ -196,7 +196,7 @@ def test_start_that_was_accepted_is_never_sent_again(
         assert azure.records.resources[WANTED.key]["succeeded"] == "e1"
 
 
-def test_start_that_goes_on_elsewhere_is_followed(tmp_path: Path) -> None:
+def test_start_that_continues_as_an_operation_is_followed(tmp_path: Path) -> None:
     """202 with `Location`: once that has ended, the execution is there."""
     job = Job(Answer(202), other=Answer(body={"name": "e1"}))
     with azure_with(tmp_path, job) as azure:
@@ -222,7 +222,7 @@ def test_start_that_was_accepted_and_shows_nothing_fails_with_what_to_do(
     assert "execution history" in str(failure.value.hint)
 
 
-def test_execution_that_is_not_to_be_seen_yet_is_waited_for(tmp_path: Path) -> None:
+def test_execution_that_is_not_visible_yet_is_waited_for(tmp_path: Path) -> None:
     """Its name is known before it can be read."""
     job = Job(Answer(body={"name": "e1"}), execution=MISSING)
 

@@ -42,13 +42,13 @@ def told(directory: Path, script: Offers) -> list[str]:
         return list(offers.problems(azure.session))
 
 
-def test_room_and_offer_are_there(tmp_path: Path) -> None:
+def test_sufficient_quota_and_offer_are_accepted(tmp_path: Path) -> None:
     usage = {**ENVIRONMENTS, "currentValue": 19}
 
     assert told(tmp_path, Offers(items(usage), items(CAPABILITY))) == []
 
 
-def test_no_room_for_an_environment(tmp_path: Path) -> None:
+def test_full_environment_quota_is_reported(tmp_path: Path) -> None:
     (problem,) = told(tmp_path, Offers(items(ENVIRONMENTS), items(CAPABILITY)))
 
     assert "has 20 of 20 Container Apps environments" in problem
@@ -66,7 +66,7 @@ def test_no_room_for_an_environment(tmp_path: Path) -> None:
         ({"supportedServerVersions": [{"name": "9"}, {"name": "17"}]}, "offers 9, 17, not 16"),
     ],
 )
-def test_server_that_the_region_does_not_offer(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+def test_server_that_the_region_does_not_offer_is_reported(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     (problem,) = told(tmp_path, Offers(items(), items({**CAPABILITY, **change})))
 
     assert words in problem
@@ -76,7 +76,7 @@ ODD = [Answer(403), MISSING, Answer(500), items({}), items({"name": 1, "currentV
 
 
 @pytest.mark.parametrize("answer", ODD)
-def test_what_cannot_be_asked_stops_nothing(tmp_path: Path, answer: Answer) -> None:
+def test_failed_query_stops_nothing(tmp_path: Path, answer: Answer) -> None:
     assert told(tmp_path, Offers(answer, answer, answer)) == []
 
 
@@ -125,7 +125,7 @@ def test_vault_deleted_in_another_region_is_named_with_its_purge_command(deploye
     assert f"az keyvault purge --name {name} --location" in failed.err
 
 
-def test_size_that_no_region_has(project: Project) -> None:
+def test_unknown_size_is_reported(project: Project) -> None:
     project.change("postgresql.sku", "Standard_B3ms")
 
     failed = project.run()

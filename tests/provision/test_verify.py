@@ -78,7 +78,7 @@ def test_app_whose_replicas_run_needs_no_look_at_its_revision(tmp_path: Path) ->
     assert not apps.revisions
 
 
-def test_revision_is_asked_more_rarely_than_the_replicas_that_are_waited_for(tmp_path: Path) -> None:
+def test_revision_is_polled_less_often_than_replicas(tmp_path: Path) -> None:
     """It is said to run long before its container is ready."""
     apps = Apps(lambda name, look: [RUNS if name != "qdrant" or look > 6 else {"ready": False}])
 

@@ -7,14 +7,14 @@ import pytest
 from draftgenie_azure.run.estimate import HIGH, LOW, USUAL, in_words, simulate, spread_of
 
 
-def test_kind_of_step_that_was_never_seen_takes_what_is_usual() -> None:
+def test_step_without_history_takes_its_usual_time() -> None:
     spread = spread_of((), 100.0)
 
     assert spread.usual == 100.0
     assert spread.low < 100.0 < spread.high
 
 
-def test_one_odd_run_is_no_measure() -> None:
+def test_one_unusual_run_does_not_determine_the_estimate() -> None:
     """A run of a step in which there was nothing to do took a tenth of a second: the next one may change a server."""
     spread = spread_of((0.1,), 120.0)
 
@@ -22,7 +22,7 @@ def test_one_odd_run_is_no_measure() -> None:
     assert spread.high > 120.0
 
 
-def test_few_runs_are_a_measure() -> None:
+def test_a_few_runs_determine_the_estimate() -> None:
     spread = spread_of((300.0, 310.0, 320.0), 1000.0)
 
     assert spread.usual == 310.0
@@ -31,7 +31,7 @@ def test_few_runs_are_a_measure() -> None:
 
 @pytest.mark.parametrize("seen", [(), (100.0,), (80.0, 100.0, 120.0, 90.0)])
 @pytest.mark.parametrize("share", [LOW, USUAL, HIGH])
-def test_what_is_left_is_above_zero_however_long_a_step_runs(seen: tuple[float, ...], share: float) -> None:
+def test_time_left_stays_positive_however_long_a_step_runs(seen: tuple[float, ...], share: float) -> None:
     spread = spread_of(seen, 100.0)
     left = [spread.left(elapsed, share) for elapsed in (0.0, 10.0, 99.0, 150.0, 500.0, 5000.0)]
 
@@ -39,7 +39,7 @@ def test_what_is_left_is_above_zero_however_long_a_step_runs(seen: tuple[float, 
     assert left[-1] > left[-2]  # nobody knows any longer: it grows with what has passed
 
 
-def test_rest_of_a_run_is_that_of_its_longest_way_and_names_on_what_it_depends() -> None:
+def test_time_left_is_that_of_the_critical_path_which_is_named() -> None:
     needs = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
     seconds = {"b": 10.0, "c": 30.0, "d": 5.0}
 
@@ -53,5 +53,5 @@ def test_rest_of_a_run_is_that_of_its_longest_way_and_names_on_what_it_depends()
     [(0, 5, "less than 10 s"), (30, 50, "about 40 s"), (20, 100, "up to 2 min"), (360, 660, "6–11 min"),
      (7000, 9000, "1–3 h")],
 )  # fmt: skip
-def test_range_for_people(low: float, high: float, words: str) -> None:
+def test_range_is_formatted_for_people(low: float, high: float, words: str) -> None:
     assert in_words(low, high) == words

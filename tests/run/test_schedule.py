@@ -77,7 +77,7 @@ def test_one_at_a_time_keeps_the_order_of_the_table() -> None:
     assert order == ["a", "b", "c", "d"]
 
 
-def test_longest_road_starts_first() -> None:
+def test_critical_path_starts_first() -> None:
     """With room for one more, what keeps the end waiting longest is begun."""
     needs: dict[str, list[str]] = {"first": [], "short": [], "long": [], "after long": ["long"]}
     order: list[str] = []
@@ -96,7 +96,7 @@ def test_longest_road_starts_first() -> None:
     assert [name for name in order if name != "first"] == ["long", "after long", "short"]
 
 
-def test_stop_starts_nothing_more_and_does_not_wait_for_what_hangs() -> None:
+def test_stop_starts_nothing_more_and_abandons_what_hangs() -> None:
     """A step that is deaf is abandoned after a moment."""
     control = RunControl()
     began: list[str] = []
@@ -117,7 +117,7 @@ def test_stop_starts_nothing_more_and_does_not_wait_for_what_hangs() -> None:
     assert began == ["first"]
 
 
-def test_stop_ends_the_waiting_for_a_place() -> None:
+def test_stop_ends_the_wait_for_a_slot() -> None:
     """Whoever has one may be at work for long."""
     control = RunControl(parallelism=1)
     with control.slot():
@@ -163,7 +163,7 @@ def test_one_failure_is_raised_as_it_is() -> None:
     assert together([error, StateError("lost")]).__class__ is StateError
 
 
-def test_stop_and_fault_of_the_program_go_before_failures() -> None:
+def test_stop_and_programming_error_precede_failures() -> None:
     """The stop first: its requester is waiting."""
     failure, fault, stop = DeployerError("a"), KeyError("b"), StopRequested()
 
@@ -171,7 +171,7 @@ def test_stop_and_fault_of_the_program_go_before_failures() -> None:
     assert together([failure, fault, stop]) is stop
 
 
-def test_heartbeats_grow_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heartbeats_become_less_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
     """After 10 s, 30 s, a minute, and then every two minutes; by a clock of its own."""
     clock = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: clock)

@@ -87,7 +87,7 @@ def test_emergency_file_in_the_temporary_directory_is_in_one_of_this_user(shared
 
 
 @needs_root
-def test_copies_of_another_user_are_not_copies(shared: Path) -> None:
+def test_copies_of_another_user_are_ignored(shared: Path) -> None:
     """If the history directory, or one of its files, was created by another user."""
     content = b"{}"
     name = f"{STATE}.99999999.json"
@@ -110,7 +110,7 @@ def test_copies_of_another_user_are_not_copies(shared: Path) -> None:
 
 @needs_root
 @pytest.mark.parametrize("suffix", ["lock", "lock.json", "lock.json.PID.tmp", "PID.tmp", "lock.tmp"])
-def test_links_beside_the_state_lead_nowhere(suffix: str, shared: Path, tmp_path: Path) -> None:
+def test_links_beside_the_state_are_not_followed(suffix: str, shared: Path, tmp_path: Path) -> None:
     """A file that a link of another user points to is not written, whatever the link's name."""
     precious = tmp_path / "precious"
     precious.write_bytes(b"precious")

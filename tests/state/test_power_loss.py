@@ -43,7 +43,7 @@ def test_save_leaves_the_old_or_the_new_state(
     assert {tree.get(STATE) for tree in disk.moments[-1]} == {NEW}, "what save() promised is sure when it returns"
 
 
-def test_copy_of_the_old_state_is_sure_before_the_new_one_can_be(
+def test_copy_of_the_old_state_is_durable_before_the_new_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also in a history directory that was made for it: its own name is flushed, too."""
@@ -60,7 +60,7 @@ def test_copy_of_the_old_state_is_sure_before_the_new_one_can_be(
     assert {tree.get(COPY) for tree in trees if tree.get(STATE) == NEW} == {OLD}
 
 
-def test_copies_that_are_dropped_go_after_the_new_one_is_sure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_copies_are_deleted_after_the_new_one_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is at least one copy at every moment."""
     backend = backend_in(tmp_path)
     backend.keep("00000001.json", OLD, 1)
@@ -91,7 +91,7 @@ def test_state_that_is_put_aside_or_moved_is_in_one_of_both_places(
         assert NEW in (tree.get(STATE), tree.get(f"{STATE}.earlier"))
 
 
-def test_documents_beside_the_state_are_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_documents_beside_the_state_are_replaced_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is as durable as the state."""
     backend = backend_in(tmp_path)
     backend.write_companion("history", OLD)
@@ -101,7 +101,7 @@ def test_documents_beside_the_state_are_replaced_whole(tmp_path: Path, monkeypat
     assert ends(disk.moments, f"{STATE}.history") == {OLD, NEW}
 
 
-def test_model_finds_a_save_that_flushes_too_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_model_detects_a_missing_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it, none of the tests above would say anything."""
     import os
 

@@ -58,13 +58,13 @@ def _lock(backend: Any, timeout: float = 0.0, tell: Callable[[str], None] = lamb
     return backend.lock(Holder.this_process().dump(), waiting=Waiting(timeout, tell), first=b"first")
 
 
-def test_nothing_saved_is_none_and_not_an_empty_text(opened: Open) -> None:
+def test_missing_state_is_none_and_not_empty(opened: Open) -> None:
     """No state yet is the one thing that means a first deployment."""
     assert opened().load() is None
     assert opened().copies() == []
 
 
-def test_what_is_saved_is_what_is_loaded(opened: Open) -> None:
+def test_saved_bytes_are_loaded_unchanged(opened: Open) -> None:
     """Byte for byte, by another process."""
     data = os.urandom(100_000)
 
@@ -101,7 +101,7 @@ def test_first_writer_does_not_overwrite_a_state_that_appeared_meanwhile(opened:
     assert opened().load() == b"theirs"
 
 
-def test_remote_locks(opened: Open) -> None:
+def test_lock_is_exclusive_and_names_its_holder(opened: Open) -> None:
     """Terraform's TestRemoteLocks: A locks, B is refused and names A, A unlocks, B locks."""
     a, b = opened(), opened()
     lock_a = _lock(a)
@@ -118,7 +118,7 @@ def test_remote_locks(opened: Open) -> None:
     lock_b.release()  # twice does no harm
 
 
-def test_waiting_for_a_lock_says_for_whom_and_gets_it(opened: Open) -> None:
+def test_waiting_for_a_lock_names_the_holder_and_then_acquires_it(opened: Open) -> None:
     """One line, not one per look."""
     holder = _lock(opened())
     told: list[str] = []
@@ -372,7 +372,7 @@ def test_sas_address_of_account_or_container_works_and_is_never_shown(
     assert "sig" not in caught.value.message + str(caught.value.hint)
 
 
-def test_dead_endpoint_is_given_up_before_a_lease_would_end(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_endpoint_is_given_up_before_a_lease_ends(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client's own defaults take 87 s."""
     monkeypatch.setattr(blob_backend, "BUDGET", 3.0)
     values = {"advanced": {"state_blob_endpoint": "http://127.0.0.1:9/devstoreaccount1?sv=1&sig=Secret"}}
@@ -393,7 +393,7 @@ def test_account_of_the_connection_string_must_be_the_configured_one(azurite: Az
         open_blob(values, {"AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string})
 
 
-def test_no_account_at_all_is_said() -> None:
+def test_missing_storage_account_is_reported() -> None:
     """Before anything is sent."""
     with pytest.raises(StateError, match="needs a storage account"):
         open_blob({}, {})

@@ -45,7 +45,7 @@ def test_second_run_is_refused_at_once_with_the_holder_and_the_way_out(project: 
 
 
 @pytest.mark.slow
-def test_run_that_waits_finds_everything_done(project: Project) -> None:
+def test_run_that_waited_finds_everything_up_to_date(project: Project) -> None:
     """It decides again under the lock: no step runs twice."""
     with project.start(*project.faults(scale=0.005)) as process:
         wait_for(project.writes, process, "the run did not begin")
@@ -86,7 +86,7 @@ def test_bad_lock_timeout_is_bad_usage(project: Project, text: str) -> None:
     assert "30, 90s, 10m or 1h" in result.err
 
 
-def test_unlocking_what_is_not_locked_is_not_a_failure(project: Project) -> None:
+def test_unlocking_an_unlocked_state_succeeds(project: Project) -> None:
     """Nothing to do."""
     result = project.run("--force-unlock")
 
@@ -201,7 +201,7 @@ def test_restoring_another_lineage_over_a_state_in_use_is_refused(deployed: Proj
     assert deployed.state_file.read_bytes() == before
 
 
-def test_restoring_what_is_not_there_lists_what_is(deployed: Project) -> None:
+def test_restoring_a_missing_copy_lists_the_existing_ones(deployed: Project) -> None:
     """The copies that can be restored, by name."""
     deployed.deploy("--force-step", "create_monitoring")
 
@@ -212,7 +212,7 @@ def test_restoring_what_is_not_there_lists_what_is(deployed: Project) -> None:
     assert HISTORY in result.err
 
 
-def test_dry_run_wins_over_everything_that_writes_state(deployed: Project) -> None:
+def test_dry_run_overrides_everything_that_writes_state(deployed: Project) -> None:
     """They only say what they would do."""
     deployed.deploy("--force-step", "create_monitoring")
     copy = str(next((deployed.directory / HISTORY).iterdir()))

@@ -171,7 +171,7 @@ def test_mutated_state_is_an_error_with_words_or_a_document_that_every_reader_ca
 @example(BYTES.replace(b'"host": "h"', b'"host": "\xed\xa0\x80"'))
 @example(BYTES.replace(b'"host": "h"', b'"host": "\\udce9"'))
 @pytest.mark.timeout(300)
-def test_mutated_state_that_loads_can_be_decided_by(data: bytes) -> None:
+def test_decisions_work_with_any_mutated_state_that_loads(data: bytes) -> None:
     """The plan of a run over it; slower, since every file of the application is hashed."""
     try:
         document = state_document.parse(data, "state.json")
@@ -220,7 +220,7 @@ def test_name_that_is_not_unicode_survives() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", BYTES[:-200], b"[1]"])
-def test_manager_never_starts_over_by_itself(tmp_path: Path, content: bytes) -> None:
+def test_unusable_state_is_never_replaced_by_an_empty_one(tmp_path: Path, content: bytes) -> None:
     """The file is as it was, and nothing was put beside it."""
     path = tmp_path / "state.json"
     path.write_bytes(content)

@@ -53,7 +53,7 @@ def lost(path: Path, winner: dict[str, object]) -> StateError:
     return failure.value
 
 
-def test_run_that_lost_to_a_newer_state_is_not_told_to_put_its_own_back(tmp_path: Path) -> None:
+def test_run_that_lost_to_a_newer_state_is_not_advised_to_restore_its_own(tmp_path: Path) -> None:
     """The hint is made from the state as it is now."""
     path = tmp_path / STATE
     document = stored(path, serial=8)
@@ -67,7 +67,7 @@ def test_run_that_lost_to_a_newer_state_is_not_told_to_put_its_own_back(tmp_path
     assert "Run again" in str(failure.hint)
 
 
-def test_run_that_lost_to_another_lineage_is_not_told_to_put_its_own_back(tmp_path: Path) -> None:
+def test_run_that_lost_to_another_lineage_is_not_advised_to_restore_its_own(tmp_path: Path) -> None:
     """That state manages something else."""
     path = tmp_path / STATE
     document = stored(path, serial=8)
@@ -78,7 +78,7 @@ def test_run_that_lost_to_another_lineage_is_not_told_to_put_its_own_back(tmp_pa
     assert "--restore-state" not in str(failure.hint)
 
 
-def test_run_that_lost_to_an_older_state_is_told_to_put_its_own_back(tmp_path: Path) -> None:
+def test_run_that_lost_to_an_older_state_is_advised_to_restore_its_own(tmp_path: Path) -> None:
     """The stored state has less content than this run's."""
     path = tmp_path / STATE
     document = stored(path, serial=8)
@@ -115,7 +115,7 @@ def test_newer_state_is_replaced_only_after_a_yes_or_with_adopt(adopt: bool, ans
     assert len(asked) == (0 if adopt else 1)
 
 
-def test_state_that_is_gone_names_the_emergency_file_of_its_lineage(deployed: Project) -> None:
+def test_missing_state_names_the_emergency_file_of_its_lineage(deployed: Project) -> None:
     """It is not taken for a first deployment, and put back nothing is left to do."""
     document = {**deployed.state(), "serial": deployed.state()["serial"] + 1}
     rescue = Path(beside(str(deployed.state_file), "rescue-20260101T000000Z-1.json"))
@@ -133,7 +133,7 @@ def test_state_that_is_gone_names_the_emergency_file_of_its_lineage(deployed: Pr
     assert deployed.deploy().ran() == {}
 
 
-def test_lock_that_is_another_ones_by_then_is_not_broken(azurite: Azurite, tmp_path: Path) -> None:
+def test_lock_that_changed_its_holder_is_not_broken(azurite: Azurite, tmp_path: Path) -> None:
     """A person said yes to the one that was shown; where it is still that one, it is broken."""
     values = {"advanced": {"state_blob_container": f"unlock-{os.getpid()}"}}
 

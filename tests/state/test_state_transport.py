@@ -71,7 +71,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", list(FAULTS))
-def test_passing_fault_of_a_save_is_waited_out_and_the_update_is_there_once(
+def test_transient_error_of_a_save_is_retried_and_saves_once(
     values: dict[str, Any], proxy: FaultProxy, azurite: Azurite, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Also where the write took effect and only its reply was lost: its repetition is then refused, and recognised."""
@@ -109,7 +109,7 @@ def test_passing_fault_of_a_save_is_waited_out_and_the_update_is_there_once(
     ids=["lease taken, reply lost", "503 for the lease", "container made, reply lost", "first document, reply lost",
          "lock information, reply lost", "no answer to the read", "500 to the read"],
 )
-def test_passing_fault_of_taking_the_lock_is_waited_out(
+def test_transient_error_of_acquiring_the_lock_is_retried(
     values: dict[str, Any], proxy: FaultProxy, fault: Fault
 ) -> None:
     """A lease whose reply was lost is still ours: it is asked for by a name of our own."""
@@ -163,7 +163,7 @@ def test_other_refusal_is_reported_with_its_code(
     state.unlock()
 
 
-def test_503_for_ever_is_given_up_before_the_lease_ends_and_nothing_is_lost(
+def test_permanent_503_is_given_up_before_the_lease_ends_and_nothing_is_lost(
     values: dict[str, Any], proxy: FaultProxy, azurite: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The emergency state file has it all, grows with what still ends, and comes back by --restore-state."""
@@ -274,7 +274,7 @@ def test_lock_counts_as_lost_when_its_renewal_is_overdue_and_never_comes_back(
     state.unlock()
 
 
-def test_sleep_of_the_machine_counts_for_the_lease(
+def test_time_asleep_counts_for_the_lease(
     values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A laptop that slept for a minute has lost its lock when it wakes up, before any renewal says so."""
@@ -330,7 +330,7 @@ def test_lease_is_renewed_while_the_run_lives(values: dict[str, Any], proxy: Fau
 
 @pytest.mark.slow
 @pytest.mark.timeout(200)
-def test_lease_of_a_dead_holder_is_gone_by_itself(values: dict[str, Any]) -> None:
+def test_lease_of_a_dead_holder_expires(values: dict[str, Any]) -> None:
     """60 s after it was last renewed, waited for with --lock-timeout."""
     state = opened(values)
     state.lock()
