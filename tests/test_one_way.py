@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 import rooms
 
 from draftgenie_azure import constants
+from draftgenie_azure.config.keys import GENERATED
 from draftgenie_azure.config.placeholders import SECRET_NAMES
-from draftgenie_azure.config.validated.vault_secrets import FIXED, PLAIN
+from draftgenie_azure.config.validated.postgresql_rules import EXTENSIONS
+from draftgenie_azure.config.validated.vault_secrets import FIXED, PLAIN, POSTGRESQL_PASSWORD
 
 OURS = [path for path in rooms.files() if "azure_emulator" not in path.parts]
 # What is imported or called -> the modules that alone may do so.
@@ -101,6 +104,18 @@ def test_pattern_for_placeholders_is_in_one_module() -> None:
     assert found == {"placeholders.py", "leftovers.py"}
 
 
+def test_api_versions_are_in_one_table() -> None:
+    """`versions` has the older ones that a cloud may need; that of the state's blob is storage's own."""
+    found = {
+        path.relative_to(rooms.ROOT / rooms.PACKAGE).as_posix()
+        for path in OURS
+        for text in plain_texts(tree_of(path))
+        if re.fullmatch(r"20\d\d-\d\d-\d\d(-preview)?", text)
+    }
+
+    assert found == {"arm/ids.py", "arm/versions.py", "state/blob/backend.py"}
+
+
 SHARED_NAMES = ("STATE_PREFIX", "HISTORY_DIRECTORY", "EMULATOR_DIRECTORY", "STATE_BLOB", "STATE_CONTAINER")
 
 
@@ -111,6 +126,14 @@ def test_name_that_must_agree_is_written_once(name: str) -> None:
     found = {path.name for path in OURS for text in plain_texts(tree_of(path)) if text.startswith(value)}
 
     assert found == {"constants.py"}
+
+
+@pytest.mark.parametrize("name", [POSTGRESQL_PASSWORD, GENERATED[0], EXTENSIONS])
+def test_name_of_a_secret_or_parameter_is_written_once(name: str) -> None:
+    """Validation and the steps must mean the same one."""
+    found = [path.name for path in OURS for text in plain_texts(tree_of(path)) if text == name]
+
+    assert len(found) == 1
 
 
 def test_names_with_a_vault_secret_are_secret_and_plain_ones_are_not() -> None:

@@ -20,6 +20,7 @@ API_VERSIONS = {
     "Microsoft.App/managedEnvironments/certificates": "2026-01-01",
     "Microsoft.App/managedEnvironments/managedCertificates": "2026-01-01",
     "Microsoft.App/managedEnvironments/storages": "2026-01-01",
+    "Microsoft.Authorization/locks": "2020-05-01",
     "Microsoft.Authorization/permissions": "2022-04-01",
     "Microsoft.Authorization/roleAssignments": "2022-04-01",
     "Microsoft.Authorization/roleDefinitions": "2022-04-01",
@@ -39,8 +40,10 @@ API_VERSIONS = {
     "Microsoft.KeyVault/vaults/secrets": "2026-02-01",
     "Microsoft.ManagedIdentity/userAssignedIdentities": "2024-11-30",
     "Microsoft.OperationalInsights/workspaces": "2026-03-01",
+    "Microsoft.Resources/providers": "2025-04-01",
     "Microsoft.Resources/resourceGroups": "2025-04-01",
     "Microsoft.Resources/subscriptions": "2022-12-01",
+    "Microsoft.Resources/validateResources": "2020-10-01",
 }
 
 # Built-in roles; learn.microsoft.com/azure/role-based-access-control/built-in-roles.

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     Body = dict[str, Any]
     Place = tuple[str, str, str]  # type, scope and location
 
-_PATH = "/providers/Microsoft.Resources/validateResources"
-_VERSION = "2020-10-01"  # what azurerm and azapi send
+_TYPE = "Microsoft.Resources/validateResources"
 _MOST_AT_ONCE = 50  # bodies of one request: some 5 KB each, and Resource Manager takes 4 MB
 _UNKNOWN = "[length('foo')]"  # a template expression, whose value is not validated
 _NO_ANSWER = (404, 405)
@@ -147,7 +146,7 @@ def ask(transport: Transport, questions: Sequence[Question], location: str) -> l
     }
     try:
         reply = transport.arm(
-            "POST", _PATH, params={"api-version": _VERSION}, json_body=document,
+            "POST", f"/providers/{_TYPE}", params={"api-version": ids.API_VERSIONS[_TYPE]}, json_body=document,
             accept=(400, 403, *_NO_ANSWER), tries=2,
         )  # fmt: skip
     except AuthenticationError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import yaml
 
+from draftgenie_azure.config.keys import GENERATED
 from draftgenie_azure.config.placeholders import names
 
 TYPE_CHECKING = False
@@ -148,7 +149,6 @@ MIGRATIONS: list[dict[str, Any]] = [
     }
 ]
 
-_GENERATED = ("jwt_secret", "rabbitmq_password")
 
 
 def without_variables(raw: RawConfig) -> list[str]:
@@ -206,4 +206,4 @@ def _missing_secrets(raw: RawConfig, services: Mapping[str, Any]) -> dict[str, s
     if any(name.startswith("rabbitmq.") for name in used):
         wanted.add("rabbitmq_password")
     absent = sorted(wanted - set(given if isinstance(given, dict) else {}))
-    return {name: "" if name in _GENERATED else f"${{{name.upper()}}}" for name in absent}
+    return {name: "" if name in GENERATED else f"${{{name.upper()}}}" for name in absent}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 Key = tuple["str | int", ...]
+GENERATED = ("jwt_secret", "rabbitmq_password")  # secrets that are generated if empty, even without `generate`
 
 
 @cache  # queried for each value by several callers

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.session import Session
 
+AZURES_DATABASES = frozenset({"azure_maintenance", "azure_sys", "postgres"})  # which every server has
 VAULT_TYPE = "Microsoft.KeyVault/vaults"
 _REDIS_CLUSTER, _OLDER_REDIS = "Microsoft.Cache/redisEnterprise", "Microsoft.Cache/redis"
 

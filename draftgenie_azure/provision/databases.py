@@ -10,6 +10,7 @@ from draftgenie_azure.arm.diff import CHANGE as CHANGED
 from draftgenie_azure.arm.diff import SECRET, Change
 from draftgenie_azure.arm.ensure import unchangeable
 from draftgenie_azure.arm.plan import CHANGE, DELETE, START, Entry, known_after
+from draftgenie_azure.config.validated.vault_secrets import POSTGRESQL_PASSWORD as PASSWORD
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.provision.bodies import databases as bodies
 from draftgenie_azure.provision.server_parameters import ServerParameters
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from draftgenie_azure.session import Session
 
 STEP = "create_databases"
-PASSWORD = "postgresql-admin-password"
 SERVER_TYPE = "Microsoft.DBforPostgreSQL/flexibleServers"
 CLUSTER_TYPE = "Microsoft.Cache/redisEnterprise"
 OLDER_TYPE = "Microsoft.Cache/redis"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from draftgenie_azure.arm import ids
+from draftgenie_azure.provision import addresses
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ _APP = "Microsoft.App/containerApps"
 _REGISTRY = "Microsoft.ContainerRegistry/registries"
 _SERVER = "Microsoft.DBforPostgreSQL/flexibleServers"
 _VAULT = "Microsoft.KeyVault/vaults"
-_OF_AZURE = ("azure_maintenance", "azure_sys", "postgres")
 _WORLD = ("0.0.0.0", "255.255.255.255")
 
 
@@ -91,7 +91,7 @@ def _of_server(session: Session, server_id: str, properties: dict[str, Any]) -> 
         found = rule["properties"]
         if (found["startIpAddress"], found["endIpAddress"]) == _WORLD:
             yield f"its firewall rule {rule['name']} admits every address: --adopt deletes it"
-    there = {str(one["name"]) for one in _children(session, server_id, "databases")} - set(_OF_AZURE)
+    there = {str(one["name"]) for one in _children(session, server_id, "databases")} - addresses.AZURES_DATABASES
     for name in sorted(there - _used(session.config)):
         yield f"its database {name} is used by no service and is kept: docs/moving.md says how to copy it"
     created = sorted(_used(session.config) - there)

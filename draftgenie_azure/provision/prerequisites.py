@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.session import Session
 
-PROVIDERS_VERSION = "2025-04-01"
+_PROVIDERS_VERSION = ids.API_VERSIONS["Microsoft.Resources/providers"]
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 # Owner, Role Based Access Control Administrator and User Access Administrator: the same in every tenant, and nobody can
 # change them (learn.microsoft.com/azure/role-based-access-control/built-in-roles).
@@ -128,18 +128,18 @@ class Prerequisites:
     def _register(self, namespace: str) -> str | None:
         """Request the registration of a resource provider; return its path, or None if it is registered."""
         path = f"{self._scope.subscription}/providers/{namespace}"
-        live = self._providers[namespace] = self._arm.read(path, api_version=PROVIDERS_VERSION) or {}
+        live = self._providers[namespace] = self._arm.read(path, api_version=_PROVIDERS_VERSION) or {}
         if _is_registered(live):
             return None
         if self._arm.plan is not None:
             self._arm.plan.add(Entry(STEP, f"provider/{namespace}", path, CREATE, note="registered"))
             return None
         self._logger.info("registering the resource provider %s", namespace)
-        self._arm.act(f"{path}/register", api_version=PROVIDERS_VERSION)
+        self._arm.act(f"{path}/register", api_version=_PROVIDERS_VERSION)
         return path
 
     def _registered(self, path: str) -> bool:
-        return _is_registered(self._arm.read(path, api_version=PROVIDERS_VERSION) or {})
+        return _is_registered(self._arm.read(path, api_version=_PROVIDERS_VERSION) or {})
 
     def _builder(self) -> Iterator[str]:
         is_built = any(service.dockerfile for service in self._config.services.values())

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from draftgenie_azure.config.placeholders import is_secret_name
-from draftgenie_azure.config.validated.vault_secrets import vault_name_of
+from draftgenie_azure.config.validated.vault_secrets import POSTGRESQL_PASSWORD, vault_name_of
 from draftgenie_azure.errors import RefusedError
 from draftgenie_azure.nearest import did_you_mean
-from draftgenie_azure.provision.databases import PASSWORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.validated.vault_secrets import VaultSecret
 
 _EFFECTS = {
-    PASSWORD: "open connections continue; new ones fail from the server's change until the new revisions run",
+    POSTGRESQL_PASSWORD: "open connections continue; new ones fail from the server's change until the new revisions "
+    "run",
     "jwt-secret": "all signed-in users must sign in again",
     "rabbitmq-password": "the broker restarts, and its queues are lost, since they are stored in its container",
 }
@@ -78,7 +78,7 @@ def plan(config: Config, name: str) -> Rotation:
     also = tuple(sorted(key for key, secret in wanted.items() if vault_name in _contents(secret)))
     touched = {vault_name, *also}
     services = [key for key in config.services if touched & {one.secret for one in config.variables(key)}]
-    steps = ("create_databases", "store_secrets") if vault_name == PASSWORD else ("store_secrets",)
+    steps = ("create_databases", "store_secrets") if vault_name == POSTGRESQL_PASSWORD else ("store_secrets",)
     effect = _EFFECTS.get(vault_name, "the services that use it restart")
     return Rotation(vault_name, also, tuple(services), steps, effect)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.plan import known_after
+from draftgenie_azure.config.validated.vault_secrets import POSTGRESQL_PASSWORD
 from draftgenie_azure.errors import AzureError, DeployerError
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.template_values import plain_values
@@ -29,7 +30,7 @@ def store(session: Session, inputs: Mapping[str, Outputs], vault: Vault | None) 
     published = inputs["create_databases"]
     versions: dict[str, str] = {}
     if "postgresql" in published:
-        versions["postgresql-admin-password"] = published["postgresql"]["password_version"]
+        versions[POSTGRESQL_PASSWORD] = published["postgresql"]["password_version"]
     plain = plain_values(published)
     wanted = session.config.vault_secrets()
     # Composed ones come last: they contain the others.

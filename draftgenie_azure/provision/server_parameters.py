@@ -10,6 +10,7 @@ from __future__ import annotations
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource
 from draftgenie_azure.arm.plan import RESTART, Entry
+from draftgenie_azure.config.validated.postgresql_rules import EXTENSIONS
 from draftgenie_azure.errors import DeployerError
 from draftgenie_azure.nearest import nearest
 from draftgenie_azure.provision.bodies import databases as bodies
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.session import Session
 
-EXTENSIONS = "azure.extensions"
 _VERSION = ids.API_VERSIONS["Microsoft.DBforPostgreSQL/flexibleServers/configurations"]
 _PREFIX = "postgresql_parameter/"
 _EXTENSIONS_KEY = "postgresql_extensions"

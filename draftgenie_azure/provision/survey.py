@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from draftgenie_azure.arm import hosts, ids
+from draftgenie_azure.config.validated.vault_secrets import POSTGRESQL_PASSWORD
 from draftgenie_azure.errors import AzureError, StateError
 from draftgenie_azure.provision import addresses
-from draftgenie_azure.provision.databases import PASSWORD
 from draftgenie_azure.run.schedule import run_concurrently
 
 TYPE_CHECKING = False
@@ -190,7 +190,7 @@ def find_changed_secrets(session: Session) -> Iterator[tuple[str, str]]:
     for name in sorted(recorded.keys() & session.config.vault_secrets().keys()):
         if live.get(name) != recorded[name].get("version"):
             words = "was changed in the vault" if name in live else "is gone from the vault"
-            yield "create_databases" if name == PASSWORD else "store_secrets", f"the secret {name} {words}"
+            yield "create_databases" if name == POSTGRESQL_PASSWORD else "store_secrets", f"the secret {name} {words}"
 
 
 def find_foreign(session: Session, recorded: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

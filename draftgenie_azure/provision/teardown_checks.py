@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.errors import AzureError
+from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.bodies.foundation import LINEAGE_TAG
 from draftgenie_azure.provision.registry_data import RegistryData
 from draftgenie_azure.provision.rights import allows
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.provision.teardown_plan import Item, Plan
     from draftgenie_azure.session import Session
 
-_LOCK_VERSION = "2020-05-01"
+_LOCK_VERSION = ids.API_VERSIONS["Microsoft.Authorization/locks"]
 _LOCKS = "/providers/Microsoft.Authorization/locks"
 _MOST_NAMES = 10
 # Type -> collections that Azure deletes with it, and the word for their items.
@@ -48,7 +49,6 @@ _CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("daprComponents", "Dapr component"),
     ),
 }
-_OF_AZURE = ("azure_maintenance", "azure_sys", "postgres")  # databases that every server has
 # Resources that Azure adds to the group for an Application Insights resource, up to an hour later
 # (hashicorp/terraform-provider-azurerm issues 10563, 18026): type -> name derived from the component's.
 _WITH_COMPONENT: dict[str, Callable[[str], str]] = {
@@ -200,7 +200,7 @@ class Checks:
             for collection, what in _CONTENTS.get(item.type, ()):
                 for inner in self._arm.listing(f"{item.id}/{collection}", api_version=item.api_version):
                     name = ids.last_name(str(inner["id"]))
-                    if str(inner["id"]).lower() not in going and name not in _OF_AZURE:
+                    if str(inner["id"]).lower() not in going and name not in addresses.AZURES_DATABASES:
                         yield (
                             f"{item.key} contains the {what} {name}, and this deployment did not create it: "
                             f"az resource delete --ids {inner['id']}; or keep both: --forget {item.key}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 
-from draftgenie_azure.config.validated.found import Found, Key
+from draftgenie_azure.config.keys import Key
+from draftgenie_azure.config.validated.found import Found
 from draftgenie_azure.config.validated.schema import Config, relative_path
 
 # Variables that docker, buildx or the system read themselves: a secret build argument must not shadow them.

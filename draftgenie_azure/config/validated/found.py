@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from draftgenie_azure.config.keys import Key
 from draftgenie_azure.nearest import nearest
 
-Key = tuple["str | int", ...]
 Found = Iterator[tuple[Key, str]]
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from draftgenie_azure.config.keys import GENERATED
 from draftgenie_azure.config.validated import postgresql_rules
 from draftgenie_azure.config.validated.found import did_you_mean
 from draftgenie_azure.config.validated.schema import Config
 from draftgenie_azure.config.validated.service_sections import BuildArgument, SecretSource
-from draftgenie_azure.config.validated.vault_secrets import GENERATED
 
 
 def notices(config: Config) -> Iterator[str]:

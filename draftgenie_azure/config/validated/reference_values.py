@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from draftgenie_azure.config.keys import GENERATED, Key
 from draftgenie_azure.config.placeholders import Name, Template, parse
-from draftgenie_azure.config.validated.vault_secrets import GENERATED, Key
 from draftgenie_azure.nearest import nearest
 
 if TYPE_CHECKING:

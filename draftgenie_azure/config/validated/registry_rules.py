@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from draftgenie_azure.config.keys import Key
 from draftgenie_azure.config.validated.azure_rules import IDENTITY
-from draftgenie_azure.config.validated.found import Found, Key, did_you_mean
+from draftgenie_azure.config.validated.found import Found, did_you_mean
 from draftgenie_azure.config.validated.resource_sections import Registry
 from draftgenie_azure.config.validated.schema import Config
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from draftgenie_azure.config.keys import Key
 from draftgenie_azure.config.validated import naming
-from draftgenie_azure.config.validated.found import Found, Key, did_you_mean
+from draftgenie_azure.config.validated.found import Found, did_you_mean
 from draftgenie_azure.config.validated.resource_sections import REDIS_SKUS
 from draftgenie_azure.config.validated.schema import Config
 

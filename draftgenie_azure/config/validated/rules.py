@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 
+from draftgenie_azure.config.keys import Key
 from draftgenie_azure.config.raw_config import RawConfig
 from draftgenie_azure.config.validated import (
     azure_rules,
@@ -19,7 +20,7 @@ from draftgenie_azure.config.validated import (
     service_rules,
     traffic_rules,
 )
-from draftgenie_azure.config.validated.found import Found, Key
+from draftgenie_azure.config.validated.found import Found
 from draftgenie_azure.config.validated.notices import notices
 from draftgenie_azure.config.validated.schema import Config
 from draftgenie_azure.config.validated.secret_plan import make_plan

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from draftgenie_azure.config.keys import Key
 from draftgenie_azure.config.placeholders import Name, Template, is_secret_name, parse
 from draftgenie_azure.config.validated import naming
 from draftgenie_azure.config.validated.reference_values import Names, UnknownReferenceError, names_in
@@ -20,7 +21,6 @@ from draftgenie_azure.config.validated.vault_secrets import (
     FIXED,
     OWN,
     SHARED,
-    Key,
     Plan,
     Report,
     Variable,

@@ -7,10 +7,11 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from draftgenie_azure.config.keys import Key
 from draftgenie_azure.config.raw_config import RawConfig
 from draftgenie_azure.config.validated.azure_section import LOCATION_KINDS
 from draftgenie_azure.config.validated.defaults import with_defaults
-from draftgenie_azure.config.validated.found import Key, did_you_mean
+from draftgenie_azure.config.validated.found import did_you_mean
 from draftgenie_azure.config.validated.resource_sections import REDIS_SKUS
 from draftgenie_azure.config.validated.schema import Config
 from draftgenie_azure.nearest import nearest

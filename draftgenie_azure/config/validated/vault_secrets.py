@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from draftgenie_azure.config.keys import Key
 from draftgenie_azure.config.placeholders import parse
 from draftgenie_azure.config.validated import naming
 
-GENERATED = ("jwt_secret", "rabbitmq_password")  # generated if empty, even without `generate`
 POSTGRESQL_PASSWORD = "postgresql-admin-password"
 MONITORING = "monitoring-connection-string"
 REDIS_PASSWORD = "redis-password"
@@ -38,7 +38,6 @@ SHARED = {  # created once for all services that refer to them
 Origin = Literal[
     "given", "kept", "existing", "generated", "postgresql_password", "monitoring", "redis_password", "composed"
 ]
-Key = tuple["str | int", ...]
 Report = Callable[[Key, str], None]
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from draftgenie_azure.config.keys import GENERATED, Key
 from draftgenie_azure.config.placeholders import is_secret_name
 from draftgenie_azure.config.validated import naming
 from draftgenie_azure.config.validated.vault_secrets import (
     FIXED,
-    GENERATED,
     POSTGRESQL_PASSWORD,
-    Key,
     Plan,
     Report,
     VaultSecret,
