@@ -104,22 +104,19 @@ class Operations:
         return reply
 
     def _record(self, resource_id: str, reply: Reply) -> None:
-        """Record the operation that a write started, by the address that says how it goes."""
-        status, location = reply.headers.get("Azure-AsyncOperation"), reply.headers.get("Location")
-        if status:
-            self._records.operation_started(resource_id, "status", status)
-        elif location and reply.status == 202:
-            self._records.operation_started(resource_id, "location", location)
+        """Record the operation that a write started, by its polling URL."""
+        started = _started(reply)
+        if started is not None and (started[0] == "status" or reply.status == 202):
+            self._records.operation_started(resource_id, *started)
 
     def power(self, resource_id: str, word: str) -> None:
         """Start or restart a resource, and wait until it runs."""
         version = ids.api_version(resource_id)
         self._control.check()
         reply = self._transport.arm("POST", f"{resource_id}/{word}", params={"api-version": version})
-        url = reply.headers.get("Azure-AsyncOperation") or reply.headers.get("Location")
-        if url:
-            kind = "status" if reply.headers.get("Azure-AsyncOperation") else "location"
-            self._await(resource_id, kind, url, reply)
+        started = _started(reply)
+        if started is not None:
+            self._await(resource_id, *started, reply)
         self._live.forget(resource_id)
 
     def delete(self, resource_id: str, *, api_version: str | None = None, **query: str) -> None:
@@ -134,11 +131,10 @@ class Operations:
         version = api_version or ids.api_version(resource_id)
         params = {"api-version": version, **query}
         reply = self._transport.arm("DELETE", resource_id, params=params, accept=(404,), conflict_timeout=1200.0)
-        url = reply.headers.get("Azure-AsyncOperation") or reply.headers.get("Location")
-        if reply.status == 202 and url:
-            kind = "status" if reply.headers.get("Azure-AsyncOperation") else "location"
-            self._records.operation_started(resource_id, kind, url)
-            self._await(resource_id, kind, url, reply)
+        started = _started(reply)
+        if reply.status == 202 and started is not None:
+            self._records.operation_started(resource_id, *started)
+            self._await(resource_id, *started, reply)
             self._records.operation_ended(resource_id)
         if reply.status == 202:
             self._await_gone(resource_id, version)
@@ -280,6 +276,14 @@ class Operations:
         self._logger.info("waiting for a new role to take effect: %s", error.message)
         name = ids.last_name(resource_id)
         self._control.report(f"{name}: a new role is not effective yet; that takes up to 10 minutes")
+
+
+def _started(reply: Reply) -> tuple[str, str] | None:
+    """Return kind and polling URL of the operation that a reply started, or None."""
+    if status := reply.headers.get("Azure-AsyncOperation"):
+        return "status", status
+    location = reply.headers.get("Location")
+    return ("location", location) if location else None
 
 
 def role_pace(began: float) -> float:

@@ -32,7 +32,7 @@ def note(session: Session, key: str, service: Service, live: Body) -> None:
     """Record that this deployment created the newest revision of an app, if one of its writes did."""
     if session.arm.plan is not None or service.revision_mode != "Multiple" or not bodies.has_traffic(service):
         return
-    record, changes = _record(session, key), session.arm.ensurer.changes.get(f"container_app/{key}", ())
+    record, changes = record_of(session, key), session.arm.ensurer.changes.get(f"container_app/{key}", ())
     name, known = live["properties"].get("latestRevisionName"), _ours(session, key)
     is_ours = session.arm.created(f"container_app/{key}") or make_a_revision(changes) or record.get("pinned")
     if record and is_ours and name and name not in known:
@@ -89,12 +89,13 @@ def _key(key: str, name: str) -> str:
     return f"revision/{key}/{name}"
 
 
-def _record(session: Session, key: str) -> Body:
+def record_of(session: Session, key: str) -> Body:
+    """Return the record of a service's app; empty if there is none."""
     found: Body = session.records.resources.get(f"container_app/{key}", {})
     return found
 
 
 def _ours(session: Session, key: str) -> list[str]:
     """Return the recorded names; the state may have been edited by hand."""
-    found = _record(session, key).get("revisions")
+    found = record_of(session, key).get("revisions")
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []

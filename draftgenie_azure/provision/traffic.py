@@ -54,7 +54,7 @@ def _pinned(session: Session, key: str, properties: Body) -> Body:
     if not present or not any(entry.get("latestRevision") for entry in before):
         return {}
     now = bodies.pinned(before, present)
-    record = _record(session, key)
+    record = old_revisions.record_of(session, key)
     if record and session.arm.plan is None:
         session.records.note(f"container_app/{key}", pinned={"before": before, "now": now})
     return _body(now)
@@ -86,11 +86,6 @@ def _is_pinned(record: Body, there: list[Body]) -> bool:
     """Return whether the weights are those pinned to the current revision for a new one."""
     pinned = record.get("pinned") or {}
     return bool(pinned) and bodies.same(there, _entries(pinned.get("now")))
-
-
-def _record(session: Session, key: str) -> Body:
-    found: Body = session.records.resources.get(f"container_app/{key}", {})
-    return found
 
 
 def is_rolled_out(service: Service) -> bool:
@@ -125,7 +120,7 @@ def _entry(session: Session, key: str, service: Service, app_id: str, live: Body
     Args:
         live: the predicted app after the steps before.
     """
-    record, before = _record(session, key), bodies.shown(live["properties"])
+    record, before = old_revisions.record_of(session, key), bodies.shown(live["properties"])
     target = _target(session, key, service, live)
     wanted = before if target is None else target
     changes, kept = _differences(before, wanted), list[Change]()
@@ -160,7 +155,7 @@ def settle(session: Session, key: str, service: Service, app_id: str, live: Body
         DeployerError: a configured revision does not exist.
         AzureError: Azure refused.
     """
-    record = _record(session, key)
+    record = old_revisions.record_of(session, key)
     if not is_rolled_out(service):
         if record.get("pinned") or record.get("traffic"):
             session.records.note(f"container_app/{key}", pinned=None, traffic=None)
@@ -208,7 +203,7 @@ def _still_needed(record: Body, live: Body, target: Sequence[Body], *, is_old: b
 
 def _target(session: Session, key: str, service: Service, live: Body) -> list[Body] | None:
     """Return the desired weights; None to keep the current ones."""
-    record, stated = _record(session, key), bodies.wanted(service)
+    record, stated = old_revisions.record_of(session, key), bodies.wanted(service)
     before = _entries((record.get("pinned") or {}).get("before")) or bodies.LATEST
     is_pinned = _is_pinned(record, bodies.shown(live["properties"]))
     if stated is not None:
