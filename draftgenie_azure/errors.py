@@ -154,7 +154,7 @@ class AzureError(DeployerError):
         status: HTTP status; None if an operation failed after it was accepted.
         request_id: Azure's own id of the request, for support.
         correlation_id: the id that all requests of the run have in Azure's activity log.
-        passing: True if it may be transient: no reply, throttling, a server error, another operation.
+        transient: True if it may pass by itself: no reply, throttling, a server error, another operation.
         retry_after: seconds that Azure asks to wait before another try.
     """
 
@@ -169,12 +169,12 @@ class AzureError(DeployerError):
         request_id: str | None = None,
         correlation_id: str | None = None,
         hint: str | None = None,
-        passing: bool = False,
+        transient: bool = False,
         retry_after: float | None = None,
         details: str = "",
     ) -> None:
         super().__init__(message, hint=hint or advice(code, message), details=details)
-        self.passing = passing
+        self.transient = transient
         self.retry_seconds = float("inf")  # seconds to wait at most for it to pass
         self.retry_after = retry_after
         self.code = code

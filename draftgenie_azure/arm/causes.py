@@ -29,19 +29,19 @@ class Cause:
     Attributes:
         text: short description.
         hint: remedy.
-        passes: True if it may be transient.
+        transient: True if it may pass by itself.
         is_refusal: True if the sign-in was refused; otherwise a host was unreachable, and the text describes it.
         seconds: how long to retry; None for the retry budget of the request.
     """
 
-    __slots__ = ("hint", "is_refusal", "passes", "seconds", "text")
+    __slots__ = ("hint", "is_refusal", "seconds", "text", "transient")
 
     def __init__(
-        self, text: str, hint: str, *, passes: bool = False, seconds: float | None = None, is_refusal: bool = False
+        self, text: str, hint: str, *, transient: bool = False, seconds: float | None = None, is_refusal: bool = False
     ) -> None:
         self.text = text
         self.hint = hint
-        self.passes = passes
+        self.transient = transient
         self.seconds = seconds
         self.is_refusal = is_refusal
 
@@ -93,14 +93,14 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
         ),
         (
             r"Tunnel connection failed: 5\d\d",
-            Cause("the proxy cannot reach it", "Check the proxy (HTTPS_PROXY) and its network.", passes=True),
+            Cause("the proxy cannot reach it", "Check the proxy (HTTPS_PROXY) and its network.", transient=True),
         ),
         (
             r"RemoteDisconnected|Remote end closed connection|Connection reset|EOF occurred in violation of protocol",
             Cause(
                 "the connection was closed before the answer came",
                 "Run again; if it happens each time, check proxy and firewall between here and Azure.",
-                passes=True,
+                transient=True,
             ),
         ),
         (
@@ -108,7 +108,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
             Cause(
                 "the proxy cannot be reached",
                 "Check the address in HTTPS_PROXY; unset it if there is no proxy.",
-                passes=True,
+                transient=True,
                 seconds=60.0,
             ),
         ),
@@ -118,17 +118,17 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
             Cause(
                 "its name cannot be resolved (DNS)",
                 "Check the network, VPN and DNS settings; behind a proxy, set HTTPS_PROXY.",
-                passes=True,
+                transient=True,
                 seconds=60.0,
             ),
         ),
         (
             r"Connection refused|actively refused",
-            Cause("the connection is refused", "Check firewall, proxy and address.", passes=True),
+            Cause("the connection is refused", "Check firewall, proxy and address.", transient=True),
         ),
         (
             r"Network is unreachable|No route to host",
-            Cause("it is unreachable from this network", "Check the network and VPN.", passes=True, seconds=60.0),
+            Cause("it is unreachable from this network", "Check the network and VPN.", transient=True, seconds=60.0),
         ),
         (
             r"AADSTS(?:700024|700021|500133)\b|not within its valid time range|token.{0,40}not yet valid",
@@ -185,7 +185,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
         ),
         (
             r"timed out|timeout",
-            Cause("no reply in time", "Check the network, firewall and proxy.", passes=True),
+            Cause("no reply in time", "Check the network, firewall and proxy.", transient=True),
         ),
     )
 )
@@ -213,7 +213,7 @@ def description(error: BaseException, cause: Cause) -> str:
 def is_lasting(error: BaseException) -> bool:
     """Return whether the cause is known and not transient."""
     cause = of(error)
-    return cause is not None and not cause.passes
+    return cause is not None and not cause.transient
 
 
 def host(error: BaseException) -> str | None:

@@ -271,7 +271,7 @@ class Ensurer:
                 if look.action == RESEND and is_busy(error) and attempt == _LOOKS_AT_FAILED:
                     raise failed(resource, live, f", and accepts no change of it ({error.message})") from error
                 lost = spent.more(error, time.monotonic() - began + pause)
-                if not error.passing or lost > self._retry_time(error, resource.id):
+                if not error.transient or lost > self._retry_time(error, resource.id):
                     others.explain(error, resource, look.wanted, live, look.comparison)
                     raise
                 self._logger.info("%s; checking again in %.1f s", error.message, pause)

@@ -112,7 +112,7 @@ class LiveResources:
                     "GET", path, params=params or None, accept=(404,), expects_object=True, tries=tries
                 )
             except AzureError as error:
-                if self._asked is None or error.passing:
+                if self._asked is None or error.transient:
                     raise
                 answer = error
         if self._asked is not None:

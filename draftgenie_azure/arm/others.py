@@ -27,7 +27,7 @@ def explain(error: AzureError, resource: Resource, wanted: Body, live: Body | No
         live: the live resource, or None.
         found: the comparison, with changes by others.
     """
-    names = [] if live is None or error.passing else _names(error, resource.type, wanted, live, found)
+    names = [] if live is None or error.transient else _names(error, resource.type, wanted, live, found)
     if not names:
         return
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""

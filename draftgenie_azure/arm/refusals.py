@@ -43,7 +43,7 @@ def refusal(reply: Reply, what: str) -> AzureError:
         hint=None if reply.status >= 400 else NOT_AZURE,
         retry_after=reply.retry_after,
     )
-    failure.passing = reply.status in TRANSIENT or reply.status < 300 or is_busy(failure)
+    failure.transient = reply.status in TRANSIENT or reply.status < 300 or is_busy(failure)
     return failure
 
 
@@ -84,8 +84,9 @@ def no_answer(error: SdkError, what: str) -> AzureError:
     where = f"no answer from {host}" if host else "no answer"
     if cause is None:
         hint = "Check the network, proxy and CA settings, then run again."
-        return AzureError(f"{what}: {where} ({causes.innermost(error)})", hint=hint, passing=True)
-    failure = AzureError(f"{what}: {where}: {causes.description(error, cause)}", hint=cause.hint, passing=cause.passes)
+        return AzureError(f"{what}: {where} ({causes.innermost(error)})", hint=hint, transient=True)
+    text = f"{what}: {where}: {causes.description(error, cause)}"
+    failure = AzureError(text, hint=cause.hint, transient=cause.transient)
     failure.retry_seconds = math.inf if cause.seconds is None else cause.seconds
     return failure
 
@@ -118,9 +119,9 @@ def busy(name: str, error: AzureError) -> str:
     return f"{name}: another operation is in progress ({error.code}); waiting for it"
 
 
-def may_pass(reply: Reply, failure: AzureError, repeatable: bool) -> bool:
+def may_repeat(reply: Reply, failure: AzureError, repeatable: bool) -> bool:
     """Return whether a failed request may be repeated: it was certainly not processed, or is idempotent."""
-    return is_busy(failure) or reply.status == 429 or (repeatable and failure.passing)
+    return is_busy(failure) or reply.status == 429 or (repeatable and failure.transient)
 
 
 class RetryTime:

@@ -34,7 +34,7 @@ from draftgenie_azure.arm.refusals import (
     add_retry_time,
     busy,
     is_busy,
-    may_pass,
+    may_repeat,
     never_sent,
     no_answer,
     refusal,
@@ -198,7 +198,7 @@ class Transport:
         except ServiceResponseError:
             return
         except SdkError as error:
-            raise AzureError(f"{what}: no answer ({error.message})", passing=True) from error
+            raise AzureError(f"{what}: no answer ({error.message})", transient=True) from error
         finally:
             client.close()
 
@@ -351,7 +351,7 @@ class _Tries:
                 if self._call.is_answered_by(reply):
                     return reply
                 failure = refusal(reply, self._what)
-                again = may_pass(reply, failure, self._call.repeatable)
+                again = may_repeat(reply, failure, self._call.repeatable)
             except _SignInAgain:
                 _rewind(self._call.content)
                 continue
@@ -359,7 +359,7 @@ class _Tries:
                 raise self._transport.no_token(error) from error
             except SdkError as error:  # no connection, or one that broke before the end of the reply
                 failure = no_answer(error, self._what)
-                again = failure.passing and (self._call.repeatable or never_sent(error))
+                again = failure.transient and (self._call.repeatable or never_sent(error))
             self._wait(failure, again=again, seconds=time.monotonic() - began)
 
     def _take_turn(self) -> None:

@@ -174,7 +174,7 @@ class Migrations:
         try:
             self._arm.delete(job_id, api_version=_VERSION)
         except AzureError as error:
-            if error.passing:
+            if error.transient:
                 raise
             self._session.warn(f"the job {ids.last_name(job_id)} of an earlier content is kept: {error.message}")
 
@@ -225,7 +225,7 @@ class Migrations:
             try:
                 reply = self._arm.act(f"{job.id}/start", api_version=_VERSION, repeatable=False)
             except AzureError as error:
-                if not error.passing:
+                if not error.transient:
                     raise
                 self._logger.info("%s; looking for its execution", error.message)
                 pause = max(LOOK, self._transport.pause(attempt, error.retry_after))

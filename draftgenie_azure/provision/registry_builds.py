@@ -63,7 +63,7 @@ class RegistryBuilds:
         """
         operation = self._operation(request, tag)
         begun = None if request.force else self._records.operations.get(operation)
-        if begun is None or not self._wait(request, tag, str(begun["url"]), taken_up=True):
+        if begun is None or not self._wait(request, tag, str(begun["url"]), resumed=True):
             self._wait(request, tag, self._begin(request, tag, dockerfile, archive))
         digest = self._data.digest(request.repository, tag)
         if digest is None:
@@ -109,7 +109,7 @@ class RegistryBuilds:
         )
         return source
 
-    def _wait(self, request: BuildRequest, tag: str, run_id: str, *, taken_up: bool = False) -> bool:
+    def _wait(self, request: BuildRequest, tag: str, run_id: str, *, resumed: bool = False) -> bool:
         """Wait for a build and report its log; return False if a resumed one no longer exists or was cancelled.
 
         Only `status` is relevant: `provisioningState` is Succeeded while a run is only queued.
@@ -121,7 +121,7 @@ class RegistryBuilds:
         log = BuildLog(self._session, run, self._version, lambda line: self._report(request.key, line))
         with self._control.ends_with_the_run():
             try:
-                if not taken_up:
+                if not resumed:
                     self._records.operation_started(self._operation(request, tag), "build", run_id)
                 status = self._ended(request, run_id, log)
             except StopRequested:
@@ -129,7 +129,7 @@ class RegistryBuilds:
                     self._cancel(request, tag, run)
                 raise
         self._records.operation_ended(self._operation(request, tag))
-        if taken_up and status in ("", "Canceled"):
+        if resumed and status in ("", "Canceled"):
             return False
         if status == "Succeeded":
             log.finish()

@@ -26,6 +26,7 @@ from azure.core.exceptions import (
 from azure.storage.blob import BlobLeaseClient, ContentSettings
 
 from draftgenie_azure.arm import causes
+from draftgenie_azure.arm.refusals import TRANSIENT
 from draftgenie_azure.errors import LockLostError, StateConflictError, StateError
 from draftgenie_azure.state.lock import awake_clock
 
@@ -50,7 +51,6 @@ CONNECT, READ, BUDGET = 5, 15, 25.0
 POLL = 1.0
 # The latest that Azurite 3.35 supports; nothing here needs a later one.
 API_VERSION = "2025-11-05"
-PASSING = (408, 429, 500, 502, 503, 504)
 LEASE_CODES = (
     "LeaseIdMissing", "LeaseIdMismatchWithBlobOperation", "LeaseNotPresentWithBlobOperation", "LeaseLost",
     "LeaseIdMismatchWithLeaseOperation", "LeaseIsBrokenAndCannotBeRenewed", "LeaseNotPresentWithLeaseOperation",
@@ -340,7 +340,7 @@ class BlobBackend:
             except ClientAuthenticationError as error:
                 raise self._failure(what, error) from error
             except HttpResponseError as error:
-                if error.status_code is not None and error.status_code >= 300 and error.status_code not in PASSING:
+                if error.status_code is not None and error.status_code >= 300 and error.status_code not in TRANSIENT:
                     raise
                 delay = max(delay, _retry_after(error))
                 failure: SdkError = error
