@@ -54,7 +54,7 @@ from draftgenie_azure import state as state_package
 from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_on
 from draftgenie_azure.changes.dependencies import step_hash
 from draftgenie_azure.cli import process, views
-from draftgenie_azure.cli.arguments import build_parser, is_of_life
+from draftgenie_azure.cli.arguments import build_parser, is_life_command
 from draftgenie_azure.cli.outputs import is_coloured, open_reporter
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import raw as configuration
@@ -353,11 +353,11 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
             DeployerError: the run would be refused before its first step.
         """
         self.dry_run, self.repair, self.plan, self.control = True, refresh, planning.making.new_plan(), control
-        records = planning.making.memory_of(self.state.state)
+        records = planning.making.unsaved_records(self.state.state)
         self.connect(records, control)
         try:
             cli.target.report_live(self.reporter, self.state, self.session)
-            self._look_around()
+            self._check_surroundings()
             planned = planning.making.make_plan(self.decider, self, self.plan, records, refresh=refresh)
             for text in planning.asking.judge(self.session, planned):
                 self.warn(text)
@@ -369,16 +369,16 @@ class IdempotentDraftGenieDeployer(DraftGenieDeployer):
 
     def _begin(self) -> None:
         """Check the owner, read once what exists, and record what this run is based on."""
-        self._look_around()
+        self._check_surroundings()
         with self.state.mutex:
             self.state.state["target"] = cli.target.recorded(self.session)
             self.decider.begin_run()
             self.state.save()
 
-    def _look_around(self) -> None:
+    def _check_surroundings(self) -> None:
         """Check the owner of state and group; missing recorded resources are reasons to run a step."""
         self.state.check_target(self.session.target)
-        planning.surroundings.look_around(self.session, self.decider, adopt=self.adopt)
+        planning.surroundings.check_surroundings(self.session, self.decider, adopt=self.adopt)
 
     def _ask_first(self) -> None:
         """Have Azure validate the planned writes.
@@ -640,7 +640,7 @@ def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
     for flag in ("dry_run", "auto_approve", "verbose"):
         setattr(args, flag, getattr(args, flag) or is_on(raw, f"deployment.{flag}"))
     args.refresh = is_on(raw, "deployment.refresh") if args.refresh is None else args.refresh
-    if is_of_life(args) and not cli.life.run(args, raw, reporter, StateManager):
+    if is_life_command(args) and not cli.life.run(args, raw, reporter, StateManager):
         return SUCCESS
     command = cli.state_commands.chosen(args)
     if command is not None:

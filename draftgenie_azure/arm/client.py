@@ -93,7 +93,7 @@ class ArmClient:
         """Yield every item of a collection, page by page; nothing if the collection does not exist."""
         return self.live.listing(path, api_version=api_version, **params)
 
-    def would_take(self, questions: Sequence[Question], location: str) -> list[Answer]:
+    def validate(self, questions: Sequence[Question], location: str) -> list[Answer]:
         """Have Azure validate bodies, concurrently and in batches; nothing is created.
 
         Args:

@@ -68,7 +68,7 @@ class LiveResources:
         self._made: set[str] = set()
         self._recovered: set[str] = set()
         self._asked: dict[_Address, _Asked] | None = None  # for a plan: every request
-        self._foreseen: dict[_Address, _Asked] = {}  # requests of the preceding plan, each reused once
+        self._reusable: dict[_Address, _Asked] = {}  # requests of the preceding plan, each reused once
 
     def read(self, resource_id: str, *, api_version: str | None = None) -> Body | None:
         """Return the live resource, or None if it does not exist.
@@ -103,7 +103,7 @@ class LiveResources:
         """Return the reply to a request; a recent reply of the preceding plan is reused once."""
         address = (path.lower(), tuple(sorted(params.items())))
         with self._mutex:
-            asked, answer = self._foreseen.pop(address, (_NEVER, None))
+            asked, answer = self._reusable.pop(address, (_NEVER, None))
         if answer is None or asked < time.monotonic() - _RECENT:
             asked = time.monotonic()
             tries = None if self._asked is None else 1  # transient errors are left to the step
@@ -208,7 +208,7 @@ class LiveResources:
             self._seen |= other._seen
             self._collections |= other._collections
 
-    def foresee(self, plan: LiveResources, changing: Iterable[str]) -> None:
+    def reuse_plan(self, plan: LiveResources, changing: Iterable[str]) -> None:
         """Reuse the requests made for a plan.
 
         Args:
@@ -216,7 +216,7 @@ class LiveResources:
             changing: ids of resources with running operations, which are read again.
         """
         with plan._mutex, self._mutex:
-            self._foreseen |= plan._asked or {}
+            self._reusable |= plan._asked or {}
         for resource_id in changing:
             self.acted(resource_id)
 
@@ -224,14 +224,14 @@ class LiveResources:
         """Forget a plan's reads of a resource, its parents and its children after an action on it."""
         lowered = path.lower()
         with self._mutex:
-            self._foreseen = {
+            self._reusable = {
                 address: asked
-                for address, asked in self._foreseen.items()
+                for address, asked in self._reusable.items()
                 if not lowered.startswith(address[0]) and not address[0].startswith(lowered)
             }
 
-    def missed(self, resource_id: str) -> None:
-        """Note that a resource is not there, by what was answered just now."""
+    def note_absent(self, resource_id: str) -> None:
+        """Note that a resource does not exist, according to another reply."""
         with self._mutex:
             self._seen[resource_id.lower()] = (time.monotonic(), None)
 

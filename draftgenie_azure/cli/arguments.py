@@ -102,7 +102,7 @@ def _run_or_off(text: str) -> int | str:
     return text if text == "off" else _run(text)
 
 
-def is_of_life(args: argparse.Namespace) -> bool:
+def is_life_command(args: argparse.Namespace) -> bool:
     """Return whether the flags request one of the commands in `cli/life.py`."""
     asked = (args.destroy, args.prune, args.forget, args.logs, args.rotate_secret, args.rollback)
     return args.history is not None or any(asked)

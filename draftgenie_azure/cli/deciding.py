@@ -81,7 +81,7 @@ def plan(deployer: Planner, args: argparse.Namespace, decisions: Mapping[str, De
     except AuthenticationError as error:
         cli.target.report(reporter, state.state["target"], offline_target(config.raw), state.where)
         reporter.message(f"Azure was not asked: {error.message}", level="note")
-        return planning.making.by_what_is_recorded(decisions)
+        return planning.making.from_records(decisions)
     planned.extras = {} if args.special is None else {args.special.kind: args.special.facts}
     for text in deployer.warnings:
         reporter.message(text, level="warning")

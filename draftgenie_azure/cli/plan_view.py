@@ -29,7 +29,7 @@ def show_plan(
     Returns:
         The exit code.
     """
-    _tell_steps(decisions, reporter)
+    _report_steps(decisions, reporter)
     counts = {verdict: sum(d.verdict == verdict for d in decisions.values()) for verdict in _VERDICTS}
     document: dict[str, Any] = {
         "event": "plan",
@@ -57,12 +57,12 @@ def show_plan(
 
 def report(planned: Planned, reporter: Reporter) -> None:
     """Report a plan before it is carried out, above the question."""
-    _tell_steps(planned.decisions, reporter)
+    _report_steps(planned.decisions, reporter)
     for line in planning.view.lines(planned):
         reporter.message(line)
 
 
-def _tell_steps(decisions: Mapping[str, Decision], reporter: Reporter) -> None:
+def _report_steps(decisions: Mapping[str, Decision], reporter: Reporter) -> None:
     for name, decision in decisions.items():
         reporter.planned(name, decision.verdict, decision.reasons, decision.changes)
 

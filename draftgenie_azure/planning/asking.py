@@ -13,7 +13,7 @@ from draftgenie_azure.arm.plan import Plan, pending
 from draftgenie_azure.arm.preflight import Question
 from draftgenie_azure.changes import images
 from draftgenie_azure.changes.decision import Decision
-from draftgenie_azure.planning.making import Answers, Planned, make_plan, memory_of
+from draftgenie_azure.planning.making import Answers, Planned, make_plan, unsaved_records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def ask_first(
         The errors that must stop the run.
     """
     try:
-        planned = foreseen or foresee(steps, decider, session, planner)
+        planned = foreseen or plan_steps(steps, decider, session, planner)
     except Exception:  # a bug: the step that meets it again records it, and earlier failures
         session.logger.debug("what would be written could not be foreseen", exc_info=True)
         return ()
@@ -78,7 +78,7 @@ def ask_first(
     return answers.errors
 
 
-def foresee(steps: Sequence[Step], decider: Decider, session: Opened, deployer: Callable[[Any], Steps]) -> Planned:
+def plan_steps(steps: Sequence[Step], decider: Decider, session: Opened, deployer: Callable[[Any], Steps]) -> Planned:
     """Predict what the rest of a run would write; the run reuses the reads.
 
     Images are not packed: the digests of images to build stay unknown.
@@ -88,7 +88,7 @@ def foresee(steps: Sequence[Step], decider: Decider, session: Opened, deployer: 
         deployer: creates the object with the steps' bodies from a session for planning.
     """
     with session.records.mutex:
-        plan, records = Plan(), memory_of(session.records.document)
+        plan, records = Plan(), unsaved_records(session.records.document)
     arm = session.arm.for_planning(plan, records)
     quiet = {"arm": arm, "records": records, "on_warning": lambda text: None}
     planner = deployer(dataclasses.replace(session, **quiet))  # type: ignore[type-var]  # a dataclass, by its protocol
@@ -97,7 +97,7 @@ def foresee(steps: Sequence[Step], decider: Decider, session: Opened, deployer: 
         first: partial(_published, decider, first), _BUILDS: partial(_images, decider), _WRITES_NOTHING: _nothing,
     }  # fmt: skip
     planned = make_plan(decider, planner, plan, records, given=given)
-    session.arm.live.foresee(arm.live, list(session.records.operations))
+    session.arm.live.reuse_plan(arm.live, list(session.records.operations))
     return planned
 
 
@@ -112,9 +112,9 @@ def ask(session: Opened, plan: Plan) -> Answers:
     steps = {entry.key: entry.step for entry in plan.entries}
     questions = [Question(key, resource_id, body) for key, (resource_id, body) in sorted(plan.bodies.items())]
     questions = [one for one in questions if one.can_be_asked and memory.get(one.key) != one.digest(salt)]
-    for answer in session.arm.would_take(questions, session.config.azure.location):
+    for answer in session.arm.validate(questions, session.config.azure.location):
         if answer.error is None:
-            session.records.would_be_taken(answer.question.key, answer.question.digest(salt))
+            session.records.validated(answer.question.key, answer.question.digest(salt))
         elif answer.stops:
             step = steps[answer.question.key]
             answers.refused.setdefault(step, []).append(_named(answer))

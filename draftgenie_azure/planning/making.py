@@ -77,8 +77,8 @@ class Planned:
         self.answers: Answers | None = None
         self.extras: dict[str, Any] = {}
 
-    def note_look(self, step: Step, decision: Decision) -> bool:
-        """Have a step run that looked at its resources and would write; whether it would."""
+    def add_differences(self, step: Step, decision: Decision) -> bool:
+        """Run a step if reading its resources shows that it would write; return whether it does."""
         reasons = _differences(self.plan.of(step.name))
         if reasons:
             self.looked[step.name] = reasons
@@ -163,7 +163,7 @@ def make_plan(
     planned = Planned(plan, {}, asked=True)
     decisions, outputs = planned.decisions, deployer.outputs
     for step in decider.steps:
-        decision = decisions[step.name] = _weighed(step, decider.decide(step, outputs), decisions, outputs)
+        decision = decisions[step.name] = _adjusted(step, decider.decide(step, outputs), decisions, outputs)
         outputs[step.name] = dict((decider.state.last_success(step.name) or {}).get("outputs", {}))
         looks = refresh and decision.verdict == "skip"
         if (decision.verdict in _QUIET and not looks) or _lacks_inputs(step, decision, outputs):
@@ -178,7 +178,7 @@ def make_plan(
             reasons = [error.message, *decision.reasons]
             decisions[step.name] = Decision("fault", reasons, decision.dependencies, decision.changes)
             continue
-        if looks and not planned.note_look(step, decision):
+        if looks and not planned.add_differences(step, decision):
             continue
         outputs[step.name] = predicted
     return planned
@@ -189,7 +189,7 @@ def new_plan() -> Plan:
     return Plan()
 
 
-def by_what_is_recorded(decisions: Mapping[str, Decision]) -> Planned:
+def from_records(decisions: Mapping[str, Decision]) -> Planned:
     """Return the plan if Azure cannot be queried: the steps and their reasons."""
     return Planned(Plan(), decisions, asked=False)
 
@@ -207,7 +207,7 @@ def add_planned(step: Step, deployer: Steps, plan: Plan, records: ResourceRecord
     return outputs
 
 
-def _weighed(
+def _adjusted(
     step: Step, decision: Decision, decisions: Mapping[str, Decision], outputs: Mapping[str, Outputs]
 ) -> Decision:
     """Adjust a decision for outputs known only during a run, and for steps that would fail."""
@@ -236,6 +236,6 @@ def _differences(entries: Sequence[Entry]) -> list[str]:
     return reasons
 
 
-def memory_of(document: Mapping[str, Any]) -> ResourceRecords:
+def unsaved_records(document: Mapping[str, Any]) -> ResourceRecords:
     """Return records of a copy of the state, which are never saved."""
     return ResourceRecords(copy.deepcopy(dict(document)), lambda: None)

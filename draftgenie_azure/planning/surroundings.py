@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.session import Session
 
 
-def look_around(session: Session, decider: Decider, *, adopt: bool) -> None:
+def check_surroundings(session: Session, decider: Decider, *, adopt: bool) -> None:
     """Add each finding as a reason to run the step of its resource.
 
     Raises:

@@ -216,7 +216,7 @@ class Prerequisites:
             if not answer.get("nameAvailable", True):
                 yield from self._not_free(type_, name, key, str(answer.get("message") or answer.get("reason")))
             elif type_ == addresses.VAULT_TYPE and "nameAvailable" in answer:
-                self._arm.live.missed(addresses.deleted_vault(self._session))  # one would hold the name
+                self._arm.live.note_absent(addresses.deleted_vault(self._session))  # one would hold the name
 
     def _not_free(self, type_: str, name: str, key: str, message: str) -> Iterator[str]:
         """Yield that a name is not available, unless held by a deleted vault of ours, which is recovered later."""

@@ -99,7 +99,7 @@ class Vault:
         if foreign and not keep_foreign:
             return self._put(name, value, digest, generated=False)
         if foreign:
-            self._tell_foreign(name)
+            self._report_foreign(name)
         else:
             self._values[name] = value
         self._record(name, digest, current, generated=False, foreign=foreign)
@@ -121,11 +121,11 @@ class Vault:
         record = self._records.secrets.get(name, {})
         foreign = not expected and (record.get("version", current) != current or bool(record.get("foreign")))
         if foreign:
-            self._tell_foreign(name)
+            self._report_foreign(name)
         self._record(name, None, current, generated=False, foreign=foreign)
         return current
 
-    def _tell_foreign(self, name: str) -> None:
+    def _report_foreign(self, name: str) -> None:
         self._session.warn(
             f"the secret {name} was changed in the vault by someone else; the vault's value is kept and used "
             f"(another value in the configuration replaces it)"

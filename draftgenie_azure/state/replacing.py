@@ -127,7 +127,7 @@ def move(source: StateStore, state: StateStore) -> str | None:
             f"(serial {source.state['serial']})",
             hint=f"Use it as it is (AZURE_STATE_STORAGE); {source.where} is out of date.",
         )
-    # Companion documents first: wherever this is interrupted, the state tells which storage is current, and the next
+    # Companion documents first: wherever this is interrupted, the state shows which storage is current, and the next
     # move writes them again.
     for name in COMPANIONS:
         beside = source.backend.read_companion(name)

@@ -228,7 +228,7 @@ class ResourceRecords:
                 self.resources[key] = record | ORPHANED | {"purging": purging, "deleted_at": now()}
         self.save()
 
-    def would_be_taken(self, key: str, digest: str) -> None:
+    def validated(self, key: str, digest: str) -> None:
         """Record that Azure accepts a resource's body; the next save writes it."""
         with self._mutex:
             self.asked[key] = digest
