@@ -20,11 +20,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from draftgenie_azure.cli.events import Reporter
     from draftgenie_azure.config.raw import RawConfig
-    from draftgenie_azure.state.store import Locked, StateStore
+    from draftgenie_azure.state.store import StateStore
 
     OpenState = Callable[..., StateStore]
 
@@ -130,7 +131,7 @@ def unlock(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_st
 
 def locked(
     state: StateStore, args: argparse.Namespace, reporter: Reporter, *, first: bytes | None = None
-) -> Locked:
+) -> AbstractContextManager[None]:
     """Context that holds the lock on the state, reloaded under it."""
     return state.locked(timeout=args.lock_timeout, report=reporter.message, first=first)
 

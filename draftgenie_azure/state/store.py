@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import time
+from contextlib import contextmanager
 from threading import RLock
 
 from draftgenie_azure import state as state_package
@@ -19,7 +20,7 @@ from draftgenie_azure.state.target import check_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     from draftgenie_azure.state.backend import Backend, Lock
@@ -227,9 +228,14 @@ class StateStore:
             self._lock.release()
             self._lock = None
 
-    def locked(self, **how: Any) -> Locked:
-        """Return a context manager that holds the lock; the arguments are those of `lock`."""
-        return Locked(self, how)
+    @contextmanager
+    def locked(self, **how: Any) -> Iterator[None]:
+        """Context that holds the lock; the arguments are those of `lock`."""
+        self.lock(**how)
+        try:
+            yield
+        finally:
+            self.unlock()
 
     def holder(self) -> Holder | None:
         """Return the lock's holder, as far as it can be read; None if the lock is free."""
@@ -434,20 +440,6 @@ class StateStore:
         """Return the record of a resource, or None."""
         found: dict[str, Any] | None = self.state["resources"].get(type)
         return found
-
-
-class Locked:
-    """A context manager that holds a store's lock; importing contextlib would cost the no-op run a millisecond."""
-
-    def __init__(self, store: StateStore, how: dict[str, Any]) -> None:
-        self._store = store
-        self._how = how
-
-    def __enter__(self) -> None:
-        self._store.lock(**self._how)
-
-    def __exit__(self, *_: object) -> None:
-        self._store.unlock()
 
 
 def stamp() -> str:

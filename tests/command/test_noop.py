@@ -302,7 +302,7 @@ def modules(project: Project, *arguments: str) -> list[str]:
     dear = {
         "azure", "pydantic", "pydantic_core", "requests", "ssl", "socket", "logging", "typing", "dataclasses",
         "pathlib", "subprocess", "tempfile", "shutil", "concurrent", "asyncio", "importlib.metadata",
-        "filelock", "urllib.parse", "email", "uuid", "secrets", "difflib", "textwrap", "contextlib", "inspect",
+        "filelock", "urllib.parse", "email", "uuid", "secrets", "difflib", "textwrap", "inspect",
         "traceback",
     }  # fmt: skip
     return sorted(name for name in imported if name in dear or name.split(".")[0] in dear)
