@@ -47,7 +47,7 @@ def test_the_table_of_arrows_has_no_circle_and_no_arrow_that_no_one_uses() -> No
     assert {(here, there) for here, allowed in rooms.ALLOWED.items() for there in allowed} == set(rooms.arrows())
 
 
-def test_modules_at_the_root_of_the_package_import_no_room() -> None:
+def test_shared_modules_import_no_room() -> None:
     """Every room may use them."""
     shared = [one for one in rooms.imports() if rooms.room_of(one.source) == rooms.SHARED]
 
@@ -85,7 +85,7 @@ runpy.run_path({str(COMMAND)!r}, run_name="__main__")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--dry-run",), ("--status",), ("--help",)], ids=" ".join)
-def test_light_runs_import_nothing_heavy(deployed: Project, arguments: tuple[str, ...]) -> None:
+def test_light_commands_import_nothing_heavy(deployed: Project, arguments: tuple[str, ...]) -> None:
     """A run in which nothing changed, a plan of it, the status and the help."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *arguments],

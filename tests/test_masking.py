@@ -83,7 +83,7 @@ def hidden(secret: str, text: str) -> str:
 
 @pytest.mark.parametrize("secret", [AWKWARD, "hunter22", "Sup3r-s3cret-value", "päßwörd-ünd-mehr", "🔑🔑-key-1"])
 @pytest.mark.parametrize("writing", WRITINGS)
-def test_secret_is_hidden_however_it_is_written(secret: str, writing: str) -> None:
+def test_secret_is_hidden_in_every_spelling(secret: str, writing: str) -> None:
     written = WRITINGS[writing](secret)
 
     for before, after in (("", ""), ("log: ", " end"), ("x=", "&y=z"), ("ä\n", "\n")):
@@ -124,12 +124,12 @@ def test_overlapping_secrets_leave_nothing() -> None:
     assert mask.text("<alpha-BRAVO-1-charlie>") == f"<{HIDDEN}>"
 
 
-def test_text_without_a_secret_is_as_it_was() -> None:
+def test_text_without_a_secret_is_unchanged() -> None:
     text = 'GET /a%20b "x\\u0041" &amp; \\n\nCREATE: https://example.org/?q=%F0%9F%94%91 ## ::'
     assert hidden("Sup3r-s3cret", text) == text
 
 
-def test_parts_of_a_secret_are_secret() -> None:
+def test_parts_of_a_secret_are_hidden() -> None:
     """An application logs the password of its database URL, a key of its connection string, a line of its PEM file."""
     url = "postgresql+asyncpg://genie:p%40ss-w0rd@db.example:5432/app"
     storage = "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=abcdEFGH0123==;EndpointSuffix=x"
@@ -150,7 +150,7 @@ def test_parts_of_a_secret_are_secret() -> None:
 
 @pytest.mark.parametrize("width", [64, 76])
 @pytest.mark.parametrize("before", ["", "x", "xy", "user:"])
-def test_lines_of_base64_are_hidden_one_by_one(width: int, before: str) -> None:
+def test_lines_of_base64_are_hidden_separately(width: int, before: str) -> None:
     """Lines as in `--logs`, with timestamps; a few bytes of the beginning and the end may remain."""
     secret = json.dumps({"private_key": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\n" + "Ab+/9" * 30})
     encoded = base64.b64encode((before + secret).encode()).decode()
@@ -173,14 +173,14 @@ def test_short_values_do_not_hide_everything() -> None:
     assert mask.text("MTIzNA== and YWJj") == f"{HIDDEN}== and YWJj"
 
 
-def test_name_that_is_in_the_open_is_not_hidden() -> None:
+def test_public_name_is_not_hidden() -> None:
     mask = Mask()
     mask.allow(["draftgenie-rg", "api_gateway"])
     mask.add("draftgenie", "api_gateway", "another-one-9")
     assert mask.text("draftgenie-rg api_gateway another-one-9") == f"draftgenie-rg api_gateway {HIDDEN}"
 
 
-def test_document_keeps_its_own_words_though_a_secret_is_called_the_same() -> None:
+def test_document_keeps_its_keywords_although_a_secret_equals_one() -> None:
     mask = Mask()
     mask.add("completed", "Tr0ub4dor&3-horse")
     document = {"status": "completed", "error": "completed with Tr0ub4dor&3-horse", "id": "/x/Tr0ub4dor&3-horse"}
@@ -188,7 +188,7 @@ def test_document_keeps_its_own_words_though_a_secret_is_called_the_same() -> No
     assert mask.document(document) == shown
 
 
-def test_secret_that_comes_later_is_hidden_in_a_text_seen_before() -> None:
+def test_secret_added_later_is_hidden_in_a_text_seen_before() -> None:
     mask = Mask()
     mask.add("first-secret-1")
     assert mask.document({"error": "second-secret-2"}) == {"error": "second-secret-2"}
@@ -196,7 +196,7 @@ def test_secret_that_comes_later_is_hidden_in_a_text_seen_before() -> None:
     assert mask.document({"error": "second-secret-2"}) == {"error": HIDDEN}
 
 
-def test_threads_that_add_and_ask_at_once_see_every_secret_that_was_added_before() -> None:
+def test_concurrent_threads_hide_every_secret_added_before() -> None:
     mask, leaks = Mask(), []
 
     def work(number: int) -> None:

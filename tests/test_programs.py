@@ -10,13 +10,13 @@ from programs import program
 from project import ROOT
 
 
-def test_at_a_desk_a_test_without_its_program_is_skipped_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_without_its_program_is_skipped_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(pytest.skip.Exception, match="needs no-such-program: apt-get install no-such-program"):
         program("no-such-program")
 
 
-def test_on_a_ci_system_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_without_its_program_fails_on_a_ci_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("NODE_PROGRAM", raising=False)

@@ -66,7 +66,7 @@ def test_version_is_printed(project: Project) -> None:
         (["--destroy", "--expect-plan", "z", "--auto-approve"], "--expect-plan is for a deployment: --destroy has no"),
     ],
 )
-def test_bad_usage_is_exit_1_with_a_word_of_help(project: Project, arguments: list[str], words: str) -> None:
+def test_bad_usage_is_exit_1_with_a_hint(project: Project, arguments: list[str], words: str) -> None:
     """Never argparse's 2, which means "changes pending" here; never a traceback."""
     result = project.run(*arguments)
 
@@ -125,7 +125,7 @@ def test_forced_step_runs_and_its_dependants_do_not(deployed: Project) -> None:
     assert deployed.deploy("--force-step", "create_monitoring").ran() == {"create_monitoring": ["forced"]}
 
 
-def test_force_all_runs_every_step_and_writes_only_what_forcing_means(deployed: Project) -> None:
+def test_force_all_runs_every_step_and_writes_no_unchanged_resource(deployed: Project) -> None:
     """Forced builds and migrations start again; everything else is compared and left."""
     seen = len(deployed.requests())
 
@@ -231,7 +231,7 @@ def test_dev_and_prod_coexist_by_an_overlay_each(deployed: Project) -> None:
     assert deployed.deploy().ran() == {}
 
 
-def test_state_of_another_target_is_refused_with_the_way_out(deployed: Project) -> None:
+def test_state_of_another_target_is_refused_with_the_remedy(deployed: Project) -> None:
     """The same state file for another group: nothing is done."""
     deployed.change("azure.resource_group", "another-rg")
 
@@ -261,7 +261,7 @@ def test_group_of_another_state_is_refused(deployed: Project) -> None:
         ("key_vault.name", "draftgenie-kv2", "create_key_vault"),
     ],
 )
-def test_resource_that_holds_data_is_not_abandoned_without_a_word(
+def test_resource_with_data_is_not_abandoned_silently(
     deployed: Project, key: str, value: str | None, step: str
 ) -> None:
     """A new name would make a new, empty server; that takes a --force-step, and the old one is then named."""
@@ -329,7 +329,7 @@ def test_log_has_a_request_id_for_every_request_and_no_token(project: Project) -
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device here that is always full")
-def test_log_that_cannot_be_written_any_further_is_given_up_with_one_warning(deployed: Project) -> None:
+def test_log_that_becomes_unwritable_is_given_up_with_one_warning(deployed: Project) -> None:
     """A full disk: the deployment matters more."""
     result = deployed.run("--log-file", "/dev/full", "--force-step", "create_monitoring")
 
@@ -342,7 +342,7 @@ def test_log_that_cannot_be_written_any_further_is_given_up_with_one_warning(dep
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_stream_that_is_closed_is_not_a_fault(deployed: Project, closed: str) -> None:
+def test_closed_stream_is_not_a_failure(deployed: Project, closed: str) -> None:
     """A daemon's child has none at all; what is said there is lost, nothing else."""
     shell = ["sh", "-c", f'exec "$@" {closed}', "sh"]
     command = [*shell, *deployed.command("--verbose", "--force-step", "create_monitoring")]
@@ -377,7 +377,7 @@ def test_command_works_from_any_directory_and_through_a_link(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
 
 
-def test_bad_fault_of_the_emulator_is_reported_as_such(project: Project) -> None:
+def test_invalid_emulator_fault_is_reported(project: Project) -> None:
     """A declaration with a key that no fault has."""
     result = project.run(*project.faults({"method": "PUT", "path": "*", "status": 99}))
 

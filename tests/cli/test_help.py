@@ -34,7 +34,7 @@ def test_page_is_as_wide_as_the_terminal_and_breaks_no_word(monkeypatch: pytest.
     assert long == [] or columns < 60
 
 
-def test_page_has_more_to_a_line_where_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_uses_the_width_of_a_wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     parser = COMMAND.build_parser(COMMAND.__doc__)
     heights = []
     for columns in (40, 80, 120, 200):

@@ -31,7 +31,7 @@ def report(directory: Path, name: str, kind: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def test_json_says_what_each_step_waited_for_and_what_the_end_depended_on(tmp_path: Path) -> None:
+def test_json_has_the_waits_of_each_step_and_the_critical_path(tmp_path: Path) -> None:
     document = json.loads(report(tmp_path, "first", "json"))
 
     steps = {step["step"]: step for step in document["steps"]}
@@ -165,7 +165,7 @@ def test_page_is_no_wider_than_its_window(tmp_path: Path, columns: int) -> None:
 
 
 @pytest.mark.slow
-def test_page_is_dark_where_that_is_wished_and_light_on_paper(tmp_path: Path) -> None:
+def test_page_follows_the_dark_preference_and_is_light_on_paper(tmp_path: Path) -> None:
     """On paper nothing can be typed, and nothing is hidden behind a scroll bar."""
     path = tmp_path / "report.html"
     many(str(path))
@@ -185,7 +185,7 @@ def brightness(colour: str) -> list[int]:
 
 
 @pytest.mark.slow
-def test_page_is_used_by_keys_alone(tmp_path: Path) -> None:
+def test_page_can_be_used_with_the_keyboard_alone(tmp_path: Path) -> None:
     """Tab goes through links, fields, tables and heads in the order of the page; Enter sorts, letters filter."""
     path = tmp_path / "report.html"
     many(str(path))

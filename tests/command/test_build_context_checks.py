@@ -78,7 +78,7 @@ def test_logs_of_the_last_runs_are_in_no_image(small: Project) -> None:
     assert shipped(small) == {"Dockerfile", "main.py"}
 
 
-def test_files_of_an_application_that_look_alike_are_shipped(small: Project) -> None:
+def test_application_files_that_resemble_ours_are_shipped(small: Project) -> None:
     overlay(small, "compose.yaml", "services:\n  web:\n    image: x\n    environment: {A: b}\n")
     overlay(small, "values.yaml", "postgresql:\n  enabled: true\nredis:\n  enabled: false\n")
     overlay(small, "state.json", '{"steps": [], "version": 1}')
@@ -126,7 +126,7 @@ def test_an_exception_of_the_ignore_file_ships_the_history(small: Project) -> No
 
 
 @pytest.mark.parametrize("flags", [[], ["--dry-run"]], ids=["run", "dry run"])
-def test_what_an_image_should_not_hold_is_named_with_the_line(small: Project, flags: list[str]) -> None:
+def test_unwanted_files_of_an_image_are_reported_with_the_line(small: Project, flags: list[str]) -> None:
     (small.directory / ".env").write_text("KEY=canary-0123\n")
     (small.directory / "node_modules" / "x").mkdir(parents=True)
     for count in range(3):
@@ -157,7 +157,7 @@ def test_a_dockerfile_that_leads_out_of_the_tree_is_a_fault(
 
 
 @pytest.mark.parametrize("key", ["skip_build", "skip_migrations"])
-def test_a_step_that_never_ran_cannot_be_switched_off(small: Project, key: str) -> None:
+def test_a_step_that_never_ran_cannot_be_disabled(small: Project, key: str) -> None:
     small.change("migrations", [{"service": "web", "command": "migrate"}])
     small.change("deployment", {key: True})
 
@@ -169,7 +169,7 @@ def test_a_step_that_never_ran_cannot_be_switched_off(small: Project, key: str) 
     assert small.writes() == []
 
 
-def test_a_step_with_nothing_to_do_may_be_switched_off(small: Project) -> None:
+def test_a_step_without_work_may_be_disabled(small: Project) -> None:
     values = small.config()
     values["services"] = {"web": {"image": "nginx", "port": 8080}}
     values["deployment"] = {"skip_build": True, "skip_migrations": True}

@@ -81,14 +81,14 @@ def test_an_overlay_in_which_everything_is_commented_out_is_legal(project: Proje
     assert result.code == 0, result.text
 
 
-def test_nothing_at_all_is_a_fault(project: Project) -> None:
+def test_an_empty_configuration_is_a_fault(project: Project) -> None:
     (project.directory / "config.yaml").write_text("# nothing\n")
 
     assert "config.yaml:1: is empty: nothing is configured" in faults(project.run())
 
 
 @pytest.mark.slow
-def test_an_environment_file_gives_variables_and_the_process_wins(project: Project) -> None:
+def test_an_environment_file_gives_variables_and_the_process_environment_takes_precedence(project: Project) -> None:
     (project.directory / "my.env").write_text("OWNER=file\nREGION='westus3'\n")
     project.change("tags", {"Owner": "${OWNER}", "Region": "${REGION}"})
     project.environment["OWNER"] = "process"
@@ -111,7 +111,7 @@ def test_a_fault_of_the_environment_file_names_file_and_line(project: Project) -
 
 
 @pytest.mark.slow
-def test_what_the_environment_brings_is_never_a_placeholder(project: Project) -> None:
+def test_a_value_from_the_environment_is_never_a_placeholder(project: Project) -> None:
     url = "https://x/{{ postgresql.password }}/${GEMINI_API_KEY}"
     project.environment["INSTANOTE_API_URL"] = url
 
@@ -145,7 +145,7 @@ def test_what_a_runner_left_unexpanded_never_becomes_a_secret(project: Project, 
 
 
 @pytest.mark.parametrize("value", ["null", "undefined", "None ", "***", "••••••"])
-def test_what_a_program_prints_for_nothing_never_becomes_a_secret(project: Project, value: str) -> None:
+def test_null_and_undefined_never_become_a_secret(project: Project, value: str) -> None:
     """jq prints `null`, JavaScript `undefined`; a log that was copied from has stars."""
     project.environment["GEMINI_API_KEY"] = value
 
@@ -158,11 +158,11 @@ def test_what_a_program_prints_for_nothing_never_becomes_a_secret(project: Proje
 @pytest.mark.parametrize(
     ("value", "around"),
     [
-        (f"\ufeff{KEY}", "a character that nobody sees"), (f"{KEY}\u200b", "a character that nobody sees"),
+        (f"\ufeff{KEY}", "an invisible character"), (f"{KEY}\u200b", "a character that nobody sees"),
         (f"{KEY}\u00a0", "a blank"), (f'"{KEY}"', "quotes"), (f"'{KEY}'", "quotes"), (f"'{KEY}", None),
     ],
 )  # fmt: skip
-def test_what_stands_around_a_key_is_named(tmp_path: Path, value: str, around: str | None) -> None:
+def test_quotes_and_blanks_around_a_key_are_reported(tmp_path: Path, value: str, around: str | None) -> None:
     from draftgenie_azure.config import raw
     from draftgenie_azure.config.validated import secret_values
 
@@ -178,7 +178,7 @@ def test_what_stands_around_a_key_is_named(tmp_path: Path, value: str, around: s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("flags", [[], ["--dry-run"]], ids=["run", "dry run"])
-def test_a_line_end_around_a_key_is_named_and_the_key_is_not_shown(project: Project, flags: list[str]) -> None:
+def test_a_line_end_around_a_key_is_reported_without_the_key(project: Project, flags: list[str]) -> None:
     project.environment["GEMINI_API_KEY"] = f"{KEY}\n"
 
     result = project.run(*flags)
@@ -202,14 +202,14 @@ def test_one_mistake_is_one_fault(project: Project, azure: Any) -> None:
     assert len(overlay_faults(project, {"azure": azure})) == 1
 
 
-def test_a_service_taken_out_leaves_one_fault_that_counts_where_it_is_referred_to(project: Project) -> None:
+def test_a_removed_service_is_one_fault_that_counts_its_references(project: Project) -> None:
     (found,) = overlay_faults(project, {"services": {"qdrant": None}})
 
     assert "services.draft_service.environment.QDRANT_URL: " in found
     assert "needs a service `qdrant`, which is missing (and so for 2 more)" in found
 
 
-def test_a_section_taken_out_is_a_fault_where_it_is_needed(project: Project) -> None:
+def test_a_removed_section_is_a_fault_where_it_is_needed(project: Project) -> None:
     (found,) = overlay_faults(project, {"postgresql": None})
 
     assert "needs the section `postgresql`" in found

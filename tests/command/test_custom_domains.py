@@ -63,7 +63,7 @@ def words(result: Result) -> str:
     return " ".join(result.text.split())
 
 
-def test_records_are_reported_and_the_next_run_goes_on(project: Project, azure: Azure) -> None:
+def test_missing_dns_records_are_reported_and_the_next_run_continues(project: Project, azure: Azure) -> None:
     project.change("services.web.custom_domains", [{"name": HOST}])
     verification = app(project, azure)["customDomainVerificationId"]
     host = app(project, azure)["configuration"]["ingress"]["fqdn"]
@@ -133,7 +133,7 @@ def test_name_moves_to_a_service_listed_earlier_with_its_certificate(project: Pr
     assert project.deploy().ran() == {}
 
 
-def test_name_that_others_bound_stays(project: Project, azure: Azure) -> None:
+def test_name_bound_by_others_is_kept(project: Project, azure: Azure) -> None:
     set_dns(project, azure)
     domains = [{"name": HOST, "bindingType": "Disabled"}]
     body = {"properties": {"configuration": {"ingress": {"customDomains": domains}}}}
@@ -180,7 +180,7 @@ def test_token_for_a_proof_by_txt_is_reported(project: Project, azure: Azure) ->
     assert bindings(project, azure)[0]["bindingType"] == "SniEnabled"
 
 
-def test_certificate_that_is_not_issued_is_reported_and_asked_for_again(project: Project, azure: Azure) -> None:
+def test_certificate_that_is_not_issued_is_reported_and_requested_again(project: Project, azure: Azure) -> None:
     set_dns(project, azure)
     project.change("services.web.custom_domains", [{"name": HOST}])
     fault = {"method": "PUT", "path": "*/managedCertificates/*", "fail": "FailedToIssueCertificate"}

@@ -16,7 +16,7 @@ from project import Project
 NEEDS_MOUNTS = ("directory of the state read-only", "disk full")
 
 
-def test_there_are_as_many_kinds_as_were_tried() -> None:
+def test_every_kind_of_failure_has_a_name_of_its_own() -> None:
     """Seventy and more, each under a name of its own."""
     assert len(KINDS) >= 70
     assert len({kind.name for kind in KINDS}) == len(KINDS)
@@ -24,7 +24,7 @@ def test_there_are_as_many_kinds_as_were_tried() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_failure_has_its_four_parts_once(
+def test_failure_shows_cause_reason_remedy_and_log_once(
     kind: Kind, request: pytest.FixtureRequest, say: Callable[[str], None]
 ) -> None:
     """Cause, reason and remedy match this kind; so do the log, Azure's request id and the troubleshooting paragraph."""

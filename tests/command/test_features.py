@@ -71,7 +71,7 @@ def test_features_are_sent_as_azure_spells_them(plain: Project) -> None:
 
 
 @pytest.mark.slow
-def test_features_that_are_set_later_reach_what_exists(plain: Project) -> None:
+def test_features_added_later_reach_the_existing_app(plain: Project) -> None:
     plain.deploy()
     featured(plain)
 
@@ -83,7 +83,7 @@ def test_features_that_are_set_later_reach_what_exists(plain: Project) -> None:
     assert plain.writes(since) == []
 
 
-def test_without_a_key_what_others_set_stays(plain: Project) -> None:
+def test_without_a_key_the_value_set_by_others_is_kept(plain: Project) -> None:
     plain.deploy()
     web = plain.state()["resources"]["container_app/web"]["id"]
     with plain.azure() as azure:
@@ -101,7 +101,7 @@ def test_without_a_key_what_others_set_stays(plain: Project) -> None:
 
 
 @pytest.mark.slow
-def test_a_rule_that_leaves_the_configuration_is_taken_out(plain: Project) -> None:
+def test_a_rule_that_leaves_the_configuration_is_removed(plain: Project) -> None:
     featured(plain)
     plain.deploy()
     values = plain.config()

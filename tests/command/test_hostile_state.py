@@ -132,7 +132,7 @@ def test_netrc_and_its_default_entry_are_not_read(deployment: Deployment) -> Non
         ("create_resource_group", "identity_id"),
     ],
 )  # fmt: skip
-def test_output_that_names_another_host_is_made_again(step: str, key: str, deployment: Deployment) -> None:
+def test_output_with_another_host_is_replaced(step: str, key: str, deployment: Deployment) -> None:
     """With a reason; its content does not appear afterwards."""
     path = ("steps", step, "outputs", key)
     deployment.put(with_text(deployment.state, path, hostile(deployment.state["steps"][step]["outputs"][key])))
@@ -146,7 +146,7 @@ def test_output_that_names_another_host_is_made_again(step: str, key: str, deplo
     assert deployment.project.state()["steps"][step]["outputs"] == deployment.state["steps"][step]["outputs"]
 
 
-def test_nested_outputs_that_name_another_host_are_made_again(deployment: Deployment) -> None:
+def test_nested_outputs_with_another_host_are_replaced(deployment: Deployment) -> None:
     """Secrets' addresses, images, hosts of databases: all at once."""
     document = copy.deepcopy(deployment.state)
     for path in texts_of_outputs(document):
@@ -165,7 +165,7 @@ def test_nested_outputs_that_name_another_host_are_made_again(deployment: Deploy
 
 
 @pytest.mark.parametrize("arguments", [FORCED, ("--force-all",), ("--dry-run",), ("--status",)], ids=" ".join)
-def test_state_in_which_every_address_is_elsewhere(arguments: tuple[str, ...], deployment: Deployment) -> None:
+def test_state_with_foreign_addresses_reaches_no_other_host(arguments: tuple[str, ...], deployment: Deployment) -> None:
     """Ids, hosts, operations and secrets: the run ends with or without a message, and reaches no other host."""
     document = copy.deepcopy(deployment.state)
     document["operations"] = {
@@ -184,7 +184,7 @@ def test_state_in_which_every_address_is_elsewhere(arguments: tuple[str, ...], d
 
 
 @pytest.mark.parametrize("place", ["copy", "rescue"])
-def test_copy_or_emergency_file_in_which_every_address_is_elsewhere(place: str, deployment: Deployment) -> None:
+def test_copied_state_with_foreign_addresses_reaches_no_other_host(place: str, deployment: Deployment) -> None:
     """Restored as the command suggests; the next run reaches no other host."""
     document = {**copy.deepcopy(deployment.state), "serial": deployment.state["serial"] + 100}
     for path in texts_of_outputs(document):
@@ -209,7 +209,7 @@ def test_copy_or_emergency_file_in_which_every_address_is_elsewhere(place: str, 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_every_text_of_the_state_in_turn(deployment: Deployment) -> None:
+def test_no_single_text_of_the_state_reaches_another_host(deployment: Deployment) -> None:
     """One at a time, as a hostile host; runs that go wrong say so. HOSTILE_EVERY=1 tries each, which takes hours."""
     tried = 0
     for number, path in enumerate(strings(deployment.state)):

@@ -43,7 +43,7 @@ def test_dry_run_shows_what_is_taken_over_and_what_stays(project: Project, name:
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "key_vault", "container_registry"])
-def test_other_name_of_something_that_holds_data_is_a_fault_before_anything_is_written(
+def test_another_name_for_a_resource_with_data_is_a_fault_before_the_first_write(
     project: Project, kind: str
 ) -> None:
     """It would be a second one beside it; the fault has the line and the name to set."""
@@ -105,7 +105,7 @@ def _as_the_earlier_script_made_it(project: Project) -> None:
             azure.send("PUT", path, version, body)
 
 
-def test_what_the_earlier_script_made_is_taken_over_in_one_sitting(project: Project) -> None:
+def test_resources_of_the_earlier_script_are_taken_over_in_one_run(project: Project) -> None:
     """The vault stops the run at once, with the flag that goes on; then nothing is made twice and no data is lost."""
     _as_the_earlier_script_made_it(project)
     _earlier(project)

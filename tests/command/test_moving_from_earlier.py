@@ -49,7 +49,7 @@ def test_variables_that_the_earlier_configuration_lacks_are_a_fault_with_the_tex
     assert not (moving.directory / ".azure-emulator").exists()
 
 
-def test_text_to_add_is_what_the_shipped_configuration_says() -> None:
+def test_text_to_add_equals_the_shipped_configuration() -> None:
     """One place for people, one for the command."""
     from draftgenie_azure.config.draftgenie import MIGRATIONS, VARIABLES
 
@@ -61,7 +61,7 @@ def test_text_to_add_is_what_the_shipped_configuration_says() -> None:
     assert shipped["migrations"] == MIGRATIONS
 
 
-def test_text_to_add_names_nothing_that_the_configuration_does_not_have(moving: Project) -> None:
+def test_text_to_add_refers_only_to_what_the_configuration_has(moving: Project) -> None:
     """A removed service is in no service's variables."""
     values = moving.config()
     del values["services"]["evaluation_service"], values["services"]["qdrant"]

@@ -129,7 +129,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("subject", ["configurations", "states"])
-def test_ten_thousand_broken_files(
+def test_ten_thousand_mutated_files_give_a_message_or_are_used(
     subject: str, part: int, deployed: Project, command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of them configurations, half of them states; their content is used, whatever it is."""

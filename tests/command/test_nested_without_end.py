@@ -27,7 +27,7 @@ ENDLESS = "[" * 200_000
         (".azure-emulator/emulator.json", ["--dry-run"], 1),
     ],
 )
-def test_document_beside_the_state(name: str, arguments: list[str], code: int, deployed: Project) -> None:
+def test_endless_document_gives_no_traceback(name: str, arguments: list[str], code: int, deployed: Project) -> None:
     (deployed.directory / name).write_text(ENDLESS, encoding="utf-8")
 
     result = deployed.run(*arguments)
@@ -37,7 +37,7 @@ def test_document_beside_the_state(name: str, arguments: list[str], code: int, d
 
 
 @pytest.mark.parametrize("text", ["[]", "5", '{"id": {}}', '{"id": 5}', "null"])
-def test_description_of_the_emulator_of_another_form(text: str, deployed: Project) -> None:
+def test_malformed_description_of_the_emulator_is_reported(text: str, deployed: Project) -> None:
     (deployed.directory / ".azure-emulator" / "emulator.json").write_text(text, encoding="utf-8")
 
     result = deployed.run("--dry-run")
@@ -46,7 +46,7 @@ def test_description_of_the_emulator_of_another_form(text: str, deployed: Projec
     assert result.code == 1
 
 
-def test_answers_tokens_dockerfiles_and_secrets() -> None:
+def test_endless_replies_tokens_dockerfiles_and_secrets_are_text() -> None:
     mask = Mask()
     mask.add('{"key": ' + ENDLESS)
 
@@ -57,7 +57,7 @@ def test_answers_tokens_dockerfiles_and_secrets() -> None:
 
 
 @pytest.mark.parametrize("section", [[1], "x", 5, {"key_vault": ["x"]}, None])
-def test_earlier_state_whose_resources_have_another_form(section: object) -> None:
+def test_earlier_state_with_malformed_resources_is_read(section: object) -> None:
     data = json.dumps({"resources": section, "created_resources": {"key_vault": {"name": "kv"}}}).encode()
 
     assert earlier._created(data) == {"key_vault": {"name": "kv"}}

@@ -34,7 +34,7 @@ HANDMADE = {
 }
 
 
-def test_one_changed_variable_takes_nothing_else_with_it(deployed: Project) -> None:
+def test_one_changed_variable_changes_nothing_else(deployed: Project) -> None:
     """Allow list, CORS, affinity and Dapr of the gateway are as they were."""
     gateway = resource(deployed, "container_app/api_gateway")
     by_hand_body = copy.deepcopy(HANDMADE)
@@ -121,7 +121,7 @@ def test_what_others_changed_is_repaired_though_something_else_was_written_in_be
         assert live(azure, speaker, APPS)["properties"]["template"]["scale"]["maxReplicas"] == 3
 
 
-def test_what_cannot_be_written_back_is_reported_and_kept(deployed: Project) -> None:
+def test_change_that_cannot_be_reverted_is_reported_and_kept(deployed: Project) -> None:
     """A property that others could set and no update takes."""
     insights = resource(deployed, "app_insights")
     with deployed.azure() as azure:
@@ -258,7 +258,7 @@ def test_tag_that_left_the_configuration_is_removed_and_others_stay(deployed: Pr
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["tier", "type", "mode", "location", "status"])
-def test_letter_case_of_a_tag_counts(deployed: Project, name: str) -> None:
+def test_letter_case_of_a_tag_matters(deployed: Project, name: str) -> None:
     """For any name of the tag."""
     deployed.change(f"tags.{name}", "Gold")
     deployed.deploy()
@@ -307,7 +307,7 @@ def test_what_cannot_change_is_a_fault_that_names_both(deployed: Project, key: s
     assert [line for line in deployed.writes(since) if "redis" in line.lower()] == []
 
 
-def test_role_that_was_taken_away_is_given_again(deployed: Project) -> None:
+def test_removed_role_is_assigned_again(deployed: Project) -> None:
     """A code change finds it missing."""
     role = resource(deployed, "role/pull-images")
     with deployed.azure() as azure:
@@ -320,7 +320,7 @@ def test_role_that_was_taken_away_is_given_again(deployed: Project) -> None:
 
 
 @pytest.mark.slow
-def test_group_that_is_gone_takes_its_records_along(deployed: Project) -> None:
+def test_deleted_group_removes_its_records(deployed: Project) -> None:
     """Including roles: nothing deleted with it is reported as abandoned."""
     group = resource(deployed, "resource_group")
     with deployed.azure() as azure:
@@ -358,7 +358,7 @@ def test_stopped_server_is_started_where_it_is_to_be_changed(deployed: Project) 
 
 
 @pytest.mark.slow
-def test_open_firewall_of_an_adopted_server_is_warned_of_until_it_is_closed(deployed: Project) -> None:
+def test_open_firewall_of_an_adopted_server_gives_a_warning_until_it_is_closed(deployed: Project) -> None:
     """Any later run with --adopt closes it."""
     server = resource(deployed, "postgresql_server")
     state = deployed.state()

@@ -42,7 +42,7 @@ def restarts(project: Project) -> int:
     return sum(write.endswith("/restart") for write in project.writes())
 
 
-def test_parameters_are_set_changed_and_put_back_with_a_restart_where_one_waits_for_it(project: Project) -> None:
+def test_parameters_are_set_changed_and_reset_with_a_restart_if_required(project: Project) -> None:
     project.change("postgresql.parameters", {"max_connections": 100, "log_lock_waits": True})
 
     result = project.deploy()
@@ -86,7 +86,7 @@ def test_parameter_set_by_hand_stays(project: Project) -> None:
     assert restarts(project) == 0, "somebody else's change waits for somebody else's restart"
 
 
-def test_extensions_that_leave_the_configuration_are_taken_out(project: Project) -> None:
+def test_extensions_that_leave_the_configuration_are_removed(project: Project) -> None:
     project.change("postgresql.extensions", ["uuid-ossp", "vector"])
     project.deploy()
     assert parameter(project, "azure.extensions")["value"] == "uuid-ossp,vector"
@@ -106,7 +106,7 @@ def test_extensions_that_leave_the_configuration_are_taken_out(project: Project)
         ({"wal_level": "minimal"}, "allowed: replica,logical"),
     ],
 )
-def test_parameter_that_the_server_does_not_take_is_refused_in_the_plan(
+def test_parameter_that_the_server_does_not_accept_is_refused_in_the_plan(
     project: Project, parameters: dict[str, Any], words: str
 ) -> None:
     project.deploy()

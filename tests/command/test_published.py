@@ -56,7 +56,7 @@ def changed(document: dict[str, Any], step: str, path: tuple[Any, ...], value: A
         ("run_migrations", ("jobs",)), ("verify_deployment", ("checks",)),
     ],
 )  # fmt: skip
-def test_output_that_is_missing_or_of_another_shape_is_a_reason(
+def test_missing_or_malformed_output_is_a_reason(
     step: str, path: tuple[str, ...], deployed: Project
 ) -> None:
     """Shown beforehand and done by a run, after which nothing is left to do."""
@@ -72,7 +72,7 @@ def test_output_that_is_missing_or_of_another_shape_is_a_reason(
     assert deployed.state()["steps"][step]["outputs"] == document["steps"][step]["outputs"]
 
 
-def test_secret_that_is_not_recorded_is_stored_again(deployed: Project) -> None:
+def test_unrecorded_secret_is_stored_again(deployed: Project) -> None:
     """Only as far as a run checks: all secret names are known only after validation."""
     document = deployed.state()
     name = sorted(document["steps"]["store_secrets"]["outputs"]["secrets"])[0]
@@ -115,7 +115,7 @@ def test_provider_that_was_unregistered_is_registered_again_in_the_same_run(proj
 @needs_fork
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_every_output_of_every_step_in_every_shape(deployed: Project) -> None:
+def test_malformed_outputs_of_any_step_give_a_message_or_a_plan(deployed: Project) -> None:
     """Status and dry run of each: a sentence or a plan, never a traceback. A sample; OUTPUTS_EVERY=1 is all of them."""
     document = deployed.state()
     cases = [(step, (), shape) for step in document["steps"] for shape in SHAPES]

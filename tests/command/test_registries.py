@@ -83,7 +83,7 @@ def entries(body: dict[str, Any]) -> list[dict[str, Any]]:
 CREDENTIALS = {"username": "otherdemo", "secret": "other_password"}
 
 
-def test_password_reaches_the_app_by_way_of_the_vault_and_leaves_with_the_entry(project: Project) -> None:
+def test_password_reaches_the_app_through_the_vault_and_is_removed_with_the_entry(project: Project) -> None:
     use(project, CREDENTIALS)
 
     project.deploy()
@@ -103,7 +103,7 @@ def test_password_reaches_the_app_by_way_of_the_vault_and_leaves_with_the_entry(
     assert not web(project)["properties"]["configuration"]["secrets"]
 
 
-def test_identity_of_ones_own_signs_in_and_is_given_to_the_app(project: Project) -> None:
+def test_separate_identity_signs_in_and_is_assigned_to_the_app(project: Project) -> None:
     with project.azure() as azure:
         group = project.state()["resources"]["resource_group"]["id"]
         identity = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/puller"
@@ -150,7 +150,7 @@ def test_image_that_cannot_be_pulled_stops_the_run_before_it_writes(
     assert project.environment["OTHER_PASSWORD"] not in done.text
 
 
-def test_registry_that_others_gave_the_app_stays(project: Project) -> None:
+def test_registry_added_by_others_is_kept(project: Project) -> None:
     with project.azure() as azure:
         app = project.state()["resources"]["container_app/web"]["id"]
         changes = {

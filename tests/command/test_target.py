@@ -51,7 +51,7 @@ def test_overlays_in_the_wrong_order_are_seen_in_the_first_line(project: Project
     assert "resource group dev-rg" in result.err
 
 
-def test_what_destroys_names_its_target_too(deployed: Project) -> None:
+def test_destroying_commands_name_their_target(deployed: Project) -> None:
     """Above the plan and the question."""
     ended, shown = answer(deployed, ["--destroy"], b"n\n")
 
@@ -82,7 +82,7 @@ def test_second_deployment_on_a_terminal_asks_nothing(deployed: Project) -> None
 
 
 @pytest.mark.parametrize("by_key", [False, True])
-def test_yes_can_be_said_beforehand(project: Project, by_key: bool) -> None:
+def test_auto_approve_answers_the_question(project: Project, by_key: bool) -> None:
     """By flag or by the configuration."""
     if by_key:
         project.change("deployment.auto_approve", True)

@@ -38,7 +38,7 @@ def versions(project: Project, part: str, since: int = 0) -> set[str]:
 
 
 @pytest.mark.slow
-def test_older_cloud_is_spoken_to_in_a_proved_older_version(project: Project) -> None:
+def test_older_cloud_is_used_in_a_proved_older_version(project: Project) -> None:
     """It is reported, used by the whole run, including validation, and recorded for the next ones."""
     with project.azure():
         offers(project, older_apps())
@@ -65,7 +65,7 @@ def test_older_cloud_is_spoken_to_in_a_proved_older_version(project: Project) ->
         assert versions(project, "Microsoft.App/containerApps", since) == {"2026-01-01"}
 
 
-def test_version_that_is_unknown_stops_the_run_before_anything_is_made(project: Project) -> None:
+def test_unknown_version_stops_the_run_before_the_first_write(project: Project) -> None:
     """With the type, what the cloud serves, what is known here, and the cloud."""
     with project.azure():
         offers(project, {"Microsoft.DBforPostgreSQL/flexibleServers": {"versions": ["2022-12-01", "2021-06-01"]}})
@@ -108,7 +108,7 @@ def test_region_in_which_a_type_is_not_offered_stops_the_run(project: Project) -
 @pytest.mark.parametrize(
     "recorded", [{"Microsoft.App@2026-01-01": "1999-01-01"}, {"x": "y"}, {"Microsoft.App@2026-01-01": 7}]
 )
-def test_version_in_the_state_that_is_not_proved_is_not_sent(deployed: Project, recorded: dict[str, Any]) -> None:
+def test_unproved_version_in_the_state_is_not_sent(deployed: Project, recorded: dict[str, Any]) -> None:
     """The state is not trusted to that extent."""
     deployed.state_file.write_text(json.dumps(deployed.state() | {"api_versions": recorded}), encoding="utf-8")
     deployed.change("services.rag_service.max_replicas", 7)

@@ -51,7 +51,7 @@ def _around(value: str, inner: str) -> str | None:
     if inner != value:
         if set(value) & set("\r\n"):
             return "a line end"
-        return "a character that nobody sees" if set(value) & set(_UNSEEN) else "a blank"
+        return "an invisible character" if set(value) & set(_UNSEEN) else "a blank"
     return "quotes" if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else None
 
 
