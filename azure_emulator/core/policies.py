@@ -147,7 +147,7 @@ def _check_rule(rule: Any, where: str) -> None:
     known = [key for key in rule if key.lower() in ("allof", "anyof", "not")]
     if known:
         if len(rule) != 1:
-            raise BadPolicy(f"{where}: {known[0]} stands alone in a condition")
+            raise BadPolicy(f"{where}: {known[0]} must be the only key of a condition")
         inner = rule[known[0]]
         for item in inner if isinstance(inner, list) else [inner]:
             _check_rule(item, where)

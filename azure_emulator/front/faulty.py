@@ -30,7 +30,7 @@ def _headers(fault: Fault, request: Request) -> dict[str, str]:
     headers = {}
     if fault.status is not None and fault.status >= 500 and hosts.is_arm(request.host):
         headers["x-ms-failure-cause"] = "service"
-    wish = fault.retry_after
-    if wish is not None:
-        headers["Retry-After"] = wish if isinstance(wish, str) else str(round(wish))
+    retry_after = fault.retry_after
+    if retry_after is not None:
+        headers["Retry-After"] = retry_after if isinstance(retry_after, str) else str(round(retry_after))
     return headers

@@ -90,9 +90,9 @@ class Certificates(_Kind):
             )
         if not sent.get("value"):
             raise Refusal(400, "InvalidRequestParameterWithDetails", "The certificate's value is required.")
-        told = described(parse(sent["value"], sent.get("password") or ""), call.now)
+        facts = described(parse(sent["value"], sent.get("password") or ""), call.now)
         kept = {"certificateType": sent["certificateType"]} if "certificateType" in sent else {}
-        return Response(200, self._frame(call, body, {"provisioningState": "Succeeded", **told, **kept}).body)
+        return Response(200, self._frame(call, body, {"provisioningState": "Succeeded", **facts, **kept}).body)
 
 
 class ManagedCertificates(_Kind):

@@ -343,11 +343,11 @@ def _custom_domain(call: Call, sent: Json | None) -> Json:
         raise _bad_parameter("Certificates from Key Vault are not served here: emulated vaults have secrets alone.")
     if not sent.get("certificateValue"):
         raise _bad_parameter("A custom DNS suffix needs a certificate.")
-    told = described(parse(sent["certificateValue"], sent.get("certificatePassword") or ""), call.now)
+    facts = described(parse(sent["certificateValue"], sent.get("certificatePassword") or ""), call.now)
     return {
         **shown,
         "dnsSuffix": sent["dnsSuffix"],
-        **{key: told[key] for key in ("thumbprint", "subjectName", "expirationDate")},
+        **{key: facts[key] for key in ("thumbprint", "subjectName", "expirationDate")},
     }
 
 

@@ -220,9 +220,9 @@ def _running_state(world: World, app: Resource, revision: Json, active: bool, st
 
 
 def _words(provisioning: str, running: str, health: str, replicas: int, details: str | None = None) -> Json:
-    told = {} if details is None else {"runningStateDetails": details}
+    why = {} if details is None else {"runningStateDetails": details}
     return {
-        "provisioningState": provisioning, "runningState": running, "healthState": health, "replicas": replicas, **told,
+        "provisioningState": provisioning, "runningState": running, "healthState": health, "replicas": replicas, **why,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The record sets of a private DNS zone. A zone is born with its SOA, which goes only with the zone.
+"""The record sets of a private DNS zone. A zone is created with its SOA, which is deleted only with the zone.
 
 Source of the SOA's values: the record that github.com/hashicorp/terraform-provider-azurerm reads with each zone, whose
 defaults are the service's (`private_dns_zone_resource.go`).
@@ -116,7 +116,7 @@ def record(resource_id: str, kind: str, properties: Json, created: float) -> Res
 
 
 def first_soa(zone_id: str, created: float) -> Resource:
-    """The SOA that a zone is born with."""
+    """The SOA that a zone is created with."""
     return record(f"{zone_id}/SOA/@", "SOA", {"ttl": 3600, "soaRecord": dict(_SOA)}, created)
 
 
