@@ -22,6 +22,16 @@ from azure_emulator.core.world import World
 ALWAYS_REGISTERED = {"microsoft.resources", "microsoft.authorization", *(name.lower() for name in FREE)}
 
 
+_LARGEST_BODY = 4 * 1024 * 1024
+
+
+def check_length(request: Request) -> None:
+    """Refuse a body that is larger than ARM takes (github.com/Azure/Azure-Landing-Zones issue 2644)."""
+    if len(request.body) > _LARGEST_BODY:
+        message = "The request content size exceeds the maximum size of 4 MB."
+        raise gateway(413, "RequestContentTooLarge", message)
+
+
 def check_version_is_there(request: Request) -> None:
     if not request.api_version:
         raise gateway(

@@ -50,6 +50,10 @@ def _is_secret_write(request: Request) -> bool:
     return "/microsoft.keyvault/vaults/" in path and "/secrets/" in path
 
 
+_LARGEST_BODY = 4 * 1024 * 1024
+"""Bytes of the largest body that is shown: ARM takes no larger one."""
+
+
 def loggable(request: Request) -> Any:
     """Return the request's body for the log."""
     if not request.body:
@@ -58,8 +62,10 @@ def loggable(request: Request) -> Any:
     if "x-www-form-urlencoded" in kind:
         return masked(dict(parse_qsl(request.body.decode("utf-8", "replace"))))
     try:
-        body = json.loads(request.body)
-    except ValueError:
+        body = json.loads(request.body) if len(request.body) <= _LARGEST_BODY else None
+    except (ValueError, RecursionError):
+        body = None
+    if body is None:
         return f"{len(request.body)} bytes"
     body = masked(body)
     if _is_secret_write(request) and isinstance(body, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from azure_emulator.core.errors import Refusal
+from azure_emulator.core.gate import check_length
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.world import World
 from azure_emulator.front import routes
@@ -71,6 +72,8 @@ def handle(world: World, request: Request) -> Response:
 
 def prepare(world: World, request: Request) -> None:
     """Do slow, read-only work before the request is handled under the lock."""
+    if is_arm(request.host):
+        check_length(request)
     match = re.match(r"(?i)(/subscriptions/.+/registries/[^/]+)/(schedulerun$|taskruns/)", request.path)
     if match is None or not is_arm(request.host) or request.method not in ("POST", "PUT"):
         return

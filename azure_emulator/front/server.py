@@ -13,7 +13,6 @@ import traceback
 import uuid
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BufferedIOBase
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -22,10 +21,13 @@ from azure_emulator.core import effects
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.world import World
-from azure_emulator.front import control, faulty, hosts
+from azure_emulator.front import control, faulty, framing, hosts
 from azure_emulator.front.certificates import Certificates
+from azure_emulator.front.framing import CutOff, Whole
 
 _VAULT_WRITE_SECONDS = 0.005
+_LINGER_SECONDS, _LINGERING = 2.0, 64 * 1024 * 1024
+"""How long, and for how many bytes, a connection that ends takes what its client still sends."""
 
 
 class Holders:
@@ -78,29 +80,6 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _CutOff(ConnectionError):
-    """The client ended in the middle of a request: nothing of it is done, and nobody reads a reply."""
-
-
-class _Whole(BufferedIOBase):
-    """What a client sends, of which a request must come to its end."""
-
-    def __init__(self, file: BufferedIOBase) -> None:
-        self._file = file
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = self._file.readline(size)
-        if not line.endswith(b"\n") and len(line) != size:
-            raise _CutOff
-        return line
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = self._file.read(size)
-        if size is not None and len(data) < size:
-            raise _CutOff
-        return data
-
-
 class Handler(BaseHTTPRequestHandler):
     """One connection: first plain (control, CONNECT), then inside the tunnel the requests to one host."""
 
@@ -115,13 +94,19 @@ class Handler(BaseHTTPRequestHandler):
         """Read the headers. `http.client` takes an end of the connection among them for their end: of a request that
         was cut off there, all that follows would be missing, its body too."""
         if not self.raw_requestline.endswith(b"\n"):
-            raise _CutOff
+            raise CutOff
         rest = self.rfile
-        self.rfile = _Whole(rest)
+        self.rfile = Whole(rest)
         try:
             return super().parse_request()
         finally:
             self.rfile = rest
+
+    def handle_expect_100(self) -> bool:
+        """Send the interim reply at once: its client sends the body only after it."""
+        wanted = super().handle_expect_100()
+        self.wfile.flush()
+        return wanted
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing to standard error: requests are in requests.jsonl."""
@@ -160,8 +145,21 @@ class Handler(BaseHTTPRequestHandler):
         try:
             super().finish()
         finally:
+            self._linger()
             if isinstance(self.connection, ssl.SSLSocket):
                 self.connection.close()
+
+    def _linger(self) -> None:
+        """Take what the client still sends: closing with it unread would reset the connection, and a client that is
+        still sending would never see the reply that refuses it."""
+        connection, left = self.connection, _LINGERING
+        try:
+            socket.socket.shutdown(connection, socket.SHUT_WR)
+            connection.settimeout(_LINGER_SECONDS)
+            while left > 0 and (data := socket.socket.recv(connection, 65536)):
+                left -= len(data)
+        except OSError:
+            pass  # it has gone
 
     def _any(self) -> None:
         if self.tunnel:
@@ -213,16 +211,14 @@ class Handler(BaseHTTPRequestHandler):
     # Azure
 
     def _read(self, host: str) -> Request:
-        length = _size(self.headers.get("Content-Length") or "0", 10)
-        if length:
+        length = framing.length_of(self.headers)
+        if length != 0:
             self._acknowledge()
-        body = _Whole(self.rfile).read(length)
-        if "chunked" in (self.headers.get("Transfer-Encoding") or "").lower():
-            body = self._read_chunks()
+        body = framing.body_of(length, self.rfile)
         try:
             parts = urlsplit(self.path)
         except ValueError as error:
-            raise _bad_request(str(error)) from error
+            raise Refusal(400, "BadRequest", f"The request could not be read: {error}") from error
         query = {key.lower(): value for key, value in parse_qsl(parts.query, keep_blank_values=True)}
         headers = {key.lower(): value for key, value in self.headers.items()}
         path = "/" + "/".join(part for part in parts.path.split("/") if part)
@@ -236,16 +232,6 @@ class Handler(BaseHTTPRequestHandler):
         quick = getattr(socket, "TCP_QUICKACK", None)  # Linux only
         if quick is not None:
             self.connection.setsockopt(socket.IPPROTO_TCP, quick, 1)
-
-    def _read_chunks(self) -> bytes:
-        body, rest = b"", _Whole(self.rfile)
-        while True:
-            size = _size(rest.readline().split(b";")[0].decode("latin-1"), 16)
-            chunk = rest.read(size)
-            rest.readline()
-            if size == 0:
-                return body
-            body += chunk
 
     def _azure(self) -> None:
         world = self.server.world
@@ -275,27 +261,12 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value if value.isascii() else quote(value, safe=string.printable))
         self.send_header("Date", self.date_time_string())
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
         self.wfile.flush()
-
-
-_LARGEST = 2**31
-
-
-def _bad_request(message: str) -> Refusal:
-    return Refusal(400, "BadRequest", f"The request could not be read: {message}")
-
-
-def _size(text: str, base: int) -> int:
-    try:
-        size = int(text.strip(), base)
-    except ValueError as error:
-        raise _bad_request(f"'{text[:40]}' is no length") from error
-    if not 0 <= size <= _LARGEST:
-        raise _bad_request(f"{size} is no length that is taken")
-    return size
 
 
 def answer(world: World, request: Request) -> tuple[Response, bool]:
