@@ -63,7 +63,7 @@ def test_imports_are_at_the_top_of_the_file_but_at_the_seams() -> None:
     """Heavy code is entered there alone."""
     inside = {}
     for path in rooms.files():
-        for node, function, _ in rooms.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node, function, _ in rooms.walk(rooms.tree_of(path)):
             if function is not None:
                 name = node.module if isinstance(node, ast.ImportFrom) else ast.unparse(node)
                 inside[path.relative_to(ROOT).as_posix(), function] = name
@@ -121,4 +121,4 @@ def test_every_module_has_one_sentence_that_says_its_subject() -> None:
     """Its docstring."""
     files = [path for path in rooms.files() if path.name != "__init__.py"]
 
-    assert [str(path) for path in files if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))] == []
+    assert [str(path) for path in files if not ast.get_docstring(rooms.tree_of(path))] == []

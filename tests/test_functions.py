@@ -32,7 +32,7 @@ def functions() -> Iterator[tuple[tuple[str, str], ast.FunctionDef | ast.AsyncFu
     """Every function of the product, with its file and name."""
     for path in rooms.files():
         source = path.relative_to(rooms.ROOT).as_posix()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(rooms.tree_of(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield (source, node.name), node
 

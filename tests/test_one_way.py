@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,13 +44,13 @@ PAUSES = {
 }  # fmt: skip
 
 
-def tree_of(path: Path) -> ast.Module:
-    """The syntax tree of a module."""
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def names_in(tree: ast.AST) -> Iterator[str]:
+@cache
+def names_in(path: Path) -> frozenset[str]:
     """Dotted names that a module imports or calls."""
+    return frozenset(_names(rooms.tree_of(path)))
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -63,7 +64,7 @@ def names_in(tree: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("name", ONLY_IN)
 def test_one_module_alone_uses(name: str) -> None:
     """The others call that module."""
-    users = {path.relative_to(rooms.ROOT).as_posix() for path in OURS if name in names_in(tree_of(path))}
+    users = {path.relative_to(rooms.ROOT).as_posix() for path in OURS if name in names_in(path)}
 
     assert users == ONLY_IN[name]
 
@@ -71,7 +72,7 @@ def test_one_module_alone_uses(name: str) -> None:
 def pausing() -> Iterator[tuple[str, str]]:
     """Functions of the package that sleep, or wait for a stop with a time."""
     for path in OURS:
-        for function in ast.walk(tree_of(path)):
+        for function in ast.walk(rooms.tree_of(path)):
             if isinstance(function, ast.FunctionDef):
                 calls = [ast.unparse(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)]
                 if any(call.endswith(("time.sleep", "control.wait", "_stop.wait", "_over.wait")) for call in calls):
@@ -83,8 +84,10 @@ def test_waiting_for_something_is_poll() -> None:
     assert set(pausing()) == set(PAUSES)
 
 
-def plain_texts(tree: ast.Module) -> Iterator[str]:
+@cache
+def plain_texts(path: Path) -> tuple[str, ...]:
     """Texts in a module, without docstrings."""
+    tree = rooms.tree_of(path)
     docstrings = {
         id(first.value)
         for node in ast.walk(tree)
@@ -92,14 +95,13 @@ def plain_texts(tree: ast.Module) -> Iterator[str]:
         for first in node.body[:1]
         if isinstance(first, ast.Expr)
     }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-            yield node.value
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings]
+    return tuple(node.value for node in found if isinstance(node.value, str))
 
 
 def test_pattern_for_placeholders_is_in_one_module() -> None:
     """Hashing, validation and composing read them alike; `leftovers.py` recognises those of other programs."""
-    found = {path.name for path in OURS for text in plain_texts(tree_of(path)) if r"\{\{" in text}
+    found = {path.name for path in OURS for text in plain_texts(path) if r"\{\{" in text}
 
     assert found == {"placeholders.py", "leftovers.py"}
 
@@ -109,7 +111,7 @@ def test_api_versions_are_in_one_table() -> None:
     found = {
         path.relative_to(rooms.ROOT / rooms.PACKAGE).as_posix()
         for path in OURS
-        for text in plain_texts(tree_of(path))
+        for text in plain_texts(path)
         if re.fullmatch(r"20\d\d-\d\d-\d\d(-preview)?", text)
     }
 
@@ -123,7 +125,7 @@ SHARED_NAMES = ("STATE_PREFIX", "HISTORY_DIRECTORY", "EMULATOR_DIRECTORY", "STAT
 def test_name_that_must_agree_is_written_once(name: str) -> None:
     """In `constants.py`; a docstring may repeat it."""
     value = getattr(constants, name)
-    found = {path.name for path in OURS for text in plain_texts(tree_of(path)) if text.startswith(value)}
+    found = {path.name for path in OURS for text in plain_texts(path) if text.startswith(value)}
 
     assert found == {"constants.py"}
 
@@ -131,7 +133,7 @@ def test_name_that_must_agree_is_written_once(name: str) -> None:
 @pytest.mark.parametrize("name", [POSTGRESQL_PASSWORD, GENERATED[0], EXTENSIONS])
 def test_name_of_a_secret_or_parameter_is_written_once(name: str) -> None:
     """Validation and the steps must mean the same one."""
-    found = [path.name for path in OURS for text in plain_texts(tree_of(path)) if text == name]
+    found = [path.name for path in OURS for text in plain_texts(path) if text == name]
 
     assert len(found) == 1
 

@@ -65,6 +65,12 @@ def files() -> list[Path]:
     return found
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def room_of(name: str) -> str | None:
     """The room of a module by its dotted name or its path; None for what is not ours."""
     parts = name.removesuffix(".py").replace("/", ".").split(".")
@@ -88,7 +94,7 @@ def imports() -> tuple[Import, ...]:
 
 
 def _imports(path: Path) -> Iterator[Import]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     source = path.relative_to(ROOT).as_posix()
     for node, function, checked in walk(tree):
         for target in _targets(node, source):
