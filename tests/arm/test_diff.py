@@ -21,7 +21,7 @@ ME = "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/user
 
 
 def app(**env: str) -> dict[str, Any]:
-    """An app as it is wanted."""
+    """A desired app."""
     variables = [{"name": name, "value": value} for name, value in sorted(env.items())]
     return {
         "location": "eastus2",
@@ -70,7 +70,7 @@ def look(wanted: dict[str, Any], live: dict[str, Any], before: dict[str, Any], *
 
 
 def paths(changes: list[Change]) -> list[str]:
-    """The paths as people read them."""
+    """The paths as displayed."""
     return [change.where for change in changes]
 
 
@@ -107,7 +107,7 @@ def test_changed_value_is_a_difference(resource_type: str, wanted: dict[str, Any
 
 @pytest.mark.parametrize("nothing", [None, "", [], {}])
 def test_empty_and_absent_are_equal_where_nothing_is_configured(nothing: object) -> None:
-    """A list that is wanted empty says nothing of the items that others put there."""
+    """An empty desired list does not cover items that others added."""
     wanted, live = app(), shown(app())
     wanted["properties"]["configuration"]["registries"] = nothing
     live["properties"]["configuration"]["registries"] = None
@@ -124,7 +124,7 @@ def test_named_items_are_compared_by_name_regardless_of_order() -> None:
 
 
 def test_items_with_the_same_name_are_reported_by_position() -> None:
-    """Azure takes two variables of one name; neither hides the other."""
+    """Azure accepts two variables with the same name; neither hides the other."""
     wanted, live = app(A="1"), app(A="1")
     wanted["properties"]["template"]["containers"][0]["env"] += [{"name": "A", "value": "2"}]
 
@@ -158,7 +158,7 @@ def test_changes_by_others_are_reverted_only_on_request() -> None:
 
 
 def test_only_what_we_set_and_no_longer_want_is_removed() -> None:
-    """A variable and a tag; those that others added stay."""
+    """A variable and a tag; those added by others are kept."""
     before, live = app(A="1", B="2"), shown(app(A="1", B="2"))
     live["properties"]["template"]["containers"][0]["env"].append({"name": "C", "value": "3"})
     live["tags"] = {"team": "a", "theirs": "x"}
@@ -201,7 +201,7 @@ def test_object_is_removed_with_its_required_properties() -> None:
 
 
 def test_value_that_azure_ignored_is_not_drift() -> None:
-    """It was so when our write had ended."""
+    """Azure's reply to our write had it already."""
     wanted, live = app(A="1"), shown(app(A="1"))
     live["properties"]["template"]["scale"]["maxReplicas"] = 30
     baseline = Digests.of(leaves(APP, live), "5a17")
@@ -250,7 +250,7 @@ def test_size_is_a_minimum_where_the_server_grows_by_itself(grows: str) -> None:
 
 
 def test_unchangeable_difference_is_distinguished() -> None:
-    """It is never written, and never considered complete."""
+    """It is never written, and the step never counts as completed."""
     wanted, live = app(), shown(app())
     wanted["properties"]["environmentId"] = "/subscriptions/s/other"
 
@@ -325,7 +325,7 @@ _VALUES = st.dictionaries(st.sampled_from("ABCDE"), st.sampled_from(["1", "2", "
 def test_merge_of_variables_gives_ours_as_wanted_and_leaves_theirs(
     before: dict[str, str], after: dict[str, str], theirs: dict[str, str]
 ) -> None:
-    """After the write ours are as wanted; those that were never ours are as they were."""
+    """After the write our variables are as desired, and those of others unchanged."""
     added = {name: value for name, value in theirs.items() if name not in before and name not in after}
     live = shown(app(**before, **added))
 
@@ -350,7 +350,7 @@ def test_digests_are_read_as_they_were_written(values: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("text", [None, 5, "?", "AAAA"])
 def test_invalid_digests_count_as_none(text: object) -> None:
-    """A state that was edited by hand loses what was sent, and no more."""
+    """A state edited by hand loses what was sent, and nothing else."""
     assert Digests.read(text, "5a17") is None
 
 
@@ -382,7 +382,7 @@ def test_tables_agree_with_the_official_types(resource_type: str) -> None:
 
 @needs_types
 def test_every_caseless_key_exists_in_a_type() -> None:
-    """In one type or another."""
+    """In at least one type."""
     official = {one.path for resource_type in TRAITS.keys() & types().keys() for one in properties(resource_type)}
 
     assert official >= CASELESS_KEYS

@@ -36,7 +36,7 @@ FOREIGN = (
 
 @pytest.mark.parametrize("address", FOREIGN, ids=repr)
 def test_address_of_another_host_gets_no_token(address: str) -> None:
-    """However two parsers may read it."""
+    """However different parsers read it."""
     with pytest.raises(AzureError, match="no token was sent"):
         hosts.path_of(address, PUBLIC)
 
@@ -56,7 +56,7 @@ def test_address_of_resource_manager_is_its_path(address: str, path: str) -> Non
 
 @given(st.text(max_size=60), st.sampled_from(("", "https://", "https://management.azure.com", "//", "/")))
 def test_any_text_is_a_path_or_refused(text: str, start: str) -> None:
-    """No text becomes another host."""
+    """No text is read as another host."""
     try:
         path = hosts.path_of(start + text, PUBLIC)
     except AzureError:
@@ -104,12 +104,12 @@ def test_registry_is_known_by_its_name(host: str, is_ours: bool) -> None:
     ],
 )
 def test_sources_go_to_storage_of_the_cloud(address: str, is_one: bool) -> None:
-    """Wherever an answer has them put."""
+    """Wherever a reply says to put them."""
     assert hosts.is_storage(address, PUBLIC) is is_one
 
 
 def test_log_streams_are_read_from_regions_of_the_cloud() -> None:
-    """A cloud of one's own names none."""
+    """A custom cloud has none."""
     address = "https://eastus.azurecontainerapps.dev/subscriptions/s"
     assert hosts.is_log_stream(address, PUBLIC)
     assert not hosts.is_log_stream(address, CHINA)
@@ -129,12 +129,12 @@ def test_log_streams_are_read_from_regions_of_the_cloud() -> None:
     ],
 )
 def test_token_service_has_the_names_that_the_cloud_gives_it(host: str, authority: str, is_it: bool) -> None:
-    """Its discovery document may name another one of them."""
+    """Its discovery document may name an alternative one."""
     assert hosts.is_token_service(host, authority) is is_it
 
 
 def test_next_page_and_operations_on_another_host_are_not_requested(tmp_path: Path) -> None:
-    """Over real HTTP, by a server that answers with another host."""
+    """Over real HTTP, with a server that names another host."""
 
     def script(request: Request) -> Answer:
         return Answer(body={"value": [{"name": "one"}], "nextLink": "https://127.0.0.1:9/subscriptions"})

@@ -122,13 +122,13 @@ def managed_identity(local: Local, directory: Path) -> dict[str, str]:
 
 
 def az(local: Local, directory: Path) -> dict[str, str]:
-    """Somebody who ran `az login`."""
+    """A user who ran `az login`."""
     _program(directory, "az", '{"accessToken": "of az", "expiresOn": "2096-10-02 07:06:40", "expires_on": 4000000000}')
     return {}
 
 
 def azd(local: Local, directory: Path) -> dict[str, str]:
-    """Somebody who ran `azd auth login`."""
+    """A user who ran `azd auth login`."""
     _program(directory, "azd", '{"token": "of azd", "expiresOn": "2096-10-02T07:06:40Z"}')
     return {}
 
@@ -172,7 +172,7 @@ def test_every_way_to_sign_in_serves_resource_manager_and_state_in_a_blob(
 def test_azure_pipelines_is_asked_for_the_service_connection(
     cloud: Cloud, local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Anew for each token: an assertion lives for minutes."""
+    """Again for each token: an assertion lives for minutes."""
     for name, value in pipelines(local, tmp_path).items():
         monkeypatch.setenv(name, value)
 
@@ -200,7 +200,7 @@ def test_unexpanded_access_token_of_a_pipeline_is_not_sent(
 def test_invalid_reply_of_azure_pipelines_is_reported(
     body: bytes, cloud: Cloud, local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sentence, no traceback."""
+    """In one sentence, without a traceback."""
     for name, value in pipelines(local, tmp_path).items():
         monkeypatch.setenv(name, value)
     local.body = body

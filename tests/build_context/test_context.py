@@ -31,7 +31,7 @@ EXAMPLE = ROOT / "examples" / "draftgenie"
 
 
 def test_dependencies_have_the_documented_names_and_hashes(tmp_path: Path) -> None:
-    """The dependencies are those that the design promises, so that anyone can recompute them."""
+    """The documented dependencies, so that anyone can recompute them."""
     make(tmp_path, {"a/run.sh": "run", ".dockerignore": "b\n", "b": "ignored"})
     (tmp_path / "a/run.sh").chmod(0o755)
     (tmp_path / "link").symlink_to("a/run.sh")

@@ -71,7 +71,7 @@ def test_patterns_match_as_in_docker(text: str | bytes, gone: list[str], kept: l
 
 
 def test_both_phases_of_reading_matter() -> None:
-    """Cases that only one of them would read differently."""
+    """Cases in which only one of the phases makes a difference."""
     assert ignored("/ a", "a", " a") == ["a"]
     assert ignored("*\n/!a", "a", "b") == ["b"]
 

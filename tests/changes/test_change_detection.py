@@ -300,7 +300,7 @@ NOT_ALONE = {
 
 @pytest.mark.parametrize("key", [key for key in KEYS if key not in NOT_ALONE])
 def test_each_step_whose_requests_a_key_changes_depends_on_that_key(_shipped: Any, tmp_path: Path, key: str) -> None:
-    """The same by another way: the very bodies, made before and after. None may change without its step running."""
+    """The same, checked with the bodies before and after: none may change without its step running."""
     project, _, before = _shipped
     value, expected = KEYS[key]
 
@@ -313,7 +313,7 @@ def test_each_step_whose_requests_a_key_changes_depends_on_that_key(_shipped: An
 
 
 def test_every_key_of_a_service_is_read_by_some_step() -> None:
-    """Those that the shipped configuration does not have, too."""
+    """Including those that the shipped configuration lacks."""
     declared = {key.split(".")[0] for step in STEPS if step.services for key in step.services[1]}
     # Read with the images and with the variables.
     otherwise = {"dockerfile", "build_args", "target", "environment", "secrets", "database"}

@@ -187,7 +187,7 @@ def test_changed_file_rebuilds_its_image_only_if_shipped(
 
 @pytest.mark.skipif(as_root, reason="root reads all; test_odd_files.py tries it as another user")
 def test_directory_that_cannot_be_read_is_an_error_that_names_step_and_path(prepared: Project) -> None:
-    """It is not taken as empty."""
+    """It does not count as empty."""
     folder = prepared.directory / "examples/draftgenie" / APP / "folder"
     folder.chmod(0)
 
@@ -261,7 +261,7 @@ def test_tree_that_changes_while_it_is_hashed_is_seen(tmp_path: Path, change: st
 
 
 def test_tree_that_keeps_changing_is_an_error_and_not_a_skip(prepared: Project) -> None:
-    """A writer beside the run: it either sees a moment of quiet, or says what changes."""
+    """A concurrent writer: the run either finds a consistent tree, or names what changes."""
     app = prepared.directory / "examples/draftgenie" / APP
     stop = threading.Event()
 

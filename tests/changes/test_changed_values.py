@@ -45,7 +45,7 @@ def test_values_of_different_types_are_different_values(project: Project, before
 
 
 def test_null_is_the_same_as_absent_and_an_empty_variable_of_the_environment_is_not(project: Project) -> None:
-    """A null takes out what an earlier file has; `${NAME:-}` sets an empty variable."""
+    """A null removes the value of an earlier file; `${NAME:-}` sets an empty variable."""
     step = "configure_environment_variables"
     absent = dependencies(project)[step]
     project.change("services.rag_service.environment.PROBE", "${PROBE:-}")
@@ -73,7 +73,7 @@ def test_two_swapped_values_run_the_step_and_both_are_reasons(prepared: Project)
 
 
 def test_list_that_is_reordered_is_another_list(project: Project) -> None:
-    """The order of a command's words means something, so lists count whole."""
+    """The order of a command's words matters, so lists are compared as a whole."""
     project.change("services.rag_service.args", ["a", "b"])
     before = dependencies(project)["deploy_application_services"]
     project.change("services.rag_service.args", ["b", "a"])
@@ -83,7 +83,7 @@ def test_list_that_is_reordered_is_another_list(project: Project) -> None:
 
 
 def test_order_of_keys_comments_and_anchors_do_not_matter(prepared: Project) -> None:
-    """The same values written otherwise: every key sorted, every alias resolved, every comment gone."""
+    """The same values in another spelling: keys sorted, aliases resolved, comments removed."""
     values = prepared.config()
     prepared.write({key: values[key] for key in sorted(values, reverse=True)})
 
@@ -191,7 +191,7 @@ def test_only_changed_outputs_are_a_reason_for_dependants(deployed: Project) -> 
 
 @pytest.mark.slow
 def test_recorded_hash_that_does_not_match_its_lines_is_a_reason(deployed: Project) -> None:
-    """Somebody edited the state: nothing uncertain is skipped."""
+    """The state was edited by hand: nothing uncertain is skipped."""
     state = deployed.state()
     state["steps"]["create_monitoring"]["dependency_hash"] = "0" * 64
     write_state(deployed, state)
@@ -223,7 +223,7 @@ def test_missing_output_is_a_reason_to_run_its_step(deployed: Project, how: str)
 
 
 def test_changed_output_is_a_reason_to_run_its_readers(deployed: Project) -> None:
-    """Somebody edited the state: each step that reads it runs, and says so."""
+    """The state was edited by hand: each step that reads the output runs, with that reason."""
     state = deployed.state()
     state["steps"]["create_container_registry"]["outputs"]["edited"] = "by hand"
     write_state(deployed, state)

@@ -118,7 +118,7 @@ print(json.dumps({step.name: hasher.dependencies(step, {}) for step in STEPS}, s
 
 
 def probe(directory: Path, *user: str, umask: int = -1, **environment: str) -> str:
-    """The dependencies of all steps, by a process of its own."""
+    """The dependencies of all steps, from a separate process."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE, str(ROOT), str(directory), *user],
         env={**os.environ, **environment},
@@ -220,7 +220,7 @@ def test_the_same_values_have_the_same_hash_in_whatever_order(values: dict[str, 
 @given(CONFIGS)
 @settings(max_examples=100, deadline=None)
 def test_null_has_the_hash_of_an_absent_value(values: dict[str, Any]) -> None:
-    """But for secrets, where it is a secret without a value."""
+    """Except for secrets, where it is a secret without a value."""
     kept = {key: values.get(key, {}) for key in READ}
 
     assert hashes(values) == hashes({**values, **dropped(kept)})
@@ -245,7 +245,7 @@ def test_other_values_have_another_hash_in_some_step(one: dict[str, Any], other:
 
 
 def dropped(values: dict[str, Any]) -> dict[str, Any]:
-    """Without sections and variables that are empty or null, which are as good as absent."""
+    """Without empty or null sections and variables, which count as absent."""
 
     def filled(value: Any) -> Any:
         return {name: leaf for name, leaf in value.items() if leaf is not None} if isinstance(value, dict) else value
@@ -260,7 +260,7 @@ def dropped(values: dict[str, Any]) -> dict[str, Any]:
 @given(st.dictionaries(st.text(max_size=6), st.sampled_from(["1" * 64, "2" * 64]), max_size=4), st.data())
 @settings(max_examples=200, deadline=None)
 def test_any_difference_of_one_line_is_another_step_hash(lines: dict[str, str], data: st.DataObject) -> None:
-    """A value changed, a name changed, a line more, a line less, two values that changed places."""
+    """A changed value or name, an additional or missing line, two swapped values."""
     lines = {name_of(key): digest for key, digest in lines.items()}
     other = dict(lines)
     kind = data.draw(st.sampled_from(["value", "more", "less", "rename", "swap"]))

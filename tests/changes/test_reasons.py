@@ -49,7 +49,7 @@ def test_changed_value_is_shown_with_old_and_new(deployed: Project) -> None:
 
 
 def test_missing_value_is_shown_as_unset(deployed: Project) -> None:
-    """Absent and null are one."""
+    """Absent and null are the same."""
     deployed.change("services.api_gateway.startup_seconds", 90)
     deployed.change("services.draft_service.health_path", None)
 
@@ -78,7 +78,7 @@ def test_new_or_removed_service_is_one_reason(deployed: Project) -> None:
 
 
 def test_changed_files_are_counted_by_image(deployed: Project) -> None:
-    """A file that two images ship is a reason of both; one alone is named."""
+    """A file of two images is a reason for both; a single file is named."""
     services = deployed.directory / "examples/draftgenie/services"
     for name in ("one.py", "two.py", "three.py"):
         (services / "rag-service/app" / name).write_text("", encoding="utf-8")

@@ -85,7 +85,7 @@ def test_every_module_of_provision_is_in_some_step() -> None:
 
 
 def test_cached_validity_depends_on_every_validating_module() -> None:
-    """A configuration that was valid by other rules is looked at again."""
+    """A configuration that was valid by other rules is validated again."""
     reached: set[str] = set()
     todo = ["draftgenie_azure/config/validated/rules.py"]
     while todo:

@@ -68,7 +68,7 @@ def checks(directory: Path, apps: Apps) -> dict[str, str]:
 
 
 def test_app_whose_replicas_run_needs_no_look_at_its_revision(tmp_path: Path) -> None:
-    """Its containers are ready, as many as are wanted: a revision says no more."""
+    """All its replicas are ready; the revision has no further information."""
     apps = Apps(lambda name, look: [RUNS])
 
     found = checks(tmp_path, apps)
@@ -79,7 +79,7 @@ def test_app_whose_replicas_run_needs_no_look_at_its_revision(tmp_path: Path) ->
 
 
 def test_revision_is_polled_less_often_than_replicas(tmp_path: Path) -> None:
-    """It is said to run long before its container is ready."""
+    """Azure reports it as running long before its container is ready."""
     apps = Apps(lambda name, look: [RUNS if name != "qdrant" or look > 6 else {"ready": False}])
 
     assert checks(tmp_path, apps)["qdrant"] == "ready"
