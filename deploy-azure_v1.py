@@ -54,7 +54,7 @@ from draftgenie_azure import state as state_package
 from draftgenie_azure.changes.decision import Decider, Decision, as_packed, is_on
 from draftgenie_azure.changes.dependencies import step_hash
 from draftgenie_azure.cli import process, views
-from draftgenie_azure.cli.arguments import build_parser, is_life_command
+from draftgenie_azure.cli.arguments import TextAsked, build_parser, is_life_command
 from draftgenie_azure.cli.outputs import is_coloured, open_reporter
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.config import raw as configuration
@@ -633,6 +633,7 @@ def _planned(
 def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
     """Run the command that the flags request; a dry run overrides all that write."""
     args.config = args.config or ["config.yaml"]
+    process.check_directory(args.config)
     if args.status:
         return cli.state_commands.show_status(args, reporter, StateManager)
     raw = configuration.read(args.config, os.environ, args.env_file)
@@ -657,10 +658,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     process.open_streams()
     sys.excepthook = lambda *fault: cli.crash.show(*fault)  # which imports it when it is needed
     MASK.add_environment(os.environ)
+    argv = sys.argv[1:] if argv is None else argv
     try:
         args = build_parser(__doc__).parse_args(argv)
+    except TextAsked as asked:
+        return cli.ending.show_text(asked, argv)
     except UsageError as error:
-        return cli.ending.bad_usage(error, sys.argv[1:] if argv is None else argv)
+        return cli.ending.bad_usage(error, argv)
+    except ModuleNotFoundError as error:  # what writes completion scripts
+        return cli.ending.bad_usage(process.without_requirement(error), argv)
     reporter = open_reporter(args.output, os.environ, color=is_coloured(args.no_color, os.environ), report=args.report)
     code = FAILURE
     try:

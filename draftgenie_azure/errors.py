@@ -349,7 +349,7 @@ ADVICE: Mapping[str, str] = {
     "or run from a network that it admits.",
     "AlreadyInUse": "The registry name is taken. Choose another `container_registry.name`.",
     "RegistryNameAlreadyInUse": "The registry name is taken. Choose another `container_registry.name`.",
-    "NameNotAvailable": "The name is taken, somewhere in the world. Choose another in the configuration.",
+    "NameNotAvailable": "The name is already taken, globally. Choose another in the configuration.",
     "ServerStoppedError": "Start the server (az postgres flexible-server start --name NAME --resource-group GROUP), "
     "then run again.",
     "ServerNameAlreadyExists": "The server name is taken. Choose another `postgresql.server_name`.",

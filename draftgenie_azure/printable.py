@@ -84,6 +84,12 @@ def image_name(reference: str) -> str:
     return re.sub("(@sha256:[0-9a-f]{12})[0-9a-f]{52}", "\\1…", reference)
 
 
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Return names as one text: the first ones, and how many others there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
 def duration(seconds: float) -> str:
     """Format seconds: `0.4 s`, `12 s`, `3 min 20 s`."""
     if seconds < 10:

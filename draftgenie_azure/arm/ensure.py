@@ -452,7 +452,7 @@ class Ensurer:
                 return self._outcomes.of(resource, look.reply, look.answered, shared)
             except OperationFailedError as error:
                 if resource.tolerate_expiry and "Operation expired" in error.message:
-                    self._logger.warning("%s: its operation expired; the last step reports why", resource.key)
+                    self._logger.info("%s: its operation expired; the last step reports why", resource.key)
                     return self._outcomes.read_back(resource, shared, judge=False)
                 if not self._operations.role_may_come(error, resource.roles, began):
                     others.explain(error, resource, look.wanted, look.live, look.comparison)

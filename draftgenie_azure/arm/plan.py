@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 CREATE, CHANGE, RESEND, REPLACE, UNCHANGED = "create", "change", "resend", "replace", "unchanged"
 FORGET, DELETE, BUILD, REUSE, START, RESTART = "forget", "delete", "build", "reuse", "start", "restart"
-DEACTIVATE = "deactivate"
+DEACTIVATE, REGISTER = "deactivate", "register"
 SIGNS = {
     CREATE: "+", CHANGE: "~", RESEND: "~", REPLACE: "±", UNCHANGED: "=", FORGET: ".", DELETE: "-", BUILD: "+",
     REUSE: "=", START: ">", RESTART: ">", DEACTIVATE: "~",
+    REGISTER: "+",
 }
 _QUIET = frozenset({UNCHANGED, REUSE})
 

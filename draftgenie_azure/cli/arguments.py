@@ -50,12 +50,33 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"{self.prog} --help lists the flags.")
 
 
-class _Completion(argparse.Action):
-    """Prints a completion script and exits, like --help."""
+class TextAsked(Exception):
+    """Raised by --help, --version and --completion, whatever else is in the command line.
 
+    Attributes:
+        what: `help`, `version` or `completion`.
+        text: what was asked for.
+    """
+
+    def __init__(self, what: str, text: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.text = text
+
+
+class _Help(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, flag: Any = None) -> None:
-        print(cli.completion.script(parser, values))  # noqa: T201 - a script for a shell, printed unchanged
-        parser.exit()
+        raise TextAsked("help", parser.format_help().rstrip("\n"))
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, flag: Any = None) -> None:
+        raise TextAsked("version", f"{parser.prog} {VERSION}")
+
+
+class _Completion(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, flag: Any = None) -> None:
+        raise TextAsked("completion", cli.completion.script(parser, values))
 
 
 def _contradiction(args: argparse.Namespace) -> str | None:
@@ -155,10 +176,12 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
         prog=COMMAND,
         usage="%(prog)s [--config PATH]... [flag]...",
         description=description,
+        add_help=False,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=80),  # does not query the terminal
     )
     parser.set_defaults(special=None)  # the additional effect of a deployment, once it is known
-    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+    parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this help message and exit")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     for title, add_flags in _GROUPS.items():
         add_flags(parser.add_argument_group(title).add_argument)
     return parser

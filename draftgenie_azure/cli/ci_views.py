@@ -14,7 +14,7 @@ import sys
 
 from draftgenie_azure import printable
 from draftgenie_azure.cli.step_summary import StepSummary
-from draftgenie_azure.cli.views import Lines, behind, place_and_text, print_text
+from draftgenie_azure.cli.views import MOST_FAILURES, Lines, behind, place_and_text, print_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class _CiLines(Lines):
             self._print(sys.stderr, self._issue("warning", event["message"]))
             return
         super().show(event)
-        if event["type"] == "error" and event.get("details"):
+        if event["type"] == "error" and event.get("details") and self._failures <= MOST_FAILURES:
             self._print_group("What it printed", printable.lines(event["details"]))
         if event["type"] == "end":
             self._finish(event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from draftgenie_azure import cli, run
@@ -12,7 +13,7 @@ from draftgenie_azure.cli.outputs import open_reporter, wanted_output
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.cli.summary import Summary
 from draftgenie_azure.constants import FAILURE, SUCCESS
-from draftgenie_azure.errors import DeployerError, StateError, StopRequested, UsageError
+from draftgenie_azure.errors import DeployerError, StateError, StopRequested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from draftgenie_azure.changes.decision import Decision
+    from draftgenie_azure.cli.arguments import TextAsked
     from draftgenie_azure.cli.events import Reporter
     from draftgenie_azure.cli.progress import Progress
     from draftgenie_azure.config.validated.schema import Config
@@ -85,17 +87,32 @@ def carry_out(deployer: Deployer, plan: Mapping[str, Decision], args: argparse.N
         _report_runs(state, reporter)
         summary = Summary(
             state.state, deployer.ran, seconds, asked=True, skipped=reporter.count("skipped", "disabled"),
-            warnings=deployer.warnings, notes=reporter.notes,
+            begun=deployer.progress.begun, code=code, warnings=deployer.warnings, notes=reporter.notes,
         )
         reporter.result(summary.lines(), summary.document())
     return code
 
 
-def bad_usage(error: UsageError, argv: Sequence[str]) -> int:
+def bad_usage(error: DeployerError, argv: Sequence[str]) -> int:
     """Report a command line that cannot be used, in the output format that it requests."""
     reporter = open_reporter(wanted_output(argv), os.environ)
     reporter.error(error, log=None)
     reporter.end(FAILURE)
+    return FAILURE
+
+
+def show_text(asked: TextAsked, argv: Sequence[str]) -> int:
+    """Print a text that was asked for, unchanged; as JSON, the last event has it."""
+    if wanted_output(argv) == "json":
+        reporter = open_reporter("json", {})
+        reporter.result(asked.text.split("\n"), {"event": asked.what})
+        reporter.end(SUCCESS)
+        lost = reporter.lost
+    else:
+        lost = cli.views.print_text(sys.stdout, asked.text)
+    if lost is None:
+        return SUCCESS
+    cli.views.show_lost(lost)
     return FAILURE
 
 

@@ -12,6 +12,7 @@ import os
 import time
 from threading import RLock
 
+from draftgenie_azure import printable
 from draftgenie_azure.masking import MASK
 
 TYPE_CHECKING = False
@@ -133,7 +134,7 @@ class Reporter:
         names = ("code", "request_id", "correlation_id", "details")
         facts = {name: value for name in names if (value := getattr(error, name, None))}
         facts["help"] = f"docs/troubleshooting.md#{error.paragraph}"
-        also = f"\nalso, for the same reason: {', '.join(others)}" if others else ""
+        also = f"\nalso, for the same reason: {printable.listed(others)}" if others else ""
         self._emit("error", message=error.message + also, hint=error.hint or error.usual_hint, log=log, **facts)
 
     def result(self, lines: Sequence[str], document: Mapping[str, Any]) -> None:

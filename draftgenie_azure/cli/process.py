@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from draftgenie_azure import printable
 from draftgenie_azure.constants import INTERRUPTED
 from draftgenie_azure.errors import DeployerError
 
@@ -23,6 +24,20 @@ def open_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w"))
 
 
+def check_directory(paths: Sequence[str]) -> None:
+    """Check that relative paths mean something.
+
+    Raises:
+        DeployerError: the working directory was deleted.
+    """
+    try:
+        if not all(map(os.path.isabs, paths)):
+            os.getcwd()
+    except FileNotFoundError:
+        hint = "Change to a directory that exists, or give --config an absolute path; then run again."
+        raise DeployerError("the working directory was deleted", hint=hint) from None
+
+
 def without_requirement(error: ModuleNotFoundError) -> DeployerError:
     """Return the error for a missing package of the installation."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
@@ -39,7 +54,7 @@ def interrupted(reporter: Reporter, operations: Sequence[str] = ()) -> int:
     Args:
         operations: running operations in Azure.
     """
-    going_on = f"Azure is still working on {', '.join(operations)}. " if operations else ""
+    going_on = f"Azure is still working on {printable.listed(operations)}. " if operations else ""
     reporter.message(f"Interrupted. {going_on}The next run continues from here.")
     return INTERRUPTED
 

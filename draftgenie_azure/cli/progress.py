@@ -65,6 +65,11 @@ class Progress:
         facts = {"reasons": decision.reasons, "changes": decision.changes}
         self._reporter.step(name, "run", shortened(decision.reasons), **facts)
 
+    @property
+    def begun(self) -> frozenset[str]:
+        """Return the steps that began."""
+        return frozenset(self._began)
+
     def seconds(self, name: str) -> float:
         """Return the seconds since a step began."""
         return round(time.monotonic() - self._began[name], 1)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from draftgenie_azure.cli.events import shortened
+from draftgenie_azure.constants import FAILURE, INTERRUPTED, SUCCESS
 from draftgenie_azure.printable import duration
 from draftgenie_azure.steps import STEP_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Any
+
+_MOST = 10  # lines of a kind
 
 
 class Summary:
@@ -21,6 +24,8 @@ class Summary:
         seconds: duration of the run.
         asked: True if Azure was queried.
         skipped: how many steps had nothing to do.
+        begun: the steps that began in this run; what the state has about others is of an earlier one.
+        code: the exit code.
         warnings: settings that were kept although they should be changed.
         notes: warnings about the configuration.
     """
@@ -33,6 +38,8 @@ class Summary:
         *,
         asked: bool,
         skipped: int,
+        begun: Collection[str] = (),
+        code: int = SUCCESS,
         warnings: Sequence[str] = (),
         notes: Sequence[str] = (),
     ) -> None:
@@ -47,8 +54,9 @@ class Summary:
         self._warnings = [*warnings, *(f"{key}: {text}" for key, text in sorted(opened.items()))]
         self._orphans = sorted(key for key, record in self._resources.items() if record.get("orphaned"))
         self._skipped = skipped
-        self._failed = [name for name in STEP_NAMES if self._status(name) == "failed"]
-        self._stopped = [name for name in STEP_NAMES if self._status(name) == "running"]
+        self._code = code
+        self._failed = [name for name in STEP_NAMES if name in begun and self._status(name) == "failed"]
+        self._stopped = [name for name in STEP_NAMES if name in begun and self._status(name) == "running"]
 
     def _status(self, step: str) -> str | None:
         status: str | None = self._records.get(step, {}).get("status")
@@ -67,7 +75,7 @@ class Summary:
 
     def lines(self) -> list[str]:
         """Return the lines: URLs first, then what ran and why, failures, and what to do next."""
-        counts = f"{len(self._ran)} ran, {self._skipped} skipped, {len(self._failed)} failed"
+        counts = f"{self._outcome()}{len(self._ran)} ran, {self._skipped} skipped, {len(self._failed)} failed"
         ended = {*self._ran, *self._failed, *self._stopped}
         if self._asked and len(ended) + self._skipped < len(STEP_NAMES):
             counts += f", {len(STEP_NAMES) - len(ended) - self._skipped} not reached"
@@ -77,14 +85,20 @@ class Summary:
         lines += [f"  failed  {name}" for name in self._failed] + [f"  stopped {name}" for name in self._stopped]
         if self._state.get("pin"):
             lines.append(f"  pinned  {pinned(self._state['pin'])}")
-        lines += [f"  left in Azure, no longer configured: {key}" for key in self._orphans]
-        lines += [f"  warning {text}" for text in self._warnings]
-        lines += [f"  note    {text}" for text in self._notes]
+        lines += _first("left in Azure, no longer configured: ", self._orphans, "--status names them")
+        lines += _first("warning ", self._warnings, "the log has them")
+        lines += _first("note    ", self._notes, "the log has them")
         if not self._asked:
             lines.append("  Up to date according to the state; Azure was not queried. --refresh queries it.")
         elif self._failed or self._stopped:
             lines.append("  Run the same command again: it continues where this run ended.")
         return lines
+
+    def _outcome(self) -> str:
+        """Return what no step of the run shows: a refusal before the first one, or a state that was not saved."""
+        if self._code == FAILURE and not self._failed:
+            return "the run failed; "
+        return "interrupted; " if self._code == INTERRUPTED and not self._stopped else ""
 
     def document(self) -> dict[str, Any]:
         """Return the summary as a document."""
@@ -104,6 +118,13 @@ class Summary:
             "asked_azure": self._asked,
             "seconds": round(self._seconds, 3),
         }
+
+
+def _first(what: str, texts: Sequence[str], where: str) -> list[str]:
+    """Return the lines of the first texts, and how many others there are."""
+    more = len(texts) - _MOST
+    lines = [f"  {what}{text}" for text in texts[:_MOST]]
+    return [*lines, f"  {what}{more} more ({where})"] if more > 0 else lines
 
 
 def _why(reasons: list[str]) -> str:

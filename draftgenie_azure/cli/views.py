@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.cli.events import Event
 
+_IN_ASCII = str.maketrans({"→": "->", "…": "...", "–": "-", "±": "+/-"})
 _WIDTH = max(map(len, STEP_NAMES))
+MOST_FAILURES = 10  # shown whole
+_ONLY_FIRST = "Further failures, one line each (--output json has each of them whole):"
 _COLOURS = {
     "run": "36", "waits": "36", "done": "32", "failed": "31", "skip": "2", "may run": "33", "disabled": "2",
     "stopped": "33",
@@ -33,12 +36,21 @@ def print_text(stream: Any, text: str, *, end: str = "\n") -> OSError | None:
     """
     encoding = stream.encoding or "utf-8"
     try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + end)
+        stream.write(_encodable(text, encoding) + end)
         stream.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return None if isinstance(error, BrokenPipeError) else error
     return None
+
+
+def _encodable(text: str, encoding: str) -> str:
+    """Return a text in characters that a stream can write: signs of ours in ASCII, others as escapes."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_IN_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+    return text
 
 
 def _safe(text: str) -> list[str]:
@@ -68,6 +80,7 @@ class Lines:
         self._color = color
         self.lost: OSError | None = None
         self._faults: list[Event] = []
+        self._failures = 0
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -96,6 +109,10 @@ class Lines:
 
     def _error(self, event: Event) -> list[str]:
         message = str(event["message"])
+        self._failures += 1
+        if self._failures > MOST_FAILURES:
+            only = [_ONLY_FIRST] if self._failures == MOST_FAILURES + 1 else []
+            return only + self._headline(message.split("\n", 1)[0])
         faults, self._faults = [fault for fault in self._faults if place_and_text(fault) != message], []
         # A configuration error's message repeats the faults, which are shown separately below it.
         shown = self._headline(message.split("\n", 1)[0] if faults else message)
@@ -192,4 +209,4 @@ def under_way(state: Mapping[str, Any], step: str | None = None) -> list[str]:
 def still_running(seconds: float, usual: float | None, names: Sequence[str]) -> str:
     """Format a step's running time, its usual duration, and its operations in Azure."""
     text = duration(seconds) + (f" of usually {duration(usual)}" if usual else "")
-    return f"{text}: {', '.join(names)}" if names else text
+    return f"{text}: {printable.listed(names)}" if names else text

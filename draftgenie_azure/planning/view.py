@@ -1,4 +1,7 @@
-"""Render a plan as text: one line per resource and per leaf, within 80 columns."""
+"""Render a plan as text: one line per resource and per leaf, within 80 columns.
+
+What many resources of a kind have in common is said once, with their names: two hundred equal lines hide the others.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from draftgenie_azure.arm.plan import (
     DEACTIVATE,
     DELETE,
     FORGET,
+    REGISTER,
     REPLACE,
     RESEND,
     RESTART,
@@ -28,10 +32,11 @@ if TYPE_CHECKING:
     from draftgenie_azure.planning.making import Planned
 
 _WIDTH = 80
+_MOST_ALIKE = 20  # further ones are folded
 _WORDS = {
     CREATE: "create", CHANGE: "change", RESEND: "send again", REPLACE: "delete and create again", FORGET: "forget",
     DELETE: "delete", BUILD: "build", REUSE: "reuse", START: "start", RESTART: "restart",
-    DEACTIVATE: "deactivate", UNCHANGED: "unchanged",
+    DEACTIVATE: "deactivate", REGISTER: "register", UNCHANGED: "unchanged",
 }  # fmt: skip
 
 
@@ -39,8 +44,8 @@ def lines(planned: Planned) -> list[str]:
     """Return the planned actions in the order of the run, then changes by others, and the counts."""
     shown: list[str] = []
     for step in planned.decisions:
-        for entry in planned.plan.of(step):
-            shown += _entry(entry)
+        for alike in _alike(planned.plan.of(step)):
+            shown += _folded(alike) if len(alike) > _MOST_ALIKE else [line for one in alike for line in _entry(one)]
     shown += [line for text in planned.unknown or () for line in _wrapped(f"  ? {text}", "not declared")]
     shown += [line for step, texts in planned.plan.faults.items() for line in _wrapped(f"  ! {step}", " ".join(texts))]
     if planned.asked:
@@ -60,8 +65,30 @@ def _counts(planned: Planned) -> str:
         "to start": plan.count(START),
         "to restart": plan.count(RESTART),
         "to deactivate": plan.count(DEACTIVATE),
+        "providers to register": plan.count(REGISTER),
     }
     return f"Resources: {', '.join(f'{count} {words}' for words, count in counts.items() if count) or 'none'}."
+
+
+def _alike(entries: list[Entry]) -> list[list[Entry]]:
+    """Group the entries of which nothing but the name differs, if there are many; others stay alone, in their order."""
+    groups: dict[object, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((_kind(entry), entry.action, entry.note, *_leaves(entry, "*")), []).append(entry)
+    many = {id(one): group for group in groups.values() if len(group) > _MOST_ALIKE for one in group}
+    return [group for one in entries if (group := many.get(id(one), [one]))[0] is one]
+
+
+def _folded(entries: list[Entry]) -> Iterator[str]:
+    """Yield what many entries have in common, and their names."""
+    first = entries[0]
+    if first.is_quiet and not (first.kept or first.seen):
+        return
+    note = f" ({first.note})" if first.note else ""
+    yield from _wrapped(f"  {SIGNS[first.action]} {_kind(first)}", f"{_WORDS[first.action]} {len(entries)}{note}")
+    for leaf in _leaves(first, "*"):
+        yield from _wrapped("      ", leaf)
+    yield from _wrapped("      ", ", ".join(_name(entry) for entry in entries))
 
 
 def _entry(entry: Entry) -> Iterator[str]:
@@ -70,12 +97,27 @@ def _entry(entry: Entry) -> Iterator[str]:
         yield from _wrapped(f"  {SIGNS[entry.action]} {entry.key}", f"{_WORDS[entry.action]}{note}")
     elif entry.kept or entry.seen:
         yield f"  {SIGNS[entry.action]} {entry.key}: unchanged"
-    for change in entry.changes:
-        yield from _wrapped("      ", str(change))
-    for change in entry.kept:
-        yield from _wrapped("      ", f"{change}  kept: changed by others")
-    for change in entry.seen:
-        yield from _wrapped("      ", f"{change}  not configured, changed by others")
+    for leaf in _leaves(entry):
+        yield from _wrapped("      ", leaf)
+
+
+def _leaves(entry: Entry, container: str | None = None) -> Iterator[str]:
+    """Yield the changes of an entry; `container` is written for the name of its own container."""
+    own = f"[{_name(entry).replace('_', '-')}]"
+    for changes, what in (
+        (entry.changes, ""), (entry.kept, "  kept: changed by others"),
+        (entry.seen, "  not configured, changed by others"),
+    ):  # fmt: skip
+        for change in changes:
+            yield (str(change) if container is None else str(change).replace(own, f"[{container}]")) + what
+
+
+def _kind(entry: Entry) -> str:
+    return entry.key.rpartition("/")[0] or entry.key
+
+
+def _name(entry: Entry) -> str:
+    return entry.key.rpartition("/")[2]
 
 
 def _wrapped(start: str, text: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from draftgenie_azure.arm import ids
-from draftgenie_azure.arm.plan import CREATE, Entry
+from draftgenie_azure.arm.plan import REGISTER, Entry
 from draftgenie_azure.errors import (
     UNREGISTERED_CODES,
     AzureError,
@@ -132,7 +132,7 @@ class Prerequisites:
         if _is_registered(live):
             return None
         if self._arm.plan is not None:
-            self._arm.plan.add(Entry(STEP, f"provider/{namespace}", path, CREATE, note="registered"))
+            self._arm.plan.add(Entry(STEP, f"provider/{namespace}", path, REGISTER))
             return None
         self._logger.info("registering the resource provider %s", namespace)
         self._arm.act(f"{path}/register", api_version=_PROVIDERS_VERSION)

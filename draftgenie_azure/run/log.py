@@ -56,6 +56,18 @@ class _Handler(logging.StreamHandler["TextIO"]):
         self._lost(error)
 
 
+class _Warnings(logging.Handler):
+    """Passes warnings to the reporter: every view shows them, as the messages of a run."""
+
+    def __init__(self, report: Callable[..., None]) -> None:
+        super().__init__(logging.WARNING)
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Report a warning."""
+        self._report(record.getMessage(), level="warning")
+
+
 class _Formatter(logging.Formatter):
     """Formats a record with its traceback, without secrets or sequences that a terminal or CI system interprets."""
 
@@ -68,8 +80,8 @@ def open_log(path: str | None, *, verbose: bool, report: Callable[..., None]) ->
 
     Args:
         path: path of the file for all records, or None.
-        verbose: log everything to the terminal too, not only warnings.
-        report: a reporter's `message`; called once if the file becomes unwritable.
+        verbose: log to the terminal too.
+        report: a reporter's `message`, for warnings; also called once if the file becomes unwritable.
 
     Raises:
         DeployerError: the file cannot be opened.
@@ -78,15 +90,18 @@ def open_log(path: str | None, *, verbose: bool, report: Callable[..., None]) ->
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     logger.handlers.clear()
-    terminal = _Handler(sys.stderr, lambda error: None)  # nowhere left to report it
-    terminal.setLevel(logging.DEBUG if verbose else logging.WARNING)
-    handlers = [terminal]
+    handlers = []
+    if verbose:
+        terminal = _Handler(sys.stderr, lambda error: None)  # nowhere left to report it
+        terminal.addFilter(lambda record: record.name != _NAME or record.levelno < logging.WARNING)
+        handlers.append(terminal)
     if path:
         handlers.append(_file_handler(_opened(path), path, report))
     for handler in handlers:
         handler.setFormatter(_Formatter(_FORMAT))
         logger.addHandler(handler)
-    _take_over_libraries(handlers if verbose else handlers[1:])
+    logger.addHandler(_Warnings(report))
+    _take_over_libraries(handlers)
     return logger
 
 

@@ -48,6 +48,7 @@ def test_policy_stops_a_first_deployment_before_its_first_resource(project: Proj
     """With Azure's code and words, what to do, and the key of the configuration."""
     failed = project.run(*declared(project, LABEL))
 
+    assert "): the run failed; 1 ran, 0 skipped, 0 failed, 13 not reached\n" in failed.out
     assert failed.code == 1
     assert "services.rag_service: container_app/rag_service: Azure would refuse it" in failed.err
     assert "RequestDisallowedByPolicy" in failed.err and "Every app has a cost centre" in failed.err

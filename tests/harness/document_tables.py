@@ -44,8 +44,7 @@ def flags() -> str:
             name += " " + "\\|".join(action.choices)
         elif action.metavar:
             name += f" {action.metavar}"
-        text = "print the version" if name == "--version" else action.help
-        rows.append(f"| `{name}` | {text} |")
+        rows.append(f"| `{name}` | {action.help} |")
     return "\n".join(rows)
 
 
