@@ -33,8 +33,8 @@ def shown(*entries: Entry) -> list[str]:
 
 def app(number: int, value: str, **facts: Any) -> Entry:
     """A variable of a service."""
-    path = f"template.containers[app-{number}].env[LOG].value"
-    change = Change(path, "info", value)
+    path = ("template", "containers", f"[app-{number}]", "env", "[LOG]", "value")
+    change = Change(path, CHANGE, "info", value)
     return Entry(STEP, f"container_app/app_{number}", f"/apps/app-{number}", CHANGE, [change], **facts)
 
 
@@ -55,9 +55,8 @@ def test_equal_changes_of_many_services_are_one_with_all_names() -> None:
 def test_few_equal_changes_are_shown_each() -> None:
     lines = shown(*(app(number, "debug") for number in range(20)))
 
-    assert [line for line in lines if line.startswith("  ~")] == sorted(
-        f"  ~ container_app/app_{number}: change" for number in range(20)
-    )
+    names = sorted(f"app_{number}" for number in range(20))
+    assert [line for line in lines if line.startswith("  ~")] == [f"  ~ container_app/{name}: change" for name in names]
 
 
 def test_unchanged_resources_are_not_shown_however_many() -> None:
