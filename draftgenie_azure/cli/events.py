@@ -182,9 +182,16 @@ def _alike(errors: Sequence[DeployerError]) -> list[tuple[DeployerError, list[st
         if len(group) < SHOWN_REASONS:
             found += [(error, []) for error in group]
         else:
-            names = [error.message.split(f": {getattr(error, 'status', None)} ")[0] for error in group[1:]]
-            found.append((group[0], names))
+            found.append((group[0], _names(group)[1:]))
     return found
+
+
+def _names(errors: Sequence[DeployerError]) -> list[str]:
+    """What each error is about: its message up to Azure's status, without the words that all of them end in."""
+    heads = [error.message.split(f": {getattr(error, 'status', None)} ")[0].split(": ") for error in errors]
+    while all(len(head) > 1 for head in heads) and len({head[-1] for head in heads}) == 1:
+        heads = [head[:-1] for head in heads]
+    return [": ".join(head) for head in heads]
 
 
 def shortened(reasons: Sequence[str]) -> str:

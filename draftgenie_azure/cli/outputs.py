@@ -46,13 +46,17 @@ def is_coloured(no_color: bool, environ: Mapping[str, str]) -> bool:
     """
     if no_color or environ.get("NO_COLOR"):
         return False
-    return bool(environ.get("FORCE_COLOR")) or (sys.stderr.isatty() and environ.get("TERM") != "dumb")
+    return bool(environ.get("FORCE_COLOR")) or (sys.stderr.isatty() and not _is_dumb(environ))
 
 
 def _is_for_a_person(environ: Mapping[str, str]) -> bool:
     """Return whether standard error is a terminal on which lines can be redrawn."""
-    is_dumb = environ.get("TERM", "dumb" if os.name == "posix" else "") == "dumb"
-    return sys.stderr.isatty() and not is_dumb and not environ.get("CI")
+    return sys.stderr.isatty() and not _is_dumb(environ) and not environ.get("CI")
+
+
+def _is_dumb(environ: Mapping[str, str]) -> bool:
+    """Return whether the terminal is one of which nothing is known, or that has no sequences; Windows sets no TERM."""
+    return environ.get("TERM", "dumb" if os.name == "posix" else "any") in ("dumb", "")
 
 
 def wanted_output(arguments: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from draftgenie_azure.arm.plan import CHANGE, CREATE, UNCHANGED, Entry, Plan
 from draftgenie_azure.cli import summary
 from draftgenie_azure.cli.events import Reporter
 from draftgenie_azure.cli.views import MOST_FAILURES, Lines
-from draftgenie_azure.errors import VerificationError
+from draftgenie_azure.errors import AzureError, DeploymentError, VerificationError
 from draftgenie_azure.planning import view
 from draftgenie_azure.run.log import open_log
 
@@ -88,6 +88,20 @@ def test_many_failures_are_whole_at_first_and_then_one_line_each(capsys: pytest.
     ]
     assert lines.count("| its output") == lines.count("  next: Fix it.") == MOST_FAILURES
     assert sum(line.startswith("Further failures") for line in lines) == 1
+
+
+def test_equal_refusals_are_one_with_the_names_of_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    """The names alone, without the words that all of the messages have."""
+    errors = [
+        AzureError(f"services.a{n}: app/a{n}: Azure would refuse it: 400 No: never", code="No", status=400)
+        for n in range(4)
+    ]
+    Reporter([Lines()]).error(DeploymentError(errors), log=None)
+
+    first, others, *_ = capsys.readouterr().err.splitlines()
+
+    assert first == "failed: services.a0: app/a0: Azure would refuse it: 400 No: never"
+    assert others == "| also, for the same reason: services.a1: app/a1, services.a2: app/a2, services.a3: app/a3"
 
 
 def test_summary_shows_the_first_of_each_kind_and_counts_the_others() -> None:

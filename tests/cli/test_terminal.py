@@ -154,8 +154,8 @@ def test_interrupt_leaves_no_display_behind(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("variables", "arguments"),
-    [({"TERM": "dumb"}, ()), ({"CI": "true"}, ()), ({}, ("--output", "plain"))],
-    ids=["dumb", "CI", "plain"],
+    [({"TERM": "dumb"}, ()), ({"TERM": ""}, ()), ({"CI": "true"}, ()), ({}, ("--output", "plain"))],
+    ids=["dumb", "unknown", "CI", "plain"],
 )
 def test_lines_alone_where_nothing_can_be_drawn_again(
     deployed: Project, variables: dict[str, str], arguments: tuple[str, ...]
@@ -165,7 +165,7 @@ def test_lines_alone_where_nothing_can_be_drawn_again(
 
     assert b"\x1b[J" not in terminal.bytes
     assert "create_monitoring               run" in terminal.text()
-    assert (b"\x1b[" in terminal.bytes) is (variables != {"TERM": "dumb"})
+    assert (b"\x1b[" in terminal.bytes) is ("TERM" not in variables)
 
 
 def test_colour_is_forced_where_there_is_no_terminal(deployed: Project) -> None:
