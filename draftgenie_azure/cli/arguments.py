@@ -258,7 +258,7 @@ def _output(add: Callable[..., Any]) -> None:
 _GROUPS = {
     "configuration": _configuration,
     "deploy (the default)": _deployment,
-    "look": _inspection,
+    "inspect": _inspection,
     "go back, rotate, delete": _life,
     "the state": _state,
     "output": _output,
