@@ -50,7 +50,8 @@ def test_policy_stops_a_first_deployment_before_its_first_resource(project: Proj
 
     assert "): the run failed; 1 ran, 0 skipped, 0 failed, 13 not reached\n" in failed.out
     assert failed.code == 1
-    assert "services.rag_service: container_app/rag_service: Azure would refuse it" in failed.err
+    assert "services.rag_service: container_app/rag_service" in failed.err
+    assert "Azure would refuse it: 400" in failed.err
     assert "RequestDisallowedByPolicy" in failed.err and "Every app has a cost centre" in failed.err
     assert "An Azure Policy forbids this." in failed.err
     assert "require-cost-centre" in failed.err

@@ -59,7 +59,7 @@ const ACTS = {
     const field = await page.evaluate(query => document.querySelector(query).dataset.filter, table);
     await page.locator(`#${field}`).focus();
     await page.keyboard.type("service_17");
-    const filtered = await rows(), told = await page.locator(`#${field}-told`).textContent();
+    const filtered = await rows(), told = await page.locator(`#${field}-count`).textContent();
     await page.keyboard.press("Control+a");
     await page.keyboard.press("Delete");
     return { order, rings: [...rings], up, down, sorted, filtered: filtered.length, told, all: (await rows()).length };
