@@ -641,8 +641,9 @@ def dispatch(args: argparse.Namespace, reporter: Reporter) -> int:
     for flag in ("dry_run", "auto_approve", "verbose"):
         setattr(args, flag, getattr(args, flag) or is_on(raw, f"deployment.{flag}"))
     args.refresh = is_on(raw, "deployment.refresh") if args.refresh is None else args.refresh
-    if is_life_command(args) and not cli.life.run(args, raw, reporter, StateManager):
-        return SUCCESS
+    code = cli.life.run(args, raw, reporter, StateManager) if is_life_command(args) else None
+    if code is not None:
+        return code
     command = cli.state_commands.chosen(args)
     if command is not None:
         return command(args, raw, reporter, StateManager)

@@ -94,6 +94,9 @@ def _contradiction(args: argparse.Namespace) -> str | None:
         return f"{flag(commands[0])} and {flag(commands[1])} are different commands: give only one of them"
     if commands and commands[0] not in _DEPLOY and given("expect_plan"):
         return f"--expect-plan is for a deployment: {flag(commands[0])} has no plan with an id"
+    forced = next((name for name in ("force_step", "force_all") if getattr(args, name)), None)
+    if commands and commands[0] not in _DEPLOY and forced:
+        return f"{flag(forced)} is for a deployment: {flag(commands[0])} runs no step"
     for name, owners in _BELONGS_TO.items():
         if given(name) and not any(given(owner) for owner in owners):
             return f"{flag(name)} is only for {' or '.join(map(flag, owners))}"
@@ -114,7 +117,7 @@ def _count(text: str) -> int:
 
 
 def _run(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected the number of a run, as --history shows it, got {text!r}")
     return int(text)
 

@@ -13,7 +13,7 @@ from draftgenie_azure.cli.questions import confirm
 from draftgenie_azure.cli.signals import Interrupts
 from draftgenie_azure.cli.target import report_live
 from draftgenie_azure.config import raw as configuration
-from draftgenie_azure.constants import FAILURE, INTERRUPTED, LOG_SUFFIX
+from draftgenie_azure.constants import CHANGES_PENDING, FAILURE, INTERRUPTED, LOG_SUFFIX, SUCCESS
 from draftgenie_azure.errors import RefusedError, StateError, StopRequested
 from draftgenie_azure.nearest import nearest
 from draftgenie_azure.printable import duration, image_name
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
     OpenState = Callable[..., StateStore]
 
 
-def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> bool:
+def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state: OpenState) -> int | None:
     """Run the one of these commands that the flags request.
 
     Returns:
-        True if a deployment must follow to complete it.
+        The exit code; None if a deployment must follow to complete it.
 
     Raises:
         RefusedError: it is refused, or it failed.
@@ -71,12 +71,12 @@ def run(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_state
         args.special = life.special_run()
         args.special.again = lambda state: Life(args, life.config, state, reporter, logger).special_run()
         args.force_step = [*args.force_step, *args.special.steps]
-        return True
+        return None
     elif args.logs:
         life.show_logs(args.logs, follow=args.follow)
     else:
-        life.teardown(only_orphans=args.prune)
-    return False
+        return life.teardown(only_orphans=args.prune)
+    return SUCCESS
 
 
 class Life:
@@ -102,8 +102,11 @@ class Life:
 
     # --- prune and destroy ---
 
-    def teardown(self, *, only_orphans: bool) -> None:
+    def teardown(self, *, only_orphans: bool) -> int:
         """Delete what left the configuration, or everything that this deployment created.
+
+        Returns:
+            The exit code.
 
         Raises:
             RefusedError: something forbids it, the answer was no, or a deletion failed.
@@ -112,21 +115,30 @@ class Life:
         word = "prune" if only_orphans else "destroy"
         if self._is_empty(only_orphans) and not self._args.purge:
             self._reporter.result([f"There is nothing to {word}."], {"event": word, "deleted": [], "kept": {}})
-            return
+            return SUCCESS
         with self._session(read_only=self._args.dry_run) as session:
             plan = self._teardown(session, only_orphans).plan()
             self._show(plan, word)
             if self._args.dry_run:
-                return
+                return self._code_of(plan)
             if plan.refusals:
                 raise RefusedError(
                     "nothing was deleted: " + "; ".join(plan.refusals), hint="Do what it says, then run again."
                 )
             if not plan.delete and not plan.purge:
                 self._reporter.result([self._sum(plan)], {"event": word, "deleted": [], "kept": plan.keep})
-                return
+                return SUCCESS
             confirm(self._question(plan), auto_approve=self._args.auto_approve)
         self._carry_out(word, only_orphans, agreed=plan)
+        return SUCCESS
+
+    def _code_of(self, plan: Plan) -> int:
+        """Return the exit code of a dry run, as that of a deployment's plan."""
+        if not self._args.detailed_exitcode:
+            return SUCCESS
+        if plan.refusals:
+            return FAILURE
+        return CHANGES_PENDING if plan.delete or plan.purge else SUCCESS
 
     def _is_empty(self, only_orphans: bool) -> bool:
         records = self._state.state["resources"].values()
@@ -252,18 +264,20 @@ class Life:
         Raises:
             StateError: there is no such record.
         """
-        records = self._state.state["resources"]
-        if key not in records:
-            near = nearest(key, records, cutoff=0.4)
+        known = self._state.state["resources"]
+        if key not in known:
+            near = nearest(key, known, cutoff=0.4)
             hint = f"Did you mean {near}?" if near else "See --status --output json for the keys."
             raise StateError(f"the state has no resource {key!r}", hint=hint)
-        text = f"{key} ({records[key]['id']}) is no longer in the state; the resource stays as it is"
+        text = f"{key} ({known[key]['id']}) is no longer in the state; the resource stays as it is"
         if self._args.dry_run:
             self._reporter.message(f"would forget {key}; the resource itself would stay as it is")
             return
         with self._locked():
-            step = self._state.state["resources"].pop(key, {}).get("step")
-            self._state.save()
+            records = ResourceRecords(self._state.state, self._state.save, self._state.mutex)
+            step = records.resources.get(key, {}).get("step")
+            records.forget(key)
+            records.save()
         self._reporter.result([f"{text}."], {"event": "forget", "key": key, "step": step})
 
     # --- a deployment with an additional effect ---

@@ -43,6 +43,7 @@ def page(
         "unrestricted": _unrestricted(state),
         "pin": state.get("pin"),
         "rotating": sorted(state.get("rotating", {})),
+        "resources": {key: record["id"] for key, record in sorted(state["resources"].items())},
     }
     return list(_lines(document)), document
 

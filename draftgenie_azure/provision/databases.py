@@ -12,8 +12,10 @@ from draftgenie_azure.arm.ensure import unchangeable
 from draftgenie_azure.arm.plan import CHANGE, DELETE, START, Entry, known_after
 from draftgenie_azure.config.validated.vault_secrets import POSTGRESQL_PASSWORD as PASSWORD
 from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.provision import database_creations
 from draftgenie_azure.provision.bodies import databases as bodies
 from draftgenie_azure.provision.server_parameters import ServerParameters
+from draftgenie_azure.provision.vault import STAGED
 from draftgenie_azure.run.schedule import run_concurrently
 
 TYPE_CHECKING = False
@@ -75,20 +77,25 @@ class Databases:
         server = self._server(vault)
         (live,) = self._arm.ensure([server], step=STEP)
         self._agree_on_password(vault, version)
-        if PASSWORD in self._records.rotating:
+        if self._rotates:
             version = self._rotate_password(vault, server.id)
+        elif PASSWORD in self._records.rotating:
+            self._drop_rotation(vault)
         properties = live["properties"]
         network = properties.get("network") or bodies.network(self._config)
         self._children(server.id, is_private=bool(network.get("delegatedSubnetResourceId")))
         assert self._config.postgresql is not None
+        names = self._config.databases()
+        again = database_creations.again(self._records, server.id, names)
         return {
             "id": server.id,
             "host": properties["fullyQualifiedDomainName"],
             "port": 5432,
             "login": properties.get("administratorLogin", self._config.postgresql.login),
             "password_version": version,
-            "databases": self._config.databases(),
+            "databases": names,
             "incarnation": creation_id(live),
+            **({"created_again": again} if again else {}),
         }
 
     def _password_version(self, vault: Vault) -> str:
@@ -96,6 +103,20 @@ class Databases:
         assert self._config.postgresql is not None
         given = self._config.postgresql.admin_password
         return vault.ensure_given(PASSWORD, given) if given else vault.ensure_generated(PASSWORD, rotates=False)
+
+    @property
+    def _rotates(self) -> bool:
+        """Whether `--rotate-secret` asked for a new password, and the configuration gives none."""
+        assert self._config.postgresql is not None
+        return PASSWORD in self._records.rotating and not self._config.postgresql.admin_password
+
+    def _drop_rotation(self, vault: Vault) -> None:
+        """End an interrupted rotation: since then the configuration gives the password, which the server has by now."""
+        if self._arm.plan is not None:
+            return
+        if vault.version(f"{PASSWORD}{STAGED}") is not None:
+            vault.unstage(PASSWORD)
+        self._records.rotated(PASSWORD)
 
     def _server(self, vault: Vault) -> Resource:
         """Return the desired server; values for its creation, including the password, are computed when needed."""
@@ -175,10 +196,11 @@ class Databases:
         It is sent only in doubt: another version than recorded, or none recorded because a run was interrupted.
         """
         record = self._records.resources["postgresql_server"]
-        if record.get("password_version") == version:
+        is_dropped = PASSWORD in self._records.rotating and not self._rotates  # it may have a new one from that
+        if record.get("password_version") == version and not is_dropped:
             return
         if self._arm.plan is not None:
-            if not self._arm.created("postgresql_server") and PASSWORD not in self._records.rotating:
+            if not self._arm.created("postgresql_server") and not self._rotates:
                 self._announce_password(self._arm.plan, record["id"])
             return
         # A server created by this run has this run's password; one whose creation was started by another run, or whose
@@ -219,13 +241,16 @@ class Databases:
         children = []
         if not is_private:
             rule = f"{server_id}/firewallRules/allow-azure"
-            children.append(("postgresql_firewall/allow-azure", rule, bodies.postgresql_azure_rule()))
-        for name in self._config.databases():
-            database = f"{server_id}/databases/{name}"
-            children.append((f"postgresql_database/{name}", database, bodies.postgresql_database()))
-        self._arm.ensure([Resource(*child) for child in children], step=STEP, one_by_one=True)
+            children.append(Resource("postgresql_firewall/allow-azure", rule, bodies.postgresql_azure_rule()))
+        children += [self._database(f"{server_id}/databases/{name}", name) for name in self._config.databases()]
+        self._arm.ensure(children, step=STEP, one_by_one=True)
         if not is_private and not self._records.resources["postgresql_server"].get("created"):
             self._close_to_the_world(server_id)
+
+    def _database(self, database_id: str, name: str) -> Resource:
+        key = f"postgresql_database/{name}"
+        counting = database_creations.counting(self._records, key, database_id)
+        return Resource(key, database_id, bodies.postgresql_database(), at_creation=counting)
 
     def _close_to_the_world(self, server_id: str) -> None:
         """Handle a rule of others that admits every address: delete it with --adopt, else keep it with a warning.

@@ -54,8 +54,12 @@ def run_all(session: Session, inputs: Mapping[str, Outputs], *, force: bool) -> 
     if session.records.document.get("pin"):
         # The schema is at least as new as these images: an earlier migration would run on it again.
         session.logger.info("images are pinned by a rollback: no migration runs")
+        known = {*session.records.resources, *session.records.document.get("migrated", {})}
         for migration in session.config.migrations:
             session.records.still_wanted(f"job/{migration.name}", STEP)
+            if f"job/{migration.name}" not in known:
+                words = "is new, and does not run before the rollback ends (--rollback off)"
+                session.warn(f"the migration {migration.name} {words}")
         return {"jobs": session.records.document["pin"].get("jobs", [])}
     runner = Migrations(session)
     jobs = [_job(session, inputs, migration) for migration in session.config.migrations]
@@ -67,10 +71,12 @@ def _job(session: Session, inputs: Mapping[str, Outputs], migration: Migration) 
     service = session.config.services[migration.service]
     image = apps.image(session, inputs, migration.service, service)
     server = inputs["create_databases"].get("postgresql") or {}
-    content = content_hash(
-        image, *migration.command, migration.working_directory or "", str(server.get("incarnation"))
-    )
     database = session.config.migration_database(migration)
+    again = (server.get("created_again") or {}).get(database)  # a database that was deleted and created again is empty
+    content = content_hash(
+        image, *migration.command, migration.working_directory or "", str(server.get("incarnation")),
+        *([str(again)] if again else []),
+    )  # fmt: skip
     body = migration_job(
         session.config,
         migration,

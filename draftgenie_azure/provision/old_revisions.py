@@ -29,14 +29,19 @@ _VERSION = ids.API_VERSIONS["Microsoft.App/containerApps"]
 
 
 def note(session: Session, key: str, service: Service, live: Body) -> None:
-    """Record that this deployment created the newest revision of an app, if one of its writes did."""
-    if session.arm.plan is not None or service.revision_mode != "Multiple" or not bodies.has_traffic(service):
+    """Record that this deployment created the newest revision of an app, if one of its writes did.
+
+    With a single active revision Azure deactivates the others; the newest is still active after a switch to several.
+    """
+    if session.arm.plan is not None or not bodies.has_traffic(service):
         return
     record, changes = record_of(session, key), session.arm.ensurer.changes.get(f"container_app/{key}", ())
     name, known = live["properties"].get("latestRevisionName"), _ours(session, key)
     is_ours = session.arm.created(f"container_app/{key}") or make_a_revision(changes) or record.get("pinned")
     if record and is_ours and name and name not in known:
-        session.records.note(f"container_app/{key}", revisions=[*known, str(name)])
+        is_several = service.revision_mode == "Multiple"
+        record_it = session.records.note if is_several else session.records.add_facts
+        record_it(f"container_app/{key}", revisions=[*(known if is_several else []), str(name)])
 
 
 def make_a_revision(changes: Sequence[Change]) -> bool:

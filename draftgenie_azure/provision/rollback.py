@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from draftgenie_azure.arm import hosts, ids
 from draftgenie_azure.errors import RefusedError
+from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.registry_data import RegistryData
 from draftgenie_azure.provision.teardown_plan import JOB
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from draftgenie_azure.session import Session
 
+_BUILD_AGAIN = "Check out the source of that time and deploy it: the same content gets the same tag again."
 _PUT_BACK = "Put the registry back into the configuration, as it was in that run."
 
 
@@ -102,11 +104,16 @@ def check_images(session: Session, rollback: Rollback) -> None:
     """Check that every digest is in the registry, before anything is written.
 
     Raises:
-        RefusedError: one is missing, or in another registry than the configured one.
+        RefusedError: one is missing, or in another registry than the configured one; or the registry is gone.
     """
     registry = session.config.container_registry
     if registry is None:
         raise RefusedError("a rollback needs the section container_registry in the configuration", hint=_PUT_BACK)
+    if session.arm.read(addresses.registry(session)) is None:
+        raise RefusedError(
+            f"the registry {registry.name} does not exist, and the images of run {rollback.run} with it",
+            hint=_BUILD_AGAIN,
+        )
     missing = []
     for key, image in rollback.images.items():
         host, _, rest = image["reference"].partition("/")
@@ -121,5 +128,5 @@ def check_images(session: Session, rollback: Rollback) -> None:
     if missing:
         raise RefusedError(
             f"the images of run {rollback.run} are no longer in the registry: {', '.join(missing)}",
-            hint="Check out the source of that time and deploy it: the same content gets the same tag again.",
+            hint=_BUILD_AGAIN,
         )

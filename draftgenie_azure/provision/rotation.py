@@ -71,9 +71,12 @@ def plan(config: Config, name: str) -> Rotation:
     origin = wanted[vault_name].origin
     given = config.postgresql is not None and bool(config.postgresql.admin_password)
     if origin not in ("generated", "postgresql_password") or (origin == "postgresql_password" and given):
+        parts = sorted(_contents(wanted[vault_name]) & set(_generated(wanted)))
         raise RefusedError(
             f"{name} is not generated: its value comes from elsewhere ({origin})",
-            hint="Change it there, then run again to update the vault and the services.",
+            hint=f"It follows when what it contains gets a new value: {', '.join(parts)}."
+            if parts
+            else "Change it there, then run again to update the vault and the services.",
         )
     also = tuple(sorted(key for key, secret in wanted.items() if vault_name in _contents(secret)))
     touched = {vault_name, *also}

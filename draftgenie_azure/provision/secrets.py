@@ -47,6 +47,7 @@ def store(session: Session, inputs: Mapping[str, Outputs], vault: Vault | None) 
         else:
             value = _value(session, secret)
             versions[name] = vault.ensure_given(name, value, keep_foreign=secret.origin == "given")
+    _drop_requests(session, wanted)
     vault.ensure_reader()
     return {
         "secrets": {
@@ -54,6 +55,13 @@ def store(session: Session, inputs: Mapping[str, Outputs], vault: Vault | None) 
             for name, version in sorted(versions.items())
         }
     }
+
+
+def _drop_requests(session: Session, wanted: Mapping[str, VaultSecret]) -> None:
+    """Forget interrupted rotations of secrets that the configuration gives by now, or no longer has."""
+    generated = {name for name, secret in wanted.items() if secret.origin in ("generated", "postgresql_password")}
+    for name in sorted(set(session.records.rotating) - generated):
+        session.records.rotated(name)
 
 
 def _value(session: Session, secret: VaultSecret) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import created_at, creation_id
 from draftgenie_azure.errors import AzureError, RefusedError
-from draftgenie_azure.provision import addresses
+from draftgenie_azure.provision import addresses, database_creations
 from draftgenie_azure.provision.deleted_vaults import NOT_YET_DELETED, DeletedVaults
 from draftgenie_azure.provision.teardown_checks import Checks
 from draftgenie_azure.provision.teardown_plan import (
@@ -37,7 +37,7 @@ from draftgenie_azure.steps import STEPS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from draftgenie_azure.session import Session
@@ -170,8 +170,28 @@ class Teardown:
         if self._purge:
             plan.purge = [item for item in plan.delete if item.type == VAULT] + self._vaults.left(self._configured())
             plan.refusals += self._vaults.refusals(plan.purge)
+            plan.warnings += self._kept_workspaces(plan)
         if self._vaults.unlisted is not None:
             plan.warnings.append(f"{self._vaults.unlisted.message}. {self._vaults.unlisted.hint}")
+
+    def _kept_workspaces(self, plan: Plan) -> Iterator[str]:
+        """Yield workspaces that were deleted before, and not for good: Azure cannot purge them any more."""
+        wanted = {item.id.lower() for item in plan.delete if item.type == WORKSPACE}
+        if self._session.config.monitoring is not None:
+            wanted.add(addresses.workspace(self._session).lower())
+        path = f"{self._session.scope.subscription}/providers/Microsoft.OperationalInsights/deletedWorkspaces"
+        try:
+            listed = list(self._arm.listing(path, api_version=ids.API_VERSIONS[WORKSPACE]))
+        except AzureError as error:
+            if error.status != 403:
+                raise
+            return
+        for deleted in listed:
+            if str(deleted["id"]).lower() in wanted:
+                yield (
+                    f"the workspace {deleted['name']} was deleted before; Azure keeps it for 14 days and cannot purge "
+                    "it, and a deployment in that time brings it back with its logs"
+                )
 
     # --- deletion ---
 
@@ -272,6 +292,8 @@ class Teardown:
     def _forget_what_hangs_on(self, item: Item) -> None:
         document = self._records.document
         record = self._records.resources.get(item.key, {})
+        if item.type == SERVER:
+            database_creations.server_deleted(self._records, item.id)
         if self._has_successor(item):
             return
         if item.type == VAULT:
@@ -282,6 +304,8 @@ class Teardown:
         elif item.type == JOB and record.get("succeeded"):
             # The migrated database may be kept: this content must not run on it again.
             document.setdefault("migrated", {})[item.key] = record["name"]
+        elif item.type == database_creations.DATABASE and not item.inside:
+            database_creations.deleted(self._records, item.id)
         elif item.type == SERVER:
             document.pop("migrated", None)
 

@@ -42,6 +42,8 @@ _MOST_NAMES = 10
 _CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
     SERVER: (("databases", "database"),),
     CLUSTER: (("databases", "database"),),
+    REGISTRY: (("tasks", "task"),),
+    IDENTITY: (("federatedIdentityCredentials", "federated credential"),),
     ENVIRONMENT: (
         ("storages", "storage"),
         ("certificates", "certificate"),
@@ -49,6 +51,8 @@ _CONTENTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("daprComponents", "Dapr component"),
     ),
 }
+# Collections that have other versions than the resource they are in.
+_VERSIONS = {"tasks": ids.API_VERSIONS["Microsoft.ContainerRegistry/registries/runs"]}
 # Resources that Azure adds to the group for an Application Insights resource, up to an hour later
 # (hashicorp/terraform-provider-azurerm issues 10563, 18026): type -> name derived from the component's.
 _WITH_COMPONENT: dict[str, Callable[[str], str]] = {
@@ -171,11 +175,23 @@ class Checks:
     def _users(self, plan: Plan, item: Item, types: tuple[str, ...]) -> Iterator[str]:
         going = plan.going
         for guest in (guest for type_ in types for guest in self._in_subscription(type_)):
-            if str(guest["id"]).lower() not in going and item.id.lower() in set(_uses(guest)):
-                yield (
-                    f"{guest['id']} uses {item.key}, and this deployment did not create it: "
-                    f"az resource delete --ids {guest['id']}; or keep both: --forget {item.key}"
+            guest_id = str(guest["id"])
+            if guest_id.lower() not in going and item.id.lower() in set(_uses(guest)):
+                yield self._still_used(item, guest_id) or (
+                    f"{guest_id} uses {item.key}, and this deployment did not create it: "
+                    f"az resource delete --ids {guest_id}; or keep both: --forget {item.key}"
                 )
+
+    def _still_used(self, item: Item, other_id: str) -> str | None:
+        """Return that a configured resource of this deployment still uses one that left the configuration, or None."""
+        records = self._session.records.resources
+        if not records[item.key].get("orphaned"):
+            return None
+        known = (key for key, record in records.items() if str(record["id"]).lower() == other_id.lower())
+        key = next((key for key in known if not records[key].get("orphaned")), None)
+        if key is None:
+            return None
+        return f"{key}, which is configured, still belongs to {item.key}: deploy first, which moves it, then prune"
 
     def _in_subscription(self, type_: str) -> list[dict[str, Any]]:
         """Return all visible resources of a type: in the subscription, or else in the group."""
@@ -198,12 +214,13 @@ class Checks:
         going = plan.going
         for item in plan.delete:
             for collection, what in _CONTENTS.get(item.type, ()):
-                for inner in self._arm.listing(f"{item.id}/{collection}", api_version=item.api_version):
-                    name = ids.last_name(str(inner["id"]))
-                    if str(inner["id"]).lower() not in going and name not in addresses.AZURES_DATABASES:
-                        yield (
+                version = _VERSIONS.get(collection, item.api_version)
+                for inner in self._arm.listing(f"{item.id}/{collection}", api_version=version):
+                    inner_id, name = str(inner["id"]), ids.last_name(str(inner["id"]))
+                    if inner_id.lower() not in going and name not in addresses.AZURES_DATABASES:
+                        yield self._still_used(item, inner_id) or (
                             f"{item.key} contains the {what} {name}, and this deployment did not create it: "
-                            f"az resource delete --ids {inner['id']}; or keep both: --forget {item.key}"
+                            f"az resource delete --ids {inner_id}; or keep both: --forget {item.key}"
                         )
 
     def _secrets(self, plan: Plan) -> Iterator[str]:

@@ -27,6 +27,7 @@ _DOCUMENT: Mapping[str, tuple[type, ...]] = {
     "secrets_digest": _OPTIONAL_TEXT, "validated": _OPTIONAL_TEXT, "validated_values": _OPTIONAL_TEXT,
     "forced": _LIST, "asked": _OBJECT, "api_versions": _OBJECT,
     "pin": _OPTIONAL_OBJECT, "rotating": _OBJECT, "migrated": _OBJECT, "deleted_vaults": _OBJECT,
+    "databases_created": _OBJECT,
 }
 _STEP: Mapping[str, tuple[type, ...]] = {
     "status": _TEXT, "timestamp": _TEXT, "started_at": _TEXT, "duration_seconds": _NUMBER, "dependency_hash": _TEXT,
@@ -202,6 +203,9 @@ def _fault(state: Document) -> str | None:
     for key, value in state.get("target", {}).items():
         if not isinstance(value, str):
             return f"target.{key}"
+    for key, count in state.get("databases_created", {}).items():
+        if type(count) is not int:
+            return f"databases_created.{key}"
     for name, record in state.get("steps", {}).items():
         wrong = _wrong_step(record)
         if wrong is not None:

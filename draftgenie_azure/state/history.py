@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COMPANION = "history"
 KEPT_RUNS = 100
 _MOST_REASONS = 5
+_LONGEST = 1e9  # seconds, some 30 years
 _CI_RUN = (  # environment variables of CI systems that identify a run
     ("GITHUB_ACTIONS", ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"), "{}/{}/actions/runs/{}"),
     (
@@ -53,6 +54,10 @@ class History:
         Raises:
             StateError: the storage fails. Invalid lines are skipped.
         """
+        return [entry for entry in self._lines() if _is_usable(entry)]
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """Return the entries of all forms, also those that only a newer command can read, which stay as they are."""
         data = self._backend.read_companion(COMPANION) or b""
         return [entry for line in data.splitlines() if (entry := _entry(line)) is not None]
 
@@ -66,6 +71,11 @@ class History:
         for entry in entries:
             if entry["run"] == run:
                 return entry
+        if any(entry["run"] == run for entry in self._lines()):
+            raise StateError(
+                f"run {run} is recorded in a form that this command cannot read",
+                hint="A newer version of it wrote the entry, or it was edited. The entry stays as it is.",
+            )
         if not entries:
             raise StateError(f"there is no run {run}: no run is recorded yet", hint="Deploy first.")
         first, last = entries[0]["run"], entries[-1]["run"]
@@ -80,18 +90,18 @@ class History:
         Returns:
             The run's number.
         """
-        entries = self.entries()
+        entries = self._lines()
         for entry in entries:
-            if entry["result"] == "running":
+            if entry.get("result") == "running":
                 entry["result"] = "interrupted"
-        run = entries[-1]["run"] + 1 if entries else 1
+        run = 1 + max((entry["run"] for entry in entries), default=0)
         entries.append({"run": run, "kind": kind, "result": "running", "started_at": now(), **_origin(), **facts})
         self._write(entries)
         return run
 
     def end(self, run: int, result: str, **facts: Any) -> None:
         """Complete the entry of a run."""
-        entries = self.entries()
+        entries = self._lines()
         for entry in entries:
             if entry["run"] == run:
                 entry |= {"result": result, **facts}
@@ -145,27 +155,37 @@ class RunRecord:
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
+    """Return the entry in a line, whatever its fields besides the number of its run; None for anything else."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return entry if isinstance(entry, dict) and _is_usable(entry) else None
+    is_numbered = isinstance(entry, dict) and type(entry.get("run")) is int and entry["run"] > 0
+    return entry if is_numbered else None
 
 
 def _is_usable(entry: dict[str, Any]) -> bool:
     """Return whether an entry has the fields that readers rely on; optional fields may be missing."""
     steps, services = entry.get("steps", {}), entry.get("services", {})
     return (
-        isinstance(entry.get("run"), int)
-        and all(isinstance(entry.get(name), str) for name in ("kind", "result"))
+        all(isinstance(entry.get(name), str) for name in ("kind", "result"))
         and isinstance(entry.get("started_at", ""), str)
-        and isinstance(entry.get("seconds", 0), int | float)
+        and _are_seconds(entry.get("seconds", 0))
         and isinstance(steps, dict)
-        and all(isinstance(step, dict) and _are_texts(step.get("reasons", [])) for step in steps.values())
+        and all(isinstance(step, dict) and _is_step(step) for step in steps.values())
         and isinstance(services, dict)
         and all(service is None or isinstance(service, dict) for service in services.values())
         and all(_are_texts(entry.get(name, [])) for name in ("migrations", "deleted"))
     )
+
+
+def _is_step(step: dict[str, Any]) -> bool:
+    is_named = isinstance(step.get("verdict", ""), str)
+    return is_named and _are_seconds(step.get("seconds", 0)) and _are_texts(step.get("reasons", []))
+
+
+def _are_seconds(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value < _LONGEST  # type: ignore[operator]  # neither NaN nor infinite
 
 
 def _are_texts(value: object) -> bool:

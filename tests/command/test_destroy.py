@@ -94,6 +94,7 @@ def test_dry_run_lists_what_would_go_in_order_and_deletes_nothing(deployed: Proj
     result = deployed.run("--destroy", "--dry-run")
 
     assert result.code == 0, result.text
+    assert deployed.run("--destroy", "--dry-run", "--detailed-exitcode").code == 2
     assert result.out.index("container_app/api_gateway") < result.out.index("container_apps_env")
     assert result.out.index("container_apps_env") < result.out.index("log_analytics")
     assert "key_vault" in result.out
@@ -484,3 +485,26 @@ def test_forget_drops_the_record_and_keeps_the_resource(deployed: Project) -> No
     assert "container_app/qdrant" not in deployed.state()["resources"]
     assert deployed.writes(before) == []
     assert _exists(deployed, app, "2026-01-01")
+
+
+def test_forget_drops_what_goes_on_with_the_resource(deployed: Project) -> None:
+    """The address of an operation is signed; nobody waits for it any more. `--status` has the keys to name."""
+    document = deployed.state()
+    resource_id = document["resources"]["redis"]["id"]
+    document["operations"] = {resource_id: {"kind": "status", "url": "https://management.azure.com/operation?s=1"}}
+    deployed.state_file.write_text(json.dumps(document), encoding="utf-8")
+    (status,) = deployed.run("--status", "--output", "json").events()
+    assert status["resources"]["redis"] == resource_id
+
+    assert deployed.run("--forget", "redis").code == 0
+
+    assert deployed.state()["operations"] == {}
+
+
+def test_forced_step_is_not_for_a_command_that_runs_none(project: Project) -> None:
+    """Bad usage, not a flag without effect."""
+    for forced in (("--force-all",), ("--force-step", "create_databases")):
+        result = project.run("--destroy", *forced)
+
+        assert result.code == 1
+        assert f"{forced[0]} is for a deployment: --destroy runs no step" in result.text

@@ -113,6 +113,24 @@ def test_database_of_someone_else_on_our_server_forbids_its_deletion(deployed: P
     assert deployed.run("--destroy", "--auto-approve").code == 0
 
 
+@pytest.mark.slow
+def test_sign_in_and_task_of_someone_else_forbid_the_deletion_of_what_has_them(deployed: Project) -> None:
+    """A federated credential of the identity, and a task of the registry."""
+    identity, registry = resource(deployed, "identity"), resource(deployed, "container_registry")
+    issuer = "https://token.actions.githubusercontent.com"
+    with deployed.azure() as azure:
+        facts = {"issuer": issuer, "subject": "repo:their/app", "audiences": ["api://AzureADTokenExchange"]}
+        put(azure, f"{identity}/federatedIdentityCredentials/theirs", "2024-11-30", {"properties": facts})
+        step = {"type": "EncodedTask", "encodedTaskContent": "dmVyc2lvbjogdjEuMS4wCg=="}
+        properties = {"platform": {"os": "Linux"}, "step": step}
+        put(azure, f"{registry}/tasks/nightly", "2019-04-01", {"location": "eastus2", "properties": properties})
+
+    text = refused(deployed)
+
+    assert "identity contains the federated credential theirs" in text
+    assert "container_registry contains the task nightly" in text
+
+
 def without_evaluation_service(project: Project) -> None:
     """Take one service out of the configuration; its images stay in the registry."""
     values = project.config()
@@ -311,3 +329,23 @@ def test_vault_with_purge_protection_is_deleted_and_recovered_by_the_next_deploy
     assert "is recovered, with the secrets in it" in again.text
     assert project.secret("postgresql-admin-password") == password
     assert project.password_agrees()
+
+
+def test_prune_before_apps_have_moved_says_to_deploy_first(deployed: Project) -> None:
+    """The environment has another name, and the run was stopped before the apps are in the new one: they are ours."""
+    deployed.change("container_apps.environment_name", "other-env")
+    stays = {"method": "DELETE", "path": "*/containerApps/*", "status": 403, "code": "AuthorizationFailed", "times": 99}
+    force = ("--force-step", "create_container_apps_env")
+    assert deployed.run(*deployed.faults(stays), *force).code == 1
+    before = len(deployed.requests())
+
+    result = deployed.run("--prune", "--auto-approve")
+
+    assert result.code == 1
+    words = "container_app/rag_service, which is configured, still belongs to container_apps_env@draftgenie-env"
+    assert f"{words}: deploy first" in result.text
+    assert "az resource delete" not in result.text
+    assert deployed.writes(before) == []
+    assert deployed.run().code == 0
+    assert deployed.run("--prune", "--auto-approve").code == 0
+    assert "container_apps_env@draftgenie-env" not in deployed.state()["resources"]

@@ -83,6 +83,8 @@ def test_damaged_line_of_the_history_is_left_out(deployed: Project) -> None:
     [
         {"kind": None}, {"started_at": 5}, {"seconds": "x"}, {"steps": []}, {"steps": {"a": 5}}, {"services": []},
         {"services": {"api_gateway": 5}}, {"migrations": 5}, {"deleted": [[]]}, {"steps": {"a": {"reasons": 5}}},
+        {"seconds": float("nan")}, {"seconds": float("inf")}, {"seconds": -1}, {"steps": {"a": {"verdict": None}}},
+        {"steps": {"a": {"verdict": "ran", "seconds": float("inf")}}},
     ],
     ids=str,
 )  # fmt: skip
@@ -96,6 +98,32 @@ def test_entry_of_another_form_is_left_out(project: Project, facts: dict[str, ob
 
     assert result.code == 0, result.text
     assert [run["run"] for run in result.events()[-1]["runs"]] == [2]
+
+
+@pytest.mark.slow
+def test_entry_of_another_form_stays_as_it_is(deployed: Project) -> None:
+    """A newer version of the command wrote it: its number is taken, and a rollback to it says why it is refused."""
+    path = deployed.directory / f"{STATE}.history"
+    newer = {"run": 2, "kind": "deploy", "result": "succeeded", "services": [{"key": "api_gateway"}]}
+    path.write_text(path.read_text(encoding="utf-8") + f"{json.dumps(newer)}\n", encoding="utf-8")
+    deployed.change("services.rag_service.max_replicas", 5)
+    deployed.deploy()
+
+    assert [run["run"] for run in _runs(deployed)] == [1, 3]
+    assert newer in [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for arguments in (("--history", "2"), ("--rollback", "2", "--auto-approve")):
+        result = deployed.run(*arguments)
+        assert result.code == 1
+        assert "run 2 is recorded in a form that this command cannot read" in result.text
+
+
+def test_number_that_no_run_can_have_is_bad_usage(project: Project) -> None:
+    """However long it is."""
+    for number in ("9" * 5000, "²", "0", "-1"):
+        for flag in ("--history", "--rollback"):
+            result = project.run(flag, number)
+            assert result.code == 1
+            assert f"argument {flag}: expected the number of a run" in result.text
 
 
 def test_only_the_last_hundred_runs_are_kept(deployed: Project) -> None:

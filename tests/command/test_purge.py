@@ -55,6 +55,7 @@ def test_vault_of_an_earlier_destroy_is_purged(deployed: Project, known_by: str)
 
     assert "purge  key_vault@draftgenie-kv" in dry.out
     assert "0 to delete, 0 to keep, 1 to purge; about 10 min" in dry.out
+    assert "note: the workspace draftgenie-logs was deleted before; Azure keeps it for 14 days" in dry.out
     assert deployed.writes(before) == []
     assert deployed.state() == state
     result = deployed.run(*PURGE)

@@ -274,3 +274,34 @@ def test_history_outlives_what_is_done_to_the_state(changed: Project, how: str) 
 
     assert result.code == 0, result.text
     assert _image(changed) == runs[0]["services"]["rag_service"]["image"]
+
+
+@pytest.mark.slow
+def test_rollback_without_the_registry_says_that_the_images_are_gone(changed: Project) -> None:
+    """Somebody deleted it; its address answers nothing then."""
+    record = changed.state()["resources"]["container_registry"]
+    with changed.azure() as azure:
+        azure.delete(record["id"], record["api_version"])
+    before = len(changed.requests())
+
+    result = changed.run("--rollback", "1", "--auto-approve")
+
+    assert result.code == 1
+    assert "the registry draftgenieacr does not exist, and the images of run 1 with it" in result.text
+    assert changed.writes(before) == []
+
+
+@pytest.mark.slow
+def test_migration_that_is_added_under_a_rollback_is_said_to_wait(changed: Project) -> None:
+    """It runs once the rollback ends."""
+    assert changed.run("--rollback", "1", "--auto-approve").code == 0
+    changed.change("migrations", [*changed.config()["migrations"], {"service": "draft_service", "command": "true"}])
+
+    for arguments in (("--dry-run",), ()):
+        result = changed.run(*arguments)
+        assert result.code == 0
+        assert "the migration draft-service is new, and does not run before the rollback ends" in result.text
+
+    assert "job/draft-service" not in changed.state()["resources"]
+    assert changed.run("--rollback", "off").code == 0
+    assert changed.state()["resources"]["job/draft-service"]["succeeded"]

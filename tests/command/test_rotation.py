@@ -82,8 +82,11 @@ def test_dry_run_says_what_restarts_and_what_breaks(deployed: Project) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("jwt_secrt", "did you mean jwt-secret"), ("gemini_api_key", "not generated"), ("rabbitmq-url", "not generated")],
-)
+    [
+        ("jwt_secrt", "did you mean jwt-secret"), ("gemini_api_key", "not generated"),
+        ("rabbitmq-url", "follows when what it contains gets a new value: rabbitmq-password"),
+    ],
+)  # fmt: skip
 def test_secret_that_cannot_be_rotated_is_refused(deployed: Project, name: str, words: str) -> None:
     """Unknown, given, or composed."""
     before = len(deployed.requests())
@@ -138,3 +141,42 @@ def test_rotation_killed_at_any_write_is_finished_by_the_next_run(deployed: Proj
     assert deployed.password_agrees()
     assert deployed.state()["rotating"] == {}
     assert deployed.secret(PASSWORD) != old
+
+
+@pytest.mark.slow
+def test_rotation_that_was_cut_ends_where_the_configuration_gives_the_password(deployed: Project) -> None:
+    """Whatever the server has by then: it gets the given one, and so does everything that contains it."""
+    given = deployed.secret(PASSWORD)  # the vault has it already, the server has not
+    record = deployed.state()["resources"]["postgresql_server"]
+    with deployed.azure() as azure:
+        body = {"properties": {"administratorLoginPassword": "Staged-by-the-rotation-1"}}
+        azure.send("PATCH", record["id"], record["api_version"], body)
+    document = deployed.state() | {"rotating": {PASSWORD: "requested"}}
+    deployed.state_file.write_text(json.dumps(document), encoding="utf-8")
+    deployed.change("postgresql.admin_password", given)
+
+    deployed.deploy()
+
+    assert deployed.secret(PASSWORD) == given
+    assert deployed.password_agrees()
+    assert deployed.state()["rotating"] == {}
+    assert "0 ran" in deployed.run("--refresh").text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", ["abcdefghijklmnopqrstuvwxyz012345", None])
+def test_rotation_that_was_cut_ends_where_the_secret_is_given_or_gone(project: Project, value: str | None) -> None:
+    """A later run that generates it again does not make up for it."""
+    generated = {"generate": True}
+    project.change("secrets.extra", generated)
+    project.deploy()
+    document = project.state() | {"rotating": {"extra": "requested"}}
+    project.state_file.write_text(json.dumps(document), encoding="utf-8")
+    project.change("secrets.extra", value)
+
+    project.deploy()
+
+    assert project.state()["rotating"] == {}
+    assert "(--rotate-secret)" not in project.run("--status").out
+    if value is not None:
+        assert project.secret("extra") == value

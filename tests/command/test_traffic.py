@@ -205,6 +205,21 @@ def test_after_a_rollout_the_new_revision_and_the_one_before_stay_active(project
     assert active(project) == [False, False, True, True]
 
 
+def test_revision_of_a_single_mode_is_deactivated_after_a_switch_to_several(tmp_path: Path) -> None:
+    """It stays active when the mode changes, and is paid for until a later rollout no longer needs it."""
+    project = Project(tmp_path)
+    project.write(PLAIN)
+    project.deploy()
+    roll_out(project, 4)
+    project.change("services.web.revision_mode", "Multiple")
+    project.deploy()
+    assert active(project) == [False, True]
+
+    roll_out(project, 5, 6)
+
+    assert active(project) == [False, False, True, True]
+
+
 def test_failed_revision_is_deactivated_once_another_is_proved(project: Project) -> None:
     project.change("services.web.image", "broken")
     assert project.run(*crashing(project)).code == 1

@@ -1,0 +1,56 @@
+"""Count how often this deployment created each database: one made again has nothing of what migrations did before.
+
+Azure gives a database no tag that would tell, so the count is kept in the state, also while the database is deleted.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from draftgenie_azure.state.resource_records import ResourceRecords
+
+DATABASE = "Microsoft.DBforPostgreSQL/flexibleServers/databases"
+_SECTION = "databases_created"  # in the state: id in lower case -> count
+
+
+def counting(records: ResourceRecords, key: str, database_id: str) -> Callable[[], dict[str, Any]]:
+    """Return a function that counts a creation, before it is sent; several attempts of one run count once."""
+    count = _count(records, database_id) or (1 if records.of(key, database_id) else 0)
+
+    def note() -> dict[str, Any]:
+        _keep(records, database_id, count + 1)
+        records.save()
+        return {}
+
+    return note
+
+
+def again(records: ResourceRecords, server_id: str, names: Iterable[str]) -> dict[str, int]:
+    """Return the databases that were created more than once, and how often."""
+    counts = {name: _count(records, f"{server_id}/databases/{name}") for name in names}
+    return {name: count for name, count in counts.items() if count > 1}
+
+
+def deleted(records: ResourceRecords, database_id: str) -> None:
+    """Keep in mind that a database existed; the caller saves."""
+    _keep(records, database_id, _count(records, database_id) or 1)
+
+
+def server_deleted(records: ResourceRecords, server_id: str) -> None:
+    """Forget the databases of a server, which another one of its name does not have; the caller saves."""
+    with records.mutex:
+        counts = records.document.get(_SECTION, {})
+        for database_id in [one for one in counts if one.startswith(f"{server_id}/".lower())]:
+            del counts[database_id]
+
+
+def _count(records: ResourceRecords, database_id: str) -> int:
+    return int(records.document.get(_SECTION, {}).get(database_id.lower(), 0))
+
+
+def _keep(records: ResourceRecords, database_id: str, count: int) -> None:
+    with records.mutex:
+        records.document.setdefault(_SECTION, {})[database_id.lower()] = count
