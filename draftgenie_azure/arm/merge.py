@@ -9,7 +9,7 @@ from draftgenie_azure.arm.properties import CASELESS_KEYS, IDENTITIES, MAPS, Tra
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Any
 
     from draftgenie_azure.arm.diff import Change, Path
@@ -50,8 +50,8 @@ class _Merge:
         self.taken = {change.path for change in changes if change.kind != REMOVE}
         defaults = self.known.defaults
         self.put_back = {change.path: change.new for change in changes if pattern_of(change.path) in defaults}
-        above = [change.path[:size] for change in changes for size in range(len(change.path) + 1)]
-        self.touched: Collection[Path] = frozenset(above)
+        self.touched: Collection[Path] = _above(change.path for change in changes)
+        self.written: Collection[Path] = _above(self.taken)
 
     def body(self, wanted: Mapping[str, Any], live: Mapping[str, Any]) -> Any:
         """Return the full body."""
@@ -102,9 +102,9 @@ class _Merge:
         return {} if value is _ABSENT or value is None else {key: value}
 
     def _rivals(self, pattern: str, item: Mapping[str, Any], path: Path) -> list[str]:
-        """Return properties that are mutually exclusive with one being written."""
+        """Return properties that are mutually exclusive with one being written; a removal alone writes none."""
         groups = self.known.exclusive.get(pattern, ())
-        written = [group for group in groups if any((*path, name) in self.touched and name in item for name in group)]
+        written = [group for group in groups if any((*path, name) in self.written and name in item for name in group)]
         return [name for group in groups if written and group not in written for name in group]
 
     def _list(self, wanted: Any, live: Any, path: Path, pattern: str) -> Any:
@@ -122,6 +122,11 @@ class _Merge:
             if item is not _ABSENT:
                 result.append(_without_nulls(item))
         return result
+
+
+def _above(paths: Iterable[Path]) -> frozenset[Path]:
+    """Return the paths with all that lead to them."""
+    return frozenset(path[:size] for path in paths for size in range(len(path) + 1))
 
 
 def _objects(value: Any) -> bool:

@@ -23,7 +23,8 @@ def answered_yes(question: str) -> bool:
     before = [(number, signal.signal(number, signal.default_int_handler)) for number in numbers]
     try:
         views.ask(question)
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        # Bytes: what is typed in another encoding is no yes, and no failure.
+        return sys.stdin.buffer.readline().strip().lower() in (b"y", b"yes")
     finally:
         for number, handler in before:
             signal.signal(number, handler)

@@ -23,6 +23,7 @@ COMPANION = "history"
 KEPT_RUNS = 100
 _MOST_REASONS = 5
 _LONGEST = 1e9  # seconds, some 30 years
+_MOST_RUNS = 10**9  # a number that no deployment reaches, and the most that the command line takes
 _CI_RUN = (  # environment variables of CI systems that identify a run
     ("GITHUB_ACTIONS", ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"), "{}/{}/actions/runs/{}"),
     (
@@ -160,7 +161,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
         entry = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    is_numbered = isinstance(entry, dict) and type(entry.get("run")) is int and entry["run"] > 0
+    is_numbered = isinstance(entry, dict) and type(entry.get("run")) is int and 0 < entry["run"] < _MOST_RUNS
     return entry if is_numbered else None
 
 

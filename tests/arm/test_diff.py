@@ -277,6 +277,24 @@ def test_patch_has_what_changes_and_lists_with_everything_that_was_in_them() -> 
     assert other == {"name": "sidecar", "image": "x"}
 
 
+def test_probe_of_another_kind_takes_the_place_of_the_former() -> None:
+    """Azure refuses an item with both, and one with an empty rest of the former; also where others added to that."""
+
+    def probed(**check: Any) -> dict[str, Any]:
+        body = app()
+        body["properties"]["template"]["containers"][0]["probes"] = [{"type": "Startup", **check}]
+        return body
+
+    http, tcp = {"path": "/health", "port": 80, "scheme": "HTTP"}, {"tcpSocket": {"port": 80}}
+    for theirs in ({}, {"httpHeaders": [{"name": "Host", "value": "x"}]}):
+        live = shown(probed(httpGet=http | theirs))
+
+        body = patch(APP, probed(**tcp), live, look(probed(**tcp), live, probed(httpGet=http)).ours)
+
+        (container,) = body["properties"]["template"]["containers"]
+        assert container["probes"] == [{"type": "Startup", **tcp}]
+
+
 def test_identities_of_others_are_kept() -> None:
     """A system-assigned identity enabled by others is kept."""
     live = shown(app())

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+from plain_project import PLAIN, live
 from project import SHARED, Project
 
 
@@ -313,3 +314,19 @@ def test_role_that_someone_gave_under_another_name_is_accepted(deployed: Project
     with deployed.azure() as azure:
         assert azure.send("GET", role, version).json()["properties"]["principalId"] == live["principalId"]
     assert deployed.state()["resources"]["role/pull-images"]["created"] is True
+
+
+@pytest.mark.slow
+def test_health_path_is_taken_out_and_put_back(project: Project) -> None:
+    """A probe by HTTP becomes one by TCP, and back."""
+    project.write(PLAIN)
+    for path, kind in (("/health", "httpGet"), (None, "tcpSocket"), ("/other", "httpGet")):
+        values = project.config()
+        values["services"]["web"] |= {"health_path": path}
+        project.write(values)
+
+        project.deploy()
+
+        (container,) = live(project, "container_app/web")["template"]["containers"]
+        assert [set(probe) & {"httpGet", "tcpSocket"} for probe in container["probes"]] == [{kind}] * 3
+        assert project.run("--dry-run", "--refresh", "--detailed-exitcode").code == 0

@@ -75,6 +75,21 @@ def test_destroy_asks_and_does_what_is_answered(deployed: Project, answer: bytes
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("answer", [b"\n", b"\x04", b"\xff\xfe\n", b"yes, go\n"], ids=["no", "end", "odd", "words"])
+def test_anything_but_yes_is_no(deployed: Project, answer: bytes) -> None:
+    """An empty line, the end of the input, another encoding, other words."""
+    deployed.environment["PYTHONIOENCODING"] = "utf-8:strict"
+    before = len(deployed.requests())
+
+    ended, shown = _answer(deployed, ["--destroy"], answer)
+
+    assert ended == 1, shown
+    assert "the answer was no" in shown
+    assert "Traceback" not in shown
+    assert deployed.writes(before) == []
+
+
+@pytest.mark.slow
 def test_plan_that_grew_while_the_question_was_open_is_not_carried_out(deployed: Project) -> None:
     """The yes was to another plan."""
     record = {"created": True, "step": "deploy_infrastructure_services", "api_version": "2026-01-01"}
