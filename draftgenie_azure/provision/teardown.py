@@ -172,7 +172,7 @@ class Teardown:
             plan.refusals += self._vaults.refusals(plan.purge)
             plan.warnings += self._kept_workspaces(plan)
         if self._vaults.unlisted is not None:
-            plan.warnings.append(f"{self._vaults.unlisted.message}. {self._vaults.unlisted.hint}")
+            plan.warnings.append(f"{self._vaults.unlisted.message.rstrip('.')}. {self._vaults.unlisted.hint}")
 
     def _kept_workspaces(self, plan: Plan) -> Iterator[str]:
         """Yield workspaces that were deleted before, and not for good: Azure cannot purge them any more."""

@@ -227,7 +227,7 @@ class Checks:
         """Yield others' secrets in a vault, which can be recovered with it unless it is purged."""
         purged = {item.key for item in plan.purge}
         for item in (one for one in plan.delete if one.type == VAULT):
-            others = self._others_secrets(item)
+            others = self._others_secrets(item, plan)
             if others and item.key in purged:
                 yield (
                     f"{item.key} contains secrets that this deployment did not put there ({_shown(others)}), and a "
@@ -239,7 +239,7 @@ class Checks:
                     "be recovered with the vault until Azure purges it"
                 )
 
-    def _others_secrets(self, item: Item) -> list[str]:
+    def _others_secrets(self, item: Item, plan: Plan) -> list[str]:
         version = ids.API_VERSIONS["Microsoft.KeyVault/vaults/secrets"]
         ours = {*self._session.records.secrets, *self._session.config.vault_secrets()}
         try:
@@ -247,7 +247,7 @@ class Checks:
         except AzureError as error:
             if error.status != 403:
                 raise
-            self._session.logger.info("the secrets of %s may not be listed; continuing without", item.key)
+            plan.warnings.append(f"the secrets in {item.key} could not be listed: {error.message}")
             return []
         return sorted(name for name in names if name.lower().removesuffix(STAGED) not in ours)
 

@@ -179,6 +179,18 @@ def test_secret_of_someone_else_is_named_and_forbids_a_purge(deployed: Project) 
 
 
 @pytest.mark.slow
+def test_content_that_may_not_be_listed_is_named(deployed: Project) -> None:
+    """Whether others put something there is not known: a purge is final, and so is the end of a registry."""
+    words = {"method": "GET", "status": 403, "code": "AuthorizationFailed", "times": 99}
+    faults = deployed.faults({"path": "*/draftgenie-kv/secrets", **words}, {"path": "*/_catalog", **words})
+
+    text = deployed.run(*faults, *ALL, "--purge", "--dry-run").text
+
+    assert "note: the secrets in key_vault could not be listed: GET" in text
+    assert "note: the images in container_registry could not be listed: GET" in text
+
+
+@pytest.mark.slow
 def test_second_name_of_a_rotated_password_is_ours(deployed: Project) -> None:
     """It is disabled and stays in the vault, since a deleted name would be refused at the next rotation."""
     assert deployed.run("--rotate-secret", "postgresql.admin_password").code == 0
