@@ -20,7 +20,7 @@ from draftgenie_azure.arm.outcome import Outcomes, failed
 from draftgenie_azure.arm.plan import CREATE, REPLACE, RESEND, UNCHANGED, Entry, is_pending, predicted
 from draftgenie_azure.arm.properties import traits
 from draftgenie_azure.arm.refusals import RetryTime, is_busy
-from draftgenie_azure.arm.resource import CREATION_ID_TAG, created_at, creation_id
+from draftgenie_azure.arm.resource import CREATION_ID_TAG, created_at, creation_id, service_id
 from draftgenie_azure.arm.shared_wait import SharedWait
 from draftgenie_azure.errors import AzureError, OperationFailedError, UnchangeableError
 
@@ -405,6 +405,10 @@ class Ensurer:
             if record.get("creation_id") not in (None, creation_id(live)):
                 facts["created"] = False  # ours was deleted, and another one created under its name
             facts["creation_id"] = creation_id(live)
+        if service_id(resource.type, live) is not None:
+            if record.get("service_id") not in (None, service_id(resource.type, live)):
+                facts["created"] = False
+            facts["service_id"] = service_id(resource.type, live)
         if resource.type in _DATED and created_at(live) is not None:
             facts["created_at"] = created_at(live)
         self._records.add_facts(resource.key, **facts)

@@ -42,6 +42,7 @@ _LONGEST_WAIT = {
     "Microsoft.App/containerApps": 45 * 60,
 }
 _USUAL_WAIT = 15 * 60
+_STILL_SHOWN = 120.0  # seconds after a deletion for which Azure may show a resource as it was before
 
 
 class Operations:
@@ -142,13 +143,21 @@ class Operations:
 
     def _await_gone(self, resource_id: str, version: str) -> None:
         """Wait until a resource is gone, even if its polling URL is missing or unreadable."""
-        gone = poll(
-            lambda: self._live.read(resource_id, api_version=version) is None or None,
-            control=self._control,
-            limit=self.longest_wait(resource_id),
-        )
-        if gone is None:
-            raise AzureError(f"{ids.last_name(resource_id)}: deleted, but still exists", hint="Run again later.")
+        began, state = time.monotonic(), ""
+
+        def look() -> bool | None:
+            nonlocal state
+            live = self._live.read(resource_id, api_version=version)
+            state = state_of(live) if live is not None else ""
+            has_ended = state in GOOD_ENDS | BAD_ENDS and time.monotonic() - began >= _STILL_SHOWN
+            return True if live is None else False if has_ended else None
+
+        gone = poll(look, control=self._control, limit=self.longest_wait(resource_id))
+        if not gone:
+            raise AzureError(
+                f"{ids.last_name(resource_id)}: deleted, but still exists{f' ({state})' if state else ''}",
+                hint="Run again later. If it stays so, delete it in the portal, which shows Azure's reason.",
+            )
 
     # --- waiting ---
 

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     Body = dict[str, Any]
 
 CREATION_ID_TAG = "incarnation"
+_SERVICE_IDS = {  # type -> property
+    "Microsoft.ManagedIdentity/userAssignedIdentities": "principalId",
+    "Microsoft.OperationalInsights/workspaces": "customerId",  # kept by a workspace that comes back
+    "Microsoft.Insights/components": "AppId",
+}
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,13 @@ def created_at(live: Mapping[str, Any] | None) -> str | None:
     """Return the creation time to the second, if known; Azure writes it with and without a zone."""
     moment = str(((live or {}).get("systemData") or {}).get("createdAt") or "")
     return moment[:19] or None
+
+
+def service_id(resource_type: str, live: Mapping[str, Any] | None) -> str | None:
+    """Return the id that Azure gave a resource at its creation, where it has one; another resource has another."""
+    name = _SERVICE_IDS.get(resource_type)
+    value = ((live or {}).get("properties") or {}).get(name) if name else None
+    return None if value is None else str(value)
 
 
 def creation_id(live: Mapping[str, Any] | None) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import created_at, creation_id
+from draftgenie_azure.arm.resource import service_id
 from draftgenie_azure.errors import AzureError, RefusedError
 from draftgenie_azure.provision import addresses, database_creations
 from draftgenie_azure.provision.deleted_vaults import NOT_YET_DELETED, DeletedVaults
@@ -131,7 +132,7 @@ class Teardown:
 
         The creation id, a tag of the body that created a resource, distinguishes them. A removed
         tag does not mean another resource, unless the creation was never confirmed. An app or a job has no such
-        tag: its creation time is compared, if both times are known.
+        tag: its creation time is compared, if both times are known; or the id that Azure gave it.
         """
         replaced = []
         for record in list(self._records.resources.values()):
@@ -141,9 +142,13 @@ class Teardown:
                 found = created_at(self._arm.live.current(str(record["id"]), bulk=True))
                 if found is not None and found != record["created_at"]:
                     replaced.append(str(record["id"]).lower())
-            if "creation_id" not in record:
+            if "creation_id" not in record and "service_id" not in record:
                 continue
             live = self._arm.read(str(record["id"]), api_version=str(record["api_version"]))
+            if "service_id" in record:
+                if live is not None and service_id(ids.resource_type(str(record["id"])), live) != record["service_id"]:
+                    replaced.append(str(record["id"]).lower())
+                continue
             known = creation_id(live)
             if live is not None and known != record["creation_id"] and (known or "sent" not in record):
                 replaced.append(str(record["id"]).lower())

@@ -81,7 +81,7 @@ class Checks:
         if group is None:  # already deleted with its content: nothing to check
             return
         plan.refusals += self._owner(group)
-        self._keep_shared_group(plan)
+        self._keep_shared_group(plan, group)
         if plan.delete:
             for look in (self._locks, self._rights, self._guests, self._contents, self._secrets, self._images):
                 plan.refusals += look(plan)
@@ -99,10 +99,14 @@ class Checks:
                 f"{lineage}): use that state"
             )
 
-    def _keep_shared_group(self, plan: Plan) -> None:
-        """Remove the group from a plan while something else is in it."""
+    def _keep_shared_group(self, plan: Plan, live: Mapping[str, Any]) -> None:
+        """Remove the group from a plan while something else is in it, or if it may be another one of its name."""
         group = plan.group
         if group is None:
+            return
+        if LINEAGE_TAG not in (live.get("tags") or {}):
+            plan.delete.remove(group)
+            plan.keep[group.key] = f"its tag {LINEAGE_TAG} is missing: it may be another group of that name"
             return
         others = self.others_in_group(group, plan)
         if others:

@@ -36,7 +36,7 @@ _STEP: Mapping[str, tuple[type, ...]] = {
 }
 _RESOURCE: Mapping[str, tuple[type, ...]] = {
     "id": _TEXT, "name": _TEXT, "api_version": _TEXT, "step": _TEXT, "created": (bool,), "orphaned": (bool,),
-    "body": _TEXT, "sent": _TEXT, "creation_id": _TEXT, "found_as": _TEXT, "created_at": _TEXT,
+    "body": _TEXT, "sent": _TEXT, "creation_id": _TEXT, "service_id": _TEXT, "found_as": _TEXT, "created_at": _TEXT,
     "domains": _OBJECT, "pinned": _OPTIONAL_OBJECT, "traffic": _OPTIONAL_LIST,
 }
 _PIN: Mapping[str, tuple[type, ...]] = {

@@ -301,6 +301,29 @@ def test_delete_ends_when_the_resource_is_gone(tmp_path: Path, location: str | N
         assert looks == 3
 
 
+@pytest.mark.parametrize("state", ["Failed", "Succeeded"])
+def test_deletion_that_failed_is_not_waited_for_like_one_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """The resource rests again; one that is still on its way is waited for."""
+    monkeypatch.setattr(arms, "_STILL_SHOWN", 0.0)
+    for states, fails in (([state], True), (["ScheduledForDelete", "Deleting"], False)):
+        left = list(states)
+
+        def script(request: Request, left: list[str] = left) -> Answer:
+            if request.method == "DELETE":
+                return Answer(202)
+            return there(left.pop(0)) if left else MISSING
+
+        with scripted_azure(tmp_path, script) as azure:
+            if fails:
+                with pytest.raises(AzureError, match=rf"still exists \({state.lower()}\)"):
+                    azure.arm.delete(APP)
+            else:
+                azure.arm.delete(APP)
+        assert left == []
+
+
 def test_delete_that_leaves_the_resource_there_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the longest plausible time."""
     monkeypatch.setitem(arms._LONGEST_WAIT, "Microsoft.App/containerApps", 1)

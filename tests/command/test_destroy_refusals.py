@@ -258,6 +258,30 @@ def test_resource_that_someone_made_again_is_not_ours_after_a_deployment_either(
         assert azure.exists(registry, "2025-11-01")
 
 
+@pytest.mark.slow
+def test_group_that_someone_made_again_stays_with_what_is_in_it(deployed: Project) -> None:
+    """Group, identity, workspace and component of our names, without our tags: the ids that Azure gave them differ."""
+    records = deployed.state()["resources"]
+    theirs: dict[str, dict[str, Any]] = {
+        "resource_group": {},
+        "identity": {},
+        "log_analytics": {"properties": {"sku": {"name": "PerGB2018"}}},
+        "app_insights": {"kind": "web", "properties": {"Application_Type": "web"}},
+    }
+    theirs["app_insights"]["properties"]["WorkspaceResourceId"] = records["log_analytics"]["id"]
+    with deployed.azure() as azure:
+        workspace = records["log_analytics"]  # for good: else it comes back, with its id
+        azure.delete(f"{workspace['id']}?api-version={workspace['api_version']}&force=true", "")
+        azure.delete(records["resource_group"]["id"], GROUPS)
+        for key, body in theirs.items():
+            put(azure, records[key]["id"], records[key]["api_version"], {"location": "eastus2", **body})
+
+    assert deployed.run(*ALL, "--purge").code == 0
+
+    with deployed.azure() as azure:
+        assert all(azure.exists(records[key]["id"], records[key]["api_version"]) for key in theirs)
+
+
 def test_recorded_resource_of_another_group_stays(deployed: Project) -> None:
     """A state is not trusted as an address."""
     group = resource(deployed, "resource_group")
