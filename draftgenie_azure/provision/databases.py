@@ -86,7 +86,7 @@ class Databases:
         self._children(server.id, is_private=bool(network.get("delegatedSubnetResourceId")))
         assert self._config.postgresql is not None
         names = self._config.databases()
-        again = database_creations.again(self._records, server.id, names)
+        again = database_creations.again(self._session, server.id, names)
         return {
             "id": server.id,
             "host": properties["fullyQualifiedDomainName"],
@@ -249,7 +249,7 @@ class Databases:
 
     def _database(self, database_id: str, name: str) -> Resource:
         key = f"postgresql_database/{name}"
-        counting = database_creations.counting(self._records, key, database_id)
+        counting = database_creations.counting(self._session, key, database_id)
         return Resource(key, database_id, bodies.postgresql_database(), at_creation=counting)
 
     def _close_to_the_world(self, server_id: str) -> None:

@@ -298,7 +298,7 @@ class Teardown:
         document = self._records.document
         record = self._records.resources.get(item.key, {})
         if item.type == SERVER:
-            database_creations.server_deleted(self._records, item.id)
+            database_creations.server_deleted(self._session, item.id)
         if self._has_successor(item):
             return
         if item.type == VAULT:
@@ -310,7 +310,7 @@ class Teardown:
             # The migrated database may be kept: this content must not run on it again.
             document.setdefault("migrated", {})[item.key] = record["name"]
         elif item.type == database_creations.DATABASE and not item.inside:
-            database_creations.deleted(self._records, item.id)
+            database_creations.deleted(self._session, item.id)
         elif item.type == SERVER:
             document.pop("migrated", None)
 
