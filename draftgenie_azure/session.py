@@ -168,12 +168,25 @@ def _transport(
         endpoints = replace(endpoints, proxy=emulator.proxy_url, ca_file=str(emulator.ca_file))
     return Transport(
         endpoints=endpoints,
-        sign_in=_sign_in(config, endpoints, emulator),
+        credential=_credential(config, endpoints, emulator),
         subscription_id=subscription_id or "none",
         control=control,
         logger=logger,
         budget=float(config.advanced.operation_timeout),
     )
+
+
+def _credential(config: Config, endpoints: Endpoints, emulator: Attached | None) -> credentials.SharedCredential:
+    """Return the sign-in to the cloud or the emulator; that of an earlier session, such as a plan's, goes on.
+
+    Another token may take seconds: the Azure CLI is started for each, and CI systems issue an assertion for each.
+    """
+    key = (endpoints, emulator.emulator_id if emulator is not None else None)
+    shared = config.signed_in.get(key)
+    if shared is None:
+        shared = config.signed_in[key] = credentials.SharedCredential(_sign_in(config, endpoints, emulator))
+    assert isinstance(shared, credentials.SharedCredential)
+    return shared
 
 
 def _sign_in(config: Config, endpoints: Endpoints, emulator: Attached | None) -> Callable[[], TokenCredential]:

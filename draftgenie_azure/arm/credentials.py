@@ -188,7 +188,8 @@ class SharedCredential:
     """One credential for many threads: a token is requested once and shared until it is about to expire.
 
     Args:
-        sign_in: creates the credential; called again after a token was rejected.
+        sign_in: creates the credential; called again after a token was rejected, since the SDK's credentials cache
+            theirs.
     """
 
     def __init__(self, sign_in: Callable[[], TokenCredential]) -> None:

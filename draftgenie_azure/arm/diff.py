@@ -141,10 +141,12 @@ class Digests:
         return len(self._leaves)
 
 
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode  # made once: thousands of calls
+
+
 def _digest(salt: str, value: Any) -> bytes:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     key = salt.encode()[:64]
-    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=_DIGEST, key=key).digest()
+    return hashlib.blake2b(_json(value).encode("utf-8", "surrogateescape"), digest_size=_DIGEST, key=key).digest()
 
 
 # ------------------------------------------------------------------------------------------------------------ leaves
@@ -280,9 +282,10 @@ def compare(
         repair: also write back changes made by others.
     """
     known = traits(resource_type)
-    ours = {path: (pattern, value) for path, pattern, value in walk(known, wanted) if not known.is_initial(pattern)}
+    stated = {path: (pattern, value) for path, pattern, value in walk(known, wanted)}
     theirs = {path: (pattern, value) for path, pattern, value in walk(known, live)}
-    said_once = {path for path, pattern, _ in walk(known, wanted) if known.is_initial(pattern)}
+    said_once = {path for path, (pattern, _) in stated.items() if known.is_initial(pattern)}
+    ours = {path: leaf for path, leaf in stated.items() if path not in said_once}
     result = Comparison()
     for path, (pattern, value) in ours.items():
         there = theirs.get(path, ("", None))[1]

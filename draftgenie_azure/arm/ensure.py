@@ -14,7 +14,7 @@ from functools import partial
 from draftgenie_azure.arm import diff, ids, others, references
 from draftgenie_azure.arm.diff import CHANGE, REMOVE, SECRET, Change, Digests
 from draftgenie_azure.arm.look import Look
-from draftgenie_azure.arm.merge import merged, with_more
+from draftgenie_azure.arm.merge import with_more
 from draftgenie_azure.arm.operations import BAD_ENDS, state_of
 from draftgenie_azure.arm.outcome import Outcomes, failed
 from draftgenie_azure.arm.plan import CREATE, REPLACE, RESEND, UNCHANGED, Entry, is_pending, predicted
@@ -476,12 +476,9 @@ class Ensurer:
         note = who(live) if live is not None else ""
         kept = [replace(change, note=change.note or note) for change in look.comparison.others]
         seen = [replace(change, note=change.note or note) for change in look.comparison.unmanaged]
-        if live is None:
-            _, body = look.request(resource)
-        else:
-            body = with_more(merged(resource.type, look.wanted, live, look.changes), look.lasting)
         changes = look.written(resource.type)
-        plan.add(Entry(step, resource.key, resource.id, action, changes=changes, kept=kept, seen=seen), body=body)
+        entry = Entry(step, resource.key, resource.id, action, changes=changes, kept=kept, seen=seen)
+        plan.add(entry, body=None if look.action == UNCHANGED else look.whole(resource))
         if look.action == CREATE:
             self.created.add(resource.key)
             self._records.creating(resource.key, resource.id, resource.api_version, step)

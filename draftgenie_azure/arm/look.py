@@ -73,3 +73,10 @@ class Look:
             if "template" in (body.get("properties") or {}) and diff.at(self.live, _SUFFIX):
                 body["properties"]["template"]["revisionSuffix"] = None  # a suffix cannot be reused
         return method, body if self.beside is None else with_more(body, self.beside.body)
+
+    def whole(self, resource: Resource) -> Body:
+        """Return the full body of the planned write."""
+        if self.live is None:
+            return self.request(resource)[1]
+        body: Body = with_more(merged(resource.type, self.wanted, self.live, self.changes), self.lasting)
+        return body

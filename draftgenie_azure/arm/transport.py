@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import IO, Any
 
-    from azure.core.credentials import TokenCredential
     from azure.core.pipeline import PipelineRequest
     from azure.core.rest import HttpResponse
 
@@ -107,7 +106,7 @@ class Transport:
 
     Args:
         endpoints: the cloud's endpoints, with its own proxy and CA bundle if any.
-        sign_in: creates a credential; called again if Azure rejects a token, since the SDK's credentials cache theirs.
+        credential: the sign-in, which may be shared with other transports.
         subscription_id: the subscription of the management client.
         control: checked between tries and woken up by a stop.
         logger: logs one line per request, at debug level.
@@ -118,7 +117,7 @@ class Transport:
         self,
         *,
         endpoints: Endpoints,
-        sign_in: Callable[[], TokenCredential],
+        credential: SharedCredential,
         subscription_id: str,
         control: RunControl,
         logger: logging.Logger,
@@ -126,7 +125,7 @@ class Transport:
     ) -> None:
         self.endpoints = endpoints
         self.versions = Versions()
-        self._credential = SharedCredential(sign_in)
+        self._credential = credential
         self._buckets = {"GET": Bucket(250, 25), "DELETE": Bucket(200, 10), "write": Bucket(200, 10)}
         self._buckets["tenant"] = Bucket(200, 10)  # requests outside a subscription have a separate limit
         self._opening = threading.Lock()

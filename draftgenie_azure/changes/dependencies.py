@@ -70,6 +70,7 @@ class Hasher:
         self._salt = salt
         self._exclude = exclude
         self._tools: dict[str, str] = {}
+        self._lines: dict[str, dict[str, str]] = {}  # step -> lines of its values: it is decided on several times
         self._tree: Tree | None = None
         self._contexts: dict[str, Context] = {}
         self._shipped: dict[str, str] | None = None
@@ -94,9 +95,9 @@ class Hasher:
         Raises:
             DeployerError: a file that it depends on cannot be read.
         """
-        lines = {f"tool:{path}": self._tool(path) for path in step.tools}
-        for key, value in self._values(step):
-            lines[name_of(key)] = self.hash(key, value)
+        if step.name not in self._lines:
+            self._lines[step.name] = {name_of(key): self.hash(key, value) for key, value in self._values(step)}
+        lines = {f"tool:{path}": self._tool(path) for path in step.tools} | self._lines[step.name]
         recorded = self.recorded.get(step.name, {})
         for name in self.not_given:
             if recorded.get(name, NULL) != NULL:

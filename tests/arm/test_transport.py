@@ -23,6 +23,7 @@ from scripted_azure import GROUP, Answer, Request, scripted_azure
 
 from azure_emulator.attach import Attached, attach
 from draftgenie_azure.arm import sessions
+from draftgenie_azure.arm.credentials import SharedCredential
 from draftgenie_azure.arm.refusals import error_parts, never_sent
 from draftgenie_azure.arm.replies import LONGEST_ASKED, Reply
 from draftgenie_azure.arm.transport import Bucket, Transport
@@ -111,7 +112,7 @@ def transport(
     )
     made = Transport(
         endpoints=dataclasses.replace(CLOUDS["emulator"], proxy=proxy.url, ca_file=ca_file),
-        sign_in=lambda: credential,
+        credential=SharedCredential(lambda: credential),
         subscription_id=emulator.subscription_id,
         control=RunControl(),
         logger=logging.getLogger("test"),

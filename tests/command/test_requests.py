@@ -161,6 +161,21 @@ def test_one_changed_variable_writes_once_and_looks_at_one_app(
     assert len(requests) <= LOOKING + 8
 
 
+@pytest.mark.slow
+def test_a_run_goes_on_with_the_sign_in_of_its_plan(
+    _many_once: tuple[Project, list[dict[str, Any]]],
+) -> None:
+    """A token may take seconds, where the Azure CLI is started for it."""
+    project, _ = _many_once
+    project.change("services.extra_4.environment", {"ONE_MORE": "1"})
+
+    with project.azure():  # which keeps the emulator up, and asks it nothing
+        requests = run(project, "--refresh")
+
+    assert len(paths(requests, "PATCH", APP)) == 1
+    assert len(paths(requests, "POST", "/oauth2/v2.0/token")) == 1
+
+
 def test_what_was_seen_long_ago_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others may have changed it by then."""
     with scripted_azure(tmp_path, lambda request: Answer(body={"id": request.path})) as azure:

@@ -20,6 +20,7 @@ from azure.core.credentials import AccessToken
 from project import ROOT
 
 from draftgenie_azure.arm.client import ArmClient
+from draftgenie_azure.arm.credentials import SharedCredential
 from draftgenie_azure.arm.ids import Scope
 from draftgenie_azure.arm.transport import Transport
 from draftgenie_azure.config import raw as configuration
@@ -143,7 +144,7 @@ def scripted_azure(
         endpoints=dataclasses.replace(
             CLOUDS["emulator"], resource_manager=url, proxy=None, ca_file=str(directory / "ca.pem")
         ),
-        sign_in=SignIn,
+        credential=SharedCredential(SignIn),
         subscription_id="s",
         control=control,
         logger=logging.getLogger("test"),

@@ -7,7 +7,8 @@ types in `values`. Rules across sections are in `rules`; the variables and secre
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from collections.abc import Hashable
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, PrivateAttr, Tag
 
@@ -64,6 +65,7 @@ class Config(Section):
     _plan: Plan = PrivateAttr()
     _notices: list[str] = PrivateAttr(default_factory=list)
     _ignored: list[str] = PrivateAttr(default_factory=list)
+    _signed_in: dict[Hashable, Any] = PrivateAttr(default_factory=dict)
 
     @property
     def raw(self) -> RawConfig:
@@ -84,6 +86,11 @@ class Config(Section):
     def ignored_keys(self) -> list[str]:
         """Keys of earlier files that are set but have no effect."""
         return list(self._ignored)
+
+    @property
+    def signed_in(self) -> dict[Hashable, Any]:
+        """The sign-ins made with this configuration: a run does not repeat that of its plan."""
+        return self._signed_in
 
     @property
     def endpoints(self) -> clouds.Endpoints:
