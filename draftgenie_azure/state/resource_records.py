@@ -49,9 +49,9 @@ class ResourceRecords:
             if self._covered >= mine:
                 return
             with self._mutex:
-                wishes = self._requested
+                latest = self._requested
                 self._save()
-            self._covered = wishes
+            self._covered = latest
 
     @property
     def mutex(self) -> Any:
@@ -249,8 +249,8 @@ class ResourceRecords:
     def rotated(self, name: str) -> None:
         """Record that a secret has its new value, and save."""
         with self._mutex:
-            was_wished = self.rotating.pop(name, None) is not None
-        if was_wished:
+            was_requested = self.rotating.pop(name, None) is not None
+        if was_requested:
             self.save()
 
     # --- operations ---

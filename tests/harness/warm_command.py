@@ -33,8 +33,8 @@ class WarmCommand:
     def run(self, project: Project, *arguments: str) -> Result:
         """Run the command in a project's directory."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        wish = {"arguments": arguments, "directory": str(project.directory), "environment": project.env()}
-        self._process.stdin.write(json.dumps(wish) + "\n")
+        request = {"arguments": arguments, "directory": str(project.directory), "environment": project.env()}
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline())
         return Result(answer["code"], answer["out"], answer["err"])
@@ -90,11 +90,11 @@ def _serve() -> None:
     sys.argv[0] = str(COMMAND)
     module = _import_all()
     for line in sys.stdin:
-        wish = json.loads(line)
+        request = json.loads(line)
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             child = os.fork()
             if child == 0:
-                _run(module, wish, out.fileno(), err.fileno())
+                _run(module, request, out.fileno(), err.fileno())
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             texts = []
             for file in (out, err):
@@ -103,19 +103,19 @@ def _serve() -> None:
         print(json.dumps({"code": code, "out": texts[0], "err": texts[1]}), flush=True)
 
 
-def _run(module: Any, wish: dict[str, Any], out: int, err: int) -> None:
+def _run(module: Any, request: dict[str, Any], out: int, err: int) -> None:
     """One run, in the fork; does not return."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, target in enumerate((nothing, out, err)):
         os.dup2(target, number)
     # One that takes a minute waits for something that never comes: it ends, and says where each thread was.
     faulthandler.dump_traceback_later(60, exit=True)
-    os.chdir(wish["directory"])
+    os.chdir(request["directory"])
     os.environ.clear()
-    os.environ.update(wish["environment"])
+    os.environ.update(request["environment"])
     code = 1
     try:
-        code = module.main(wish["arguments"])
+        code = module.main(request["arguments"])
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
