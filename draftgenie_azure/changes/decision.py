@@ -158,7 +158,7 @@ class Decider:
         """
         if self._disabled(step.name):
             interrupted = self._unfinished(step.name) and self.state.last_success(step.name) is not None
-            how = "; its last run did not complete, and what the one before made is used" if interrupted else ""
+            how = "; its last run did not complete, and the outputs of the one before are used" if interrupted else ""
             return Decision("disabled", [f"disabled by config{how}"], {})
         dependencies = self.hasher.dependencies(step, outputs)
         reasons = self.forced_reasons(step.name)
