@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 import shlex
 import threading
 import urllib.parse
@@ -69,8 +70,6 @@ def _utf16(character: str) -> list[int]:
 
 
 def _split(quoted: str) -> list[str]:
-    import re
-
     return [part for part in re.split(r"(%..)", quoted) if part]
 
 

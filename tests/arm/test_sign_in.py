@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
+from azurite import ACCOUNT, KEY
 from token_service import Cloud, own_cloud
 
 from draftgenie_azure.arm.credentials import SharedCredential, for_cloud
@@ -85,7 +87,6 @@ def secret(local: Local, directory: Path) -> dict[str, str]:
 
 def certificate(local: Local, directory: Path) -> dict[str, str]:
     """A certificate in the environment."""
-    import trustme
 
     made = trustme.CA().issue_cert("client.test", key_type=trustme.KeyType.RSA)
     made.private_key_and_cert_chain_pem.write_to_path(str(directory / "client.pem"))
@@ -301,7 +302,6 @@ def test_name_that_azure_would_refuse_is_refused_before_anything_is_sent(key: st
 @pytest.mark.parametrize("text", ["{}\n", " {}", "{}\r\n", "AccountName=a\n;AccountKey=b"])
 def test_line_end_in_a_connection_string_is_named(text: str) -> None:
     """A secret that a pipeline read from a file has one."""
-    from azurite import ACCOUNT, KEY
 
     good = f"DefaultEndpointsProtocol=https;AccountName={ACCOUNT};AccountKey={KEY};EndpointSuffix=core.windows.net"
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from emulator_client import AzureClient, Json
 
+from azure_emulator import __main__ as command
 from azure_emulator.attach import Attached, EmulatorError
 from azure_emulator.core.policies import BadPolicy, holds, parse
 
@@ -197,8 +198,6 @@ def test_conditions_read_fields_as_azure_policy_does(rule: Json, expected: bool)
 
 
 def test_policies_are_declared_in_a_file_beside_faults(tmp_path: Path) -> None:
-    from azure_emulator import __main__ as command
-
     file = tmp_path / "faults.yaml"
     file.write_text("faults: [{path: '*', status: 500}]\npolicies: [{effect: deny, type: 'Microsoft.App/*'}]\n")
     options = command._parser().parse_args(["--faults", str(file)])

@@ -10,7 +10,12 @@ import pytest
 from plans import BUILD, dependencies
 from project import Project, new_project
 
+from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.config.validated.service_sections import Service
+from draftgenie_azure.provision.apps import shape
+from draftgenie_azure.provision.bodies import apps, environment, foundation, monitoring, registry, vault
+from draftgenie_azure.provision.bodies import databases as servers
+from draftgenie_azure.provision.template_values import plain_values
 from draftgenie_azure.steps import STEPS
 
 # ------------------------------------------------------------------------------------------ every key of config.yaml
@@ -157,11 +162,6 @@ def _shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[st
 
 def requests_of(project: Project) -> dict[str, str]:
     """Return each step's requests as text: names and bodies, with fixed outputs of other steps."""
-    from draftgenie_azure.config import raw as configuration
-    from draftgenie_azure.provision.apps import shape
-    from draftgenie_azure.provision.bodies import apps, environment, foundation, monitoring, registry, vault
-    from draftgenie_azure.provision.bodies import databases as servers
-    from draftgenie_azure.provision.template_values import plain_values
 
     config = configuration.load([str(project.directory / "config.yaml")], project.environment)
     assert config.monitoring and config.container_registry and config.key_vault and config.postgresql and config.redis

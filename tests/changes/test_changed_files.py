@@ -16,6 +16,7 @@ from plans import APP, BUILD, plan
 from project import Project
 
 from draftgenie_azure.build_context import context
+from draftgenie_azure.changes.decision import as_packed
 
 as_root = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -286,7 +287,6 @@ def test_tree_that_keeps_changing_is_an_error_and_not_a_skip(prepared: Project) 
 
 def test_edit_reverted_during_packing_does_not_count_as_deployed() -> None:
     """The packed files are recorded, not those hashed before."""
-    from draftgenie_azure.changes.decision import as_packed
 
     decided = {"config:docker.platform": "1", "file:a": "A", "mode:a": "-", "file:b": "B"}
     packed = {"file:a": "edited", "mode:a": "-"}

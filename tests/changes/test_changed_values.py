@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 from typing import Any
@@ -233,7 +234,6 @@ def test_changed_output_is_a_reason_to_run_its_readers(deployed: Project) -> Non
 
 def write_state(project: Project, state: dict[str, Any]) -> None:
     """Replace the state document."""
-    import json
 
     project.state_file.write_text(json.dumps(state, sort_keys=True, indent=2) + "\n", encoding="utf-8")
     project.state_file.chmod(stat.S_IRUSR | stat.S_IWUSR)

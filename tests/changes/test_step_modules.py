@@ -10,7 +10,10 @@ import pytest
 from project import ROOT, Project
 
 from draftgenie_azure.changes.decision import validators
-from draftgenie_azure.steps import STEPS
+from draftgenie_azure.changes.dependencies import Hasher
+from draftgenie_azure.config import raw as configuration
+from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.steps import STEPS, Step
 
 # ------------------------------------------------------------------------------------------------------ modules of ours
 
@@ -101,10 +104,6 @@ def test_cached_validity_depends_on_every_validating_module() -> None:
 
 def test_module_of_ours_that_cannot_be_read_is_an_error(project: Project) -> None:
     """Not an empty hash."""
-    from draftgenie_azure.changes.dependencies import Hasher
-    from draftgenie_azure.config import raw as configuration
-    from draftgenie_azure.errors import DeployerError
-    from draftgenie_azure.steps import Step
 
     raw = configuration.read([str(project.directory / "config.yaml")], {})
 

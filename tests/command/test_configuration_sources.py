@@ -12,6 +12,9 @@ import pytest
 import yaml
 from project import ROOT, Project, Result
 
+from draftgenie_azure.config import raw
+from draftgenie_azure.config.validated import secret_values
+
 KEY = "AIzaSyC0ffeeC0ffee"
 
 
@@ -163,9 +166,6 @@ def test_null_and_undefined_never_become_a_secret(project: Project, value: str) 
     ],
 )  # fmt: skip
 def test_quotes_and_blanks_around_a_key_are_reported(tmp_path: Path, value: str, around: str | None) -> None:
-    from draftgenie_azure.config import raw
-    from draftgenie_azure.config.validated import secret_values
-
     path = tmp_path / "c.yaml"
     path.write_text("secrets:\n  gemini_api_key: ${GEMINI_API_KEY}\n")
 
@@ -233,8 +233,6 @@ def test_home_is_expanded_in_every_path(project: Project, tmp_path: Path) -> Non
 
 
 def test_a_ca_file_below_home_is_found(tmp_path: Path) -> None:
-    from draftgenie_azure.config import raw
-
     path = tmp_path / "c.yaml"
     path.write_text(yaml.safe_dump({"azure": {"cloud": "AzureCloud"}}))
 

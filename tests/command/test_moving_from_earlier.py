@@ -10,6 +10,8 @@ import pytest
 import yaml
 from project import ROOT, Project
 
+from draftgenie_azure.config.draftgenie import MIGRATIONS, VARIABLES
+
 
 @pytest.fixture(params=earlier_script.CONFIGURATIONS, ids=lambda path: path.name)
 def moving(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
@@ -51,7 +53,6 @@ def test_variables_that_the_earlier_configuration_lacks_are_a_fault_with_the_tex
 
 def test_text_to_add_equals_the_shipped_configuration() -> None:
     """One place for people, one for the command."""
-    from draftgenie_azure.config.draftgenie import MIGRATIONS, VARIABLES
 
     shipped = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 

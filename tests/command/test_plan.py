@@ -16,6 +16,8 @@ import pytest
 from by_hand import APPS, PG, by_hand, live, resource
 from project import Azure, Project, wait_for_end
 
+from draftgenie_azure.arm import diff, ids
+
 
 def plan(project: Project, *arguments: str) -> dict[str, Any]:
     """The plan event of a dry run."""
@@ -304,7 +306,6 @@ def _others(project: Project, azure: Azure, what: str, number: int) -> None:
 
 def _leaves(before: dict[str, Any], after: dict[str, Any]) -> dict[str, set[str]]:
     """Return resource -> paths of changed leaves, by the same comparison that reports drift."""
-    from draftgenie_azure.arm import diff, ids
 
     found: dict[str, set[str]] = {}
     for key in after:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from by_hand import APPS, by_hand, resource
 from hand_sweep import EVERY_TYPE
 from project import Project
 
@@ -145,7 +146,6 @@ def test_each_body_is_asked_about_once_and_none_has_a_secret(project: Project) -
 
 def test_others_properties_are_part_of_the_question(deployed: Project) -> None:
     """A tag set by others satisfies the policy: the resulting resource is validated."""
-    from by_hand import APPS, by_hand, resource
 
     app = resource(deployed, "container_app/rag_service")
     with deployed.azure() as azure:

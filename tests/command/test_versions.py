@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from project import Project
 
+from azure_emulator.attach import attach
+
 OLDER = ["2025-07-01", "2025-01-01", "2024-03-01"]
 APPS = ("managedEnvironments", "managedEnvironments/storages", "containerApps", "jobs", "locations")
 
 
 def offers(project: Project, declared: dict[str, Any]) -> None:
     """Have the project's running emulator be a cloud that serves less."""
-    from azure_emulator.attach import attach
 
     with attach(project.directory / ".azure-emulator") as emulator:
         emulator.control("POST", "/control/settings", {"offers": declared})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,6 @@ def test_documents_beside_the_state_are_replaced_atomically(tmp_path: Path, monk
 
 def test_disk_model_detects_a_missing_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it, none of the tests above would say anything."""
-    import os
 
     def careless() -> None:
         descriptor = os.open(str(tmp_path / "new"), os.O_WRONLY | os.O_CREAT, 0o600)
