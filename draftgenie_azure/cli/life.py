@@ -24,7 +24,7 @@ from draftgenie_azure.provision.teardown_plan import DATA
 from draftgenie_azure.run.control import RunControl
 from draftgenie_azure.run.log import keep_last, open_log
 from draftgenie_azure.session import Mode, open_session
-from draftgenie_azure.state.document import parse
+from draftgenie_azure.state.document import last_outputs, parse
 from draftgenie_azure.state.history import History, RunRecord, listing
 from draftgenie_azure.state.resource_records import ResourceRecords, now
 from draftgenie_azure.state.target import offline_target
@@ -191,7 +191,7 @@ class Life:
     def _repositories(self) -> set[str]:
         """Return the repositories that a run of this deployment pushed, or this configuration would push."""
         runs = [service for entry in self._history.entries() for service in entry.get("services", {}).values()]
-        recorded = (self._state.last_success(images.STEP) or {}).get("outputs", {}).values()
+        recorded = last_outputs(self._state.state, images.STEP).values()
         references = [str((one or {}).get("image")) for one in runs] + [str(one.get("reference")) for one in recorded]
         pushed = {reference.partition("/")[2].partition("@")[0].partition(":")[0] for reference in references}
         return pushed | {service.name for service in self.config.services.values()}
@@ -315,7 +315,7 @@ class Life:
         entry = self._history.find(run)
         later = [one for one in self._history.entries() if one["run"] > entry["run"]]
         record = self._state.last_success(images.STEP) or {}
-        jobs = (self._state.last_success("run_migrations") or {}).get("outputs", {}).get("jobs", [])
+        jobs = last_outputs(self._state.state, "run_migrations").get("jobs", [])
         begun = rollback.begun_migrations(self._state.state["resources"])
         with self._session(read_only=True) as session:
             plan = rollback.plan(session, entry, later, record.get("outputs", {}), [*jobs, *begun])

@@ -8,6 +8,7 @@ from draftgenie_azure.cli.events import shortened
 from draftgenie_azure.cli.summary import pinned
 from draftgenie_azure.cli.views import under_way
 from draftgenie_azure.printable import duration, image_name
+from draftgenie_azure.state.document import last_outputs, last_success
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _since(timestamp: str | None) -> str:
 def _step(state: Mapping[str, Any], name: str, locked: bool) -> dict[str, Any]:
     """Return the record of a step. It is running only while the lock is held; otherwise the run was interrupted."""
     record = state["steps"].get(name, {})
-    success = record if record.get("status") == "completed" else record.get("last_completed") or {}
+    success = last_success(state, name) or {}
     status = record.get("status", "never ran")
     return {
         "status": "interrupted" if status == "running" and not locked else status,
@@ -115,20 +116,15 @@ def _step(state: Mapping[str, Any], name: str, locked: bool) -> dict[str, Any]:
 
 def services(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return URL and image of each service, as far as recorded."""
-    images = _outputs(state, "build_and_push_images")
+    images = last_outputs(state, "build_and_push_images")
     found = {}
     for step in _DEPLOYING:
-        for key, facts in _outputs(state, step).items():
+        for key, facts in last_outputs(state, step).items():
             if isinstance(facts, dict):
                 image = images.get(key)
                 reference = image.get("reference") if isinstance(image, dict) else facts.get("image")
                 found[key] = {"url": facts.get("url"), "image": reference}
     return dict(sorted(found.items()))
-
-
-def _outputs(state: Mapping[str, Any], step: str) -> dict[str, Any]:
-    outputs = _step(state, step, locked=False)["outputs"]
-    return outputs if isinstance(outputs, dict) else {}
 
 
 def _orphans(state: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from draftgenie_azure.cli.events import shortened
 from draftgenie_azure.constants import FAILURE, INTERRUPTED, SUCCESS
 from draftgenie_azure.printable import duration
+from draftgenie_azure.state.document import last_outputs
 from draftgenie_azure.steps import STEP_NAMES
 
 TYPE_CHECKING = False
@@ -63,15 +64,9 @@ class Summary:
         return status
 
     def _urls(self) -> dict[str, str]:
-        services = self._outputs("deploy_application_services")
+        services = last_outputs(self._state, "deploy_application_services")
         found = {key: str(service.get("url")) for key, service in services.items() if isinstance(service, dict)}
         return {key: url for key, url in found.items() if url.startswith("https")}
-
-    def _outputs(self, step: str) -> dict[str, Any]:
-        """Return the outputs of a step's last completed run."""
-        record = self._records.get(step, {})
-        outputs: dict[str, Any] = record.get("outputs") or (record.get("last_completed") or {}).get("outputs") or {}
-        return outputs
 
     def lines(self) -> list[str]:
         """Return the lines: URLs first, then what ran and why, failures, and what to do next."""
@@ -102,7 +97,7 @@ class Summary:
 
     def document(self) -> dict[str, Any]:
         """Return the summary as a document."""
-        images = self._outputs("build_and_push_images").items()
+        images = last_outputs(self._state, "build_and_push_images").items()
         return {
             "event": "summary",
             "urls": self._urls(),

@@ -14,6 +14,7 @@ from draftgenie_azure.arm.preflight import Question
 from draftgenie_azure.changes import images
 from draftgenie_azure.changes.decision import Decision
 from draftgenie_azure.planning.making import Answers, Planned, make_plan, unsaved_records
+from draftgenie_azure.state.document import last_outputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def judge(session: Opened, planned: Planned) -> list[str]:
 
 
 def _published(decider: Decider, step: str, decision: Decision, outputs: Mapping[str, Outputs]) -> Outputs:
-    return dict((decider.state.last_success(step) or {}).get("outputs", {}))
+    return dict(last_outputs(decider.state.state, step))
 
 
 def _nothing(decision: Decision, outputs: Mapping[str, Outputs]) -> Outputs:

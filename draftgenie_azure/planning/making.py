@@ -11,6 +11,7 @@ import copy
 from draftgenie_azure.arm.plan import FORGET, Entry, Plan, is_pending, plan_id
 from draftgenie_azure.changes.decision import Decision
 from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.state.document import last_outputs
 from draftgenie_azure.state.resource_records import ResourceRecords
 
 TYPE_CHECKING = False
@@ -164,7 +165,7 @@ def make_plan(
     decisions, outputs = planned.decisions, deployer.outputs
     for step in decider.steps:
         decision = decisions[step.name] = _adjusted(step, decider.decide(step, outputs), decisions, outputs)
-        outputs[step.name] = dict((decider.state.last_success(step.name) or {}).get("outputs", {}))
+        outputs[step.name] = dict(last_outputs(decider.state.state, step.name))
         looks = refresh and decision.verdict == "skip"
         if (decision.verdict in _QUIET and not looks) or _lacks_inputs(step, decision, outputs):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from draftgenie_azure.provision import foundation, survey
+from draftgenie_azure.state.document import last_outputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def check_surroundings(session: Session, decider: Decider, *, adopt: bool) -> No
     if foundation.check_owner(session):
         decider.add_reason("create_resource_group", "the group is taken over")
     survey.look(session)
-    recorded = {step.name: (decider.state.last_success(step.name) or {}).get("outputs", {}) for step in decider.steps}
+    recorded = {step.name: last_outputs(decider.state.state, step.name) for step in decider.steps}
     for step, reason in (*survey.find_gone(session), *survey.find_foreign(session, recorded)):
         decider.add_reason(step, reason)
     if not decider.live_reasons.get("create_key_vault"):  # the secrets of a deleted vault are gone too

@@ -124,6 +124,18 @@ def parse(data: bytes, where: str) -> Document:
     return empty(lineage=state["lineage"], salt=state["salt"]) | state
 
 
+def last_success(document: Mapping[str, Any], step: str) -> dict[str, Any] | None:
+    """Return the record of a step's last completed run, whatever happened since; None if it never completed."""
+    record: dict[str, Any] = document["steps"].get(step, {})
+    return record if record.get("status") == "completed" else record.get("last_completed")
+
+
+def last_outputs(document: Mapping[str, Any], step: str) -> dict[str, Any]:
+    """Return the outputs of that run; empty without one, or if they are not a mapping."""
+    outputs = (last_success(document, step) or {}).get("outputs")
+    return outputs if isinstance(outputs, dict) else {}
+
+
 def _mark_hash_formats(state: Document) -> None:
     """Set the hash format in each record; earlier documents have a single one for all.
 

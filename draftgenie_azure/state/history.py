@@ -8,6 +8,7 @@ import os
 from draftgenie_azure.errors import StateError
 from draftgenie_azure.masking import MASK
 from draftgenie_azure.printable import duration
+from draftgenie_azure.state.document import last_outputs
 from draftgenie_azure.state.lock import Holder
 from draftgenie_azure.state.resource_records import now
 
@@ -224,17 +225,17 @@ def outcome(state: Mapping[str, Any], ran: Mapping[str, tuple[list[str], float]]
         "serial": state["serial"],
         "steps": steps,
         "services": _services(state),
-        "migrations": _outputs(state, "run_migrations").get("jobs", []),
+        "migrations": last_outputs(state, "run_migrations").get("jobs", []),
     }
 
 
 def _services(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return image, tag, revision and secret versions per service, as far as they are in the state."""
-    images = _outputs(state, "build_and_push_images")
-    versions = _outputs(state, "store_secrets").get("secrets", {})
+    images = last_outputs(state, "build_and_push_images")
+    versions = last_outputs(state, "store_secrets").get("secrets", {})
     services: dict[str, Any] = {}
     for step in ("deploy_infrastructure_services", "deploy_application_services"):
-        for key, output in _outputs(state, step).items():
+        for key, output in last_outputs(state, step).items():
             image = images.get(key, {})
             services[key] = {
                 "image": image.get("reference") or output.get("image"),
@@ -246,13 +247,6 @@ def _services(state: Mapping[str, Any]) -> dict[str, Any]:
         for service in services.values():
             service["secret_versions"] = known
     return services
-
-
-def _outputs(state: Mapping[str, Any], step: str) -> dict[str, Any]:
-    record = state["steps"].get(step, {})
-    success = record if record.get("status") == "completed" else record.get("last_completed", {})
-    outputs = success.get("outputs", {})
-    return outputs if isinstance(outputs, dict) else {}
 
 
 def listing(entries: Iterable[Mapping[str, Any]]) -> list[str]:

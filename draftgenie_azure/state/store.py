@@ -360,11 +360,7 @@ class StateStore:
 
     def last_success(self, step_name: str) -> dict[str, Any] | None:
         """Return the record of a step's last completed run, whatever happened since; None if it never completed."""
-        record = self.record(step_name)
-        if record.get("status") == "completed":
-            return record
-        last: dict[str, Any] | None = record.get("last_completed")
-        return last
+        return state_document.last_success(self.state, step_name)
 
     def is_step_completed(self, step_name: str) -> bool:
         """Return whether the step's last run succeeded."""
