@@ -177,7 +177,7 @@ def _transport(
 
 
 def _credential(config: Config, endpoints: Endpoints, emulator: Attached | None) -> credentials.SharedCredential:
-    """Return the sign-in to the cloud or the emulator; that of an earlier session, such as a plan's, goes on.
+    """Return the sign-in to the cloud or the emulator; one of an earlier session, such as a plan's, is reused.
 
     Another token may take seconds: the Azure CLI is started for each, and CI systems issue an assertion for each.
     """

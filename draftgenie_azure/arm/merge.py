@@ -125,7 +125,7 @@ class _Merge:
 
 
 def _above(paths: Iterable[Path]) -> frozenset[Path]:
-    """Return the paths with all that lead to them."""
+    """Return the paths and all their parents."""
     return frozenset(path[:size] for path in paths for size in range(len(path) + 1))
 
 

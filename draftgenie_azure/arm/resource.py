@@ -92,7 +92,7 @@ def created_at(live: Mapping[str, Any] | None) -> str | None:
 
 
 def service_id(resource_type: str, live: Mapping[str, Any] | None) -> str | None:
-    """Return the id that Azure gave a resource at its creation, where it has one; another resource has another."""
+    """Return the id that Azure gave a resource at its creation, if its type has one."""
     name = _SERVICE_IDS.get(resource_type)
     value = ((live or {}).get("properties") or {}).get(name) if name else None
     return None if value is None else str(value)

@@ -102,7 +102,7 @@ def bad_usage(error: DeployerError, argv: Sequence[str]) -> int:
 
 
 def show_text(asked: TextAsked, argv: Sequence[str]) -> int:
-    """Print a text that was asked for, unchanged; as JSON, the last event has it."""
+    """Print a requested text unchanged; with JSON output, as the last event."""
     if wanted_output(argv) == "json":
         reporter = open_reporter("json", {})
         reporter.result(asked.text.split("\n"), {"event": asked.what})

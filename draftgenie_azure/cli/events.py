@@ -187,7 +187,7 @@ def _alike(errors: Sequence[DeployerError]) -> list[tuple[DeployerError, list[st
 
 
 def _names(errors: Sequence[DeployerError]) -> list[str]:
-    """What each error is about: its message up to Azure's status, without the words that all of them end in."""
+    """Return the subject of each error: its message up to Azure's status, without their common ending."""
     heads = [error.message.split(f": {getattr(error, 'status', None)} ")[0].split(": ") for error in errors]
     while all(len(head) > 1 for head in heads) and len({head[-1] for head in heads}) == 1:
         heads = [head[:-1] for head in heads]

@@ -55,7 +55,7 @@ def _is_for_a_person(environ: Mapping[str, str]) -> bool:
 
 
 def _is_dumb(environ: Mapping[str, str]) -> bool:
-    """Return whether the terminal is one of which nothing is known, or that has no sequences; Windows sets no TERM."""
+    """Return whether the terminal is unknown, or supports no control sequences; Windows sets no TERM."""
     return environ.get("TERM", "dumb" if os.name == "posix" else "any") in ("dumb", "")
 
 

@@ -25,7 +25,7 @@ def open_streams() -> None:
 
 
 def check_directory(paths: Sequence[str]) -> None:
-    """Check that relative paths mean something.
+    """Check that relative paths can be resolved.
 
     Raises:
         DeployerError: the working directory was deleted.

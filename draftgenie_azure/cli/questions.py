@@ -23,7 +23,7 @@ def answered_yes(question: str) -> bool:
     before = [(number, signal.signal(number, signal.default_int_handler)) for number in numbers]
     try:
         views.ask(question)
-        # Bytes: what is typed in another encoding is no yes, and no failure.
+        # Bytes: input in another encoding is neither a yes nor a failure.
         return sys.stdin.buffer.readline().strip().lower() in (b"y", b"yes")
     finally:
         for number, handler in before:

@@ -90,7 +90,7 @@ class Summary:
         return lines
 
     def _outcome(self) -> str:
-        """Return what no step of the run shows: a refusal before the first one, or a state that was not saved."""
+        """Describe a failure that no step shows: a refusal before the first one, or a state that was not saved."""
         if self._code == FAILURE and not self._failed:
             return "the run failed; "
         return "interrupted; " if self._code == INTERRUPTED and not self._stopped else ""

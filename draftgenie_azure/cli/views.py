@@ -45,7 +45,7 @@ def print_text(stream: Any, text: str, *, end: str = "\n") -> OSError | None:
 
 
 def _encodable(text: str, encoding: str) -> str:
-    """Return a text in characters that a stream can write: signs of ours in ASCII, others as escapes."""
+    """Return a text in characters that a stream can write: our own signs in ASCII, others as escapes."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:

@@ -71,7 +71,7 @@ def _counts(planned: Planned) -> str:
 
 
 def _alike(entries: list[Entry]) -> list[list[Entry]]:
-    """Group the entries of which nothing but the name differs, if there are many; others stay alone, in their order."""
+    """Group entries that differ only in their names, if there are many; others stay separate, in their order."""
     groups: dict[object, list[Entry]] = {}
     for entry in entries:
         groups.setdefault((_kind(entry), entry.action, entry.note, *_leaves(entry, "*")), []).append(entry)

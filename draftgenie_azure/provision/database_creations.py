@@ -1,6 +1,6 @@
 """Count how often this deployment created each database: one made again has nothing of what migrations did before.
 
-Azure gives a database no tag that would tell, so the count is kept in the state, also while the database is deleted.
+A database has no tags in Azure, so the count is kept in the state, also while the database is deleted.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def again(session: Session, server_id: str, names: Iterable[str]) -> dict[str, i
 
 
 def deleted(session: Session, database_id: str) -> None:
-    """Keep in mind that a database existed; the caller saves."""
+    """Record that a database existed; the caller saves."""
     _keep(session, database_id, _count(session, database_id) or 1)
 
 
 def server_deleted(session: Session, server_id: str) -> None:
-    """Forget the databases of a server, which another one of its name does not have; the caller saves."""
+    """Forget the databases of a server; another server of its name has none. The caller saves."""
     with session.records.mutex:
         counts = session.records.document.get(_SECTION, {})
         for database_id in [one for one in counts if one.startswith(f"{server_id}/".lower())]:

@@ -111,7 +111,7 @@ class Databases:
         return PASSWORD in self._records.rotating and not self._config.postgresql.admin_password
 
     def _drop_rotation(self, vault: Vault) -> None:
-        """End an interrupted rotation: since then the configuration gives the password, which the server has by now."""
+        """End an interrupted rotation: the configuration now gives the password, and the server has it."""
         if self._arm.plan is not None:
             return
         if vault.version(f"{PASSWORD}{STAGED}") is not None:

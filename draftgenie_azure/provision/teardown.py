@@ -180,7 +180,7 @@ class Teardown:
             plan.warnings.append(f"{self._vaults.unlisted.message.rstrip('.')}. {self._vaults.unlisted.hint}")
 
     def _kept_workspaces(self, plan: Plan) -> Iterator[str]:
-        """Yield workspaces that were deleted before, and not for good: Azure cannot purge them any more."""
+        """Yield workspaces that were deleted before, but not permanently: Azure can no longer purge them."""
         wanted = {item.id.lower() for item in plan.delete if item.type == WORKSPACE}
         if self._session.config.monitoring is not None:
             wanted.add(addresses.workspace(self._session).lower())

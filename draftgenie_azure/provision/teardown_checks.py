@@ -100,7 +100,7 @@ class Checks:
             )
 
     def _keep_shared_group(self, plan: Plan, live: Mapping[str, Any]) -> None:
-        """Remove the group from a plan while something else is in it, or if it may be another one of its name."""
+        """Remove the group from a plan if it contains anything else, or may be another group of that name."""
         group = plan.group
         if group is None:
             return
@@ -187,7 +187,7 @@ class Checks:
                 )
 
     def _still_used(self, item: Item, other_id: str) -> str | None:
-        """Return that a configured resource of this deployment still uses one that left the configuration, or None."""
+        """Return why a resource that left the configuration is still used by a configured one, or None."""
         records = self._session.records.resources
         if not records[item.key].get("orphaned"):
             return None

@@ -59,7 +59,7 @@ class History:
         return [entry for entry in self._lines() if _is_usable(entry)]
 
     def _lines(self) -> list[dict[str, Any]]:
-        """Return the entries of all forms, also those that only a newer command can read, which stay as they are."""
+        """Return all entries, including those that only a newer version can read, which are kept unchanged."""
         data = self._backend.read_companion(COMPANION) or b""
         return [entry for line in data.splitlines() if (entry := _entry(line)) is not None]
 
@@ -157,7 +157,7 @@ class RunRecord:
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
-    """Return the entry in a line, whatever its fields besides the number of its run; None for anything else."""
+    """Return the entry in a line, if it has at least the number of its run, or None."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):

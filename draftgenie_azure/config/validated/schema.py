@@ -89,7 +89,7 @@ class Config(Section):
 
     @property
     def signed_in(self) -> dict[Hashable, Any]:
-        """The sign-ins made with this configuration: a run does not repeat that of its plan."""
+        """The sign-ins made with this configuration; a run reuses that of its plan."""
         return self._signed_in
 
     @property
