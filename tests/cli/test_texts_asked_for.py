@@ -85,3 +85,21 @@ def test_signs_are_ascii_where_nothing_else_can_be_shown() -> None:
     )  # fmt: skip
 
     assert done.stdout == "sku A -> B, 6-11 min, sha256:12..., \\xfc\n"
+
+
+def test_missing_package_for_completion_is_reported_like_any_other(tmp_path: Path) -> None:
+    """A checkout without `pip install`: the command that installs it, and no traceback."""
+    hidden = (
+        "import runpy, sys\n"
+        "sys.modules['shtab'] = None\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", hidden, str(COMMAND), "--completion", "bash"], cwd=tmp_path, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("failed: the Python package that provides shtab is not installed for ")
+    assert "pip install --require-hashes" in done.stderr
