@@ -320,7 +320,7 @@ class Life:
         with self._session(read_only=True) as session:
             plan = rollback.plan(session, entry, later, record.get("outputs", {}), [*jobs, *begun])
             if not plan.changes:
-                raise RefusedError(f"the images of run {plan.run} are deployed already", hint="Nothing is to be done.")
+                raise RefusedError(f"the images of run {plan.run} are deployed already", hint="Nothing to do.")
             if plan.migrations and not self._args.accept_newer_schema:
                 raise RefusedError(
                     f"migrations ran, or began, since run {plan.run}: {', '.join(plan.migrations)}",
@@ -338,7 +338,7 @@ class Life:
         """
         self._check_images_are_brought()
         if not self._state.state.get("pin"):
-            raise StateError("no rollback is in force, so there is nothing to end", hint="Nothing is to be done.")
+            raise StateError("no rollback is in force, so there is nothing to end", hint="Nothing to do.")
         return special_runs.of_end(self._state)
 
     def _check_images_are_brought(self) -> None:

@@ -99,7 +99,7 @@ def move(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_stat
         if there.found:
             reporter.result([f"The state is already in {there.where}."], {"event": "move", "state": there.where})
             return SUCCESS
-        raise StateError(f"there is no state to move in {here.where}", hint="Nothing is to be done.")
+        raise StateError(f"there is no state to move in {here.where}", hint="Nothing to do.")
     if args.dry_run:
         reporter.message(f"would move the state from {here.where} to {there.where}")
         return SUCCESS

@@ -173,7 +173,7 @@ def _(project: Project) -> Result:
 
 
 @kind("rollback to what is deployed", deployed=True, what="images of run 1", why="are deployed already",
-      next="Nothing is to be done")  # fmt: skip
+      next="Nothing to do")  # fmt: skip
 def _(project: Project) -> Result:
     return project.run("--rollback", "1", "--auto-approve")
 
