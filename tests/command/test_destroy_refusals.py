@@ -367,6 +367,7 @@ def test_vault_with_purge_protection_is_deleted_and_recovered_by_the_next_deploy
     assert project.password_agrees()
 
 
+@pytest.mark.slow
 def test_prune_before_apps_have_moved_says_to_deploy_first(deployed: Project) -> None:
     """The environment has another name, and the run was stopped before the apps are in the new one: they are ours."""
     deployed.change("container_apps.environment_name", "other-env")
