@@ -132,30 +132,37 @@ class Operations:
         version = api_version or ids.api_version(resource_id)
         params = {"api-version": version, **query}
         reply = self._transport.arm("DELETE", resource_id, params=params, accept=(404,), conflict_timeout=1200.0)
-        started = _started(reply)
+        started, refused = _started(reply), None
         if reply.status == 202 and started is not None:
             self._records.operation_started(resource_id, *started)
-            self._await(resource_id, *started, reply)
+            refused = self._await(resource_id, *started, reply)
             self._records.operation_ended(resource_id)
         if reply.status == 202:
-            self._await_gone(resource_id, version)
+            self._await_gone(resource_id, version, refused)
         self._live.note(resource_id, None)
 
-    def _await_gone(self, resource_id: str, version: str) -> None:
-        """Wait until a resource is gone, even if its polling URL is missing or unreadable."""
+    def _await_gone(self, resource_id: str, version: str, refused: Reply | None) -> None:
+        """Wait until a resource is gone, even if its polling URL is missing or unreadable.
+
+        Args:
+            refused: an error at the polling URL: the deletion has failed, or the URL has expired.
+        """
         began, state = time.monotonic(), ""
 
         def look() -> bool | None:
             nonlocal state
             live = self._live.read(resource_id, api_version=version)
             state = state_of(live) if live is not None else ""
-            has_ended = state in GOOD_ENDS | BAD_ENDS and time.monotonic() - began >= _STILL_SHOWN
-            return True if live is None else False if has_ended else None
+            has_ended = refused is not None or state in GOOD_ENDS | BAD_ENDS
+            gave_up = has_ended and time.monotonic() - began >= _STILL_SHOWN
+            return True if live is None else False if gave_up else None
 
-        gone = poll(look, control=self._control, limit=self.longest_wait(resource_id))
-        if not gone:
+        if not poll(look, control=self._control, limit=self.longest_wait(resource_id)):
+            code, why = error_parts(refused.body) if refused is not None else ("", "")
+            what = f"{ids.last_name(resource_id)}: deleted, but still exists{f' ({state})' if state else ''}"
             raise AzureError(
-                f"{ids.last_name(resource_id)}: deleted, but still exists{f' ({state})' if state else ''}",
+                ": ".join(filter(None, (what, code, why))),
+                code=code,
                 hint="Run again later. If it stays so, delete it in the portal, which shows Azure's reason.",
             )
 
@@ -194,15 +201,15 @@ class Operations:
         self._live.forget(resource_id)
         self._records.operation_ended(resource_id)
 
-    def _await(self, resource_id: str, kind: str, url: str, reply: Reply | None) -> None:
-        """Poll until an operation ends.
+    def _await(self, resource_id: str, kind: str, url: str, reply: Reply | None) -> Reply | None:
+        """Poll until an operation ends; return an error of the polling URL, whose meaning depends on the resource.
 
         Raises:
             OperationFailedError: it failed or was canceled, and is no longer recorded.
             AzureError: it did not end in time, or could not be polled; it stays recorded.
         """
         if not hosts.is_arm(url, self._transport.endpoints):
-            return  # no token is sent to an unknown host; the resource's own state is polled instead
+            return None  # no token is sent to an unknown host; the resource's own state is polled instead
         answer: Reply | None = None
 
         def look() -> bool | None:
@@ -226,6 +233,7 @@ class Operations:
                 f"{ids.last_name(resource_id)}: still not done after {limit / 60:.0f} minutes",
                 hint="Run again later: the wait is resumed.",
             )
+        return answer if answer is not None and answer.status == 400 else None
 
     def _ended(self, resource_id: str, kind: str, answer: Reply) -> bool:
         if kind == "location":

@@ -324,6 +324,22 @@ def test_deletion_that_failed_is_not_waited_for_like_one_that_goes_on(
         assert left == []
 
 
+def test_deletion_that_is_refused_later_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resource may show for hours that it is being deleted (microsoft/azure-container-apps#1241)."""
+    monkeypatch.setattr(arms, "_STILL_SHOWN", 0.0)
+
+    def script(request: Request) -> Answer:
+        if request.method == "DELETE":
+            return Answer(202, headers={"Location": f"{azure.url}/op"})
+        return refused("InternalServerError", "in use", status=400) if "/op" in request.path else there("Deleting")
+
+    with (
+        scripted_azure(tmp_path, script) as azure,
+        pytest.raises(AzureError, match=r"still exists \(deleting\): InternalServerError: in use"),
+    ):
+        azure.arm.delete(APP)
+
+
 def test_delete_that_leaves_the_resource_there_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the longest plausible time."""
     monkeypatch.setitem(arms._LONGEST_WAIT, "Microsoft.App/containerApps", 1)
