@@ -12,3 +12,6 @@ HISTORY_DIRECTORY = ".azure-deployment-history"  # copies of earlier states
 STATE_BLOB, STATE_CONTAINER = "azure-deployment-state.json", "deployment-state"  # unless configured
 REPORT_MARK = "deploy-azure_v1.py report"  # in the first lines of every report
 EMULATOR_DIRECTORY = ".azure-emulator"
+# A variable that the deployment adds to a service: a changed secret alone creates no new revision
+# (learn.microsoft.com/azure/container-apps/manage-secrets), a changed template does.
+SECRETS_VERSION = "SECRETS_VERSION"

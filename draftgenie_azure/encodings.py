@@ -1,14 +1,15 @@
-"""Find a text embedded in another one in encoded form (JSON, URL, HTML, base64, hex)."""
+"""Find a text embedded in another one in encoded form (JSON, URL, HTML, quoted-printable, base64, base32, bytes)."""
 
 from __future__ import annotations
 
 import binascii
 import re
+import unicodedata
 from bisect import bisect_right
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 LONGEST_CHAIN = 3  # JSON in a URL in JSON; no deeper nesting is known
 MOST_VIEWS = 24  # per text; only a crafted text has more
@@ -22,11 +23,28 @@ _ESCAPES = (
     re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"),
 )
 _BYTES = _ESCAPES[1]
+# Quoted-printable of mail and of some loggers; not the beginning of an API version.
+_QUOTED = re.compile(r"(?:=(?:[0-9A-Fa-f]{2}(?!\d\d-)|\r?\n))+")
+# Bytes as dumps and debuggers show them, at least as many as the shortest value that is searched for in them: 68:75:6e,
+# 0x68, 0x75; pairs of bytes as `xxd` has them; decimal as in Node's {"type":"Buffer","data":[104,117]} and in Go.
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_HEX_BYTES = re.compile(
+    r"(?<![0-9A-Za-z])(?:"
+    r"(?:0[xX])?[0-9A-Fa-f]{2}(?:[ :,;_-]{1,2}(?:0[xX])?[0-9A-Fa-f]{2}){5,}"
+    r"|[0-9A-Fa-f]{4}(?: [0-9A-Fa-f]{4}){2,}(?: [0-9A-Fa-f]{2})?"
+    r")(?![0-9A-Za-z])"
+)
+_DECIMAL_BYTES = re.compile(rf"(?<![0-9A-Za-z]){_BYTE}(?:,? |,){_BYTE}(?:(?:,? |,){_BYTE}){{4,}}(?![0-9A-Za-z])")
+# What colours or hides a part of a word, as `grep --color` does.
+_INVISIBLE = re.compile("\x1b\\[[0-9;?]*[ -/]*[@-~]|[\u00ad\u200b-\u200f\u2060\ufeff]")
+_NUMBERS = re.compile(r"(?:\b(?:0[xX])?[0-9A-Fa-f]{1,3}[ :,;_-]{1,2}){5}|(?:\b[0-9A-Fa-f]{4} ){3}")
+_LONGEST_DUMP = 100_000  # characters; a longer text is no lines of a log, and its numbers would take seconds
 # Tools wrap base64 after 64 or 76 characters; our own margin may precede the next line.
 _WRAP = re.compile(r"(?<=[A-Za-z0-9+/_-])\r?\n[ \t|]*(?=[A-Za-z0-9+/_=-])")
 _AFTER_BACKSLASH = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _IN_JSON = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
 
@@ -63,7 +81,7 @@ class View:
 
     def decoded(self, escape: re.Pattern[str]) -> View:
         """Return a view with every escape of a kind decoded once."""
-        return self._rewritten(escape, _as_bytes if escape is _BYTES else _meaning)
+        return self._rewritten(escape, _MEANINGS.get(escape, _meaning))
 
     def unwrapped(self) -> View:
         """Return a view with wrapped lines joined."""
@@ -110,13 +128,22 @@ def views(text: str) -> Iterator[tuple[View, bool]]:
             yield view, False
             if "\n" in view.text and _WRAP.search(view.text):
                 yield view.unwrapped(), True
-            for escape in _ESCAPES:
+            for escape in _escapes_in(view.text):
                 if len(seen) < MOST_VIEWS and escape.search(view.text):
                     further = view.decoded(escape)
                     if further.text not in seen:
                         seen.add(further.text)
                         following.append(further)
         level = following
+
+
+def _escapes_in(text: str) -> Iterator[re.Pattern[str]]:
+    """Yield the kinds of escapes that may occur in a text."""
+    yield from _ESCAPES
+    if len(text) <= _LONGEST_DUMP:
+        yield from (_QUOTED, _INVISIBLE)
+        if _NUMBERS.search(text):
+            yield from (_HEX_BYTES, _DECIMAL_BYTES)
 
 
 def _as_bytes(escape: str) -> Iterator[tuple[str, int]]:
@@ -132,6 +159,54 @@ def _as_bytes(escape: str) -> Iterator[tuple[str, int]]:
 def _of_bytes(data: bytes, length: int) -> Iterator[tuple[str, int]]:
     for character in data.decode("utf-8", "surrogateescape"):
         yield character, length * len(character.encode("utf-8", "surrogateescape"))
+
+
+def _of_parts(parts: Iterable[tuple[bytes, int]]) -> Iterator[tuple[str, int]]:
+    """Yield the characters of bytes, each with the length of its parts; a part may have no byte."""
+    data, lengths, before = b"", [], 0
+    for byte, length in parts:
+        before += length
+        if byte:
+            data += byte
+            lengths.append(before)
+            before = 0
+    position = 0
+    for character in data.decode("utf-8", "surrogateescape"):
+        end = position + len(character.encode("utf-8", "surrogateescape"))
+        yield character, sum(lengths[position:end])
+        position = end
+    yield "", before
+
+
+def _quoted_printable(escape: str) -> Iterator[tuple[str, int]]:
+    found = re.findall(r"=([0-9A-Fa-f]{2}|\r?\n)", escape)
+    return _of_parts((bytes.fromhex(part) if part.isalnum() else b"", len(part) + 1) for part in found)
+
+
+def _dump(escape: str, number: re.Pattern[str], base: int) -> Iterator[tuple[str, int]]:
+    """Yield the characters of bytes shown as numbers."""
+    found = list(number.finditer(escape))
+    ends = [match.start() for match in found[1:]] + [len(escape)]
+    parts = zip(found, ends, strict=True)
+    return _of_parts((bytes([int(match[1], base)]), end - match.start()) for match, end in parts)
+
+
+def _hex_dump(escape: str) -> Iterator[tuple[str, int]]:
+    return _dump(escape, re.compile(r"(?:0[xX])?([0-9A-Fa-f]{2})"), 16)
+
+
+def _decimal_dump(escape: str) -> Iterator[tuple[str, int]]:
+    return _dump(escape, re.compile(r"(\d+)"), 10)
+
+
+def _nothing(escape: str) -> Iterator[tuple[str, int]]:
+    yield "", len(escape)
+
+
+_MEANINGS = {
+    _BYTES: _as_bytes, _QUOTED: _quoted_printable, _HEX_BYTES: _hex_dump, _DECIMAL_BYTES: _decimal_dump,
+    _INVISIBLE: _nothing,
+}  # fmt: skip
 
 
 def _meaning(escape: str) -> Iterator[tuple[str, int]]:
@@ -178,6 +253,7 @@ def literal_forms(value: str) -> set[str]:
     """
     data = _bytes(value)
     found = {value, data.hex(), data.hex().upper(), value.replace(" ", "+")}
+    found.add("\0".join(value))  # UTF-16 read as UTF-8
     found |= {value.replace("'", quote) for quote in ("'\\''", "'\"'\"'", "''")}
     found |= {value.replace('"', quote) for quote in ('""', '`"')}
     if not value.isascii():
@@ -185,6 +261,24 @@ def literal_forms(value: str) -> set[str]:
         found |= {single.decode("utf-8", "replace"), single.decode("utf-8", "surrogateescape")}
         found |= {value.encode("ascii", "replace").decode(), data.decode("latin-1"), data.decode("cp1252", "replace")}
     return found
+
+
+def spellings(value: str) -> set[str]:
+    """A value with letters and accents joined and apart: file systems and terminals change one to the other."""
+    return {value} if value.isascii() else {value, *(unicodedata.normalize(form, value) for form in ("NFC", "NFD"))}
+
+
+def base32_forms(value: str) -> Iterator[tuple[str, int, int]]:
+    """A value within base32 text, at each of the five alignments, in capital and small letters; see `base64_forms`."""
+    data = _bytes(value)
+    for before in range(5):
+        bits = 8 * (before + len(data))
+        first, end = -(-8 * before // 5), bits // 5
+        number = int.from_bytes(bytes(before) + data, "big") >> bits % 5
+        text = "".join(_BASE32[number >> 5 * place & 31] for place in reversed(range(end - first)))
+        partial = (int(before > 0), int(bits % 5 > 0))
+        yield text, *partial
+        yield text.lower(), *partial
 
 
 def base64_forms(value: str) -> Iterator[tuple[str, int, int]]:
@@ -216,7 +310,7 @@ def _inner_forms(value: str) -> set[bytes]:
     units = memoryview(json_text.encode("utf-16-le", "surrogatepass")).cast("H")
     ascii_json = "".join(chr(unit) if unit < 0x80 else f"\\u{unit:04x}" for unit in units)
     return {
-        data, _bytes(json_text), ascii_json.encode(), value.encode("utf-16-le", "surrogatepass"),
+        data, _bytes(json_text), ascii_json.encode(), value.encode("utf-16-le", "surrogatepass").removesuffix(b"\0"),
         percent_encoded(data).encode(), percent_encoded(data, safe=b"/").encode(), base64_of(value).encode(),
     }  # fmt: skip
 

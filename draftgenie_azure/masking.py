@@ -11,7 +11,7 @@ import json
 import re
 from threading import RLock
 
-from draftgenie_azure.encodings import base64_forms, base64_of, literal_forms, views
+from draftgenie_azure.encodings import base32_forms, base64_forms, base64_of, literal_forms, spellings, views
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HIDDEN = "***"
 SHORTEST = 4  # shorter values would hide half of every text
 WORD = 6  # values shorter than this are hidden as whole words only
+_FOUND = 8  # characters; a shorter value that only may be a secret is taken for a level, a number or a name
 _HEAD = 4  # leading characters by which candidates are found
 _LONG = 34  # bytes; in base64 a longer value takes several lines, which may be logged separately
 _PIECE = 12  # characters of base64 by which such a line is found
@@ -89,9 +90,16 @@ class Mask:
             for item in value:
                 self.add_found("", item)
         elif isinstance(value, str):
-            if len(value) >= 8 and _SECRET_NAME.search(name):
+            if len(value) >= _FOUND and _SECRET_NAME.search(name):
                 self.add(value)
             self.add_parts(value)
+
+    def add_replaced(self, old: Any, new: Any) -> None:
+        """Hide the old value where the new one has a secret, such as a token that is replaced, and the other way."""
+        before, after = (value if isinstance(value, list) else [value] for value in (old, new))
+        if any(isinstance(item, str) and self.text(item) != item for item in (*before, *after)):
+            replaced = [item for item in (*before, *after) if item not in before or item not in after]
+            self.add(*(item for item in replaced if isinstance(item, str) and len(item) >= _FOUND))
 
     def allow(self, names: Iterable[str]) -> None:
         """Exempt values that are part of one of these names, which are public and appear everywhere."""
@@ -101,7 +109,7 @@ class Mask:
     def add_environment(self, environ: Mapping[str, str]) -> None:
         """Hide the values of variables with secret-sounding names, and passwords of proxies."""
         for name, value in environ.items():
-            if len(value) >= 8 and _SECRET_NAME.search(name):
+            if len(value) >= _FOUND and _SECRET_NAME.search(name):
                 self.add(value)
             elif name.lower().endswith("_proxy"):
                 self.add_parts(value)
@@ -111,6 +119,16 @@ class Mask:
     def text(self, text: str) -> str:
         """Return a text without the secrets."""
         return self._hidden(text, free=True)
+
+    def boundary(self, text: str, place: int) -> int:
+        """Return the last position up to a place at which no secret is divided; the place itself if there is none."""
+        if self._pending:
+            self._index()
+        found = place
+        for first, last in sorted(self._spans(text, free=True), key=lambda span: span[1], reverse=True):
+            if first < found < last:
+                found = first
+        return found or place
 
     def document(self, value: Any, *, free: bool = False) -> Any:
         """Return a copy of a JSON document without the secrets.
@@ -183,7 +201,7 @@ class Mask:
         with self._lock:
             # Cleared last: a thread that finds nothing pending must find everything in the index.
             for value in self._pending:
-                for one in _with_parts(value):
+                for one in {spelt for part in _with_parts(value) for spelt in spellings(part)}:
                     if one not in self._names:
                         self._take(one)
             self._long += [value for value in self._pending if len(value.encode("utf-8", "replace")) >= _LONG]
@@ -197,7 +215,7 @@ class Mask:
             for form in literal_forms(value) if len(value) >= WORD else {value, base64_of(value)}:
                 self._put((form, 0, 0, weak))
         if len(value) >= WORD:
-            for text, before, after in base64_forms(value):
+            for text, before, after in (*base64_forms(value), *base32_forms(value)):
                 self._put((text, before, after, weak))
 
     def _put(self, form: Form) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import json
+import quopri
 import re
 import shlex
 import threading
+import unicodedata
 import urllib.parse
 from collections.abc import Callable
 from html.entities import codepoint2name
@@ -60,6 +62,25 @@ WRITINGS: dict[str, Callable[[str], str]] = {
     "base64 in base64": lambda s: base64.b64encode(base64.b64encode(s.encode())).decode(),
     "UTF-8 read as Latin-1": lambda s: s.encode().decode("latin-1"),
     "Latin-1 read as UTF-8": lambda s: s.encode("latin-1", "replace").decode("utf-8", "replace"),
+    "quoted-printable": lambda s: quopri.encodestring(s.encode()).decode(),
+    "quoted-printable with a soft line break": lambda s: "".join(f"={b:02X}" for b in s.encode()[:3]) + "=\r\n"
+    + quopri.encodestring(s.encode()[3:]).decode(),
+    "hex with colons": lambda s: s.encode().hex(":"),
+    "hex with blanks, in capitals": lambda s: s.encode().hex(" ").upper(),
+    "hex with hyphens": lambda s: s.encode().hex("-"),
+    "hex in a program": lambda s: ", ".join(f"0x{byte:02x}" for byte in s.encode()),
+    "a line of xxd": lambda s: s.encode().hex(" ", -2),
+    "a buffer of Node": lambda s: json.dumps({"type": "Buffer", "data": list(s.encode())}),
+    "bytes in Go": lambda s: f"[{' '.join(map(str, s.encode()))}]",
+    "base32": lambda s: base64.b32encode(s.encode()).decode(),
+    "base32 in a text": lambda s: base64.b32encode(f"user:{s}".encode()).decode().rstrip("="),
+    "base32 in small letters": lambda s: base64.b32encode(b"xyz" + s.encode() + b"x").decode().lower(),
+    "letters and accents apart": lambda s: unicodedata.normalize("NFD", s),
+    "letters and accents joined": lambda s: unicodedata.normalize("NFC", s),
+    "coloured": lambda s: f"{s[:2]}\x1b[1;31m{s[2:4]}\x1b[0m{s[4:]}",
+    "with a soft hyphen": lambda s: f"{s[:3]}\u00ad{s[3:]}",
+    "UTF-16 read as UTF-8": lambda s: s.encode("utf-16-le").decode("latin-1") if s.isascii() else s,
+    "base64 of UTF-16, the high byte first": lambda s: base64.b64encode(s.encode("utf-16-be")).decode(),
     "ASCII": lambda s: s.encode("ascii", "replace").decode(),
 }
 
@@ -163,6 +184,21 @@ def test_lines_of_base64_are_hidden_separately(width: int, before: str) -> None:
     assert mask.text("a line of its own: resourceGroups\nconfigure_environment_variables") == (
         "a line of its own: resourceGroups\nconfigure_environment_variables"
     )
+
+
+def test_numbers_that_are_no_secret_are_as_they_were() -> None:
+    text = "2026-11-28 19:12:50,123 00:1b:44:11:3a:b7, [104, 117, 110, 116, 101, 114], 12345678-1234-1234-1234 =41 =\n"
+    assert hidden("Sup3r-s3cret", text) == text
+
+
+def test_value_that_a_secret_replaces_is_hidden() -> None:
+    mask = Mask()
+    mask.add("new-token-0001")
+    mask.add_replaced(["serve", "--key=old-token-0001"], ["serve", "--key=new-token-0001"])
+    mask.add_replaced("from-before-0002", "https://x/?key=new-token-0001")
+    mask.add_replaced("standard", "Premium-0")
+    assert mask.text("serve --key=old-token-0001") == f"serve {HIDDEN}"
+    assert mask.text("from-before-0002 standard") == f"{HIDDEN} standard"
 
 
 def test_short_values_do_not_hide_everything() -> None:

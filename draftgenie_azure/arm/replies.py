@@ -9,6 +9,7 @@ import math
 import time
 
 from draftgenie_azure.errors import NOT_AZURE, AzureError
+from draftgenie_azure.masking import MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from azure.core.rest import HttpResponse
 
 LONGEST_LINE = 65_536  # maximum characters of a log line
+_LONGEST_SECRET = 16_384  # characters, encoded; a line is not split within a secret, half of which would not be hidden
 LONGEST_ASKED = 86_400.0  # cap on requested seconds, against overflow
 
 
@@ -98,9 +100,10 @@ def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
     for chunk in chunks:
         *whole, rest = (rest + decode(chunk)).split("\n")
         yield from (line.removesuffix("\r") for line in whole)
-        if len(rest) > LONGEST_LINE:
-            yield rest
-            rest = ""
+        while len(rest) > LONGEST_LINE + _LONGEST_SECRET:
+            place = MASK.boundary(rest[: LONGEST_LINE + _LONGEST_SECRET], LONGEST_LINE)
+            yield rest[:place]
+            rest = rest[place:]
     if rest:
         yield rest
 

@@ -18,7 +18,8 @@ _NAMING = (
     "container_apps.environment_name",
 )  # fmt: skip
 # Free-form places that may hold a token: what a variable supplies here is masked.
-_FREE = (".args.", ".command.", ".environment.", ".metadata.")
+_FREE = (".args.", ".build_args.", ".command", ".environment.", ".metadata.")
+_SECTIONS_WITH_FREE = ("services.", "migrations.")
 _LONG = 8  # characters; a shorter value there is taken for a level, a number or a name
 _SECTIONS_OF_NAMES = ("services", "secrets")
 
@@ -31,7 +32,7 @@ def register_secrets(values: Mapping[str, Any], variables: Mapping[str, str | No
     for key, value in _leaves("", values):
         if is_secret_key(key):
             given.append(value)
-        elif key.startswith("services.") and any(part in key for part in _FREE):
+        elif key.startswith(_SECTIONS_WITH_FREE) and any(part in key for part in _FREE):
             free.append(value)
         elif key.startswith(_NAMING) or (key.startswith("services.") and key.endswith(".name")):
             names.append(value)

@@ -114,21 +114,38 @@ def keep_last(logger: logging.Logger, path: str, report: Callable[..., None]) ->
         return
     try:
         _check_log(path)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = _emptied(path)
     except OSError as error:
         report(_LOST % (path, error.strerror), level="warning")
         return
     except DeployerError as error:
         report(error.message, level="warning")
         return
-    if hasattr(os, "fchmod"):
-        os.fchmod(descriptor, 0o600)
     handler = _file_handler(os.fdopen(descriptor, "w", encoding="utf-8"), path, report)
     handler.setFormatter(_Formatter(_FORMAT))
     logger.addHandler(handler)
     logging.getLogger().addHandler(handler)
     logger.debug("draftgenie deployer %s, Python %s, %s", VERSION, sys.version.split()[0], sys.platform)
+
+
+def _emptied(path: str) -> int:
+    """Open this user's own file to write to it from its beginning; no one else may read it.
+
+    Raises:
+        OSError: it cannot be written, or belongs to another user, who could read what is written to it.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if hasattr(os, "fchmod"):
+            if os.fstat(descriptor).st_uid != os.geteuid():
+                raise PermissionError(errno.EPERM, "it belongs to another user")
+            os.fchmod(descriptor, 0o600)
+        os.ftruncate(descriptor, 0)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def place() -> str | None:

@@ -387,6 +387,14 @@ def test_a_first_revision_that_never_gets_ready_expires_and_says_why(
     assert (ingress.status, ingress.text) == (504, "stream timeout")
 
 
+def test_path_of_a_probe_may_have_a_query(azure: AzureClient, stage: Stage) -> None:
+    """It belongs to the address, not to what the container serves."""
+    body = stage.body()
+    body["properties"]["template"]["containers"][0]["probes"][0]["httpGet"]["path"] += "?full=true"
+
+    assert azure.status(stage.deploy(body)) == "Succeeded"
+
+
 def test_an_update_that_crashes_succeeds_while_the_old_revision_serves(azure: AzureClient, stage: Stage) -> None:
     azure.status(stage.deploy())
     body = stage.body()

@@ -243,6 +243,27 @@ def test_value_that_a_variable_brings_is_not_shown_wherever_it_is_put(deployed: 
     assert not [text for text in left if token in text or "S3cretPw99x" in text]
 
 
+@pytest.mark.slow
+def test_token_that_a_new_one_replaces_is_not_shown(deployed: Project) -> None:
+    """It comes from Azure, not from the configuration, and may still be valid."""
+    first, second = "tok_first_0123456789", "tok_second_0123456789"
+    deployed.change("services.rag_service.environment.EXTRA", "${TOK}")
+    deployed.change("services.rag_service.args", ["serve", "--token=${TOK}"])
+    deployed.environment["TOK"] = first
+    deployed.deploy()
+    deployed.environment["TOK"] = second
+
+    shown = [deployed.run("--dry-run"), deployed.run("--dry-run", "--output", "json")]
+    shown += [deployed.run("--log-file", "run.log", "--verbose", "--report", "r.md")]
+
+    assert [result.code for result in shown] == [0, 0, 0]
+    assert "env[EXTRA]" in shown[0].text
+    assert '"serve"' in shown[0].text
+    left = [*(result.text for result in shown), (deployed.directory / "r.md").read_text(encoding="utf-8")]
+    left.append((deployed.directory / "run.log").read_text(encoding="utf-8"))
+    assert not [text for text in left if first in text or second in text]
+
+
 def test_password_that_someone_set_by_hand_is_not_reported(deployed: Project) -> None:
     """Changes by others are reported, except passwords in them and values with secret-sounding names."""
     app_id = deployed.state()["resources"]["container_app/api_gateway"]["id"]

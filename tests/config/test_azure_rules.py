@@ -103,7 +103,7 @@ RULE = {"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow
         ({"custom_domains": [{"name": "*.example.com"}]}, "0.certificate: must be the name of a certificate"),
         ({"custom_domains": [{"name": f"{'a' * 60}.example.com"}]}, "has more than 64 characters"),
         ({"custom_domains": [DOMAIN], "ingress": "none"}, "custom_domains: need an HTTP ingress"),
-        ({"custom_domains": [DOMAIN], "ingress": "internal"}, "only for an app with external ingress"),
+        ({"custom_domains": [DOMAIN], "ingress": "internal"}, "only for a public app"),
         ({"custom_domains": [{**DOMAIN, "certificate": "a/b"}]}, "certificate: must be `managed`, or the name"),
         ({"custom_domains": [{**DOMAIN, "validation": "MAIL"}]}, "must be one of CNAME, HTTP, TXT"),
         ({"revision_mode": "multiple"}, "revision_mode: must be one of Single, Multiple"),
@@ -112,6 +112,22 @@ RULE = {"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow
         ({"scale": {"rules": [{"name": "q", "type": "x", "auth": {"host": "GONE"}}]}}, "auth.host: `GONE` is not"),
         ({"scale": {"rules": [{"name": "q", "type": "rabbitmq", "identity": "x"}]}}, "identity: must be `app`"),
         ({"scale": {"rules": [{"name": "q", "type": "cpu", "identity": "app"}]}}, "not supported for a rule"),
+        (
+            {"scale": {"http_concurrent_requests": 5, "rules": [{"name": "http", "type": "cpu"}]}},
+            "rules.0.name: duplicate name `http`: it is the name of the rule of `http_concurrent_requests`",
+        ),
+        ({"scale": {"rules": [{"name": "a", "type": "tcp"}]}}, "rules.0.type: needs an ingress with `transport: tcp`"),
+        ({"scale": {"rules": [{"name": "a", "type": "http"}]}, "ingress": "none"}, "0.type: needs an HTTP ingress"),
+        ({"dapr": {"app_id": "app-"}}, "dapr.app_id: must be lower case letters"),
+        ({"ingress": "external", "transport": "tcp"}, "own: container_apps.subnet_id"),
+        ({"ingress": "none", "additional_ports": [9000]}, "additional_ports: need an ingress"),
+        (
+            {"ingress": "internal", "transport": "tcp", "exposed_port": 5700, "additional_ports": [5700]},
+            "additional_ports.0: duplicate port 5700",
+        ),
+        ({"volume": {"mount_path": "/"}}, "volume.mount_path: must be a directory below `/`"),
+        ({"volume": {"mount_path": "/data:ro"}}, "volume.mount_path: must be a directory below `/`, without a colon"),
+        ({"environment": {"SECRETS_VERSION": "1"}}, "SECRETS_VERSION: is a variable that the deployment sets itself"),
     ],
 )  # fmt: skip
 def test_invalid_service_settings_are_reported(tmp_path: Path, web: dict[str, Any], words: str) -> None:
@@ -195,6 +211,40 @@ def test_extension_that_must_be_preloaded_is_reported(tmp_path: Path) -> None:
 
     assert "CREATE EXTENSION timescaledb fails until the server loads timescaledb" in notice
     assert not any("extension" in text.lower() for text in made(tmp_path, postgresql=loaded).notices)
+
+
+NETWORK = {"environment_name": "demo-env", "subnet_id": SUBNET}
+
+
+def test_app_in_a_network_may_be_reached_over_tcp_from_outside(tmp_path: Path) -> None:
+    config = made(tmp_path, {"ingress": "external", "transport": "tcp"}, container_apps=NETWORK)
+    assert config.services["web"].exposed_port == config.services["web"].port
+
+
+def test_managed_certificate_needs_an_environment_that_the_internet_reaches(tmp_path: Path) -> None:
+    """Azure's issuer asks the app (learn.microsoft.com, custom-domains-managed-certificates)."""
+    words = fault(tmp_path, {"custom_domains": [DOMAIN]}, container_apps={**NETWORK, "internal": True})
+    assert "only for a public app" in words
+
+
+@pytest.mark.parametrize(("memory", "right"), [("3Gi", True), ("0.5Gi", True), ("lots", False), ("3GB", False),
+                                               ("0Gi", False)])  # fmt: skip
+def test_memory_on_a_profile_of_ones_own_is_free_but_a_size(tmp_path: Path, memory: str, right: bool) -> None:
+    profiles = {"environment_name": "demo-env", "workload_profiles": [{"name": "big", "type": "D4"}]}
+    web = {"workload_profile": "big", "memory": memory}
+    if right:
+        assert made(tmp_path, web, container_apps=profiles).services["web"].memory == memory
+    else:
+        assert "web.memory: memory must be a number and `Gi`" in fault(tmp_path, web, container_apps=profiles)
+
+
+def test_service_that_nothing_starts_again_is_reported(tmp_path: Path) -> None:
+    asleep = {"ingress": "none", "min_replicas": 0}
+    words = "once at zero replicas, nothing starts it again"
+    assert any(words in text for text in made(tmp_path, asleep).notices)
+    rule = {"scale": {"rules": [{"name": "q", "type": "azure-queue", "identity": "app"}]}}
+    for awake in ({**asleep, **rule}, {**asleep, "min_replicas": 1}, {"min_replicas": 0}):
+        assert not any(words in text for text in made(tmp_path, awake).notices)
 
 
 def test_private_server_with_an_environment_without_network_is_reported(tmp_path: Path) -> None:

@@ -55,3 +55,24 @@ def test_secret_that_a_later_file_replaces_stays_hidden(tmp_path: Path) -> None:
     read([str(tmp_path / "one.yaml"), str(tmp_path / "two.yaml")], {})
 
     assert MASK.text("first-secret-1 second-secret-2") == f"{HIDDEN} {HIDDEN}"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "services: {api: {args: ['--key=${TOKEN}']}}", "services: {api: {command: ['${TOKEN}']}}",
+        "services: {api: {environment: {A: '${TOKEN}'}}}", "services: {api: {build_args: {A: '${TOKEN}'}}}",
+        "services: {api: {build_args: {A: {value: '${TOKEN}'}}}}",
+        "services: {api: {scale: {rules: [{name: a, type: b, metadata: {c: '${TOKEN}'}}]}}}",
+        "migrations: [{service: api, command: 'run --key=${TOKEN}'}]",
+        "migrations: [{service: api, command: [run, '${TOKEN}']}]",
+        "migrations: [{service: api, environment: {A: '${TOKEN}'}}]",
+    ],
+)
+def test_value_of_a_variable_is_masked_wherever_an_application_may_get_a_token(place: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(place, encoding="utf-8")
+
+    read([str(path)], {"TOKEN": "tok_0123456789"})
+
+    assert MASK.text("tok_0123456789 and api") == f"{HIDDEN} and api"

@@ -262,7 +262,7 @@ def _failed_probe(container: Json, image: Image, port: int | None) -> str | None
         if port is not None and action.get("port") != port:
             return f"{kind} probe failed: dial tcp 100.100.0.1:{action.get('port')}: connect: connection refused"
         if probe.get("httpGet"):
-            status, _ = answer(image, str(action.get("path", "/")), container["name"])
+            status, _ = answer(image, str(action.get("path", "/")).partition("?")[0], container["name"])
             if not 200 <= status < 400:
                 return f"{kind} probe failed: HTTP probe failed with statuscode: {status}"
     return None

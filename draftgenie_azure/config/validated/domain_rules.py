@@ -37,11 +37,11 @@ def faults(config: Config) -> Found:
             ) != position:
                 where = "" if owner == key else f" for services.{owner}"
                 yield (*place, position, "name"), f"duplicate name `{domain.name}`{where}"
-            for name, words in _domain(service, domain):
+            for name, words in _domain(config, service, domain):
                 yield (*place, position, name), words
 
 
-def _domain(service: Service, domain: CustomDomain) -> Iterator[tuple[str, str]]:
+def _domain(config: Config, service: Service, domain: CustomDomain) -> Iterator[tuple[str, str]]:
     if domain.certificate != "managed":
         if fault := naming.name_fault("certificate", domain.certificate):
             yield "certificate", fault
@@ -50,5 +50,5 @@ def _domain(service: Service, domain: CustomDomain) -> Iterator[tuple[str, str]]
         yield "certificate", "must be the name of a certificate: Azure issues none for a wildcard"
     elif len(domain.name) > _LONGEST_MANAGED:
         yield "name", f"has more than {_LONGEST_MANAGED} characters: Azure issues no certificate for it"
-    elif service.ingress != "external":
-        yield "certificate", "must be the name of a certificate: Azure issues one only for an app with external ingress"
+    elif service.ingress != "external" or (config.container_apps is not None and config.container_apps.internal):
+        yield "certificate", "must be the name of a certificate: Azure issues one only for a public app"

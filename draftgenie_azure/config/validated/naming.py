@@ -109,16 +109,22 @@ def size_fault(cpu: float, memory: str) -> str | None:
     0.25 to 4 vCPU in steps of 0.25, with 2 Gi of memory for each vCPU, on the Consumption profile of a workload
     profiles environment (learn.microsoft.com, `container-apps/containers`).
     """
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)Gi", memory)
-    if match is None:
-        return "memory must be a number and `Gi`, such as 1Gi or 0.5Gi"
+    if fault := memory_fault(memory):
+        return fault
     if cpu * 4 != int(cpu * 4) or cpu <= 0:
         return "cpu must be a multiple of 0.25"
     if cpu > 4:
         return "cpu must be at most 4 on the Consumption profile"
-    if float(match[1]) != cpu * 2:
+    if float(memory.removesuffix("Gi")) != cpu * 2:
         return f"cpu and memory must have the ratio 1:2 on the Consumption profile: {cpu:g} requires {cpu * 2:g}Gi"
     return None
+
+
+def memory_fault(memory: str) -> str | None:
+    """Return the fault of a memory size on any workload profile, or None."""
+    if re.fullmatch(r"[0-9]+(?:\.[0-9]+)?Gi", memory) and float(memory.removesuffix("Gi")) > 0:
+        return None
+    return "memory must be a number and `Gi`, such as 1Gi or 0.5Gi"
 
 
 def login_fault(login: str) -> str | None:

@@ -28,6 +28,8 @@ def notices(config: Config) -> Iterator[str]:
                 yield f"services.{key}.{name}: placeholders are replaced in variables only; here they are left as is"
         if service.volume and service.volume.type == "empty_dir" and service.min_replicas == 0:
             yield f"services.{key} stores files in an empty_dir and may scale to zero: they are lost then"
+        if service.ingress == "none" and service.min_replicas == 0 and not (service.scale and service.scale.rules):
+            yield f"services.{key} has neither ingress nor scale rules: once at zero replicas, nothing starts it again"
         for name, argument in service.build_args.items():
             secret = isinstance(argument, BuildArgument) and argument.secret
             if not secret and any(word in name.upper() for word in ("TOKEN", "PASSWORD", "SECRET")):

@@ -7,6 +7,7 @@ from draftgenie_azure.config.validated import azure_rules, naming, reference_val
 from draftgenie_azure.config.validated.found import Found, did_you_mean
 from draftgenie_azure.config.validated.schema import Config
 from draftgenie_azure.config.validated.service_sections import Service
+from draftgenie_azure.constants import SECRETS_VERSION
 
 
 def faults(config: Config, damaged: set[Key]) -> Found:
@@ -37,10 +38,15 @@ def _service_rules(config: Config, key: str, service: Service) -> Found:
         yield ("memory" if fault.startswith("memory") else "cpu",), fault
     if service.min_replicas > service.max_replicas:
         yield ("min_replicas",), f"must not exceed max_replicas ({service.max_replicas})"
-    yield from _ingress_rules(service)
+    elif not on_consumption and (fault := naming.memory_fault(service.memory)):
+        yield ("memory",), fault
+    yield from _ingress_rules(config, service)
     yield from _volume_rules(service)
     yield from _scale_rules(service)
     yield from _placeholder_rules(service)
+    for name in ("environment", "secrets"):
+        if SECRETS_VERSION in getattr(service, name):
+            yield (name, SECRETS_VERSION), "is a variable that the deployment sets itself; choose another name"
     if service.database and config.raw.get("postgresql") is None:
         yield ("database",), "needs the section `postgresql`, which is missing"
 
@@ -59,8 +65,10 @@ def _image_rules(config: Config, damaged: set[Key]) -> Found:
         yield ("services", key), f"has {words}" + did_you_mean(key, list(config.docker.dockerfiles))
 
 
-def _ingress_rules(service: Service) -> Found:
+def _ingress_rules(config: Config, service: Service) -> Found:
     if service.ingress == "none":
+        if service.additional_ports:
+            yield ("additional_ports",), "need an ingress"
         if service.health_path and service.port is None:
             yield ("health_path",), "needs `port`: a probe needs a port"
         if service.exposed_port is not None and service.transport != "tcp":
@@ -70,13 +78,14 @@ def _ingress_rules(service: Service) -> Found:
         yield ("ingress",), f"{service.ingress} needs `port`"
         return
     if service.transport == "tcp":
-        if service.ingress == "external":
-            yield ("ingress",), "external over tcp needs a virtual network of your own, which this tool does not create"
+        if service.ingress == "external" and (config.container_apps is None or config.container_apps.subnet_id is None):
+            # learn.microsoft.com/azure/container-apps/ingress-overview, TCP
+            yield ("ingress",), "external over tcp needs a virtual network of your own: container_apps.subnet_id"
         if service.exposed_port in (80, 443):
             yield ("exposed_port",), "80 and 443 are not allowed for tcp; set another exposed_port"
     elif service.exposed_port is not None:
         yield ("exposed_port",), "is only for `transport: tcp`; over HTTP an app is reached on 80 and 443"
-    taken = {service.port}
+    taken = {service.port, service.exposed_port}
     for position, port in enumerate(service.additional_ports):
         if port in taken:
             yield ("additional_ports", position), f"duplicate port {port}"
@@ -89,6 +98,8 @@ def _volume_rules(service: Service) -> Found:
     volume = service.volume
     if volume is None:
         return
+    if ":" in volume.mount_path or not volume.mount_path.strip("/"):
+        yield ("volume", "mount_path"), "must be a directory below `/`, without a colon"
     parts = ("account_name", "account_key", "share_name")
     if volume.type == "azure_file":
         for name in parts:
@@ -104,15 +115,24 @@ def _scale_rules(service: Service) -> Found:
     scale = service.scale
     if scale is None:
         return
-    if scale.http_concurrent_requests and (service.transport == "tcp" or service.ingress == "none"):
-        yield ("scale", "http_concurrent_requests"), "needs an HTTP ingress"
-    if scale.tcp_concurrent_connections and (service.transport != "tcp" or service.ingress == "none"):
-        yield ("scale", "tcp_concurrent_connections"), "needs an ingress with `transport: tcp`"
-    seen = set()
+    misplaced = {}
+    if service.transport == "tcp" or service.ingress == "none":
+        misplaced["http"] = "needs an HTTP ingress"
+    if service.transport != "tcp" or service.ingress == "none":
+        misplaced["tcp"] = "needs an ingress with `transport: tcp`"
+    short = {"http": "http_concurrent_requests", "tcp": "tcp_concurrent_connections"}
+    seen = {kind: name for kind, name in short.items() if getattr(scale, name)}  # their rules have these names
+    for kind, name in seen.items():
+        if kind in misplaced:
+            yield ("scale", name), misplaced[kind]
     for position, rule in enumerate(scale.rules):
+        place = ("scale", "rules", position)
+        if rule.type in misplaced:
+            yield (*place, "type"), misplaced[rule.type]
         if rule.name in seen:
-            yield ("scale", "rules", position, "name"), f"duplicate name `{rule.name}`"
-        seen.add(rule.name)
+            other = f": it is the name of the rule of `{seen[rule.name]}`" if seen[rule.name] else ""
+            yield (*place, "name"), f"duplicate name `{rule.name}`{other}"
+        seen.setdefault(rule.name, "")
 
 
 def _placeholder_rules(service: Service) -> Found:

@@ -106,7 +106,7 @@ class Dapr(Section):
     """The Dapr sidecar of an app."""
 
     enabled: Flag = True
-    app_id: Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] | None = Field(
+    app_id: Annotated[Text, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")] | None = Field(
         default=None, description="default: the app's name"
     )
     app_port: Port | None = Field(default=None, description="default: port")

@@ -95,6 +95,7 @@ _PATTERN_WORDS = {
         "must be lower case letters, digits, `-`, begin with a letter and end with no `-`; at most 64 characters"
     ),
     r"^[a-z0-9][a-z0-9-]*$": "must be lower case letters, digits, `-`",
+    r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$": "must be lower case letters, digits, `-`, no `-` at either end",
     r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$": "must be a server parameter's name: lower case letters, `_`, digits",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from draftgenie_azure.config.placeholders import render
+from draftgenie_azure.constants import SECRETS_VERSION
 from draftgenie_azure.provision.bodies import features, registries
 from draftgenie_azure.provision.bodies.tags import tagged
 
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     from draftgenie_azure.config.validated.schema import Config
     from draftgenie_azure.config.validated.service_sections import Migration, Service
     from draftgenie_azure.config.validated.vault_secrets import Variable
-
-# A template variable that changes with a service's secrets: a changed secret alone creates no new revision
-# (learn.microsoft.com/azure/container-apps/manage-secrets).
-SECRETS_VERSION = "SECRETS_VERSION"
 
 
 class Setting:
