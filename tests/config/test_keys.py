@@ -14,6 +14,9 @@ from draftgenie_azure.config.validated.leftovers import leftover
         "$(KEY)", "$(My.Key)", "$KEY", "$env:KEY", "${KEY}", "${KEY:-}", "${{ secrets.KEY }}", "${{secrets.KEY}}",
         "$[variables.KEY]", "%KEY%", "#{KEY}#", "#{KEY}", "{{ key }}", "__KEY__", "@KEY@", "((key))", "((a/b.c))",
         "<%= ENV['KEY'] %>", "@Microsoft.KeyVault(SecretUri=https://v/secrets/s)", " $(KEY)\n", "'$KEY'", '"%KEY%"',
+        "$((KEY))", "op://vault/item/field", "vault:secret/data/app#key", "ref+awsssm://app/key",
+        "$ANSIBLE_VAULT;1.1;AES256\n3",
+        "ENC[AES256_GCM,data:CwE4O1s=,iv:2k=,tag:x,type:str]",
     ],
 )  # fmt: skip
 def test_unreplaced_references_of_other_programs_are_recognised(value: str) -> None:
@@ -25,7 +28,7 @@ def test_unreplaced_references_of_other_programs_are_recognised(value: str) -> N
     [
         "", "abc", "a$KEY", "$KEY-x", "$2b$12$abcdefghijklmnopqrstuv", "100%", "%41%", "p$(x)y", "#1", "$1234", "$",
         "a{{b}}", "(x)", "__", "<a>b", "-----BEGIN X-----\nabc\n-----END X-----\n", "user@host", "me@example.com",
-        "%KEY%%KEY%", "$KEY $KEY",
+        "%KEY%%KEY%", "$KEY $KEY", "!Password!", "op://", "vault:x", "https://u:p@h/#a", "ENC[x]", "ref+x",
     ],
 )  # fmt: skip
 def test_other_values_are_not_taken_for_references(value: str) -> None:

@@ -1,4 +1,4 @@
-"""Recognise references that another program should have replaced."""
+"""Recognise references and encrypted values that another program should have replaced."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ _LEFTOVERS = tuple(
         (r"\(\([A-Za-z_][A-Za-z0-9_./-]*\)\)", "((NAME))"),
         (r"<%.*%>", "<%= … %>"),
         (r"@Microsoft\.KeyVault\(.*\)", "@Microsoft.KeyVault(…)"),
+        (r"\$\(\([^()]*\)\)", "$((NAME))"),
+        (r"op://[^/\s]+/\S+", "op://…"),  # 1Password
+        (r"vault:[A-Za-z0-9_./-]+#\S+", "vault:…#…"),  # bank-vaults
+        (r"ref\+[a-z0-9]+://\S+", "ref+…://…"),  # vals, as helmfile has it
+        (r"ENC\[[A-Z0-9_]+,.*\]", "ENC[…]"),  # SOPS: still encrypted
+        (r"\$ANSIBLE_VAULT;.*", "$ANSIBLE_VAULT;…"),
     )
 )
 
