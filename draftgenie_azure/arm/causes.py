@@ -20,6 +20,7 @@ _UNSET = re.compile(
     r"unavailable|could not be found|not (?:found|installed|configured|fully configured)|IMDS|No accounts|requires"
 )
 _PROXY = "Set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
+_QUERY = re.compile(r"\?[\w.$-]+=[^\s'\")]*")  # of a URL; it may hold a signature
 _CLOCK = "Set this machine's clock (timedatectl set-ntp true)"
 
 
@@ -234,7 +235,7 @@ def innermost(error: BaseException) -> str:
     for text in texts:
         if "Attempted credentials:" in text:
             return _attempts(text)
-    return texts[-1].splitlines()[0] if texts else type(error).__name__
+    return _QUERY.sub("?…", texts[-1].splitlines()[0]) if texts else type(error).__name__
 
 
 def _attempts(text: str) -> str:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from filelock import FileLock, Timeout
 
 from draftgenie_azure.errors import StateError, StateLockedError
+from draftgenie_azure.masking import MASK
 from draftgenie_azure.printable import duration
 from draftgenie_azure.state.files import read_file, write_whole
 from draftgenie_azure.state.resource_records import now
@@ -47,7 +48,7 @@ class Holder:
     def this_process(cls) -> Holder:
         """Return the holder for the current process."""
         who = next((os.environ[name] for name in ("LOGNAME", "USER", "USERNAME") if os.environ.get(name)), "")
-        command = shlex.join([os.path.basename(sys.executable) or "python", *sys.argv])
+        command = MASK.text(shlex.join([os.path.basename(sys.executable) or "python", *sys.argv]))
         return cls(who or f"user {os.getuid() if hasattr(os, 'getuid') else '?'}", socket.gethostname(), os.getpid(),
                    command, now())
 
