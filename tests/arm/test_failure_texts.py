@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from draftgenie_azure.arm.replies import no_answer
+from draftgenie_azure.arm.refusals import no_answer
 
 
 @pytest.mark.parametrize(
