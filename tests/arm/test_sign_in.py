@@ -315,3 +315,17 @@ def test_az_of_this_machine_is_not_started_by_these_tests(cloud: Cloud) -> None:
     """PATH has only what a test puts there."""
     with pytest.raises(FileNotFoundError):
         subprocess.run(["az"], check=False)
+
+
+@pytest.mark.parametrize("host", ["account.blob.core.windows.net", "10.0.0.4:10000/account", "azurite.example"])
+def test_sas_is_not_sent_in_clear(host: str) -> None:
+    """Who reads it on the way may use it; only on this machine and its container network no one else can."""
+    settings = {"state_blob_account": "account", "state_blob_endpoint": f"http://{host}"}
+    with pytest.raises(StateError, match="a SAS is sent only over https"):
+        open_blob({"advanced": settings}, {"AZURE_STORAGE_SAS_TOKEN": "sv=2024&sig=abc"})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:10000/account", "azurite:10000/account", "localhost"])
+def test_sas_may_be_sent_to_azurite(host: str) -> None:
+    settings = {"state_blob_account": "account", "state_blob_endpoint": f"http://{host}"}
+    assert open_blob({"advanced": settings}, {"AZURE_STORAGE_SAS_TOKEN": "sv=2024&sig=abc"})

@@ -172,6 +172,39 @@ def test_other_invalid_settings_are_reported(tmp_path: Path, section: str, value
     assert words in fault(tmp_path, **{section: {**names[section], **values}})
 
 
+CLOUD = {
+    "resource_manager": "https://arm.example:8443/", "authority": "https://login.example/adfs",
+    "vault_suffix": ".vault.example", "registry_suffix": "cr.example", "storage_suffix": "st.example",
+    "postgres_suffix": "pg.example",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cloud", "words"),
+    [
+        ({"resource_manager": "http://arm.example"}, "resource_manager: must begin with https://"),
+        ({"resource_manager": "https://user:word@arm.example"}, "resource_manager: must be https://HOST"),
+        ({"resource_manager": "https://arm.example/?to=x"}, "resource_manager: must be https://HOST"),
+        ({"resource_manager": "https://arm.example."}, "resource_manager: must be https://HOST"),
+        ({"authority": "https://l\u043egin.example"}, "authority: must be https://HOST"),
+        ({"authority": "https://login.example\\@other.example"}, "authority: must be https://HOST"),
+        ({"vault_suffix": "https://vault.example"}, "vault_suffix: must be the end of host names"),
+        ({"vault_suffix": "vault.example@other.example"}, "vault_suffix: must be the end of host names"),
+        ({"registry_suffix": "cr.example/x"}, "registry_suffix: must be the end of host names"),
+        ({"storage_suffix": "st example"}, "storage_suffix: must be the end of host names"),
+        ({"postgres_suffix": "pg.example#"}, "postgres_suffix: must be the end of host names"),
+        ({"proxy": "proxy.example:3128"}, "proxy: must begin with http:// or https://"),
+    ],
+)
+def test_endpoints_that_could_be_read_as_another_host_are_reported(
+    tmp_path: Path, cloud: dict[str, str], words: str
+) -> None:
+    azure = {"resource_group": "demo-rg", "location": "eastus2", "cloud": CLOUD}
+    assert made(tmp_path, azure=azure).endpoints.vault_suffix == "vault.example"
+
+    assert words in fault(tmp_path, azure={**azure, "cloud": {**CLOUD, **cloud}})
+
+
 @pytest.mark.parametrize(
     ("registry", "words"),
     [

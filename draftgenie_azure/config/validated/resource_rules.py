@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from draftgenie_azure.config.keys import Key
 from draftgenie_azure.config.validated import naming
 from draftgenie_azure.config.validated.found import Found, did_you_mean
 from draftgenie_azure.config.validated.resource_sections import REDIS_SKUS
 from draftgenie_azure.config.validated.schema import Config
 
+# Tokens are sent to hosts made of these: no part of one may be read as another host, a user or a query.
+_LABELS = r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]{1,5})?"
+_ADDRESS = re.compile(rf"https://{_LABELS}(?:/[A-Za-z0-9._~/-]*)?")
+_SUFFIX = re.compile(rf"\.?{_LABELS}")
 _EMULATOR_FAULT_KEYS = (
     "method", "path", "status", "code", "message", "skip", "times", "retry_after", "drop", "fail",
 )  # fmt: skip
@@ -28,6 +34,13 @@ def _cloud_rules(config: Config) -> Found:
     for name in ("resource_manager", "authority"):
         if not getattr(cloud, name).startswith("https://"):
             yield ("azure", "cloud", name), "must begin with https://"
+        elif not _ADDRESS.fullmatch(getattr(cloud, name)):
+            yield ("azure", "cloud", name), "must be https://HOST, with port and path if need be, and nothing else"
+    for name in ("vault_suffix", "registry_suffix", "storage_suffix", "postgres_suffix"):
+        if not _SUFFIX.fullmatch(getattr(cloud, name)):
+            yield ("azure", "cloud", name), "must be the end of host names, such as vault.azure.net"
+    if cloud.proxy and not cloud.proxy.startswith(("http://", "https://")):
+        yield ("azure", "cloud", "proxy"), "must begin with http:// or https://"
     if cloud.name in ("emulator", "AzureCloud", "AzureUSGovernment", "AzureChinaCloud"):
         yield ("azure", "cloud", "name"), "is the name of a built-in cloud; choose another"
 

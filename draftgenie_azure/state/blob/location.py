@@ -112,6 +112,7 @@ class BlobPlace:
             "transport": CheckedTransport(self._endpoints, connect=CONNECT, read=READ),
         }
         if self._sas and self._endpoint:
+            self._check_https("a SAS", needed=not self._is_near())
             return BlobServiceClient(self._endpoint, credential=AzureSasCredential(self._sas), **options)
         if self._connection:
             client = self._by_connection_string(options)
@@ -127,12 +128,25 @@ class BlobPlace:
                 "state in a blob needs a storage account",
                 hint="Set advanced.state_blob_account, or AZURE_STORAGE_CONNECTION_STRING in the environment.",
             )
-        if not self._endpoint.startswith("https:"):
-            raise StateError(
-                f"{self._endpoint}: a token is sent only over https",
-                hint="Use an https endpoint, a SAS, or AZURE_STORAGE_CONNECTION_STRING.",
-            )
+        self._check_https("a token", needed=True)
         return BlobServiceClient(self._endpoint, credential=StorageCredential(self._sign_in), **options)
+
+    def _is_near(self) -> bool:
+        """Return whether the endpoint is on this machine, or in its container network, as Azurite's is."""
+        host = urlsplit(self._endpoint).hostname or ""
+        return host == "127.0.0.1" or "." not in host
+
+    def _check_https(self, what: str, *, needed: bool) -> None:
+        """Refuse to send a credential that everyone on the way could read and use.
+
+        Raises:
+            StateError: the endpoint is not an https URL.
+        """
+        if needed and not self._endpoint.startswith("https:"):
+            raise StateError(
+                f"{self._endpoint}: {what} is sent only over https",
+                hint="Use an https endpoint, or AZURE_STORAGE_CONNECTION_STRING, which is never sent itself.",
+            )
 
     def _by_connection_string(self, options: dict[str, Any]) -> BlobServiceClient:
         if self._connection != self._connection.strip() or "\n" in self._connection or "\r" in self._connection:
