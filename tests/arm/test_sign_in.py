@@ -321,7 +321,7 @@ def test_az_of_this_machine_is_not_started_by_these_tests(cloud: Cloud) -> None:
 def test_sas_is_not_sent_in_clear(host: str) -> None:
     """Who reads it on the way may use it; only on this machine and its container network no one else can."""
     settings = {"state_blob_account": "account", "state_blob_endpoint": f"http://{host}"}
-    with pytest.raises(StateError, match="a SAS is sent only over https"):
+    with pytest.raises(DeployerError, match="a SAS is sent only over https"):
         open_blob({"advanced": settings}, {"AZURE_STORAGE_SAS_TOKEN": "sv=2024&sig=abc"})
 
 
