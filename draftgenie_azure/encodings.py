@@ -310,7 +310,8 @@ def _inner_forms(value: str) -> set[bytes]:
     units = memoryview(json_text.encode("utf-16-le", "surrogatepass")).cast("H")
     ascii_json = "".join(chr(unit) if unit < 0x80 else f"\\u{unit:04x}" for unit in units)
     return {
-        data, _bytes(json_text), ascii_json.encode(), value.encode("utf-16-le", "surrogatepass").removesuffix(b"\0"),
+        data, _bytes(json_text), ascii_json.encode(),
+        value.encode("utf-16-le", "surrogatepass").removesuffix(b"\0"), value.encode("utf-16-be", "surrogatepass"),
         percent_encoded(data).encode(), percent_encoded(data, safe=b"/").encode(), base64_of(value).encode(),
     }  # fmt: skip
 
