@@ -50,7 +50,8 @@ class Change:
             variable = self.path[-2].strip("[]") if self.path[-1:] == ("value",) and len(self.path) > 1 else ""
             for value in (self.old, self.new):
                 MASK.add_found(variable, value)
-            MASK.add_replaced(self.old, self.new)
+            if self.kind == CHANGE:
+                MASK.add_replaced(self.old, self.new)
 
     @property
     def where(self) -> str:
