@@ -156,7 +156,7 @@ def test_log_of_another_user_is_not_written_into(shared: Path) -> None:
     path = shared / f"{STATE}.log"
     as_nobody(lambda: path.write_bytes(b""))
 
-    with pytest.raises(PermissionError, match="belongs to another user"):
+    with pytest.raises(PermissionError):  # by the kernel, where it protects such files, else by the command
         log._emptied(str(path))
 
     assert path.read_bytes() == b""
