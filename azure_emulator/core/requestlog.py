@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.messages import Request
+from azure_emulator.core.reporting import report
 
 HIDDEN = "***"
 _SECRET_KEYS = {
@@ -106,6 +107,7 @@ class RequestLog:
         self._largest = largest
         self._descriptor: int | None = None
         self._size = 0
+        self._torn = False
         if path is not None:
             self._open(path)
 
@@ -120,8 +122,10 @@ class RequestLog:
             os.close(self._descriptor)
             self._path.replace(self._path.with_name(f"{self._path.stem}.1{self._path.suffix}"))
             self._open(self._path)
-        os.write(self._descriptor, line)
-        self._size += len(line)
+        whole = b"\n" + line if self._torn else line
+        written = os.write(self._descriptor, whole)
+        self._torn = written < len(whole)
+        self._size += written
 
     def write(self, request: Request, status: int | None, moment: float) -> None:
         """`status` is None for a reply that was dropped."""
@@ -137,7 +141,10 @@ class RequestLog:
         }
         with self._lock:
             self._recent.append(line)
-            self._append((json.dumps(line, ensure_ascii=False) + "\n").encode(errors="backslashreplace"))
+            try:
+                self._append((json.dumps(line, ensure_ascii=False) + "\n").encode(errors="backslashreplace"))
+            except OSError as error:  # such as a full disk: the request was handled, and its reply is wanted
+                report(f"requests.jsonl: {request.method} {request.path} is missing: {error}\n")
 
     def recent(self) -> list[dict[str, Any]]:
         with self._lock:

@@ -152,12 +152,17 @@ class Store:
         if self._database is None or not changes:
             return
         self._database.execute("BEGIN IMMEDIATE")
-        for kind, key, value in changes:
-            if value is None:
-                self._database.execute("DELETE FROM records WHERE kind = ? AND key = ?", (kind, key))
-            else:
-                self._database.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (kind, key, value))
-        self._database.execute("COMMIT")
+        try:
+            for kind, key, value in changes:
+                if value is None:
+                    self._database.execute("DELETE FROM records WHERE kind = ? AND key = ?", (kind, key))
+                else:
+                    self._database.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (kind, key, value))
+            self._database.execute("COMMIT")
+        except sqlite3.Error:  # such as a full disk; some of these end the transaction, others leave it open
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
 
     def rollback(self, *resources: str) -> None:
         """Undo the changes of a refused request: reload those records and the named resources from the file."""

@@ -141,7 +141,7 @@ class World:
         self.policies = Policies()
         self.offers: dict[str, dict[str, list[str]]] = {}
         self.log = RequestLog(None if read_only else directory / "requests.jsonl")
-        self.clock = Clock(float((self.store.record("meta", "clock") or {}).get("offset", 0.0)))
+        self.clock = Clock(self._kept_offset())
         self.operations = Operations(self.store, self.clock, self.durations)
         self.roles = Roles(self.store, self.clock)
         self.uploads: dict[str, dict[str, bytes]] = {}
@@ -171,7 +171,15 @@ class World:
         self.store.commit()
         self.secrets.flush()
 
+    def reload(self) -> None:
+        """Back to what is on disk, after a fault that may have left half of a change."""
+        self.store.reload()
+        self.clock.offset = self._kept_offset()
+
     # Time
+
+    def _kept_offset(self) -> float:
+        return float((self.store.record("meta", "clock") or {}).get("offset", 0.0))
 
     @property
     def scale(self) -> float:

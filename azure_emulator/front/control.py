@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import sqlite3
 import uuid
 from collections.abc import Callable
 from email.message import Message
@@ -148,24 +149,34 @@ _PATHS: dict[str, tuple[Callable[[World, Request], Response], str]] = {
 def handle(world: World, address: str, request: Request) -> Response:
     with world.lock:
         try:
-            if request.path == "/control/info":
-                return Response(200, info(world, address))
-            if request.path not in _PATHS:
-                raise Refusal(
-                    404,
-                    "NotFound",
-                    f"no control address {request.path}; there are /control/info, /control/hold, {', '.join(_PATHS)}",
-                )
-            handler, methods = _PATHS[request.path]
-            if request.method not in methods.split():
-                message = f"{request.path} takes {', '.join(methods.split())}, not {request.method}"
-                raise Refusal(405, "MethodNotAllowed", message)
-            return handler(world, request)
-        except Refusal as refusal:
-            return Response(refusal.status, refusal.body())
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            # The body has an unexpected shape.
-            error_body = {"code": "BadRequest", "message": f"{request.path}: {type(error).__name__}: {error}"}
-            return Response(400, {"error": error_body})
-        finally:
+            response = _handled(world, address, request)
             world.commit()
+        except (OSError, sqlite3.Error) as error:
+            # Such as a full disk: what is not on it is not kept in memory either.
+            world.reload()
+            message = f"{request.path}: {error}: it could not be written; is there space in {world.directory}?"
+            return Response(500, {"error": {"code": "NotWritten", "message": message}})
+        return response
+
+
+def _handled(world: World, address: str, request: Request) -> Response:
+    try:
+        if request.path == "/control/info":
+            return Response(200, info(world, address))
+        if request.path not in _PATHS:
+            raise Refusal(
+                404,
+                "NotFound",
+                f"no control address {request.path}; there are /control/info, /control/hold, {', '.join(_PATHS)}",
+            )
+        handler, methods = _PATHS[request.path]
+        if request.method not in methods.split():
+            message = f"{request.path} takes {', '.join(methods.split())}, not {request.method}"
+            raise Refusal(405, "MethodNotAllowed", message)
+        return handler(world, request)
+    except Refusal as refusal:
+        return Response(refusal.status, refusal.body())
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        # The body has an unexpected shape.
+        error_body = {"code": "BadRequest", "message": f"{request.path}: {type(error).__name__}: {error}"}
+        return Response(400, {"error": error_body})

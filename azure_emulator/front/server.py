@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from azure_emulator.core import effects
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Request, Response
+from azure_emulator.core.reporting import report
 from azure_emulator.core.world import World
 from azure_emulator.front import control, faulty, framing, hosts
 from azure_emulator.front.certificates import Certificates
@@ -323,14 +324,13 @@ def _locked(world: World, request: Request) -> Response:
         except Exception:  # noqa: BLE001 - the last resort, for the reason below
             # A bug of the emulator must neither drop the connection, which would hide the cause from a client, nor
             # leave half of a change: it is logged, undone and returned as Azure returns its own.
-            world.store.reload()
+            world.reload()
             return _internal_error()
 
 
 def _internal_error() -> Response:
     """500 in ARM's envelope; the traceback goes to standard error, which is emulator.log."""
-    sys.stderr.write(traceback.format_exc())
-    sys.stderr.flush()
+    report(traceback.format_exc())
     error = {"code": "InternalServerError", "message": "Internal server error occurred. See emulator.log."}
     return Response(500, {"error": error}, {"x-ms-failure-cause": "service"})
 
