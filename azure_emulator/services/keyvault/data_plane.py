@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from azure_emulator.core.errors import Refusal
 from azure_emulator.core.messages import Principal, Request, Response
@@ -41,11 +42,7 @@ def handle(world: World, request: Request) -> Response:
         raise Refusal(404, "NotFound", "The requested path is not served.")
     if len(parts) == 1 and request.method == "GET":
         _check(world, request, principal, vault, "readMetadata")
-        return Response(
-            200,
-            {"value": [_item(vault, item) for item in _secrets(world, vault)], "nextLink": None},
-            dict(_SERVICE_HEADERS),
-        )
+        return _page(request, [_item(vault, item) for item in _secrets(world, vault)])
     if len(parts) == 2 and request.method == "PUT":
         _check(world, request, principal, vault, "setSecret", parts[1])
         return _put(world, request, vault, parts[1])
@@ -54,7 +51,7 @@ def handle(world: World, request: Request) -> Response:
         return deleted_secrets.delete(world, vault, parts[1], _item)
     if len(parts) == 3 and parts[2].lower() == "versions" and request.method == "GET":
         _check(world, request, principal, vault, "readMetadata", parts[1])
-        return _versions(world, vault, parts[1])
+        return _versions(world, request, vault, parts[1])
     if len(parts) in (2, 3) and request.method == "GET":
         _check(world, request, principal, vault, "getSecret", parts[1])
         return _get(world, vault, parts[1], parts[2] if len(parts) == 3 else "")
@@ -69,7 +66,7 @@ def _deleted(world: World, request: Request, principal: Principal, vault: Resour
     if method == "GET" and len(parts) <= 2:
         _check(world, request, principal, vault, "readMetadata", name)
         if not name:
-            return deleted_secrets.listed(world, vault, _item)
+            return _page(request, deleted_secrets.listed(world, vault, _item))
         return deleted_secrets.read(world, vault, name, _item)
     if method == "DELETE" and len(parts) == 2:
         _check(world, request, principal, vault, "purge", name)
@@ -157,28 +154,47 @@ def _secrets(world: World, vault: Resource) -> list[Resource]:
     return sorted(world.store.of_type(vault_secrets.SECRET, vault.id), key=lambda item: item.name)
 
 
-def _attributes(vault: Resource, secret: Resource) -> Json:
-    days = vault.properties["softDeleteRetentionInDays"]
-    return {
-        **secret.properties["attributes"],
+def _item(vault: Resource, secret: Resource, version: str = "") -> Json:
+    """Return a secret, or one of its versions, without its value."""
+    said = vault_secrets.said_of(secret, version or secret.private["version"])
+    attributes = {
+        **said["attributes"],
+        "created": said["created"],
+        "updated": said["updated"],
         "recoveryLevel": "Recoverable" if vault.properties.get("enablePurgeProtection") else "Recoverable+Purgeable",
-        "recoverableDays": days,
+        "recoverableDays": vault.properties["softDeleteRetentionInDays"],
     }
-
-
-def _item(vault: Resource, secret: Resource) -> Json:
-    item = {"id": secret.properties["secretUri"], "attributes": _attributes(vault, secret)}
-    if secret.body.get("tags"):
-        item["tags"] = secret.body["tags"]
-    if "contentType" in secret.properties:
-        item["contentType"] = secret.properties["contentType"]
+    uri = secret.properties["secretUri"]
+    item: Json = {"id": f"{uri}/{version}" if version else uri, "attributes": attributes}
+    if said["tags"]:
+        item["tags"] = said["tags"]
+    if said["contentType"] is not None:
+        item["contentType"] = said["contentType"]
     return item
 
 
 def _bundle(world: World, vault: Resource, secret: Resource, version: str) -> Response:
     value = world.secrets.value(vault.key, secret.name.lower(), version)
-    body = {"value": value, **_item(vault, secret), "id": f"{secret.properties['secretUri']}/{version}"}
-    return Response(200, body, dict(_SERVICE_HEADERS))
+    return Response(200, {"value": value, **_item(vault, secret, version)}, dict(_SERVICE_HEADERS))
+
+
+_PAGE = 25
+"""Entries of a page, unless fewer are asked for (rest/api/keyvault, get-secrets)."""
+
+
+def _page(request: Request, items: list[Json]) -> Response:
+    """Return a page of a list, and where the next one is."""
+    most, token = request.query.get("maxresults", str(_PAGE)), request.query.get("$skiptoken", "0")
+    if not (re.fullmatch(r"[0-9]{1,2}", most) and 1 <= int(most) <= _PAGE):
+        raise Refusal(400, "BadParameter", f"The value of maxresults, '{most}', is not between 1 and {_PAGE}.")
+    if not re.fullmatch(r"[0-9]{1,9}", token):
+        raise Refusal(400, "BadParameter", f"The skip token '{token}' is invalid.")
+    start, end = int(token), int(token) + int(most)
+    following = None
+    if end < len(items):
+        query = {"api-version": request.api_version, "$skiptoken": end, "maxresults": most}
+        following = f"https://{request.host}:443{quote(request.path)}?{urlencode(query, safe='$')}"
+    return Response(200, {"value": items[start:end], "nextLink": following}, dict(_SERVICE_HEADERS))
 
 
 def _known(world: World, vault: Resource, name: str, version: str) -> Resource:
@@ -198,21 +214,32 @@ def _known(world: World, vault: Resource, name: str, version: str) -> Resource:
 
 def _get(world: World, vault: Resource, name: str, version: str) -> Response:
     secret = _known(world, vault, name, version)
-    if not secret.private["attributes"].get("enabled", True):
-        raise Refusal(403, "Forbidden", "Operation get is not allowed on a disabled secret.")
-    return _bundle(world, vault, secret, version or secret.private["version"])
+    version = version or secret.private["version"]
+    if not vault_secrets.said_of(secret, version)["attributes"].get("enabled", True):
+        message = "Operation get is not allowed on a disabled secret."
+        error = {"code": "Forbidden", "message": message, "innererror": {"code": "SecretDisabled"}}
+        raise Refusal(403, "Forbidden", message, shape="raw", extra={"error": error}, headers=dict(_SERVICE_HEADERS))
+    return _bundle(world, vault, secret, version)
 
 
 def _patch(world: World, request: Request, vault: Resource, name: str, version: str) -> Response:
-    """The secret's attributes without its value. What is said of an earlier version is not kept, so not changed."""
+    """What is said of a version, without its value."""
     secret = _known(world, vault, name, version)
-    current = secret.private["version"]
-    if version and version != current:
-        raise Refusal(405, "HttpMethodNotSupported", "Only the current version of a secret can be changed here.")
-    body = request.json()
-    wanted = Wanted(None, body.get("contentType"), body.get("attributes"), body.get("tags")).over(secret)
-    changed = _item(vault, vault_secrets.change(world, secret, wanted))
-    return Response(200, {**changed, "id": f"{secret.properties['secretUri']}/{current}"}, dict(_SERVICE_HEADERS))
+    version = version or secret.private["version"]
+    changed = vault_secrets.change(world, secret, version, _wanted(request.json()))
+    return Response(200, _item(vault, changed, version), dict(_SERVICE_HEADERS))
+
+
+_SENT = {"contentType": str, "attributes": dict, "tags": dict}
+
+
+def _wanted(body: Json) -> Wanted:
+    for key, kind in _SENT.items():
+        if body.get(key) is not None and not isinstance(body[key], kind):
+            raise Refusal(400, "BadParameter", f"Property {key} has invalid value.")
+    sent = body.get("attributes")
+    attributes = None if sent is None else {key: sent[key] for key in ("enabled", "nbf", "exp") if key in sent}
+    return Wanted(body.get("value"), body.get("contentType"), attributes, body.get("tags"))
 
 
 def _put(world: World, request: Request, vault: Resource, name: str) -> Response:
@@ -221,20 +248,12 @@ def _put(world: World, request: Request, vault: Resource, name: str) -> Response
     body = request.json()
     if not isinstance(body.get("value"), str):
         raise Refusal(400, "BadParameter", "Property value is required.")
-    wanted = Wanted(body["value"], body.get("contentType"), body.get("attributes"), body.get("tags"))
-    secret = vault_secrets.keep(world, vault, name, wanted, always=True)
+    secret = vault_secrets.keep(world, vault, name, _wanted(body), always=True)
     return _bundle(world, vault, secret, secret.private["version"])
 
 
-def _versions(world: World, vault: Resource, name: str) -> Response:
+def _versions(world: World, request: Request, vault: Resource, name: str) -> Response:
     secret = world.store.get(f"{vault.id}/secrets/{name}")
     if secret is None:
-        return Response(200, {"value": [], "nextLink": None}, dict(_SERVICE_HEADERS))
-    value = [
-        {
-            "id": f"{secret.properties['secretUri']}/{item['version']}",
-            "attributes": {**_attributes(vault, secret), "created": item["created"], "updated": item["created"]},
-        }
-        for item in secret.private["versions"]
-    ]
-    return Response(200, {"value": value, "nextLink": None}, dict(_SERVICE_HEADERS))
+        return _page(request, [])
+    return _page(request, [_item(vault, secret, item["version"]) for item in secret.private["versions"]])

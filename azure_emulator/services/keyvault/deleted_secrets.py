@@ -33,11 +33,11 @@ def read(world: World, vault: Resource, name: str, shown: Shown) -> Response:
     return Response(200, _bundle(vault, _held(world, vault, name), shown))
 
 
-def listed(world: World, vault: Resource, shown: Shown) -> Response:
+def listed(world: World, vault: Resource, shown: Shown) -> list[Json]:
     prefix = key_of(vault, "")
     names = [key.removeprefix(prefix) for key, _ in world.store.records(HELD) if key.startswith(prefix)]
     found = [record for record in (held(world, vault, name) for name in sorted(names)) if record is not None]
-    return Response(200, {"value": [_bundle(vault, record, shown) for record in found], "nextLink": None})
+    return [_bundle(vault, record, shown) for record in found]
 
 
 def purge(world: World, vault: Resource, name: str) -> Response:

@@ -126,8 +126,7 @@ def keep(world: World, vault: Resource, name: str, wanted: Wanted, *, always: bo
     plane does)."""
     if wanted.value is not None and len(wanted.value.encode()) > _MOST_BYTES:
         raise Refusal(400, "BadParameter", "The secret value exceeds the maximum size of 25k.")
-    if len(wanted.tags or {}) > _MOST_TAGS:
-        raise Refusal(400, "BadParameter", f"A secret may have at most {_MOST_TAGS} tags.")
+    check_tags(wanted.tags)
     if held(world, vault, name) is not None:
         raise Refusal(
             409,
@@ -139,36 +138,74 @@ def keep(world: World, vault: Resource, name: str, wanted: Wanted, *, always: bo
     existing = world.store.get(identifier)
     private = _versions(world, vault, name, wanted, existing, always=always)
     uri = f"{vault.properties['vaultUri']}secrets/{name}"
-    times = {"created": private["created"], "updated": int(world.clock.now())}
-    properties: Json = {
-        "attributes": {**private["attributes"], **times},
-        "secretUri": uri,
-        "secretUriWithVersion": f"{uri}/{private['version']}",
+    said = {
+        **private["versions"][-1],
+        "attributes": private["attributes"],
+        "tags": wanted.tags or {},
+        "contentType": wanted.content_type,
+        "updated": int(world.clock.now()),
     }
-    if wanted.content_type is not None:
-        properties["contentType"] = wanted.content_type
-    shown = {
+    private["versions"] = [*private["versions"][:-1], said]
+    shown: Json = {
         "id": identifier,
         "name": name,
         "type": SECRET,
         "location": vault.body["location"],
-        "tags": wanted.tags or {},
-        "properties": properties,
+        "tags": {},
+        "properties": {"attributes": {}, "secretUri": uri, "secretUriWithVersion": f"{uri}/{private['version']}"},
     }
     created = existing.created if existing else world.clock.now()
-    return world.store.put(Resource(identifier, SECRET, shown, created, private))
-
-
-def change(world: World, secret: Resource, wanted: Wanted) -> Resource:
-    """Update attributes of a secret's current version, without a new one: the data plane's PATCH (rest/api/keyvault,
-    update-secret)."""
-    secret.private["attributes"] = {"enabled": True, **(wanted.attributes or {})}
-    times = {"created": secret.private["created"], "updated": int(world.clock.now())}
-    secret.properties["attributes"] = {**secret.private["attributes"], **times}
-    if wanted.content_type is not None:
-        secret.properties["contentType"] = wanted.content_type
-    secret.body["tags"] = wanted.tags or {}
+    secret = Resource(identifier, SECRET, shown, created, private)
+    _show(secret, said)
     return world.store.put(secret)
+
+
+def check_tags(tags: Json | None) -> None:
+    if len(tags or {}) > _MOST_TAGS:
+        raise Refusal(400, "BadParameter", f"A secret may have at most {_MOST_TAGS} tags.")
+
+
+def said_of(secret: Resource, version: str) -> Json:
+    """Return what is said of one version: attributes, tags, contentType and times. A store of an earlier release has
+    it of the current version alone."""
+    entry = next(item for item in secret.private["versions"] if item["version"] == version)
+    current = {
+        "attributes": secret.private["attributes"],
+        "tags": secret.body["tags"],
+        "contentType": secret.properties.get("contentType"),
+        "updated": entry["created"],
+    }
+    return {**current, **entry}
+
+
+def change(world: World, secret: Resource, version: str, wanted: Wanted) -> Resource:
+    """Update what is said of a version, without a new one: the data plane's PATCH (rest/api/keyvault, update-secret).
+    What the request leaves out is kept."""
+    check_tags(wanted.tags)
+    said = said_of(secret, version)
+    said["attributes"] = {**said["attributes"], **(wanted.attributes or {})}
+    sent = {"tags": wanted.tags, "contentType": wanted.content_type}
+    said |= {key: value for key, value in sent.items() if value is not None}
+    said["updated"] = int(world.clock.now())
+    secret.private["versions"] = [
+        said if item["version"] == version else item for item in secret.private["versions"]
+    ]
+    if version == secret.private["version"]:
+        _show(secret, said)
+    return world.store.put(secret)
+
+
+def _show(secret: Resource, said: Json) -> None:
+    """Show what is said of the current version, which is what ARM shows of a secret."""
+    secret.private["attributes"] = said["attributes"]
+    secret.properties["attributes"] = {
+        **said["attributes"],
+        "created": said["created"],
+        "updated": said["updated"],
+    }
+    if said["contentType"] is not None:
+        secret.properties["contentType"] = said["contentType"]
+    secret.body["tags"] = said["tags"]
 
 
 def _versions(
@@ -188,7 +225,8 @@ def _versions(
     if value is None:
         value = world.secrets.value(vault.key, name.lower(), current["version"])
     world.secrets.keep(vault.key, name.lower(), version, value or "")
-    versions = [*current.get("versions", []), {"version": version, "created": created}]
+    before = [said_of(existing, item["version"]) for item in current["versions"]] if existing else []
+    versions = [*before, {"version": version, "created": created}]
     return {"digest": digest, "version": version, "attributes": attributes, "created": created, "versions": versions}
 
 
