@@ -199,25 +199,21 @@ def check_template(call: Call, template: Json, secret_names: set[str], environme
     containers = template.get("containers") or []
     if not containers:
         raise bad_field("template.containers", "At least one container is required")
-    names = [item["name"] for item in containers]
+    first = template.get("initContainers") or []
+    names = [item.get("name") for item in [*first, *containers]]
     if len(names) != len(set(names)):
         raise bad_field("template.containers", "Container names must be unique")
+    for item in first:
+        _check_container(f"template.initContainers.{item.get('name')}", item, template, secret_names)
     cpu, memory = 0.0, 0.0
     consumption = environment.properties["workloadProfiles"] is None
     for item in containers:
         where = f"template.containers.{item['name']}"
-        _check_image(where, item["image"])
         size = item.get("resources") or {}
         cpu += float(size.get("cpu", 0.5))
         memory += float(str(size.get("memory", "1Gi")).removesuffix("Gi"))
-        for variable in item.get("env") or []:
-            if variable.get("secretRef") and variable["secretRef"] not in secret_names:
-                raise refuse(
-                    "ContainerAppSecretRefNotFound",
-                    f"SecretRef '{variable['secretRef']}' defined for container '{item['name']}' not found.",
-                )
+        _check_container(where, item, template, secret_names)
         _check_probes(where, item.get("probes") or [], probes)
-        _check_mounts(where, item, template.get("volumes") or [])
     _check_size(cpu, memory, 2.0 if consumption else 4.0)
     for volume in template.get("volumes") or []:
         kind = volume.get("storageType", "EmptyDir")
@@ -228,6 +224,17 @@ def check_template(call: Call, template: Json, secret_names: set[str], environme
                     "template.volumes",
                     f"The storage '{volume.get('storageName')}' of volume '{volume['name']}' is not in the environment",
                 )
+
+
+def _check_container(where: str, container: Json, template: Json, secret_names: set[str]) -> None:
+    _check_image(where, container["image"])
+    for variable in container.get("env") or []:
+        if variable.get("secretRef") and variable["secretRef"] not in secret_names:
+            raise refuse(
+                "ContainerAppSecretRefNotFound",
+                f"SecretRef '{variable['secretRef']}' defined for container '{container.get('name')}' not found.",
+            )
+    _check_mounts(where, container, template.get("volumes") or [])
 
 
 def _check_image(where: str, image: str) -> None:

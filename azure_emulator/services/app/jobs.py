@@ -15,6 +15,7 @@ from azure_emulator.core.versions import region
 from azure_emulator.core.world import World
 from azure_emulator.services.app import bodies, defaults, schema
 from azure_emulator.services.app.checks import check_pulls
+from azure_emulator.services.app.cron import check_schedule
 from azure_emulator.services.app.environments import auth_token
 from azure_emulator.services.app.executions import execution_status, shown_execution, shown_replica
 from azure_emulator.services.app.lifecycle import JOB_DELETE, JOB_PATCH, JOB_PUT
@@ -133,6 +134,8 @@ class Jobs(ResourceType):
                 "ContainerAppsJobInvalidTriggerConfig",
                 f"{wanted[trigger]} is required for the trigger type '{trigger}'.",
             )
+        if trigger == "Schedule":
+            check_schedule(configuration["scheduleTriggerConfig"]["cronExpression"])
         bodies.check_identities(call, body)
         bodies.check_secrets(call, body, secrets)
         names = {item["name"] for item in secrets}

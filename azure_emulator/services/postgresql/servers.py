@@ -98,6 +98,7 @@ _RULE: Json = {
 }
 
 
+_PROMOTION = {"promoteMode", "promoteOption"}
 _NOTHING_THERE = ("privateendpointconnections", "replicas", "virtualendpoints")
 
 
@@ -139,6 +140,8 @@ class Servers(ResourceType):
 
     def _creation_error(self, call: Call, body: Json) -> Problem | None:
         sent = body.get("properties", {})
+        if sent.get("createMode", "Default") not in ("Default", "Create"):
+            return invalid("createMode")  # copies of a server are not served: never an empty server instead of one
         for path, value in (
             ("sku", body.get("sku")),
             ("version", sent.get("version")),
@@ -225,6 +228,9 @@ class Servers(ResourceType):
 
     def _change_error(self, existing: Resource, body: Json, now: float) -> Problem | None:
         sent, current = body.get("properties") or {}, existing.properties
+        promoted = set(sent.get("replica") or {}) & _PROMOTION
+        if promoted or sent.get("replicationRole", "Primary") not in ("Primary", "None"):
+            return invalid("replicationRole")  # there are no replicas here
         login = sent.get("administratorLogin")
         if login is not None and login != current["administratorLogin"]:
             return "AdministratorLoginChangeNotAllowed", "The administrator login cannot be changed."

@@ -141,12 +141,28 @@ def _read_manifest(content: bytes, media: str) -> Json:
     if len(content) > _LARGEST_MANIFEST:
         raise error(413, "MANIFEST_INVALID", "The manifest is larger than 4 MiB.")
     try:
-        read = json.loads(content)
-    except ValueError as problem:
+        read = json.loads(content.decode())
+    except (ValueError, RecursionError) as problem:
         raise error(400, "MANIFEST_INVALID", f"manifest invalid: {problem}") from problem
     if not isinstance(read, dict) or (media or read.get("mediaType")) not in _MEDIA:
         raise error(400, "MANIFEST_INVALID", f"manifest invalid: the media type '{media}' is not supported")
+    _check_shape(read, media or str(read["mediaType"]))
     return read
+
+
+def _check_shape(manifest: Json, media: str) -> None:
+    """Require what a manifest of its kind has (github.com/opencontainers/image-spec)."""
+    if manifest.get("schemaVersion") != 2 or manifest.get("mediaType", media) != media:
+        raise error(400, "MANIFEST_INVALID", "manifest invalid: schemaVersion or mediaType do not fit")
+    parts = ["manifests"] if media in _INDEXES else ["config", "layers"]
+    missing = [name for name in parts if name not in manifest]
+    lists = [manifest.get(name) or [] for name in ("manifests", "layers")]
+    alone = [manifest[name] for name in ("config", "subject") if manifest.get(name) is not None]
+    if missing or not all(isinstance(item, list) for item in lists):
+        raise error(400, "MANIFEST_INVALID", f"manifest invalid: {' and '.join(parts)} are required")
+    for item in [*lists[0], *lists[1], *alone]:
+        if not isinstance(item, dict) or not isinstance(item.get("digest"), str):
+            raise error(400, "MANIFEST_INVALID", "manifest invalid: a descriptor has no digest")
 
 
 def _check_references(visit: Visit, manifest: Json) -> None:
