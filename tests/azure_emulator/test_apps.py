@@ -321,6 +321,30 @@ def test_what_the_single_mode_replaced_stays_inactive_in_another_mode(azure: Azu
     assert found == {"api--one": False, "api--two": True, "api--three": True}
 
 
+@pytest.mark.parametrize(
+    ("mode", "kept"), [("Single", ["four", "five", "six"]), ("Multiple", ["one", "four", "five", "six"])]
+)
+def test_the_oldest_inactive_revisions_are_purged(azure: AzureClient, stage: Stage, mode: str, kept: list[str]) -> None:
+    """learn.microsoft.com/azure/container-apps/revisions: maxInactiveRevisions; what has a share of traffic stays."""
+    body = stage.body()
+    body["properties"]["configuration"] |= {"maxInactiveRevisions": 2, "activeRevisionsMode": mode}
+    template = body["properties"]["template"]
+    for number, suffix in enumerate(["one", "two", "three", "four", "five", "six"]):
+        template["revisionSuffix"] = suffix
+        azure.status(stage.deploy(body))
+        if number == 0:
+            share = {"revisionName": "api--one", "weight": 0}, {"latestRevision": True, "weight": 100}
+            body["properties"]["configuration"]["ingress"]["traffic"] = list(share) if mode == "Multiple" else None
+        elif mode == "Multiple" and suffix != "six":
+            azure.ok(azure.call("POST", f"{APP}/revisions/api--{suffix}/deactivate"))
+
+    found = [item["name"] for item in azure.get(f"{APP}/revisions")["value"]]
+
+    assert found == [f"api--{suffix}" for suffix in kept]
+    template["revisionSuffix"] = "two"
+    assert stage.deploy(body).status_code == 400  # used, though gone
+
+
 # Revisions and what they do
 
 

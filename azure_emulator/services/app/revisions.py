@@ -17,6 +17,8 @@ from azure_emulator.services.app import bodies, defaults, runtime
 from azure_emulator.services.app.runtime import Assessment
 
 Json = dict[str, Any]
+_INACTIVE = 100
+"""Inactive revisions that an app keeps unless it says otherwise."""
 _AWAKE = 30.0
 """Seconds that an app scaled from zero by a request keeps running, whatever the scale."""
 
@@ -75,8 +77,25 @@ def make(world: World, app: Resource, moment: float) -> Json:
     app.private["made"] += 1
     app.private.setdefault("used", []).append(revision["name"])
     app.private["revisions"].append(revision)
+    _purge(app)
     world.store.put(app)
     return revision
+
+
+def _purge(app: Resource) -> None:
+    """Drop the oldest inactive revisions, of which an app keeps `maxInactiveRevisions`
+    (learn.microsoft.com/azure/container-apps/revisions)."""
+    configuration, ready = app.properties["configuration"], app.private.get("ready")
+    most = configuration.get("maxInactiveRevisions")
+    named = {item.get("revisionName") for item in (configuration["ingress"] or {}).get("traffic") or []}
+    inactive = [
+        revision["name"]
+        for revision in app.private["revisions"]
+        if not is_active(app, revision, ready) and revision["name"] not in named
+    ]
+    gone = set(inactive[: max(len(inactive) - (_INACTIVE if most is None else int(most)), 0)])
+    if gone and not app.private.get("stopped"):
+        app.private["revisions"] = [item for item in app.private["revisions"] if item["name"] not in gone]
 
 
 def _containers_state(world: World, app: Resource, revision: Json) -> Assessment:
@@ -119,6 +138,7 @@ def latest_names(world: World, app: Resource) -> tuple[str | None, str | None]:
         if is_ready(world, app, revision):
             ready = revision["name"]
             app.private["ready"] = ready
+            _purge(app)
             world.store.put(app)
             break
     return revisions[-1]["name"], ready
@@ -401,6 +421,7 @@ def act(call: Call) -> Response:
     """`revisions[/{r}[/replicas[/{x}] | /restart | /activate | /deactivate]]`."""
     app, world = call.must_exist(), call.world
     rest = call.rest[1:]
+    latest_names(world, app)  # what has become ready since replaces another revision
     if not rest:
         return Response(200, {"value": [shown_revision(world, app, item) for item in app.private["revisions"]]})
     revision = find(app, rest[0])
