@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.faults import BadFault
-from azure_emulator.core.world import World
+from azure_emulator.core.world import World, checked_scale
 from azure_emulator.front.certificates import Certificates
 from azure_emulator.front.server import Server
 from azure_emulator.lockfile import ALREADY_RUNS, HELD, announce, check_owner, read_lock, withdraw
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, metavar="N", help="loopback port (default: a free one)")
     parser.add_argument(
         "--scale",
-        type=float,
+        type=_scale,
         default=None,
         metavar="X",
         help="durations as a fraction of Azure's; 0, the default: done at the first poll",
@@ -118,6 +118,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--attached", action="store_true", help=argparse.SUPPRESS)
     return parser
+
+
+def _scale(text: str) -> float:
+    try:
+        return checked_scale(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _fail(text: str) -> int:

@@ -6,10 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import secrets
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, RLock
@@ -88,6 +89,29 @@ def _checked_offers(declared: Any) -> dict[str, dict[str, list[str]]]:
         str(name).lower(): {key: [str(item) for item in values] for key, values in lists.items()}
         for name, lists in declared.items()
     }
+
+
+def checked_scale(declared: Any) -> float:
+    """Parse a scale of durations. Raises ValueError with the reason."""
+    scale = float(declared)
+    if not (math.isfinite(scale) and scale >= 0):
+        raise ValueError(f"scale: {declared} is no number from 0 upwards")
+    return scale
+
+
+def _checked_flag(declared: Any) -> bool:
+    if not isinstance(declared, bool):
+        raise ValueError(f"tasks_allowed: true or false is expected, not {declared!r}")
+    return declared
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "scale": checked_scale,
+    "images": _checked_images,
+    "dns": _checked_dns,
+    "tasks_allowed": _checked_flag,
+    "offers": _checked_offers,
+}
 
 
 @dataclass(frozen=True)
@@ -268,19 +292,15 @@ class World:
         return None if declared is None else tuple(declared)
 
     def adjust(self, settings: Mapping[str, Any]) -> None:
-        """Apply settings from the control address or an attaching client."""
-        if settings.get("scale") is not None:
-            self.durations.scale = float(settings["scale"])
-        if settings.get("images") is not None:
-            self.images = _checked_images(settings["images"])
-        if settings.get("dns") is not None:
-            self.dns = _checked_dns(settings["dns"])
-        if settings.get("tasks_allowed") is not None:
-            self.tasks_allowed = bool(settings["tasks_allowed"])
-        if settings.get("offers") is not None:
-            self.offers = _checked_offers(settings["offers"])
+        """Apply settings from the control address or an attaching client: all of them or, if one is bad, none."""
+        wanted = {key: check(settings[key]) for key, check in _CHECKS.items() if settings.get(key) is not None}
         if settings.get("policies") is not None:
             self.policies.declare(settings["policies"])
+        self.durations.scale = wanted.get("scale", self.durations.scale)
+        self.images = wanted.get("images", self.images)
+        self.dns = wanted.get("dns", self.dns)
+        self.tasks_allowed = wanted.get("tasks_allowed", self.tasks_allowed)
+        self.offers = wanted.get("offers", self.offers)
 
     def reset(self) -> None:
         """Reset to an empty subscription with the same identity."""

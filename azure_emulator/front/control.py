@@ -12,7 +12,7 @@ from typing import Any
 
 from azure_emulator.core.clock import stamp
 from azure_emulator.core.errors import Refusal
-from azure_emulator.core.faults import BadFault
+from azure_emulator.core.faults import BadFault, parse_all
 from azure_emulator.core.messages import Request, Response
 from azure_emulator.core.world import World
 from azure_emulator.services.postgresql.servers import has_password
@@ -57,10 +57,11 @@ def info(world: World, address: str) -> Json:
 def _clock(world: World, request: Request) -> Response:
     if request.method == "POST":
         sent = request.json()
-        if "advance" in sent:
-            world.clock.advance(float(sent["advance"]))
-        if "set" in sent:
-            world.clock.set(float(sent["set"]))
+        advance, moment = float(sent.get("advance", 0)), sent.get("set")
+        if moment is None:
+            world.clock.advance(advance)
+        else:
+            world.clock.set(float(moment))
         world.keep_clock()
     return Response(200, {"now": world.clock.now(), "time": stamp(world.clock.now()), "offset": world.clock.offset})
 
@@ -83,9 +84,10 @@ def _settings(world: World, request: Request) -> Response:
     if unknown:
         raise Refusal(400, "BadSetting", f"unknown settings: {', '.join(sorted(unknown))}")
     try:
-        if "faults" in sent:
-            world.faults.declare(sent["faults"])
+        faults = parse_all(sent.get("faults", []))
         world.adjust(sent)
+        if "faults" in sent:
+            world.faults.faults = faults
     except (BadFault, ValueError, TypeError) as error:
         raise Refusal(400, "BadSetting", str(error)) from error
     return Response(
@@ -150,6 +152,8 @@ def handle(world: World, address: str, request: Request) -> Response:
     with world.lock:
         try:
             response = _handled(world, address, request)
+            if response.status >= 400:
+                world.store.rollback()
             world.commit()
         except (OSError, sqlite3.Error) as error:
             # Such as a full disk: what is not on it is not kept in memory either.

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from azure_emulator.attach import Attached, EmulatorError, attach
+from azure_emulator.core.store import Store
 
 PATHS = ["info", "clock", "faults", "settings", "reset", "requests", "delete", "principals", "password", "hold"]
 
@@ -166,3 +167,32 @@ def test_a_second_emulator_in_a_directory_says_where_the_first_one_is(emulator: 
     assert result.returncode == 3
     assert emulator.control_url in result.stderr
     assert emulator.control("GET", "/control/info")["pid"] == emulator.process_id
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("clock", {"advance": "x"}), ("clock", {"set": "nan"}), ("clock", {"advance": 1e30}), ("clock", {"set": -1e12}),
+        ("clock", {"advance": None}), ("clock", {"set": "inf"}), ("settings", {"scale": -1, "tasks_allowed": False}),
+        ("settings", {"scale": "nan"}), ("settings", {"scale": 7, "images": []}),
+        ("settings", {"scale": 7, "nothing": 1}), ("settings", {"scale": 7, "tasks_allowed": "no"}),
+        ("settings", {"scale": 7, "policies": [{"effect": "none"}]}), ("settings", {"scale": 7, "offers": {"x": 1}}),
+        ("settings", {"scale": 7, "faults": [{"nothing": 1}]}), ("settings", {"images": {"a": {"port": 1}}, "dns": []}),
+        ("settings", {"faults": [{"path": "*", "status": 500}], "scale": "x"}), ("faults", {"faults": 5}),
+        ("principals", {"client_id": "half", "roles": 5}), ("principals", {"client_id": "half", "roles": [{}]}),
+    ],
+)  # fmt: skip
+def test_what_is_bad_changes_nothing_at_all(emulator: Attached, path: str, body: dict[str, object]) -> None:
+    def state() -> object:
+        shown = emulator.control("POST", "/control/settings", {})
+        faults = emulator.control("GET", "/control/faults")
+        return shown, faults, emulator.control("GET", "/control/clock")["offset"]
+
+    before = state()
+
+    with pytest.raises(EmulatorError):
+        emulator.control("POST", f"/control/{path}", body)
+
+    assert state() == before
+    store = Store(_directory(emulator) / "store", read_only=True)
+    assert store.record("principal", "half") is None
