@@ -248,8 +248,8 @@ class SecretFile:
     def flush(self) -> None:
         """Values are stored before their records, and deleted after them: a kill in between leaves one too many."""
         if self._forgotten:
-            self._forgotten = False
             self._write()
+            self._forgotten = False
 
     def reset(self) -> None:
         self._values.clear()
