@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Path = tuple[str, ...]
 
 ADD, CHANGE, REMOVE, UNKNOWN, SECRET = "add", "change", "remove", "unknown", "secret"
+BY_OTHERS = "changed by others"  # note of a change that reverts one
 SIGNS = {ADD: "+", CHANGE: "~", REMOVE: "-", UNKNOWN: "?", SECRET: "~"}
 _DIGEST = 6  # bytes; short, as there are some sixty leaves per resource; never of a secret
 
@@ -285,7 +286,8 @@ def compare(
     """
     known = traits(resource_type)
     stated = {path: (pattern, value) for path, pattern, value in walk(known, wanted)}
-    theirs = {path: (pattern, value) for path, pattern, value in walk(known, live)}
+    spelled = {_tag(path): path for path in stated if _tag(path)}
+    theirs = {spelled.get(_tag(path), path): (pattern, value) for path, pattern, value in walk(known, live)}
     said_once = {path for path, (pattern, _) in stated.items() if known.is_initial(pattern)}
     ours = {path: leaf for path, leaf in stated.items() if path not in said_once}
     result = Comparison()
@@ -303,8 +305,8 @@ def compare(
             result.ours.append(change)
         elif baseline is not None and not is_theirs:
             result.ignored.append(change)
-        elif repair:
-            result.ours.append(_noted(change, "changed by others"))
+        elif repair and not _shrinks(known, pattern, value, there):
+            result.ours.append(_noted(change, BY_OTHERS))
         else:
             result.others.append(change)
     for path, (pattern, value) in theirs.items():
@@ -316,7 +318,58 @@ def compare(
             result.unmanaged.append(Change(path, CHANGE if path in baseline else ADD, new=value, note=""))
     if baseline is not None:
         result.unmanaged += _initial_changes(known, theirs, said_once, baseline)
+    _complete(known, theirs, result)
+    displaced = _displaced(known, theirs, result.ours)
+    paths = {change.path for change in displaced}
+    result.ours += displaced
+    result.unmanaged = [change for change in result.unmanaged if change.path not in paths]
     return _summed(known, result)
+
+
+def _tag(path: Path) -> str:
+    """Return a tag's name for comparison, as Azure ignores its letter case; empty for another leaf.
+
+    Source: learn.microsoft.com/azure/azure-resource-manager/management/tag-resources.
+    """
+    return path[1].lower() if path[0] == "tags" and len(path) == 2 else ""
+
+
+def _complete(known: Traits, theirs: Mapping[Path, tuple[str, Any]], found: Comparison) -> None:
+    """Have an object that others removed, and of which a leaf is written, written with all that is configured."""
+    written = {change.path[:size] for change in found.ours if change.kind != REMOVE for size in range(len(change.path))}
+    missing = {path for path in written if _is_missing(known, theirs, path)}
+    again = [
+        change for change in found.others if any(change.path[:size] in missing for size in range(len(change.path) + 1))
+    ]
+    found.ours += again
+    found.others = [change for change in found.others if change not in again]
+
+
+def _is_missing(known: Traits, theirs: Mapping[Path, tuple[str, Any]], path: Path) -> bool:
+    """Return whether an item of a list, or an object with a property that defines it, does not exist."""
+    if not path or path[-1].startswith("["):
+        return bool(path) and path not in theirs
+    pattern = pattern_of(path)
+    defining = [one.rpartition(".")[2] for one in known.defining if one.rpartition(".")[0] == pattern]
+    return bool(defining) and not any((*path, name) in theirs for name in defining)
+
+
+def _displaced(known: Traits, theirs: Mapping[Path, tuple[str, Any]], changes: list[Change]) -> list[Change]:
+    """Return the removals that changes entail: of live values that exclude one that is written."""
+    removed = {change.path for change in changes if change.kind == REMOVE}
+    excluded: dict[Path, str] = {}  # path of a property -> note of the change that it excludes
+    for change in changes:
+        for size in range(1, len(change.path)) if change.kind != REMOVE else ():
+            groups = known.exclusive.get(pattern_of(change.path[:size]), ())
+            if any(change.path[size] in group for group in groups):
+                rivals = {name for group in groups if change.path[size] not in group for name in group}
+                excluded |= {(*change.path[:size], name): change.note for name in rivals}
+    return [
+        Change(path, REMOVE, old=value, note=excluded[path[:size]])
+        for path, (_, value) in theirs.items()
+        for size in range(1, len(path) + 1)
+        if path[:size] in excluded and path not in removed
+    ]
 
 
 def _summed(known: Traits, found: Comparison) -> Comparison:

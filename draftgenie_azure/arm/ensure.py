@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from draftgenie_azure.arm import diff, ids, others, references
-from draftgenie_azure.arm.diff import CHANGE, REMOVE, SECRET, Change, Digests
+from draftgenie_azure.arm.diff import BY_OTHERS, CHANGE, REMOVE, SECRET, Change, Digests
 from draftgenie_azure.arm.look import Look
 from draftgenie_azure.arm.merge import with_more
 from draftgenie_azure.arm.operations import BAD_ENDS, state_of
@@ -429,7 +429,7 @@ class Ensurer:
         if look.reply is None and is_known and not look.comparison.unmanaged:
             return None
         theirs: dict[Any, Any] = diff.leaves(resource.type, live)
-        return theirs | {change.path: "changed by others" for change in look.comparison.others}
+        return theirs | {change.path: BY_OTHERS for change in look.comparison.others}
 
     def _report(self, resource: Resource, look: Look, live: Body) -> None:
         note = who(look.live or live)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 
+from draftgenie_azure.arm.diff import BY_OTHERS
 from draftgenie_azure.arm.plan import FORGET, Entry, Plan, is_pending, plan_id
 from draftgenie_azure.changes.decision import Decision
 from draftgenie_azure.errors import DeployerError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 
 _QUIET = ("skip", "disabled")
+_LINEAGE = "tags.draftgenie-lineage"
 
 
 class Answers:
@@ -106,7 +108,8 @@ class Planned:
     @property
     def id(self) -> str:
         """The plan's id: a digest of the decisions and planned writes."""
-        return plan_id({"steps": self._steps(), "changes": self._changes(), **self.extras})
+        changes = [_without_lineage(document) for document in self._changes()]
+        return plan_id({"steps": self._steps(), "changes": changes, **self.extras})
 
     def document(self) -> dict[str, Any]:
         """Return the plan as a JSON document."""
@@ -139,8 +142,17 @@ class Planned:
         return documents
 
 
+def _without_lineage(document: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry without the lineage that a group is to get, which is random until the first run saves it."""
+    changes = [
+        {name: value for name, value in change.items() if change["path"] != _LINEAGE or name != "new"}
+        for change in document.get("changes", ())
+    ]
+    return {**document, "changes": changes} if changes else document
+
+
 def _by_others(entry: Entry) -> list[Change]:
-    return [change for change in entry.changes if "changed by others" in change.note]
+    return [change for change in entry.changes if BY_OTHERS in change.note]
 
 
 def make_plan(

@@ -7,9 +7,11 @@ Source: learn.microsoft.com/azure/container-apps/custom-domains-managed-certific
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import Resource
-from draftgenie_azure.arm.diff import between
+from draftgenie_azure.arm.diff import BY_OTHERS, between
 from draftgenie_azure.arm.operations import state_of
 from draftgenie_azure.arm.plan import CHANGE as CHANGED
 from draftgenie_azure.arm.plan import CREATE, DELETE, REPLACE, UNCHANGED, Entry
@@ -19,7 +21,7 @@ from draftgenie_azure.provision.bodies import domains as bodies
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import Any
 
     from draftgenie_azure.arm.diff import Change
@@ -79,13 +81,16 @@ class Domains:
         assert plan is not None
         there = bodies.bindings((live or {}).get("properties", {}))
         after, others = self._bound(there)
-        changes, kept = _differences(there, after), _differences(there, others)
+        theirs = {domain.name for domain in self._wanted if self._is_others(domain, _of(there, domain.name))}
+        changes, kept = _noted(_differences(there, after), theirs), _differences(there, others)
         if changes or kept:
-            note = "as soon as the DNS records exist" if changes and self._wanted else ""
+            note = self._condition() if changes and self._wanted else ""
             action = CHANGED if changes else UNCHANGED
             plan.add(Entry(STEP, self._own_key, self._app_id, action, changes=changes, kept=kept, note=note))
         for domain in self._wanted:
-            if domain.certificate == bodies.MANAGED:
+            if self._is_kept(domain, None) and _of(there, domain.name) is None:
+                self._records.still_wanted(_KEY + domain.name, STEP)
+            elif domain.certificate == bodies.MANAGED:
                 self._announce_certificate(plan, domain)
         for name in self._without_managed():
             self._announce_end(plan, name)
@@ -96,15 +101,24 @@ class Domains:
         after = [dict(item) for item in there if item["name"].lower() not in gone]
         others = [dict(item) for item in there]
         for domain in self._wanted:
-            wanted = bodies.bound(domain.name, self._certificate_id(domain))
-            item = _of(after, domain.name)
-            if item is None:
-                after.append(wanted)
-            elif not self._is_others(domain, item):
-                item |= wanted
-            else:
-                (_of(others, domain.name) or {}).update(wanted)
+            items = others if self._is_kept(domain, _of(there, domain.name)) else after
+            item, certificate = _of(items, domain.name), self._certificate_id(domain)
+            if self._is_uploaded(domain):
+                item = item if item is not None else _appended(items)
+                item |= bodies.bound(domain.name, certificate)
+            elif item is None:
+                items.append(bodies.bound(domain.name, None))
         return after, others
+
+    def _is_uploaded(self, domain: CustomDomain) -> bool:
+        """Return whether a domain's certificate exists, or will be issued."""
+        return domain.certificate == bodies.MANAGED or self._arm.current(self._certificate_id(domain)) is not None
+
+    def _condition(self) -> str:
+        """Return what planned domains depend on."""
+        missing = sorted({domain.certificate for domain in self._wanted if not self._is_uploaded(domain)})
+        words = f"; there is no certificate {', '.join(missing)} in the environment" if missing else ""
+        return f"as soon as the DNS records exist{words}"
 
     def _announce_certificate(self, plan: Plan, domain: CustomDomain) -> None:
         key, certificate = _KEY + domain.name, self._certificate_id(domain)
@@ -180,17 +194,30 @@ class Domains:
     def _certificate_id(self, domain: CustomDomain) -> str:
         return bodies.certificate_id(addresses.environment(self._session), domain)
 
-    def _is_others(self, domain: CustomDomain, item: Body) -> bool:
-        """Return whether others changed the name's certificate since this deployment bound it."""
+    def _is_others(self, domain: CustomDomain, item: Body | None) -> bool:
+        """Return whether others unbound the name, or changed its certificate, since this deployment bound it.
+
+        Args:
+            item: the name as it is bound; None if it is not.
+        """
         bound = self._recorded.get(domain.name)
         ours = bool(bound) and _same(bound, self._certificate_id(domain))
-        return ours and not self._arm.repairs and not _same(item.get("certificateId"), bound)
+        return ours and not _same((item or {}).get("certificateId"), bound)
+
+    def _is_kept(self, domain: CustomDomain, item: Body | None) -> bool:
+        """Return whether a name stays as others left it."""
+        return not self._arm.repairs and self._is_others(domain, item)
 
     # --- the name ---
 
     def _is_bound(self, domain: CustomDomain) -> bool:
         """Bind the name to the app, without certificate if necessary; return whether it is bound."""
         there = {item["name"].lower(): item for item in self._bindings()}
+        if domain.name not in there and self._is_kept(domain, None):
+            bound = bodies.bound(domain.name, self._certificate_id(domain))
+            self._tell_kept(_differences([*there.values()], [*there.values(), bound]))
+            self._records.still_wanted(_KEY + domain.name, STEP)
+            return False
         if domain.name not in there:
             analysis = self._analysis(domain)
             conflict = analysis.get("conflictingContainerAppResourceId")
@@ -303,10 +330,9 @@ class Domains:
             certificate, item = certificates.get(domain.name), _of(after, domain.name)
             if certificate is None or item is None:
                 continue
-            if self._is_others(domain, item):
+            if self._is_kept(domain, item):
                 wanted = [{**one, "certificateId": certificate} if one is item else one for one in after]
-                kept = self._arm.ensurer.kept.setdefault(self._key, [])
-                kept += _differences(there, wanted)
+                self._tell_kept(_differences(there, wanted))
             elif not _same(item.get("certificateId"), certificate) or item.get("bindingType") != "SniEnabled":
                 item |= bodies.bound(domain.name, certificate)
         if after != there:
@@ -320,6 +346,10 @@ class Domains:
         self._arm.ensurer.did(STEP, self._own_key, _differences(there, items))
         ingress = self._live()["properties"]["configuration"].get("ingress") or {}
         self._arm.ensurer.wrote(self._key, _body(there), _body(ingress.get("customDomains") or []))
+
+    def _tell_kept(self, changes: list[Change]) -> None:
+        """Report changes by others that are not reverted."""
+        self._arm.ensurer.kept.setdefault(self._key, []).extend(changes)
 
     def _note(self, name: str, certificate: str) -> None:
         """Record that a name is ours before binding it."""
@@ -408,6 +438,11 @@ def _of(items: Sequence[Body], name: str) -> Body | None:
     return next((item for item in items if item["name"].lower() == name.lower()), None)
 
 
+def _appended(items: list[Body]) -> Body:
+    items.append({})
+    return items[-1]
+
+
 def _body(items: Sequence[Body]) -> Body:
     return {"properties": {"configuration": {"ingress": {"customDomains": list(items)}}}}
 
@@ -415,6 +450,15 @@ def _body(items: Sequence[Body]) -> Body:
 def _differences(before: Sequence[Body], after: Sequence[Body]) -> list[Change]:
     """Return the changes of the names, leaf by leaf."""
     return between("Microsoft.App/containerApps", _body(before), _body(after))
+
+
+def _noted(changes: Sequence[Change], theirs: Collection[str]) -> list[Change]:
+    """Mark the changes that revert those of others.
+
+    Args:
+        theirs: the names that others changed.
+    """
+    return [replace(one, note=BY_OTHERS) if one.path[4].strip("[]") in theirs else one for one in changes]
 
 
 def _same(one: object, other: object) -> bool:

@@ -7,8 +7,10 @@ weights are kept in the state until then, so an interrupted or failed run leaves
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from draftgenie_azure.arm import ids
-from draftgenie_azure.arm.diff import REMOVE, Change, between
+from draftgenie_azure.arm.diff import BY_OTHERS, REMOVE, Change, between
 from draftgenie_azure.arm.plan import CHANGE as CHANGED
 from draftgenie_azure.arm.plan import RESEND, UNCHANGED, Entry
 from draftgenie_azure.arm.resource import Beside
@@ -124,8 +126,11 @@ def _entry(session: Session, key: str, service: Service, app_id: str, live: Body
     target = _target(session, key, service, live)
     wanted = before if target is None else target
     changes, kept = _differences(before, wanted), list[Change]()
-    if changes and _is_others(session, record, before, wanted):
-        changes, kept, wanted = [], changes, before
+    if changes and _are_others(record, before, wanted):
+        if session.arm.repairs:
+            changes = [replace(change, note=BY_OTHERS) for change in changes]
+        else:
+            changes, kept, wanted = [], changes, before
     moves = any(entry.get("latestRevision") for entry in before) and _gets_a_revision(session, key)
     if moves or (record.get("pinned") and target is not None and not kept):
         old_revisions.announce(session, key, app_id, _still_needed(record, live, wanted, is_old=moves))
@@ -167,7 +172,7 @@ def settle(session: Session, key: str, service: Service, app_id: str, live: Body
         return
     if not bodies.same(there, target):
         differences = _differences(there, target)
-        if _is_others(session, record, there, target):
+        if _are_others(record, there, target) and not session.arm.repairs:
             session.arm.ensurer.kept.setdefault(f"container_app/{key}", []).extend(differences)
             return
         _check_revisions(session, app_id, target)
@@ -207,22 +212,23 @@ def _target(session: Session, key: str, service: Service, live: Body) -> list[Bo
     before = _entries((record.get("pinned") or {}).get("before")) or bodies.LATEST
     is_pinned = _is_pinned(record, bodies.shown(live["properties"]))
     if stated is not None:
-        return before if is_pinned and _were_others(session, record, before, stated) else stated
+        stays = is_pinned and not session.arm.repairs and _were_others(record, before, stated)
+        return before if stays else stated
     if record.get("traffic"):  # ours, and no longer configured
         return bodies.LATEST
     return before if is_pinned else None
 
 
-def _is_others(session: Session, record: Body, there: list[Body], target: list[Body]) -> bool:
+def _are_others(record: Body, there: list[Body], target: list[Body]) -> bool:
     """Return whether others have changed the weights since they were last applied."""
-    return not _is_pinned(record, there) and _were_others(session, record, there, target)
+    return not _is_pinned(record, there) and _were_others(record, there, target)
 
 
-def _were_others(session: Session, record: Body, shares: list[Body], target: list[Body]) -> bool:
+def _were_others(record: Body, shares: list[Body], target: list[Body]) -> bool:
     """Return whether weights differ from those that this deployment applied and still wants."""
     sent = record.get("traffic")
     is_as_sent = sent is not None and bodies.same(_entries(sent), target)
-    return is_as_sent and not session.arm.repairs and not bodies.same(shares, target)
+    return is_as_sent and not bodies.same(shares, target)
 
 
 def _check_revisions(session: Session, app_id: str, target: list[Body]) -> None:

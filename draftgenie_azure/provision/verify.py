@@ -272,7 +272,8 @@ class Verification:
         """
         url = f"https://{host}{service.health_path or '/'}"
         problem: tuple[str, str] | None = None
-        closed: str | None = None
+        is_open = properties["configuration"]["ingress"].get("external", True)
+        closed = None if is_open else "its ingress is internal in Azure; --refresh makes it external again"
 
         def look() -> bool | None:
             nonlocal problem, closed
@@ -280,7 +281,8 @@ class Verification:
             closed = self._closed(problem[0], properties) if problem else None
             return True if problem is None or closed else None
 
-        poll(look, control=self._control, limit=WAKE_WAIT, pause=_wake_pace)
+        if closed is None:
+            poll(look, control=self._control, limit=WAKE_WAIT, pause=_wake_pace)
         if closed is not None:
             self._session.warn(f"{service.name}: {url} was not verified from here: {closed}")
             return False

@@ -249,6 +249,19 @@ def test_size_is_a_minimum_where_the_server_grows_by_itself(grows: str) -> None:
     assert len(found.fixed) == (grows == "Disabled")
 
 
+def test_size_that_others_raised_is_kept_by_a_refresh() -> None:
+    """No update makes it smaller, and a refused one would stop every other repair."""
+
+    def server(size: int) -> dict[str, Any]:
+        return {"properties": {"storage": {"storageSizeGB": size, "autoGrow": "Disabled"}}}
+
+    before = Digests.of(leaves(PG, server(32)), "5a17")
+
+    found = compare(PG, server(32), server(64), sent=before, baseline=before, repair=True)
+
+    assert (paths(found.others), found.ours, found.fixed) == (["storage.storageSizeGB"], [], [])
+
+
 def test_unchangeable_difference_is_distinguished() -> None:
     """It is never written, and the step never counts as completed."""
     wanted, live = app(), shown(app())
@@ -316,6 +329,86 @@ def test_value_takes_the_place_of_a_reference() -> None:
     body = patch(APP, app(A="2"), live, found.ours)
 
     assert body["properties"]["template"]["containers"][0]["env"] == [{"name": "A", "value": "2"}]
+
+
+def _one(place: str, item: dict[str, Any]) -> dict[str, Any]:
+    """An app with one item in a list."""
+    body: dict[str, Any] = {"containers": [{"name": "api"}]}
+    if place == "configuration":
+        return {"properties": {"configuration": item}}
+    (body["containers"][0] if place == "container" else body).update(item)
+    return {"properties": {"template": body}}
+
+
+@pytest.mark.parametrize(
+    ("place", "items", "wanted", "there", "gone"),
+    [
+        ("container", "env", {"name": "A", "value": "1"}, {"name": "A", "secretRef": "s"}, "secretRef"),
+        ("container", "env", {"name": "A", "secretRef": "s"}, {"name": "A", "value": "1"}, "value"),
+        ("container", "probes", {"type": "Liveness", "tcpSocket": {"port": 1}},
+         {"type": "Liveness", "httpGet": {"port": 1}}, "httpGet.port"),
+        ("configuration", "registries", {"server": "x.io", "identity": "me"},
+         {"server": "x.io", "username": "u"}, "username"),
+        ("scale", "scale", {"name": "r", "http": {"metadata": {"c": "1"}}},
+         {"name": "r", "custom": {"metadata": {"c": "1"}}}, "custom.metadata.c"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("whose", ["theirs", "ours", "unknown"])
+def test_value_takes_the_place_of_one_that_it_excludes_which_is_reported(
+    place: str, items: str, wanted: dict[str, Any], there: dict[str, Any], gone: str, whose: str
+) -> None:
+    """Whether a refresh reverts what others did, or the configuration changed, after a deployment or an adoption."""
+    before, live = (
+        _one(place, {items: {"rules": [one]} if items == "scale" else [one]}) for one in (wanted, there)
+    )
+    sent = digests({"theirs": before, "ours": live, "unknown": {}}[whose], sent=True)
+
+    found = compare(APP, before, live, sent=sent, baseline=sent, repair=whose == "theirs")
+
+    (removal,) = (change for change in found.ours if change.kind == diff.REMOVE)
+    assert removal.where.endswith(f"].{gone}")
+    assert removal.note == (diff.BY_OTHERS if whose == "theirs" else "")
+    assert found.unmanaged == []
+    assert merged(APP, before, live, found.ours) == before
+
+
+def test_tag_that_others_spelled_in_another_letter_case_is_the_same_tag() -> None:
+    live = shown(app())
+    live["tags"] = {"Team": "b", "Theirs": "1"}
+
+    kept = look(app(), live, app())
+    changed = look({**app(), "tags": {"team": "c"}}, live, app())
+
+    assert [(one.where, one.old, one.new) for one in kept.others] == [("tags.team", "b", "a")]
+    assert [(one.where, one.old, one.new) for one in changed.ours] == [("tags.team", "b", "c")]
+    assert paths(kept.unmanaged) == ["tags.Theirs"]
+    assert patch(APP, {**app(), "tags": {"team": "c"}}, live, changed.ours)["tags"] == {"team": "c", "Theirs": "1"}
+
+
+def test_object_that_others_removed_is_complete_where_a_leaf_of_it_is_written() -> None:
+    """Half an ingress, or half a rule, would be neither ours nor theirs."""
+
+    def wanted(port: int, text: str) -> dict[str, Any]:
+        rule = {"name": "a", "ipAddressRange": "203.0.113.0/24", "action": "Allow", "description": text}
+        body = app()
+        body["properties"]["configuration"]["ingress"] |= {"targetPort": port, "ipSecurityRestrictions": [rule]}
+        return body
+
+    nothing, no_rule = shown(wanted(1, "x")), shown(wanted(1, "x"))
+    nothing["properties"]["configuration"]["ingress"] = None
+    no_rule["properties"]["configuration"]["ingress"]["ipSecurityRestrictions"] = []
+
+    rebuilt = look(wanted(2, "x"), nothing, wanted(1, "x"))
+    rule = look(wanted(1, "y"), no_rule, wanted(1, "x"))
+    kept = look(wanted(1, "x"), nothing, wanted(1, "x"))
+
+    assert (rebuilt.others, rule.others, kept.ours) == ([], [], [])
+    ingress = patch(APP, wanted(2, "x"), nothing, rebuilt.ours)["properties"]["configuration"]["ingress"]
+    assert ingress == wanted(2, "x")["properties"]["configuration"]["ingress"]
+    ingress = patch(APP, wanted(1, "y"), no_rule, rule.ours)["properties"]["configuration"]["ingress"]
+    assert ingress == {"ipSecurityRestrictions": [{
+        "name": "a", "ipAddressRange": "203.0.113.0/24", "action": "Allow", "description": "y",
+    }]}  # fmt: skip
 
 
 def test_put_keeps_what_others_set_and_leaves_out_what_the_service_sets() -> None:

@@ -167,6 +167,21 @@ def test_certificate_by_name_is_bound_and_stays_when_the_name_goes(project: Proj
     assert azure.exists(uploaded, CERTIFICATES)
 
 
+def test_name_whose_certificate_is_missing_is_planned_and_bound_without_one(project: Project, azure: Azure) -> None:
+    set_dns(project, azure)
+    project.change("services.web.custom_domains", [{"name": HOST, "certificate": "missing"}])
+
+    plan = project.run("--dry-run", "--output", "json")
+    run = project.run()
+
+    (entry,) = next(event for event in plan.events() if event["event"] == "plan")["plan"]["changes"]
+    assert "there is no certificate missing in the environment" in entry["note"]
+    assert [(one["path"].rpartition(".")[2], one["new"]) for one in entry["changes"]] == [("bindingType", "Disabled")]
+    assert run.code == 1
+    assert "there is no certificate missing in the environment" in words(run)
+    assert bindings(project, azure) == [{"name": HOST, "bindingType": "Disabled"}]
+
+
 def test_token_for_a_proof_by_txt_is_reported(project: Project, azure: Azure) -> None:
     set_dns(project, azure)
     project.change("services.web.custom_domains", [{"name": HOST, "validation": "TXT"}])

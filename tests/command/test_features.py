@@ -139,6 +139,23 @@ def test_ingress_that_someone_switched_off_is_reported_and_put_back_by_a_refresh
 
 
 @pytest.mark.slow
+def test_ingress_that_someone_made_internal_stays_so_and_is_not_asked(plain: Project) -> None:
+    plain.deploy()
+    with plain.azure() as azure:
+        internal = {"properties": {"configuration": {"ingress": {"external": False}}}}
+        by_hand(azure, resource(plain, "container_app/web"), APPS, internal)
+        plain.change("services.web.max_replicas", 4)
+
+        done = plain.run()
+
+        assert done.code == 0, done.text
+        assert "was not verified from here: its ingress is internal in Azure" in " ".join(done.text.split())
+        assert live(plain, "container_app/web")["configuration"]["ingress"]["external"] is False
+        plain.run("--refresh")
+        assert live(plain, "container_app/web")["configuration"]["ingress"]["external"] is True
+
+
+@pytest.mark.slow
 def test_app_that_answers_403_by_its_own_rules_is_unproved_and_reported(plain: Project) -> None:
     plain.change("services.web.ip_restrictions", FEATURES["ip_restrictions"])
     path = "web.*.azurecontainerapps.io/*"

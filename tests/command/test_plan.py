@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 from by_hand import APPS, PG, by_hand, live, resource
+from plain_project import PLAIN
 from project import Azure, Project, wait_for_end
 
 from draftgenie_azure.arm import diff, ids
@@ -119,6 +121,21 @@ def test_plan_that_was_reviewed_is_the_only_one_that_runs(deployed: Project) -> 
     assert deployed.writes(since) == []
     deployed.change("services.rag_service.max_replicas", 3)
     assert deployed.run("--expect-plan", reviewed).code == 0
+
+
+@pytest.mark.slow
+def test_first_deployment_into_a_group_of_others_is_the_one_that_was_reviewed(tmp_path: Path) -> None:
+    """The lineage that the group is marked with is made by the run that saves it."""
+    project = Project(tmp_path)
+    project.write(PLAIN)
+    with project.azure() as azure:
+        subscription = azure.send("GET", "/subscriptions", "2022-12-01").json()["value"][0]["id"]
+        azure.send("PUT", f"{subscription}/resourceGroups/demo-rg", "2025-04-01", {"location": "eastus2"})
+        reviewed = plan(project)["plan"]["id"]
+
+        done = project.run("--expect-plan", reviewed)
+
+        assert done.code == 0, done.text
 
 
 def test_dry_run_writes_nothing_where_nothing_may_be_written(deployed: Project) -> None:

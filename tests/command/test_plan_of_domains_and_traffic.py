@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from by_hand import resource
+from by_hand import by_hand, resource
 from certificate_files import certificate_body, pfx
 from plain_project import APPS, PLAIN
 from plan_and_run import check_run, planned
@@ -186,3 +186,59 @@ def test_revisions_of_a_mode_that_was_left_are_deactivated_as_planned(deployed: 
     """The single mode in between has deactivated the older ones already."""
     for replicas, mode in ((4, "Multiple"), (5, "Multiple"), (6, None), (7, None), (8, "Multiple"), (9, "Multiple")):
         deployed.change(web__max_replicas=replicas, web__revision_mode=mode)
+
+
+def set_ingress(deployed: Deployed, **values: Any) -> None:
+    """Somebody changes the ingress of `web`."""
+    body = {"properties": {"configuration": {"ingress": values}}}
+    by_hand(deployed.azure, resource(deployed.project, "container_app/web"), APPS, body)
+
+
+def ingress(deployed: Deployed) -> dict[str, Any]:
+    web = deployed.azure.send("GET", resource(deployed.project, "container_app/web"), APPS).json()
+    found: dict[str, Any] = web["properties"]["configuration"]["ingress"]
+    return found
+
+
+def test_name_that_others_unbound_stays_unbound_until_a_refresh(deployed: Deployed) -> None:
+    deployed.change(web__custom_domains=[name(HOSTS[0])])
+    set_ingress(deployed, customDomains=[])
+    values = deployed.project.config()
+    values["services"]["web"]["max_replicas"] = 4
+    deployed.project.write(values)
+
+    plan = planned(deployed.project)
+    entries = check_run(deployed.project, deployed.azure)
+
+    assert set(entries) == {"container_app/web"}
+    assert [entry["path"] for entry in plan["plan"]["drift"] if entry["key"] == "domains/web"] != []
+    assert not ingress(deployed)["customDomains"]
+    refresh = planned(deployed.project, "--refresh")["plan"]
+    assert {(one["key"], one["note"]) for one in refresh["drift"]} == {("domains/web", "changed by others")}
+    deployed.project.deploy("--refresh")
+    (bound,) = ingress(deployed)["customDomains"]
+    assert (bound["name"], bound["bindingType"]) == (HOSTS[0], "SniEnabled")
+    assert planned(deployed.project, "--refresh")["plan"]["changes"] == []
+
+
+def test_name_of_an_app_that_was_deleted_comes_back_with_it(deployed: Deployed) -> None:
+    deployed.change(web__custom_domains=[name(HOSTS[0])])
+    deployed.azure.delete(resource(deployed.project, "container_app/web"), APPS)
+
+    entries = deployed.change(other__max_replicas=4)
+
+    assert {"container_app/web", "domains/web"} <= set(entries)
+    assert [one["name"] for one in ingress(deployed)["customDomains"]] == [HOSTS[0]]
+
+
+def test_certificate_and_shares_that_others_changed_are_drift(deployed: Deployed) -> None:
+    deployed.change(web__custom_domains=[name(HOSTS[0])], web__revision_mode="Multiple", web__traffic=[LATEST])
+    theirs = f"{resource(deployed.project, 'container_apps_env')}/certificates/ours"
+    (newest,) = deployed.shares()
+    bound = {"name": HOSTS[0], "bindingType": "SniEnabled", "certificateId": theirs}
+    set_ingress(deployed, customDomains=[bound], traffic=[{"revisionName": newest, "weight": 100}])
+
+    drift = planned(deployed.project, "--refresh")["plan"]["drift"]
+
+    parts = {one["key"]: one["note"] for one in drift if one["key"] != "container_app/web"}
+    assert parts == {"domains/web": "changed by others", "traffic/web": "changed by others"}

@@ -130,8 +130,8 @@ def deploy_public(project: Project, emulator: Attached) -> None:
     project.deploy()
     client = AzureClient(emulator)
     ids = {key: record["id"] for key, record in project.state()["resources"].items()}
-    project.environment["OTHER_PASSWORD"] = _other_registry(client, "bypassword", ids["identity"])
-    _other_registry(client, "byidentity", ids["identity"])
+    project.environment["OTHER_PASSWORD"] = other_registry(client, "bypassword", ids["identity"])
+    other_registry(client, "byidentity", ids["identity"])
     _set_dns(client, ids)
     certificate = certificate_body(value=pfx(HOSTS[1]))
     client.put(f"{ids['container_apps_env']}/certificates/uploaded", certificate)
@@ -155,7 +155,7 @@ def _set_dns(client: AzureClient, ids: dict[str, str]) -> None:
     client.attached.control("POST", "/control/settings", {"dns": records | dict.fromkeys(HOSTS, address)})
 
 
-def _other_registry(client: AzureClient, name: str, identity: str) -> str:
+def other_registry(client: AzureClient, name: str, identity: str) -> str:
     """Create an external registry with an image `app:1`, which an identity may pull; return its password."""
     client.make_group()
     registry = f"{client.group}/providers/Microsoft.ContainerRegistry/registries/{name}"
