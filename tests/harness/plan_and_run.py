@@ -118,8 +118,9 @@ def told(entries: list[dict[str, Any]], changes: dict[str, set[str]]) -> dict[st
     announced = paths(entries)
     created = {entry["id"].lower() for entry in entries if entry["action"] == "create"}
     starts = tuple(entry["id"].lower() for entry in entries if "unless" in entry.get("note", ""))
+    roles = {one.rpartition("/")[0] for one in created if "/roleassignments/" in one}  # named after an identity to come
     for key, names in changes.items():
-        if key in created or (starts and key.startswith(starts)):
+        if key in created or (starts and key.startswith(starts)) or key.rpartition("/")[0] in roles:
             announced[key] = {name.partition(".")[0] for name in names} | announced.get(key, set())
     return announced
 
