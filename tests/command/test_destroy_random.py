@@ -95,7 +95,8 @@ class Builder:
         self._azure = azure
         self._name = name
         self.group = f"/subscriptions/{document['target']['subscription_id']}/resourceGroups/{name}"
-        self._send(self.group, GROUPS, HERE | {"tags": {"draftgenie-lineage": document["lineage"]}})
+        tags = {} if group_owner == REPLACED else {"draftgenie-lineage": document["lineage"]}
+        self._send(self.group, GROUPS, HERE | {"tags": tags})
         self.resources: dict[str, Any] = {}
         self.made: list[Made] = []
         self._record("resource_group", self.group, GROUPS, "create_resource_group", group_owner, False)
@@ -165,7 +166,7 @@ class Builder:
 @settings(max_examples=int(os.environ.get("DESTROY_EXAMPLES", "12")))
 @given(
     group=st.lists(things(), min_size=1, max_size=6),
-    group_owner=st.sampled_from([OURS, OURS, TAKEN_OVER]),
+    group_owner=st.sampled_from([OURS, OURS, TAKEN_OVER, REPLACED]),
     command=st.sampled_from(["--destroy", "--destroy", "--prune"]),
     flags=st.sets(st.sampled_from(["--include-data", "--purge"])),
 )
