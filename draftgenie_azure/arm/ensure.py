@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 _LOOKS_AT_FAILED = 3  # reads of a failed resource that still reports an operation in progress
 _SECRETS = "properties.configuration.secrets"
+# Their creation within 14 days of a deletion brings them back as they were (learn.microsoft.com, workspaces/delete).
+_COME_BACK = ("Microsoft.OperationalInsights/workspaces",)
 _DATED = ("Microsoft.App/containerApps", "Microsoft.App/jobs")  # identified by creation time too
 
 
@@ -280,16 +282,19 @@ class Ensurer:
                 continue
             if live is None:
                 self.created.add(resource.key)
-            self.written.setdefault(step, []).append(resource.key)
+            self._note_written(step, resource.key)
             self.changes.setdefault(resource.key, []).extend(look.written(resource.type))
             return look
 
     def did(self, step: str, key: str, changes: Sequence[Change]) -> None:
         """Record a write that a plan lists separately, although it is part of another resource."""
+        self._note_written(step, key)
+        self.changes.setdefault(key, []).extend(changes)
+
+    def _note_written(self, step: str, key: str) -> None:
         keys = self.written.setdefault(step, [])
         if key not in keys:
             keys.append(key)
-        self.changes.setdefault(key, []).extend(changes)
 
     def wrote(self, key: str, before: Body, after: Body) -> None:
         """Update the baseline of a resource after a write of a part of it by other means, which would count as drift.
@@ -382,9 +387,16 @@ class Ensurer:
         if look.reply is not None:
             live = self._await(resource, step, look, shared)
             self._live.note(resource.id, live, made=look.action == CREATE)
+            if look.action == CREATE and resource.type in _COME_BACK:
+                live = self._brought_up_to_date(resource, step, shared)
         assert live is not None
         self._record(resource, step, look, live)
         return self._with_creation_id(resource, live)
+
+    def _brought_up_to_date(self, resource: Resource, step: str, shared: SharedWait) -> Body | None:
+        """Compare a resource that came back with the settings it had, and write what the creation did not set."""
+        look = self._begin(resource, step)
+        return look.live if look.reply is None else self._await(resource, step, look, shared)
 
     def _with_creation_id(self, resource: Resource, live: Body) -> Body:
         """Return the live resource with its recorded creation id if the tag was removed."""

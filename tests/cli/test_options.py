@@ -330,3 +330,21 @@ def test_health_path_is_taken_out_and_put_back(project: Project) -> None:
         (container,) = live(project, "container_app/web")["template"]["containers"]
         assert [set(probe) & {"httpGet", "tcpSocket"} for probe in container["probes"]] == [{kind}] * 3
         assert project.run("--dry-run", "--refresh", "--detailed-exitcode").code == 0
+
+
+@pytest.mark.slow
+def test_workspace_that_comes_back_gets_what_the_configuration_says(project: Project) -> None:
+    """Azure keeps a deleted one for 14 days, and brings it back with its settings; what changed since is sent, too."""
+    project.write(PLAIN)
+    project.deploy()
+    record = project.state()["resources"]["log_analytics"]
+    with project.azure() as azure:
+        azure.delete(record["id"], record["api_version"])
+    project.change("monitoring.retention_days", 60)
+
+    result = project.deploy()
+
+    assert live(project, "log_analytics", record["api_version"])["retentionInDays"] == 60
+    (written,) = [event["written"] for event in result.events() if event.get("written")]
+    assert written == ["log_analytics"]
+    assert project.run("--dry-run", "--refresh", "--detailed-exitcode").code == 0
