@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from azure_emulator.lockfile import ALREADY_RUNS, check_owner, read_lock, read_secret
 
-_PATIENCE = 15.0
+_PATIENCE = 60.0
 _NEEDED = {
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TEMP", "TMP"),
     *("PYTHONHOME", "PYTHONUSERBASE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),

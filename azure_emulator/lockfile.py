@@ -27,9 +27,9 @@ def announce(directory: Path, address: str, secret: str, started_at: str) -> Non
 
 
 def withdraw(directory: Path) -> None:
-    """Remove address and secret; `lock` remains as an empty file."""
-    write_private(directory / LOCK, "")
+    """Remove secret and address; `lock` remains as an empty file. From then on nothing changes in the directory."""
     (directory / SECRET).unlink(missing_ok=True)
+    write_private(directory / LOCK, "")
 
 
 def read_lock(directory: Path) -> dict[str, Any] | None:

@@ -152,9 +152,9 @@ def test_curl_reads_a_group_through_the_proxy(azure: AzureClient, emulator: Atta
     command = ["curl", "--silent", "--show-error", "--proxy", emulator.proxy_url, "--cacert", str(emulator.ca_file)]
 
     answer = subprocess.run(
-        [*command, "--header", f"Authorization: Bearer {token}", url], capture_output=True, text=True, timeout=20
+        [*command, "--header", f"Authorization: Bearer {token}", url], capture_output=True, text=True, timeout=60
     )
-    elsewhere = subprocess.run([*command, "https://example.com/"], capture_output=True, text=True, timeout=20)
+    elsewhere = subprocess.run([*command, "https://example.com/"], capture_output=True, text=True, timeout=60)
 
     assert json.loads(answer.stdout)["name"] == "rg", answer.stderr
     assert elsewhere.returncode != 0
@@ -187,7 +187,7 @@ def printed(tmp_path: Path) -> Iterator[Callable[[str], str]]:
     yield start
     for process in running:
         process.send_signal(signal.SIGINT)
-        process.wait(10)
+        process.wait(60)
         assert process.stdout is not None
         process.stdout.close()
 
@@ -199,7 +199,7 @@ def test_the_variables_for_bash_can_be_sourced(printed: Callable[[str], str], tm
     command = f'source \'{script}\'; printf \'%s\\n\' "$HTTPS_PROXY" "$REQUESTS_CA_BUNDLE" "$AZURE_CLIENT_SECRET"'
 
     proxy, bundle, secret = subprocess.run(
-        ["bash", "-eu", "-c", command], capture_output=True, text=True, timeout=10, check=True
+        ["bash", "-eu", "-c", command], capture_output=True, text=True, timeout=60, check=True
     ).stdout.splitlines()
 
     assert proxy.startswith("http://127.0.0.1:")

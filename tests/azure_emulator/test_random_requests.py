@@ -323,7 +323,7 @@ def test_four_hundred_random_requests_are_all_answered_and_leave_a_consistent_st
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_ten_thousand_random_requests_are_all_answered_and_leave_a_consistent_store(target: Target) -> None:
     _run(target, 500)
 

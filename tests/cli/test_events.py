@@ -81,11 +81,11 @@ def test_events_of_a_deployment_are_those_of_the_schema(project: Project) -> Non
 def test_interrupt_is_the_end_of_the_stream(project: Project) -> None:
     import signal
 
-    from project import wait_for_server
+    from project import hold_at_server
 
-    project.change("azure.emulator", {"scale": 0.05})
+    project.change("azure.emulator", {"scale": 0.02})
     with project.start("--output", "json") as process:
-        wait_for_server(project, process)
+        hold_at_server(project, process)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
     events = checked(Result(process.returncode, out, err))

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from project import COMMAND, ROOT, Project, wait_for, wait_for_server
+from project import COMMAND, ROOT, Project, hold_at_server, let_time_pass, wait_for, wait_for_server
 
 from draftgenie_azure.cli.signals import SAME_REQUEST
 
@@ -51,8 +51,8 @@ def send_together(process: subprocess.Popen[str], *numbers: signal.Signals) -> N
 @pytest.mark.slow
 def test_signal_that_comes_twice_at_once_is_one_request(project: Project) -> None:
     """`timeout` signals the command and then its whole group; a terminal and a CI runner may both signal it."""
-    with project.start(*project.faults(scale=0.05)) as process:
-        wait_for_server(project, process)
+    with project.start(*project.faults(scale=0.02)) as process:
+        hold_at_server(project, process)
 
         send_together(process, signal.SIGTERM, signal.SIGINT)
 
@@ -81,8 +81,8 @@ def test_second_signal_ends_at_once(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_second_signal_to_a_run_ends_with_130_too(project: Project) -> None:
     """During the orderly stop or after it."""
-    with project.start(*project.faults(scale=0.05)) as process:
-        wait_for_server(project, process)
+    with project.start(*project.faults(scale=0.02)) as process:
+        hold_at_server(project, process)
 
         process.send_signal(signal.SIGTERM)
         time.sleep(SAME_REQUEST * 1.5)
@@ -130,14 +130,16 @@ def test_hang_up_that_nohup_ignores_stays_ignored(
     """Ctrl-C is ignored by chance, for what a shell has in its background, so it is heeded all the same."""
     shell = ["sh", "-c", f"trap '' {ignored}; exec \"$@\"", "sh"]
     with subprocess.Popen(
-        [*shell, *project.command(*project.faults(scale=0.006))],
+        [*shell, *project.command(*project.faults(scale=0.02))],
         cwd=project.directory, env=project.env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
-        wait_for_server(project, process)
+        hold_at_server(project, process)
 
         process.send_signal(number)
 
+        if code == 0:
+            let_time_pass(project)
         _, err = process.communicate(timeout=100)
     assert process.returncode == code, err
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from project import SHARED, Project
+from project import SHARED, Project, contents
 
 from draftgenie_azure.steps import STEP_NAMES
 
@@ -196,9 +196,8 @@ def test_no_secret_is_left_anywhere_but_in_the_vault(project: Project) -> None:
     secrets = set(_strings(json.loads(vault.read_text(encoding="utf-8"))))
     values = {value for value in secrets if CANARY in value or len(value) == 32}
     assert len(values) >= 5
-    for path in project.directory.rglob("*"):
-        if path.is_file() and path != vault:
-            content = path.read_bytes()
+    for path, content in contents(project.directory):
+        if path != vault:
             assert not [value for value in values if value.encode() in content], path
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from typing import Any
 
 import pytest
-from project import Project, wait_for
+from project import Project, hold_time, let_time_pass, wait_for
 
 LOCKS = "2020-05-01"
 GROUPS = "2025-04-01"
@@ -303,12 +304,16 @@ def test_what_someone_puts_into_the_group_meanwhile_keeps_it(deployed: Project) 
     theirs = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/theirs"
     before = len(deployed.requests())
     with deployed.start(
-        *deployed.faults(scale=0.003), "--destroy", "--include-data", "--auto-approve"
+        *deployed.faults(scale=0.01), "--destroy", "--include-data", "--auto-approve"
     ) as process:
         wait_for(
-            lambda: any(one["method"] == "DELETE" for one in deployed.requests()[before:]), process, "nothing deleted"
+            lambda: [one for one in deployed.writes(before) if re.match(r"DELETE \S+/managedEnvironments/\S+$", one)],
+            process,
+            "the environment was not deleted",
         )
+        hold_time(deployed)
         _put(deployed, theirs, "2024-11-30", {"location": "eastus2"})
+        let_time_pass(deployed)
         _, shown = process.communicate(timeout=60)
 
     assert process.returncode == 0, shown

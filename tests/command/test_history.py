@@ -6,7 +6,7 @@ import json
 import signal
 
 import pytest
-from project import STATE, Project, wait_for_server
+from project import STATE, Project, hold_at_server, let_time_pass
 
 
 def _runs(project: Project) -> list[dict[str, object]]:
@@ -48,10 +48,11 @@ def test_failed_run_is_in_the_history(deployed: Project) -> None:
 @pytest.mark.slow
 def test_killed_run_counts_as_interrupted_for_the_next(project: Project) -> None:
     """It could not say so itself."""
-    with project.start() as process:
-        wait_for_server(project, process)
+    with project.start(*project.faults(scale=0.02)) as process:
+        hold_at_server(project, process)
         process.send_signal(signal.SIGKILL)
         process.wait()
+    let_time_pass(project)
     project.deploy()
 
     assert [run["result"] for run in _runs(project)] == ["interrupted", "succeeded"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from project import Project, wait_for
+from project import Project, contents, wait_for
 from stand_in_docker import DIGEST, StandIn, install
 
 DOCKERFILE = "examples/draftgenie/docker/Dockerfile.draft-service"
@@ -83,9 +83,9 @@ def test_secret_build_argument_is_nowhere_in_clear(project: Project, buildkit: b
     deployed = project.deploy("--verbose", "--log-file", "run.log")
 
     written = b"".join(
-        path.read_bytes()
-        for path in project.directory.rglob("*")
-        if path.is_file() and path.name not in ("config.yaml", "vault.json")
+        content
+        for path, content in contents(project.directory)
+        if path.name not in ("config.yaml", "vault.json")
     )
     assert b"hunter2" not in written
     assert "hunter2" not in deployed.text

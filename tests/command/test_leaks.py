@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 from ci_parsers import azure_commands, github_commands
-from project import Project, Result, wait_for
+from project import Project, Result, contents, wait_for
 from step_faults import REFUSED
 
+from azure_emulator.attach import attach
 from draftgenie_azure.steps import STEP_NAMES
 
 SECRETS = {
@@ -67,11 +68,11 @@ def left_behind(project: Project, *results: Result, besides: str = "") -> Iterat
         yield f"standard output {number}", result.out
         yield f"standard error {number}", result.err
     written_by_test = {"config.yaml", "faults.yaml", "faults.json", "vault.json"}
-    for path in sorted(project.directory.rglob("*")):
+    for path, content in contents(project.directory):
         if besides and path.name.startswith(besides):
             continue
-        if path.is_file() and path.name not in written_by_test and "examples" not in path.parts:
-            yield str(path.relative_to(project.directory)), path.read_text(encoding="utf-8", errors="replace")
+        if path.name not in written_by_test and "examples" not in path.parts:
+            yield str(path.relative_to(project.directory)), content.decode(errors="replace")
 
 
 def assert_no_secret(secrets: list[str], texts: Iterator[tuple[str, str]]) -> None:
@@ -170,7 +171,7 @@ def test_log_of_a_build_leaves_no_secret_and_never_enters_the_state(project: Pro
 @pytest.mark.slow
 def test_secret_that_the_run_itself_made_is_hidden_in_what_azure_says_later(project: Project) -> None:
     """Generated and composed values: once they are in the vault, Azure's next refusal quotes them all."""
-    hold = {"method": "PUT", "path": "*/containerApps/qdrant", "status": 429, "code": "Slow", "retry_after": 4}
+    hold = {"method": "PUT", "path": "*/containerApps/qdrant", "status": 429, "code": "Slow", "retry_after": 10}
     vault = project.directory / ".azure-emulator" / "vault.json"
 
     def made() -> list[str]:
@@ -185,9 +186,8 @@ def test_secret_that_the_run_itself_made_is_hidden_in_what_azure_says_later(proj
         secrets = [value for value in made() if len(value) >= 8]
         assert len(secrets) >= 6
         fault = {"method": "PUT", "path": "*/containerApps/qdrant", "status": 403, "code": "No", "times": 9}
-        with project.azure() as azure:
-            azure.control("POST", "/control/faults", {"faults": [{**fault, "message": " ".join(written(secrets))}]})
-        out, err = process.communicate(timeout=100)
+        with attach(project.directory / ".azure-emulator", faults=[{**fault, "message": " ".join(written(secrets))}]):
+            out, err = process.communicate(timeout=100)
 
     result = Result(process.returncode, out, err)
     assert "403 No" in result.err

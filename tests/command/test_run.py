@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from programs import missing
-from project import Project, wait_for, wait_for_server
+from project import Project, hold_at_server, let_time_pass, wait_for
 
 from draftgenie_azure.steps import STEP_NAMES
 
@@ -102,17 +102,18 @@ def test_long_wait_is_reported_with_what_azure_is_at_work_on(project: Project) -
 
 
 def test_role_that_is_old_is_not_an_excuse(deployed: Project) -> None:
-    """An hour after it was given, the same refusal is an error at once, with what to look at."""
+    """An hour after it was given, the same refusal is an error, with what to look at.
+
+    A young role is waited for for ten minutes, which is longer than a run may take here.
+    """
     store_an_hour_ago(deployed)
     source = deployed.directory / "examples/draftgenie/services/draft-service/app/main.py"
     source.write_text(source.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
-    began = time.monotonic()
 
     result = deployed.run(*deployed.faults({**NO_SECRET, "method": "PATCH", "times": 9}))
 
     assert result.code == 1
     assert "Managed identity" in result.err
-    assert time.monotonic() - began < 60  # a young one is waited for for ten minutes
 
 
 def store_an_hour_ago(project: Project) -> None:
@@ -174,15 +175,17 @@ def test_throttling_is_waited_out_as_long_as_azure_says(project: Project) -> Non
 @pytest.mark.slow
 def test_operation_that_a_killed_run_abandoned_is_resumed(project: Project) -> None:
     """The state holds its address; the next run waits for it and sends no second write."""
-    with project.start(*project.faults(scale=0.008)) as process:
+    with project.start(*project.faults(scale=0.02)) as process:
+        hold_at_server(project, process)
         wait_for(
-            lambda: project.state_file.exists() and any("flexibleServers" in name for name in operations(project)),
+            lambda: any("flexibleServers" in name for name in operations(project)),
             process,
             "the run recorded no operation on the server",
         )
         process.kill()
     left = operations(project)
 
+    let_time_pass(project)
     project.deploy()
 
     (server,) = [name for name in left if "flexibleServers" in name]
@@ -272,14 +275,15 @@ def started(
 def test_closed_terminal_interrupts_and_the_next_run_finishes(project: Project) -> None:
     """SIGHUP, and no terminal to write to: the state is saved nevertheless."""
     master, slave = os.openpty()
-    command = [sys.executable, "-c", SESSION, *project.command("--auto-approve", *project.faults(scale=0.006))]
+    command = [sys.executable, "-c", SESSION, *project.command("--auto-approve", *project.faults(scale=0.02))]
     with started(project, command, slave, start_new_session=True) as process:
         os.close(slave)
-        wait_for_server(project, process)
+        hold_at_server(project, process)
 
         os.close(master)
 
         assert process.wait(timeout=60) == 130
+    let_time_pass(project)
     ran = project.deploy().ran()
     assert "create_key_vault" not in ran
     assert ran["create_databases"] == ["interrupted"]
@@ -296,14 +300,15 @@ def test_process_1_of_a_container_stops_when_it_is_told_to(project: Project) -> 
     """The kernel ignores signals to process 1 that it does not ask for."""
     if not can_be_process_1():
         missing("making a process 1 of its own needs the right to it")
-    arguments = project.command(*project.faults(scale=0.006))
+    arguments = project.command(*project.faults(scale=0.02))
     with started(project, ["unshare", "--fork", "--pid", "--kill-child", *arguments], subprocess.DEVNULL) as outer:
-        wait_for_server(project, outer)
+        hold_at_server(project, outer)
         children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text(encoding="ascii").split()
 
         os.kill(int(children[0]), signal.SIGTERM)
 
         assert outer.wait(timeout=60) == 130
+    let_time_pass(project)
     assert project.deploy().ran()["create_databases"] == ["interrupted"]
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from project import COMMAND, Project, Result
+from project import COMMAND, Project, Result, contents
 
 VERSION = "2026-02-01"
 FIRST, SECOND = "first-key-0123", "second-key-4567"
@@ -15,8 +15,8 @@ FIRST, SECOND = "first-key-0123", "second-key-4567"
 
 def on_disk(project: Project) -> str:
     """All that the project's directory holds besides the vault."""
-    files = [path for path in project.directory.rglob("*") if path.is_file() and path.name != "vault.json"]
-    return "\n".join(path.read_bytes().decode(errors="replace") for path in files)
+    files = [content for path, content in contents(project.directory) if path.name != "vault.json"]
+    return "\n".join(content.decode(errors="replace") for content in files)
 
 
 def put(project: Project, name: str, value: str) -> None:

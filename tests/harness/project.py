@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ROOT / "deploy-azure_v1.py"
 STATE = ".azure-deployment-state-v1.json"
 SHARED = ROOT.parent / "shared"
+HOUR = 3600.0
 WRITES = ("PUT", "PATCH", "POST", "DELETE")
 # POSTs that change nothing: they ask for keys, names, addresses or tokens.
 ASKING = (
@@ -269,6 +270,30 @@ def wait_for_server(project: Project, process: subprocess.Popen[Any]) -> None:
     )
 
 
+def hold_at_server(project: Project, process: subprocess.Popen[Any]) -> None:
+    """Wait until a run is in the middle of making the PostgreSQL server, and keep it there until `let_time_pass`."""
+    wait_for_server(project, process)
+    hold_time(project)
+
+
+def hold_time(project: Project) -> None:
+    """Have nothing end that Azure is working on now, until `let_time_pass`."""
+    _move_clock(project, -HOUR)
+
+
+def let_time_pass(project: Project) -> None:
+    """Have all that Azure was working on end."""
+    _move_clock(project, 1.5 * HOUR)
+
+
+def _move_clock(project: Project, seconds: float) -> None:
+    """Move the emulator's clock, by which operations end; declared durations and faults are over, too."""
+    from azure_emulator.attach import attach
+
+    with attach(project.directory / ".azure-emulator") as azure:
+        azure.control("POST", "/control/clock", {"advance": seconds})
+
+
 def wait_for_end(project: Project) -> None:
     """Wait until the project's emulator has noticed that no client is left, and ended."""
     from azure_emulator.lockfile import read_lock
@@ -277,6 +302,14 @@ def wait_for_end(project: Project) -> None:
     while read_lock(project.directory / ".azure-emulator") is not None:
         assert time.monotonic() < deadline, "the emulator did not end"
         time.sleep(0.05)
+
+
+def contents(directory: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every file below a directory; not one that goes while it is looked for, as those of an emulator that ends."""
+    for path in sorted(directory.rglob("*")):
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                yield path, path.read_bytes()
 
 
 def new_project(directory: Path) -> Project:

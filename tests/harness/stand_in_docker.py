@@ -31,11 +31,11 @@ class StandIn:
 
     @property
     def calls(self) -> list[dict[str, Any]]:
-        """The recorded calls, in order."""
+        """The recorded calls, in order; one may be in the middle of being recorded."""
         path = self.directory / "calls.jsonl"
         if not path.exists():
             return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
 
     def called(self, word: str) -> list[dict[str, Any]]:
         """The calls of one kind."""
@@ -74,8 +74,8 @@ def main(directory: str, arguments: list[str]) -> int:
         data = sys.stdin.buffer.read()
         call |= {"stdin": data.decode("utf-8", "replace") if word == "login" else hashlib.sha256(data).hexdigest()}
         call |= _configuration(os.environ.get("DOCKER_CONFIG", ""))
-    with (Path(directory) / "calls.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(call) + "\n")
+    with (Path(directory) / "calls.jsonl").open("ab", buffering=0) as file:
+        file.write((json.dumps(call) + "\n").encode())  # in one piece: several may do so at once
     if plan.get("buildah"):
         return _by_buildah(Path(directory), word, arguments, data)
     print(plan.get("out", ""), flush=True)

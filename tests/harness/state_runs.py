@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from project import Project, wait_for_server
+from project import Project, hold_at_server, let_time_pass
 
 
 @contextmanager
 def slow_run(project: Project, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A run that is in the middle of making the server."""
+    """A run that is in the middle of making the server, for as long as the block lasts and time stands still."""
     with project.start(*project.faults(scale=0.02), *arguments) as process:
-        wait_for_server(project, process)
+        hold_at_server(project, process)
         yield process
+    let_time_pass(project)
 
 
 def follow(project: Project, text: str) -> Any:

