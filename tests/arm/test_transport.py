@@ -55,7 +55,11 @@ class MuteProxy:
             if self.mute > 0:
                 self.mute -= 1
                 continue
-            far = socket.create_connection((str(self._beyond.hostname), int(self._beyond.port or 0)))
+            try:
+                far = socket.create_connection((str(self._beyond.hostname), int(self._beyond.port or 0)))
+            except OSError:
+                near.close()  # nobody is there any more
+                continue
             self._open.append(far)
             for one, other in ((near, far), (far, near)):
                 threading.Thread(target=self._pump, args=(one, other), daemon=True).start()

@@ -21,7 +21,7 @@ def replayed(name: str, directory: Path, *stops: str, columns: int = 80, **optio
 
 def stopped(terminal: Terminal, seconds: str) -> str:
     """Read until the replay has stopped there; the screen."""
-    terminal.wait_for(lambda text: terminal.title == f"stopped at {seconds}", timeout=20)
+    terminal.wait_for(lambda text: terminal.title == f"stopped at {seconds}")
     return terminal.text()
 
 

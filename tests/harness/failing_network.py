@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import trustme
@@ -31,17 +31,14 @@ def proxy(handle: Handler) -> Iterator[str]:
             threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
     def answer(connection: socket.socket) -> None:
-        with connection:
+        with suppress(OSError), connection:  # the client may have seen enough
             head = b""
             while b"\r\n\r\n" not in head:
                 more = connection.recv(65536)
                 if not more:
                     return
                 head += more
-            try:
-                handle(head.decode("latin-1").splitlines()[0], connection)
-            except OSError:
-                return  # the client has seen enough
+            handle(head.decode("latin-1").splitlines()[0], connection)
 
     threading.Thread(target=serve, daemon=True).start()
     try:

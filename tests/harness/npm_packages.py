@@ -1,4 +1,7 @@
-"""Packages of npm's that tests need, each set installed once into the user's cache, in the pinned versions."""
+"""Packages of npm's that tests need, each set installed once into the user's cache, in the pinned versions.
+
+`python tests/harness/npm_packages.py` installs them all, so that no test's time goes into it.
+"""
 
 from __future__ import annotations
 
@@ -23,3 +26,8 @@ def install(package: Path) -> Path:
             subprocess.run(command, cwd=directory, check=True, stdout=subprocess.DEVNULL, timeout=300)
             (directory / "complete").touch()
     return directory
+
+
+if __name__ == "__main__":
+    for found in sorted(Path(__file__).resolve().parent.glob("*/package.json")):
+        install(found)

@@ -115,7 +115,7 @@ class Tmux:
             time.sleep(0.05)
         return text
 
-    def wait_for_title(self, title: str, *, timeout: float = 30) -> str:
+    def wait_for_title(self, title: str, *, timeout: float = 60) -> str:
         """Look until the window has a title; returns the screen."""
         self.wait_for(lambda text: self.title == title, timeout=timeout)
         return self.text()  # as it is since then
