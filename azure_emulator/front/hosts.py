@@ -83,7 +83,10 @@ def prepare(world: World, request: Request) -> None:
         sent = request.json()
     except Refusal:
         return  # reported when it is handled
-    inner = (sent.get("properties") or {}).get("runRequest") if "taskruns" in match[2].lower() else sent
+    inner: object = sent
+    if "taskruns" in match[2].lower():
+        properties = sent.get("properties")
+        inner = properties.get("runRequest") if isinstance(properties, dict) else None
     if registry is not None and isinstance(inner, dict):
         building.prepare(world, registry, inner)
 

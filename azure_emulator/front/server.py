@@ -288,6 +288,8 @@ def answer(world: World, request: Request) -> tuple[Response, bool]:
         return _handled(world, request), fault is not None and fault.drop == "after"
     except Refusal as refusal:
         return hosts.refused(request, refusal), False
+    except Exception:  # noqa: BLE001 - the last resort for what comes before the handler, as in `_locked`
+        return _internal_error(), False
 
 
 def _handled(world: World, request: Request) -> Response:

@@ -8,6 +8,10 @@ from draftgenie_azure.constants import STATE_PREFIX
 from draftgenie_azure.errors import StateError
 from draftgenie_azure.state.private_files import open_regular
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def beside(path: str, suffix: str) -> str:
     """Return a path beside the state that no build context ships and git ignores, whatever the state's name."""
@@ -30,11 +34,17 @@ def read_file(path: str) -> bytes | None:
         raise StateError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def write_whole(path: str, data: bytes) -> None:
+def write_whole(path: str, data: bytes, *, check: Callable[[], None] = lambda: None) -> os.stat_result:
     """Replace a file atomically: write a temporary file beside it, sync, rename, sync the directory.
 
     A kill at any point leaves the old or the new bytes. Mode 0600: the state names every resource and contains digests
     of secrets, so only its owner may read it.
+
+    Args:
+        check: called when only the rename is left; if it raises, the old file is unchanged.
+
+    Returns:
+        The status of the new file.
 
     Raises:
         OSError: the old file is unchanged.
@@ -49,14 +59,17 @@ def write_whole(path: str, data: bytes) -> None:
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
             os.fsync(descriptor)
+            written = os.fstat(descriptor)
         finally:
             os.close(descriptor)
+        check()
         os.replace(temporary, path)
-    except OSError:
+        renamed = os.stat(path)
+    finally:
         if os.path.lexists(temporary):
             os.unlink(temporary)
-        raise
     flush_directory(os.path.dirname(path))
+    return renamed if os.path.samestat(renamed, written) else written  # somebody may have replaced it at once
 
 
 def make_directory(path: str) -> None:

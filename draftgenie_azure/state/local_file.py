@@ -63,9 +63,7 @@ class LocalBackend:
             StateError: it cannot be written; the old file is unchanged.
         """
         try:
-            self._check_unchanged()
-            write_whole(self.path, data)
-            self._stamp = _stamp(os.stat(self.path))
+            self._stamp = _stamp(write_whole(self.path, data, check=self._check_unchanged))
         except OSError as error:
             raise StateError(
                 f"the state {self.path} cannot be saved: {error.strerror}",

@@ -242,3 +242,10 @@ def test_a_named_run_runs_once_for_one_tag(azure: AzureClient, registry: str) ->
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json()["properties"]["runResult"]["name"] == again.json()["properties"]["runResult"]["name"] == "ch2"
     assert "hidden" not in again.text()
+
+
+@pytest.mark.parametrize("properties", [True, [], "x", {"runRequest": []}, {"runRequest": {"sourceLocation": {}}}])
+def test_a_named_run_of_another_shape_is_refused(azure: AzureClient, registry: str, properties: object) -> None:
+    answer = azure.call("PUT", f"{registry}/taskRuns/odd", {"properties": properties}, BUILDS)
+
+    assert answer.status_code == 400, answer.text()

@@ -107,13 +107,14 @@ def note_intents(points: Points) -> None:
     """Note what is about to be stored and that it was, so that old and new are known byte for byte."""
     write_whole, write = backends.write_whole, BlobBackend._write
 
-    def local(path: str, data: bytes) -> None:
+    def local(path: str, data: bytes, **more: Any) -> os.stat_result:
         is_state = os.path.basename(path) == "state.json"
         if is_state:
             points.note(f"intent {data.hex()}")
-        write_whole(path, data)
+        status = write_whole(path, data, **more)
         if is_state:
             points.note("done")
+        return status
 
     def blob(self: BlobBackend, client: Any, data: bytes, **conditions: Any) -> str:
         is_state = client is self._blob
