@@ -21,8 +21,7 @@ def replayed(name: str, directory: Path, *stops: str, columns: int = 80, **optio
 
 def stopped(terminal: Terminal, seconds: str) -> str:
     """Read until the replay has stopped there; the screen."""
-    terminal.wait_for(lambda text: terminal.title == f"stopped at {seconds}")
-    return terminal.text()
+    return terminal.wait_for_title(f"stopped at {seconds}")
 
 
 def go_on(terminal: Terminal) -> None:

@@ -35,6 +35,7 @@ class Terminal:
         self._screen = pyte.HistoryScreen(columns, rows, history=10_000, ratio=0.5)
         self._stream = pyte.ByteStream(self._screen)
         self.bytes = b""
+        self._unread = b""
         self._master, child = pty.openpty()
         self._set_size(columns, rows)
         self.process = subprocess.Popen(
@@ -90,11 +91,18 @@ class Terminal:
             AssertionError: it never came.
         """
         holds = (lambda shown: condition in shown) if isinstance(condition, str) else condition
+        return self._read_until(lambda: holds(self.text()), str(condition), timeout)
+
+    def wait_for_title(self, title: str) -> str:
+        """Read until the window has a title; returns the screen."""
+        return self._read_until(lambda: self.title == title, f"the title {title!r}", 60)
+
+    def _read_until(self, holds: Callable[[], bool], what: str, timeout: float) -> str:
         deadline = time.monotonic() + timeout
-        while not holds(self.text()):
-            assert time.monotonic() < deadline, f"{condition!r} never came:\n{self.text()}"
+        while not holds():
+            assert time.monotonic() < deadline, f"{what} never came:\n{self.text()}"
             if not self._read() and self.process.poll() is not None and not self._read():
-                raise AssertionError(f"ended with {self.process.returncode} before {condition!r}:\n{self.text()}")
+                raise AssertionError(f"ended with {self.process.returncode} before {what}:\n{self.text()}")
         return self.text()
 
     def end(self, *, timeout: float = 100) -> int:
@@ -114,15 +122,18 @@ class Terminal:
         os.kill(self.process.pid, signal.SIGCONT)
 
     def _read(self) -> bool:
-        if not select.select([self._master], [], [], 0.05)[0]:
-            return False
-        try:
-            data = os.read(self._master, 65536)
-        except OSError:  # the other end is closed
-            return False
-        self.bytes += data
-        self._stream.feed(data)
-        return bool(data)
+        """Draw the next line; whether there was one. Line by line, what is erased again at once is seen, too."""
+        if not self._unread:
+            if not select.select([self._master], [], [], 0.05)[0]:
+                return False
+            try:
+                self._unread = os.read(self._master, 65536)
+            except OSError:  # the other end is closed
+                return False
+            self.bytes += self._unread
+        line, end, self._unread = self._unread.partition(b"\n")
+        self._stream.feed(line + end)
+        return bool(line + end)
 
     def _set_size(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
