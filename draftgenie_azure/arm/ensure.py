@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from draftgenie_azure.arm import diff, ids, others, references
-from draftgenie_azure.arm.diff import BY_OTHERS, CHANGE, REMOVE, SECRET, Change, Digests
+from draftgenie_azure.arm.diff import BY_OTHERS, CHANGE, REMOVE, SECRET, Change
+from draftgenie_azure.arm.leaf_digests import Digests
 from draftgenie_azure.arm.look import Look
 from draftgenie_azure.arm.merge import with_more
 from draftgenie_azure.arm.operations import BAD_ENDS, state_of

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draftgenie_azure.arm import diff
-from draftgenie_azure.arm.diff import Change, Digests, compare, leaves
+from draftgenie_azure.arm.diff import Change, compare, leaves
+from draftgenie_azure.arm.leaf_digests import Digests
 from draftgenie_azure.arm.merge import merged, patch
 from draftgenie_azure.arm.properties import CASELESS_KEYS, TRAITS, traits
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from draftgenie_azure.arm.diff import Comparison, Digests, compare, leaves
+from draftgenie_azure.arm.diff import Comparison, compare, leaves
+from draftgenie_azure.arm.leaf_digests import Digests
 
 APP, JOB, ENVIRONMENT = "Microsoft.App/containerApps", "Microsoft.App/jobs", "Microsoft.App/managedEnvironments"
 SERVER = "Microsoft.DBforPostgreSQL/flexibleServers"
