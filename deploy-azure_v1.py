@@ -541,7 +541,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         args.special.arm(state.state)  # not saved: for the plan of the whole run
     decider, config, plan = cli.deciding.decide(args, raw, state)
     if not (args.refresh or args.expect_plan) and decider.is_done(plan):
-        return cli.ending.nothing_to_do(plan, state, reporter, began)
+        return cli.ending.nothing_to_do(plan, state, reporter, began, asked=False)
     cli.preflight.check(args, decider, plan, state, reporter)
     config = config or configuration.validate(raw)
     logger = run.log.open_log(args.log_file, verbose=args.verbose, report=reporter.message)
@@ -561,7 +561,7 @@ def run_deploy(args: argparse.Namespace, raw: RawConfig, reporter: Reporter) -> 
         cli.state_commands.report_notices(state, reporter)
         deployer, plan = _prepared(args, config, logger, state, reporter)
         if not any(decision.verdict in ("run", "fault", "blocked") for decision in plan.values()):
-            return cli.ending.nothing_to_do(plan, state, reporter, began)
+            return cli.ending.nothing_to_do(plan, state, reporter, began, asked=deployer.foreseen is not None)
         return cli.ending.carry_out(deployer, plan, args, began)
 
 

@@ -48,14 +48,20 @@ if TYPE_CHECKING:
             """Run the steps that must run."""
 
 
-def nothing_to_do(plan: Mapping[str, Decision], state: StateStore, reporter: Reporter, began: float) -> int:
-    """Report a run without changes; Azure was not queried."""
+def nothing_to_do(
+    plan: Mapping[str, Decision], state: StateStore, reporter: Reporter, began: float, *, asked: bool
+) -> int:
+    """Report a run without changes.
+
+    Args:
+        asked: True if Azure was queried, and had nothing to change either.
+    """
     Interrupts.decide(SUCCESS)
     cli.target.report(reporter, state.state["target"], {}, state.where)
     for name, decision in plan.items():
         reporter.step(name, decision.verdict, decision.reasons[0], reasons=decision.reasons)
     _report_runs(state, reporter)
-    summary = Summary(state.state, {}, time.monotonic() - began, asked=False, skipped=reporter.count("skipped"))
+    summary = Summary(state.state, {}, time.monotonic() - began, asked=asked, skipped=reporter.count("skipped"))
     reporter.result(summary.lines(), summary.document())
     return SUCCESS
 

@@ -87,6 +87,8 @@ class Summary:
             lines.append("  Up to date according to the state; Azure was not queried. --refresh queries it.")
         elif self._failed or self._stopped:
             lines.append("  Run the same command again: it continues where this run ended.")
+        elif not self._ran and self._code == SUCCESS:
+            lines.append("  Up to date, according to the state and to Azure.")
         return lines
 
     def _outcome(self) -> str:

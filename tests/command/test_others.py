@@ -131,6 +131,7 @@ def test_change_that_cannot_be_reverted_is_reported_and_kept(deployed: Project) 
 
         assert result.code == 0, result.text
         assert "changed by others and kept: ~ Application_Type" in result.text
+        assert "Up to date, according to the state and to Azure" in result.text
         assert live(azure, insights, INSIGHTS)["properties"]["Application_Type"] == "other"
 
 
