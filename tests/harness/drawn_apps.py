@@ -78,7 +78,6 @@ PUBLIC_KEYS: Json = {
     ]),
     "workload_profile": some(["big", "Consumption"]),
     "revision_mode": some(["Single", "Multiple", "Multiple", "Multiple"]),
-    "session_affinity": some([True, False]),
     "cors": some([
         {"allowed_origins": ["*"]}, {"allowed_origins": ["https://a.b"], "allowed_methods": ["GET"], "max_age": 9},
     ]),
@@ -155,7 +154,7 @@ TRAFFIC = st.none() | st.tuples(
 
 
 _OF_INGRESS = (
-    "custom_domains", "cors", "session_affinity", "ip_restrictions", "traffic", "additional_ports", "allow_insecure",
+    "custom_domains", "cors", "ip_restrictions", "traffic", "additional_ports", "allow_insecure",
     "scale", "dapr", "transport",
 )
 
@@ -231,8 +230,6 @@ def _agree(values: Json) -> None:
             web.pop(key, None)
     if web.get("ingress") == "internal":
         web.pop("custom_domains", None)
-    if web.get("revision_mode") == "Multiple":
-        web.pop("session_affinity", None)
     if web.get("transport") == "http2":
         web.pop("additional_ports", None)
     for name in services:
