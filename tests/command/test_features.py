@@ -168,18 +168,39 @@ def test_app_that_answers_403_by_its_own_rules_is_unproved_and_reported(plain: P
     assert plain.state()["steps"]["verify_deployment"]["outputs"]["checks"]["web"] == "unproved"
 
 
-@pytest.mark.slow
-def test_app_of_an_internal_environment_that_cannot_be_reached_is_unproved_and_reported(plain: Project) -> None:
+def into_a_network(project: Project) -> None:
+    """Create a network by hand, and have the environment in its subnet."""
     stop = {"method": "PUT", "path": "*/managedEnvironments/*", "status": 403, "code": "AuthorizationFailed"}
-    assert plain.run(*plain.faults(stop)).code == 1, "the group is there, the environment is not"
+    assert project.run(*project.faults(stop)).code == 1, "the group is there, the environment is not"
     delegation = {"name": "apps", "properties": {"serviceName": "Microsoft.App/environments"}}
     subnet = {"name": "apps", "properties": {"addressPrefix": "10.0.0.0/23", "delegations": [delegation]}}
     addresses = {"addressPrefixes": ["10.0.0.0/16"]}
-    network = f"{resource(plain, 'resource_group')}/providers/Microsoft.Network/virtualNetworks/net"
-    with plain.azure() as azure:
+    network = f"{resource(project, 'resource_group')}/providers/Microsoft.Network/virtualNetworks/net"
+    with project.azure() as azure:
         body = {"location": "eastus2", "properties": {"addressSpace": addresses, "subnets": [subnet]}}
         settle(azure, azure.send("PUT", network, NETWORKS, body), NETWORKS)
-    plain.change("container_apps.subnet_id", f"{network}/subnets/apps")
+    project.change("container_apps.subnet_id", f"{network}/subnets/apps")
+
+
+@pytest.mark.slow
+def test_app_in_a_network_is_reached_over_tcp_from_outside(plain: Project) -> None:
+    """Only there does Azure offer it; the next run has nothing to write."""
+    broker = {"image": "rabbitmq:3", "port": 5672, "ingress": "external", "transport": "tcp", "exposed_port": 5700}
+    into_a_network(plain)
+    plain.change("services.broker", broker)
+
+    plain.deploy()
+
+    ingress = live(plain, "container_app/broker")["configuration"]["ingress"]
+    assert (ingress["external"], ingress["exposedPort"], ingress["targetPort"]) == (True, 5700, 5672)
+    before = len(plain.requests())
+    plain.deploy("--force-step", "deploy_infrastructure_services")
+    assert plain.writes(before) == []
+
+
+@pytest.mark.slow
+def test_app_of_an_internal_environment_that_cannot_be_reached_is_unproved_and_reported(plain: Project) -> None:
+    into_a_network(plain)
     plain.change("container_apps.internal", True)
     silent = {"method": "GET", "path": "web.*.azurecontainerapps.io/*", "drop": "before", "times": 9}
 
