@@ -6,11 +6,14 @@ import threading
 import time
 
 from draftgenie_azure.arm.replies import member
+from draftgenie_azure.errors import AuthenticationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
+    from draftgenie_azure.arm.replies import Reply
     from draftgenie_azure.session import Session
 
 _PAGE = 100
@@ -44,13 +47,10 @@ class RegistryData:
 
     def digest(self, repository: str, reference: str) -> str | None:
         """Return the digest behind a tag or digest, or None."""
-        reply = self._transport.other(
-            "HEAD",
-            f"https://{self.login_server}/v2/{repository}/manifests/{reference}",
-            scope=None,
-            headers={"Accept": MANIFESTS, "Authorization": f"Bearer {self._token(f'repository:{repository}:pull')}"},
-            accept=(404,),
-        )
+        reply = self._ask(
+            "HEAD", f"{repository}/manifests/{reference}", f"repository:{repository}:pull",
+            headers={"Accept": MANIFESTS}, accept=(404,),
+        )  # fmt: skip
         if reply.status == 404:
             return None
         name = "Docker-Content-Digest"
@@ -58,18 +58,40 @@ class RegistryData:
 
     def repositories(self) -> Iterator[str]:
         """Yield the names of all repositories, page by page."""
-        headers = {"Authorization": f"Bearer {self._token('registry:catalog:*')}"}
         last = ""
         while True:
             params = {"n": str(_PAGE)} | ({"last": last} if last else {})
-            url = f"https://{self.login_server}/v2/_catalog"
-            reply = self._transport.other("GET", url, scope=None, headers=headers, params=params)
+            reply = self._ask("GET", "_catalog", "registry:catalog:*", params=params)
             # Azure returns null if there is none (az acr repository list handles the same).
             names = (reply.body.get("repositories") if isinstance(reply.body, dict) else None) or []
             yield from map(str, names)
             if len(names) < _PAGE:
                 return
             last = str(names[-1])
+
+    def _ask(self, method: str, path: str, scope: str, **request: Any) -> Reply:
+        """Send a request with a token for `scope`; if one is refused, sign in anew, once.
+
+        A token may have expired by the registry's clock and not by ours, which stands still while a machine sleeps.
+        """
+        try:
+            return self._sent(method, path, scope, **request)
+        except AuthenticationError:
+            self._forget_sign_in()
+            return self._sent(method, path, scope, **request)
+
+    def _sent(
+        self, method: str, path: str, scope: str, headers: Mapping[str, str] | None = None, **request: Any
+    ) -> Reply:
+        own = {**(headers or {}), "Authorization": f"Bearer {self._token(scope)}"}
+        return self._transport.other(
+            method, f"https://{self.login_server}/v2/{path}", scope=None, headers=own, **request
+        )
+
+    def _forget_sign_in(self) -> None:
+        with self._signing_in:
+            self._refresh_token = None
+            self._transport.sign_in_again(f"Bearer {self._transport.token(self._transport.endpoints.audience)}")
 
     def refresh_token(self) -> str:
         """Exchange the token for Resource Manager for a refresh token of the registry, valid for three hours."""

@@ -11,7 +11,7 @@ from project import Project
 from scripted_azure import GROUP, Answer, Request, ScriptedAzure, scripted_azure
 
 from draftgenie_azure.build_context.context import Context
-from draftgenie_azure.errors import AzureError, BuildError
+from draftgenie_azure.errors import AuthenticationError, AzureError, BuildError
 from draftgenie_azure.provision import registry_builds
 from draftgenie_azure.provision.build_request import BuildRequest
 from draftgenie_azure.provision.images import Images
@@ -171,6 +171,39 @@ def test_build_that_stays_queued_is_given_up_and_resumed_by_the_next_run(
 
         assert build(azure, registry, build_request(tmp_path))["api"]["reference"].endswith("/api@sha256:1")
         assert registry.started == 1
+
+
+@pytest.mark.parametrize("place", ["/oauth2/exchange", "/oauth2/token", "/manifests/1"])
+def test_sign_in_to_the_registry_that_ran_out_by_its_clock_is_made_anew(tmp_path: Path, place: str) -> None:
+    """Our clock stands still while a machine sleeps. A 401 is answered with the same request once, so there are two."""
+    given, expired = 0, False
+
+    def script(request: Request) -> Answer:
+        nonlocal given, expired
+        if request.path.endswith(place) and not expired:
+            expired = given > 0
+            given += not expired
+            return Answer(401)
+        if request.method == "HEAD":
+            return Answer(headers={"Docker-Content-Digest": "sha256:1"})
+        return Answer(body={"refresh_token": "r", "access_token": "a"})
+
+    with scripted_azure(tmp_path, script) as azure:
+        data = RegistryData(azure.session, azure.url.removeprefix("https://"))
+
+        assert data.digest("api", "1") == "sha256:1"
+        assert len([request for request in azure.requests if request.path.endswith("/oauth2/exchange")]) >= 2
+
+
+@pytest.mark.parametrize("place", ["/oauth2/exchange", "/oauth2/token", "/manifests/1"])
+def test_registry_that_keeps_refusing_the_sign_in_is_a_failure(tmp_path: Path, place: str) -> None:
+    def script(request: Request) -> Answer:
+        return Answer(401) if request.path.endswith(place) else Answer(body={"refresh_token": "r", "access_token": "a"})
+
+    with scripted_azure(tmp_path, script) as azure:
+        data = RegistryData(azure.session, azure.url.removeprefix("https://"))
+        with pytest.raises(AuthenticationError, match="401"):
+            data.digest("api", "1")
 
 
 @pytest.mark.parametrize("body", [PAGE, "", {}, [], None], ids=["page", "nothing", "empty", "list", "null"])
