@@ -140,7 +140,10 @@ STEPS: tuple[Step, ...] = (
             "azure.project_name",
         ),
         variables="databases",
-        tools=("databases", "server_parameters", "vault", "bodies/databases", "bodies/vault", "bodies/roles"),
+        tools=(
+            "databases", "database_creations", "server_parameters", "vault", "bodies/databases", "bodies/vault",
+            "bodies/roles",
+        ),  # fmt: skip
     ),
     Step(
         "store_secrets",

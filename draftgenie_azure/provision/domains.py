@@ -68,6 +68,11 @@ class Domains:
         return any(domain.certificate == bodies.MANAGED for domain in self._wanted_by_any(name))
 
     @property
+    def _has_ingress(self) -> bool:
+        service = self._session.config.services.get(self._key.partition("/")[2])
+        return service is None or service.ingress != "none"
+
+    @property
     def _recorded(self) -> dict[str, str]:
         """Names bound by this deployment -> certificate id, empty if there is none yet."""
         found = self._records.resources.get(self._key, {}).get("domains") or {}
@@ -79,7 +84,8 @@ class Domains:
         """Add to the plan which names and certificates are added, changed and removed."""
         plan, live = self._arm.plan, self._arm.current(self._app_id)
         assert plan is not None
-        there = bodies.bindings((live or {}).get("properties", {}))
+        # An app that loses its ingress loses its names with it, which its own entry says.
+        there = bodies.bindings((live or {}).get("properties", {})) if self._has_ingress else []
         after, others = self._bound(there)
         theirs = {domain.name for domain in self._wanted if self._is_others(domain, _of(there, domain.name))}
         changes, kept = _noted(_differences(there, after), theirs), _differences(there, others)

@@ -86,6 +86,16 @@ def test_name_comes_with_its_certificate_and_goes_with_it(deployed: Deployed) ->
     assert paths(gone["domains/web"]) == {where: "remove"}
 
 
+def test_names_of_an_app_that_loses_its_ingress_go_with_it(deployed: Deployed) -> None:
+    deployed.change(web__custom_domains=[name(HOSTS[0])])
+
+    gone = deployed.change(web__custom_domains=None, web__ingress="none")
+
+    assert {key: entry["action"] for key, entry in gone.items()} == {
+        "container_app/web": "change", f"managed_certificate/{HOSTS[0]}": "delete",
+    }  # fmt: skip
+
+
 def test_certificate_by_name_gives_way_to_one_of_azure_and_comes_back(deployed: Deployed) -> None:
     by_name = deployed.change(web__custom_domains=[name(HOSTS[0], certificate="ours")])
     assert set(by_name) == {"domains/web"}
