@@ -143,7 +143,7 @@ STEPS: tuple[Step, ...] = (
         tools=(
             "databases", "database_creations", "server_parameters", "vault", "bodies/databases", "bodies/vault",
             "bodies/roles",
-        ),  # fmt: skip
+        ),
     ),
     Step(
         "store_secrets",
