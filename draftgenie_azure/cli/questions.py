@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import sys
 
 from draftgenie_azure.cli import views
 from draftgenie_azure.errors import RefusedError
+
+_LOOK = 0.2  # seconds between looks for a signal
 
 
 def answered_yes(question: str) -> bool:
@@ -24,10 +28,22 @@ def answered_yes(question: str) -> bool:
     try:
         views.ask(question)
         # Bytes: input in another encoding is neither a yes nor a failure.
-        return sys.stdin.buffer.readline().strip().lower() in (b"y", b"yes")
+        return _line().strip().lower() in (b"y", b"yes")
     finally:
         for number, handler in before:
             signal.signal(number, handler)
+
+
+def _line() -> bytes:
+    """Return the next line typed.
+
+    A signal that arrives just before a read begins does not interrupt it: the handler would run after the answer. So
+    the read begins when there is a line.
+    """
+    if os.name == "posix":  # elsewhere `select` takes only sockets
+        while not select.select([sys.stdin], [], [], _LOOK)[0]:
+            pass
+    return sys.stdin.buffer.readline()
 
 
 def confirm(question: str, *, auto_approve: bool) -> None:

@@ -378,7 +378,11 @@ class Domains:
         if record is None:
             return
         if record.get("created"):
-            self._arm.delete(str(record["id"]), api_version=str(record["api_version"]))
+            try:
+                self._arm.delete(str(record["id"]), api_version=str(record["api_version"]))
+            except AzureError as error:  # a lock, a right: the name is unbound all the same
+                self._session.warn(f"the certificate of {name} could not be deleted and stays: {error.message}")
+                return
             self._arm.ensurer.did(STEP, _KEY + name, [])
         self._records.deleted(_KEY + name)
 

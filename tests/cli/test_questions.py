@@ -18,7 +18,7 @@ from pathlib import Path
 import earlier_script
 import pytest
 from azurite import Azurite
-from project import COMMAND, Project
+from project import COMMAND, ROOT, Project
 
 YES, NO, CTRL_C = (b"y\n", 0), (b"n\n", 1), (b"\x03", 130)
 
@@ -31,9 +31,16 @@ def _answer(
     Args:
         meanwhile: done while the question is open.
     """
+    return _answer_to(project.command(*arguments), project.directory, project.env(), answer, meanwhile)
+
+
+def _answer_to(
+    command: list[str], directory: Path, environment: dict[str, str], answer: bytes,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> tuple[int, str]:  # fmt: skip
     terminal, child = pty.openpty()
     with subprocess.Popen(
-        project.command(*arguments), cwd=project.directory, env=project.env() | {"TERM": "xterm"},
+        command, cwd=directory, env=environment | {"TERM": "xterm"},
         stdin=child, stdout=child, stderr=child, start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C is a signal
     ) as process:  # fmt: skip
@@ -62,6 +69,28 @@ def _answer(
     os.close(terminal)
     assert answered, shown.decode(errors="replace")
     return process.returncode, shown.decode(errors="replace")
+
+
+ANOTHER_THREAD_GETS_IT = """
+import signal, threading
+from draftgenie_azure.cli import questions
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+try:
+    questions.answered_yes("Go on?")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_interrupt_that_does_not_break_the_read_is_seen_all_the_same(tmp_path: Path) -> None:
+    """As one that comes just before the read begins: nothing wakes it."""
+    command = [sys.executable, "-c", ANOTHER_THREAD_GETS_IT]
+
+    code, shown = _answer_to(command, tmp_path, {"PYTHONPATH": str(ROOT)}, b"\x03")
+
+    assert code == 0, shown
+    assert shown.rstrip().endswith("interrupted")
 
 
 @pytest.mark.parametrize(("answer", "code", "gone"), [(b"y\n", 0, True), (b"n\n", 1, False), (b"\x03", 130, False)])

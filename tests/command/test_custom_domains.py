@@ -110,6 +110,23 @@ def test_name_that_leaves_the_configuration_is_unbound_and_its_certificate_delet
     assert project.deploy().ran() == {}
 
 
+def test_certificate_that_cannot_be_deleted_stays_and_stops_nothing(project: Project, azure: Azure) -> None:
+    set_dns(project, azure)
+    project.change("services.web.custom_domains", [{"name": HOST}])
+    project.deploy()
+    lock = f"{resource(project, 'resource_group')}/providers/Microsoft.Authorization/locks/keep"
+    azure.send("PUT", lock, "2016-09-01", {"properties": {"level": "CanNotDelete"}})
+    project.change("services.web.custom_domains", None)
+
+    result = project.run()
+
+    assert result.code == 0, result.text
+    assert f"the certificate of {HOST} could not be deleted and stays" in words(result)
+    assert bindings(project, azure) == []
+    assert certificates(project, azure) == [HOST]
+    assert project.deploy().ran() == {}
+
+
 def test_name_moves_to_a_service_listed_earlier_with_its_certificate(project: Project, azure: Azure) -> None:
     values = project.config()
     web = values["services"]["web"]

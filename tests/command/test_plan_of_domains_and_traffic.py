@@ -167,6 +167,17 @@ def test_shares_and_labels_change_leaf_by_leaf(deployed: Deployed) -> None:
     assert {"configuration.activeRevisionsMode", "configuration.ingress.traffic[latest].weight"} <= changed
 
 
+def test_app_that_is_taken_over_keeps_its_requests_on_the_latest_revision(deployed: Deployed) -> None:
+    """Weights on the revision before would stay there: no run knows them as its own."""
+    assert deployed.project.run("--forget", "container_app/web").code == 0
+
+    deployed.change(web__revision_mode="Multiple", web__max_replicas=4)
+
+    assert [(one.get("latestRevision"), one["weight"]) for one in ingress(deployed)["traffic"]] == [(True, 100)]
+    rollout = deployed.change(web__max_replicas=5)
+    assert "traffic/web" in rollout, "later ones wait for the proof"
+
+
 def test_text_of_a_plan_names_the_leaves(deployed: Deployed) -> None:
     deployed.project.change("services.web.custom_domains", [name(HOSTS[0])])
     deployed.project.change("services.web.revision_mode", "Multiple")
