@@ -87,6 +87,7 @@ class Ensurer:
         self._repair = writing.repair
         self._outcomes = Outcomes(live, operations, records, control)
         self.created: set[str] = set()
+        self.taken_over: dict[str, str] = {}  # in a plan: key of a resource found without a record -> step
         self.written: dict[str, list[str]] = {}  # step -> keys of the resources that were written
         self.changes: dict[str, list[Change]] = {}  # key -> what was written
         self.kept: dict[str, list[Change]] = {}  # key -> changes by others that were not reverted
@@ -495,6 +496,8 @@ class Ensurer:
         if look.action == CREATE:
             self.created.add(resource.key)
             self._records.creating(resource.key, resource.id, resource.api_version, step)
+        elif not self._records.of(resource.key, resource.id):
+            self.taken_over[resource.key] = step
         wanted = Digests.of(diff.leaves(resource.type, look.wanted, creating=False), self._salt)
         self._records.ensured(resource.key, resource.id, resource.api_version, step, str(wanted))
         if resource.secret_digest is not None:

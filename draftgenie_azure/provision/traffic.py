@@ -148,9 +148,10 @@ def _entry(session: Session, key: str, service: Service, app_id: str, live: Body
 
 
 def _gets_a_revision(session: Session, key: str) -> bool:
-    """Return whether a planned write creates a new revision of an existing app."""
+    """Return whether a planned write creates a new revision of an app that this deployment knows."""
     entries = session.arm.plan.entries if session.arm.plan is not None else ()
-    written = [one for one in entries if one.key == f"container_app/{key}" and one.action in (CHANGED, RESEND)]
+    known = [one for one in entries if one.step != session.arm.ensurer.taken_over.get(one.key)]
+    written = [one for one in known if one.key == f"container_app/{key}" and one.action in (CHANGED, RESEND)]
     return any(old_revisions.make_a_revision(entry.changes) for entry in written)
 
 
