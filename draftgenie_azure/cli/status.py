@@ -123,8 +123,13 @@ def services(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             if isinstance(facts, dict):
                 image = images.get(key)
                 reference = image.get("reference") if isinstance(image, dict) else facts.get("image")
-                found[key] = {"url": facts.get("url"), "image": reference}
+                found[key] = {"url": _text(facts.get("url")), "image": _text(reference)}
     return dict(sorted(found.items()))
+
+
+def _text(value: object) -> str | None:
+    """Return a recorded text; None for anything else, since a state may have been edited."""
+    return value if isinstance(value, str) else None
 
 
 def _orphans(state: Mapping[str, Any]) -> list[dict[str, Any]]:

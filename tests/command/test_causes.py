@@ -100,7 +100,7 @@ def test_proxy_that_is_not_there_is_named(project: Project) -> None:
     use_cloud(project, proxy=f"http://127.0.0.1:{port}")
     project.change("advanced.operation_timeout", 2)
 
-    shown, _ = failure(project)
+    shown = failure(project)
 
     assert "127.0.0.1: the proxy cannot be reached" in shown
     assert "HTTPS_PROXY" in shown.split("next: ")[1]
@@ -111,7 +111,7 @@ def test_name_that_is_unknown_is_named(project: Project) -> None:
     use_cloud(project)
     project.change("advanced.operation_timeout", 2)
 
-    shown, _ = failure(project)
+    shown = failure(project)
 
     assert f"{LOGIN}: its name cannot be resolved (DNS)" in shown
 

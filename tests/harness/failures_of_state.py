@@ -25,7 +25,7 @@ def _(project: Project) -> Result:
     return _with_state(project, "")
 
 
-@kind("state torn", deployed=True, what="the state \\S+ is not valid JSON", why="line 63 column 15",
+@kind("state torn", deployed=True, what="the state \\S+ is not valid JSON", why="line \\d+ column \\d+",
       next="The last good copy is .* --restore-state ")  # fmt: skip
 def _(project: Project) -> Result:
     project.deploy("--force-step", "create_monitoring")
