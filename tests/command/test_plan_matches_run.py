@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -13,9 +12,9 @@ import pytest
 from azure_types import needs_types
 from by_hand import by_hand
 from hand_sweep import EVERY_TYPE, hands, set_one
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from plan_and_run import check_rest, check_run, live_body
+from plan_and_run import check_rest, check_run, examples, live_body
 from project import Azure, Project
 from warm_command import WarmProject, needs_fork, warm_project
 
@@ -189,11 +188,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WarmP
         yield project, stack.enter_context(project.azure())
 
 
-EXAMPLES = settings(
-    max_examples=int(os.environ.get("PLAN_EXAMPLES", "12")),
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],  # a pair begins where the one before it ended, so that none can be made smaller
-)
+EXAMPLES = examples(12)
 
 
 @pytest.mark.slow

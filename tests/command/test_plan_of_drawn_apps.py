@@ -12,9 +12,9 @@ import others_first
 import pytest
 from azure_types import needs_types
 from deeds import DEEDS
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_and_run import check_refused, check_rest, check_run
+from plan_and_run import check_refused, check_rest, check_run, examples
 from project import Azure
 from warm_command import WarmProject, needs_fork, warm_project
 
@@ -36,11 +36,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WarmPro
         yield project, azure
 
 
-EXAMPLES = settings(
-    max_examples=int(os.environ.get("PLAN_EXAMPLES", "1")),
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],  # a pair begins where the one before it ended, so that none can be made smaller
-)
+EXAMPLES = examples(1)
 
 
 @pytest.mark.slow
@@ -70,7 +66,7 @@ def test_what_is_announced_of_apps_is_what_is_done(
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@settings(EXAMPLES, max_examples=int(os.environ.get("PLAN_EXAMPLES", "1")) // 4 + 1)
+@settings(EXAMPLES, max_examples=EXAMPLES.max_examples // 4 + 1)
 @given(chosen=others_first.CHOSEN, app=others_first.CHOSEN_APP, drawn=drawn_apps.DRAWN)
 def test_what_is_announced_is_what_is_done_where_others_were_first(
     tmp_path_factory: pytest.TempPathFactory, chosen: dict[str, int | None], app: int | None, drawn: dict[str, Any]

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hand_sweep import flat
+from hypothesis import HealthCheck, Phase, settings
 from project import Azure, Project, Result
 
 from draftgenie_azure.arm import diff, ids
 
 HIDDEN = ("administratorLoginPassword",)
+
+
+def examples(number: int) -> settings:
+    """How many random pairs are tried: PLAN_EXAMPLES, or this number."""
+    return settings(
+        max_examples=int(os.environ.get("PLAN_EXAMPLES", number)),
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],  # a pair begins where the one before it ended, so that none can be made smaller
+    )
 
 
 def live_body(azure: Azure, record: dict[str, Any]) -> dict[str, Any]:
