@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -18,9 +17,7 @@ from plan_and_run import check_refused, check_rest, check_run, examples
 from project import Azure
 from warm_command import WarmProject, needs_fork, warm_project
 
-# Each seed finds other pairs, and a pair begins where the one before it ended: a sweep for people, not for a check.
-ASKED_FOR = pytest.mark.skipif("PLAN_EXAMPLES" not in os.environ, reason="PLAN_EXAMPLES says how many pairs to try")
-pytestmark = [needs_types, needs_fork, ASKED_FOR]
+pytestmark = [needs_types, needs_fork]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +33,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WarmPro
         yield project, azure
 
 
-EXAMPLES = examples(1)
+EXAMPLES = examples(4)
 
 
 @pytest.mark.slow
