@@ -254,6 +254,7 @@ class Ensurer:
         A write of unknown outcome is not repeated blindly: the live resource decides.
         """
         self._operations.resume(resource.id)
+        self._records.set_aside(resource.key, resource.id)
         spent, attempt = RetryTime(), 0
         while True:
             live = self._current(resource, again=attempt > 0)

@@ -32,11 +32,21 @@ def deploy(session: Session, inputs: Mapping[str, Outputs], step: str, kind: str
     services = {key: service for key, service in session.config.services.items() if service.kind == kind}
     wanted = [_app(session, inputs, key) for key in services]
     _ensure(session, services, wanted, step)
+    _own(session, kind, step)
     domain = inputs["create_container_apps_env"].get("default_domain")
     return {
         key: {"name": service.name, "shape": short_hash(repr(shape(app.body))), "url": _url(service, domain)}
         for (key, service), app in zip(services.items(), wanted, strict=True)
     }
+
+
+def _own(session: Session, kind: str, step: str) -> None:
+    """Have the apps of a kind belong to its step; an app whose kind changes moves from one step to the other."""
+    for key, service in session.config.services.items():
+        if service.kind == kind:
+            session.records.belongs(f"container_app/{key}", step)
+        else:
+            session.records.still_wanted(f"container_app/{key}", step)
 
 
 def configure(session: Session, inputs: Mapping[str, Outputs], step: str) -> Outputs:

@@ -173,7 +173,7 @@ class ResourceRecords:
             record = self.resources.setdefault(key, self._record(resource_id, api_version, step) | {"created": False})
             for mark in ("orphaned", "orphaned_at", "failed", "body"):
                 record.pop(mark, None)
-            # Several steps may touch an app; it belongs to the one that created it.
+            # Several steps may touch an app; see `belongs`.
             record |= self._record(resource_id, api_version, record["step"]) | {"sent": sent}
 
     def purging(self, key: str, record: dict[str, Any], region: str, deleted_at: str) -> None:
@@ -184,6 +184,10 @@ class ResourceRecords:
         """
         with self._mutex:
             self.resources[key] = record | ORPHANED | {"purging": region, "deleted_at": deleted_at}
+
+    def belongs(self, key: str, step: str) -> None:
+        """Have a resource belong to a step, which is the one to find out that it is no longer wanted."""
+        self.add_facts(key, step=step)
 
     def still_wanted(self, key: str, step: str) -> None:
         """Note that a step wants a resource as it is, without having looked at it."""
@@ -204,8 +208,15 @@ class ResourceRecords:
         name = resource_id.rsplit("/", 1)[-1]
         return {"id": resource_id, "name": name, "api_version": api_version, "step": step}
 
+    def set_aside(self, key: str, resource_id: str) -> None:
+        """Have a key stand for a resource, before anything is noted of it.
+
+        The record of another resource under the key (renamed in the configuration) is kept as an orphan.
+        """
+        with self._mutex:
+            self._keep_replaced(key, resource_id)
+
     def _keep_replaced(self, key: str, resource_id: str) -> None:
-        """Keep the record of another resource under this key (renamed in the configuration) as an orphan."""
         record = self.resources.get(key)
         if record is not None and str(record["id"]).lower() != resource_id.lower():
             old = self.resources.pop(key)

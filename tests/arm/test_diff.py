@@ -321,6 +321,16 @@ def test_identities_of_others_are_kept() -> None:
     assert list(body["identity"]["userAssignedIdentities"]) == [ME]
 
 
+def test_identity_that_is_configured_no_longer_stays_and_is_not_announced_to_go() -> None:
+    former = app()
+    other = ME.replace("/me", "/other")
+    wanted = {**former, "identity": {**former["identity"], "userAssignedIdentities": {other: {}}}}
+
+    found = look(wanted, shown(former), former)
+
+    assert [(change.path[-1], change.kind) for change in found.ours] == [(other.lower(), "add")]
+
+
 def test_value_takes_the_place_of_a_reference() -> None:
     """Azure refuses a variable that has both."""
     live = shown(app(A="1"))

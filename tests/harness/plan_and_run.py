@@ -13,7 +13,7 @@ from project import Azure, Project, Result
 
 from draftgenie_azure.arm import diff, ids
 
-HIDDEN = ("administratorLoginPassword",)
+HIDDEN = ("administratorLoginPassword", "azureFile.accountKey")  # no GET shows them
 
 
 def examples(number: int) -> settings:
