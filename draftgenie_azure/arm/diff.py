@@ -312,7 +312,7 @@ def _displaced(known: Traits, theirs: Mapping[Path, tuple[str, Any]], changes: l
         Change(path, REMOVE, old=value, note=excluded[path[:size]])
         for path, (_, value) in theirs.items()
         for size in range(1, len(path) + 1)
-        if path[:size] in excluded and path not in removed
+        if path[:size] in excluded and path not in removed and value != ""  # Azure shows what is unset as empty text
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import chain, count
 from threading import Lock, RLock
 
 TYPE_CHECKING = False
@@ -217,13 +218,22 @@ class ResourceRecords:
             self._keep_replaced(key, resource_id)
 
     def _keep_replaced(self, key: str, resource_id: str) -> None:
+        left = self._left_as(key, resource_id)
         record = self.resources.get(key)
-        if record is not None and str(record["id"]).lower() != resource_id.lower():
-            old = self.resources.pop(key)
-            self.resources[f"{key}@{old['name']}"] = old | ORPHANED | {"orphaned_at": now()}
-        left = None if key in self.resources else self._left_as(key, resource_id)
-        if left is not None:
-            self.resources[key] = self.resources.pop(left)
+        if record is not None and str(record["id"]).lower() == resource_id.lower():
+            return
+        returned = self.resources.pop(left) if left is not None else None
+        if record is not None:
+            self.resources[self._place_of(key, record)] = record | ORPHANED | {"orphaned_at": now()}
+            del self.resources[key]
+        if returned is not None:
+            self.resources[key] = returned
+
+    def _place_of(self, key: str, record: dict[str, Any]) -> str:
+        """Return a free key for an orphan: resources of several types may have had its name under this key."""
+        place = f"{key}@{record['name']}"
+        numbered = (f"{place}@{number}" for number in count(2))
+        return next(one for one in chain([place], numbered) if one not in self.resources)
 
     def deleted(self, key: str, *, purging: str | None = None) -> None:
         """Remove the record of a deleted resource, and save.

@@ -331,6 +331,21 @@ def test_identity_that_is_configured_no_longer_stays_and_is_not_announced_to_go(
     assert [(change.path[-1], change.kind) for change in found.ours] == [(other.lower(), "add")]
 
 
+def test_empty_text_of_what_is_excluded_is_not_announced_to_go() -> None:
+    """Azure shows a registry with an identity with an empty user name and password."""
+    former = app()
+    former["properties"]["configuration"]["registries"] = [{"server": "a.azurecr.io", "identity": ME}]
+    live = shown(former)
+    (registry,) = former["properties"]["configuration"]["registries"]
+    live["properties"]["configuration"]["registries"] = [{**registry, "username": "", "passwordSecretRef": ""}]
+    wanted = copy.deepcopy(former)
+    wanted["properties"]["configuration"]["registries"][0]["identity"] = ME.replace("/me", "/other")
+
+    found = look(wanted, live, former)
+
+    assert [change.path[-1] for change in found.ours] == ["identity"]
+
+
 def test_value_takes_the_place_of_a_reference() -> None:
     """Azure refuses a variable that has both."""
     live = shown(app(A="1"))

@@ -46,7 +46,8 @@ def test_what_is_announced_of_apps_is_what_is_done(
     project, azure = deployed
     for name in sorted(deeds, key=lambda name: "deleted" in name):
         DEEDS[name](project, azure)
-    live = drawn_apps.revisions(project, azure) if "web deleted" not in deeds else []
+    port = drawn["web"].get("port", drawn_apps.PUBLIC["port"])
+    live = drawn_apps.revisions(project, azure, port) if "web deleted" not in deeds else []
     values = drawn_apps.configured(drawn, live)
     drawn_apps.write_application(project, drawn["source"])
     before = project.config()
@@ -54,7 +55,7 @@ def test_what_is_announced_of_apps_is_what_is_done(
     print("others:", deeds)
     print("drawn:", drawn)
 
-    if check_refused(project):
+    if check_refused(project, azure):
         project.write(before)
         return
     check_run(project, azure)
@@ -76,6 +77,6 @@ def test_what_is_announced_is_what_is_done_where_others_were_first(
         print("found:", chosen, app)
         print("drawn:", drawn)
 
-        if not check_refused(project):
+        if not check_refused(project, azure):
             check_run(project, azure, found)
             check_rest(project, azure)

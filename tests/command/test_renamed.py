@@ -103,3 +103,25 @@ def test_identity_of_another_name_is_added_to_the_one_before(tmp_path: Path) -> 
         identities = live(azure, resource(project, "container_app/web"), APPS)["identity"]["userAssignedIdentities"]
         assert {name.rpartition("/")[2] for name in identities} == {"draftgenie-identity", "other"}
         assert planned(project, "--refresh")["plan"]["changes"] == []
+
+
+@pytest.mark.slow
+@needs_fork
+def test_product_that_returns_under_the_same_name_is_the_one_that_was_left(tmp_path: Path) -> None:
+    """Both products are called the same; neither takes the place of the other in the state."""
+    with warm_project(tmp_path) as project, project.azure() as azure:
+        ids = []
+        for sku in ("Balanced_B0", "Basic", "Balanced_B0", "Basic"):
+            project.write({**PLAIN, "redis": {"name": "demo-redis", "sku": sku}})
+
+            check_run(project, azure)
+
+            records = {key: one for key, one in project.state()["resources"].items() if key.split("@")[0] == "redis"}
+            ids.append(records["redis"]["id"])
+            assert {one["id"] for one in records.values()} == set(ids)
+            assert [one["created"] for one in records.values()] == [True] * len(records)
+        assert ids[:2] == ids[2:] and len(set(ids)) == 2
+        changed = {"name": "demo-redis", "high_availability": False}
+        project.write({**PLAIN, "redis": changed})
+        assert "cannot change this after creation" in project.run("--dry-run").text
+        assert project.run().code == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from by_hand import APPS, PG, by_hand, resource
+from by_hand import APPS, PG, by_hand, resource, settle
 from drawn_apps import HOSTS, THEIRS, app, revisions
 from project import Azure, Project
 
@@ -21,8 +21,8 @@ def _patch(azure: Azure, app_id: str, **ingress: Any) -> None:
 def split(project: Project, azure: Azure) -> None:
     """Somebody gives an older revision a share, if there is one."""
     app_id, properties = app(project, azure)
-    names = revisions(project, azure)
     ingress = properties["configuration"].get("ingress")
+    names = revisions(project, azure, ingress["targetPort"]) if ingress else []
     if ingress and properties["configuration"]["activeRevisionsMode"] == "Multiple" and len(names) > 1:
         shares = [{"revisionName": names[-1], "weight": 25}, {"latestRevision": True, "weight": 75}]
         _patch(azure, app_id, traffic=shares)
@@ -45,12 +45,15 @@ def multiple(project: Project, azure: Azure) -> None:
 
 
 def bind(project: Project, azure: Azure) -> None:
-    """Somebody binds a name of theirs, without certificate."""
+    """Somebody binds a name of theirs, without certificate, if no other app has it."""
     app_id, properties = app(project, azure)
     ingress = properties["configuration"].get("ingress") or {}
     names = [item for item in ingress.get("customDomains") or [] if item["name"] != THEIRS]
     if ingress.get("external"):
-        _patch(azure, app_id, customDomains=[*names, {"name": THEIRS, "bindingType": "Disabled"}])
+        bound = {"customDomains": [*names, {"name": THEIRS, "bindingType": "Disabled"}]}
+        answer = azure.ask("PATCH", app_id, APPS, {"properties": {"configuration": {"ingress": bound}}})
+        assert answer.status_code < 300 or "CustomDomainInUse" in answer.text(), answer.text()
+        settle(azure, answer, APPS)
 
 
 def rebind(project: Project, azure: Azure) -> None:

@@ -292,7 +292,19 @@ def app(project: Project, azure: Azure, name: str = "web") -> tuple[str, Json]:
     return app_id, azure.send("GET", app_id, APPS).json()["properties"]
 
 
-def revisions(project: Project, azure: Azure) -> list[str]:
-    """The active revisions of `web`, newest first."""
+def revisions(project: Project, azure: Azure, port: int | None = None) -> list[str]:
+    """The active revisions of `web`, newest first.
+
+    Args:
+        port: only those that listen on it; None for all.
+    """
     listed = azure.send("GET", f"{app(project, azure)[0]}/revisions", APPS).json()["value"]
-    return [item["name"] for item in listed if item["properties"]["active"]]
+    active = [item for item in listed if item["properties"]["active"]]
+    return [item["name"] for item in active if port is None or _listens(item, port)]
+
+
+def _listens(revision: Json, port: int) -> bool:
+    """Whether a revision has its probes on a port, as it would not answer if the ingress had another."""
+    (container, *_) = revision["properties"]["template"]["containers"]
+    probes = container.get("probes") or []
+    return {(probe.get("httpGet") or probe["tcpSocket"])["port"] for probe in probes} <= {port}
