@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass, replace
 from functools import partial
 
-from draftgenie_azure.arm import diff, ids, others, references
+from draftgenie_azure.arm import assigned_identities, diff, ids, others, references
 from draftgenie_azure.arm.diff import BY_OTHERS, CHANGE, REMOVE, SECRET, Change
 from draftgenie_azure.arm.leaf_digests import Digests
 from draftgenie_azure.arm.look import Look
@@ -155,6 +155,7 @@ class Ensurer:
             raise unchangeable(resource.key, resource.id, found.fixed)
         found.ours, still_used = references.kept(resource.type, look.wanted, live, found.ours)
         found.unmanaged += still_used
+        found.ours += assigned_identities.outdated(look.wanted, live, self._live.seen)
         look.changes = found.ours + self._changed_secrets(resource, record)
         if state_of(live) in BAD_ENDS:
             look.action = RESEND
@@ -507,7 +508,7 @@ class Ensurer:
             assert live is not None
             return self._with_creation_id(resource, live)
         after = predicted(resource, look.wanted, live, look.changes, step, self._transport.endpoints)
-        after = with_more(after, look.lasting)
+        after = assigned_identities.assigned_again(with_more(after, look.lasting), self._live.seen)
         self._live.note(resource.id, after, made=look.action == CREATE)
         return self._with_creation_id(resource, after)
 

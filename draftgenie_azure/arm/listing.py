@@ -141,6 +141,12 @@ class LiveResources:
                     return body  # a missing group contains nothing
         return self.fresh(resource_id, lately, alone=not bulk)
 
+    def seen(self, resource_id: str) -> Body | None:
+        """Return a resource as this run last saw or wrote it, however long ago; None if it has not."""
+        key = resource_id.lower()
+        with self._mutex:
+            return (self._noted.get(key) or self._seen.get(key) or _UNSEEN)[1]
+
     def is_in_new(self, resource_id: str) -> bool:
         """Return whether a resource's parent was created by this run, or would be by its plan."""
         with self._mutex:

@@ -63,7 +63,7 @@ class Traits:
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sets: tuple[str, ...] = ()
     exclusive: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
-    together: tuple[str, ...] = ("sku", "properties.sku", "tags")
+    together: tuple[str, ...] = ("identity", "sku", "properties.sku", "tags")
     patch: tuple[str, ...] = ALL
     repair_by_put: bool = True
 

@@ -25,7 +25,8 @@ def check_surroundings(session: Session, decider: Decider, *, adopt: bool) -> No
         decider.add_reason("create_resource_group", "the group is taken over")
     survey.look(session)
     recorded = {step.name: last_outputs(decider.state.state, step.name) for step in decider.steps}
-    for step, reason in (*survey.find_gone(session), *survey.find_foreign(session, recorded)):
+    found = (*survey.find_gone(session), *survey.find_created_again(session, recorded))
+    for step, reason in (*found, *survey.find_foreign(session, recorded)):
         decider.add_reason(step, reason)
     if not decider.live_reasons.get("create_key_vault"):  # the secrets of a deleted vault are gone too
         for step, reason in survey.find_changed_secrets(session):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from draftgenie_azure.arm import hosts, ids
+from draftgenie_azure.arm.resource import creation_id
 from draftgenie_azure.config.validated.vault_secrets import POSTGRESQL_PASSWORD
 from draftgenie_azure.errors import AzureError, StateError
 from draftgenie_azure.provision import addresses
@@ -27,7 +28,8 @@ KEPT = {
     "container_apps_env": "create_container_apps_env",
 }
 _ROLES = "role/"
-_GROUP = "resource_group"
+_GROUP, _IDENTITY = "resource_group", "identity"
+_AGAIN = "was created again by others"
 
 
 def check_left_behind(session: Session, is_forced: Callable[[str], bool]) -> None:
@@ -79,9 +81,11 @@ def look(session: Session) -> None:
     roles = [
         record
         for key, record in list(records.items())
-        if key.startswith(_ROLES) and record["step"] and _is_inside(session, record)
+        if key.startswith(_ROLES) and record["step"] and not record.get("orphaned") and _is_inside(session, record)
     ]
     tasks += [partial(live.current, record["id"]) for record in roles]
+    if _IDENTITY in records:
+        tasks.append(partial(live.current, addresses.identity(session)))
     if "container_apps_env" in records and session.config.container_apps:
         tasks.append(partial(live.current, addresses.environment(session)))
     if "key_vault" in records and session.config.key_vault:
@@ -113,7 +117,7 @@ def find_gone(session: Session) -> Iterator[tuple[str, str]]:
         for key, record in list(records.items())
         if (record.get("sent") or record.get("body")) and not record.get("orphaned")
     }
-    listed = _listed(session) if any(ids.is_top_level(record["id"]) for record in seen.values()) else frozenset()
+    listed = _listed(session) if any(ids.is_top_level(record["id"]) for record in seen.values()) else {}
     for key, record in seen.items():
         if record.get("failed"):
             yield record["step"], f"{key} failed"
@@ -126,15 +130,37 @@ def find_gone(session: Session) -> Iterator[tuple[str, str]]:
 def unknown(session: Session) -> list[str]:
     """Return ids of the resources in the group that this deployment has not recorded."""
     known = {record["id"].lower() for record in list(session.records.resources.values())}
-    version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
-    listing = session.arm.live.listed(f"{session.scope.group}/resources", api_version=version)
-    return sorted(str(item["id"]) for item in listing if str(item["id"]).lower() not in known)
+    return sorted(str(item["id"]) for key, item in _listed(session).items() if key not in known)
 
 
-def _listed(session: Session) -> frozenset[str]:
+def find_created_again(
+    session: Session, recorded: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """Yield step and reason for each resource that others deleted and created again under its name.
+
+    Args:
+        recorded: outputs by step; empty if a step never completed.
+    """
+    records = session.records.resources
+    if _GROUP not in records or not any(ids.is_top_level(record["id"]) for record in records.values()):
+        return
+    listed = _listed(session)
+    for key, record in list(records.items()):
+        found = creation_id(listed.get(str(record["id"]).lower()))
+        if found is not None and record.get("creation_id") not in (None, found) and not record.get("orphaned"):
+            yield record["step"], f"{key} {_AGAIN}"
+    identity, known = addresses.identity(session), recorded["create_resource_group"].get("principal_id")
+    if known and identity.lower() in listed and str(records.get(_IDENTITY, {}).get("id")).lower() == identity.lower():
+        live = session.arm.current(identity)
+        if live is not None and live["properties"].get("principalId") != known:
+            yield "create_resource_group", f"{_IDENTITY} {_AGAIN}"
+
+
+def _listed(session: Session) -> dict[str, dict[str, Any]]:
+    """Return the resources of the group by their ids in lower case."""
     version = ids.API_VERSIONS["Microsoft.Resources/resourceGroups"]
     listing = session.arm.live.listed(f"{session.scope.group}/resources", api_version=version)
-    return frozenset(str(item["id"]).lower() for item in listing)
+    return {str(item["id"]).lower(): item for item in listing}
 
 
 def _secrets_in_vault(session: Session) -> list[dict[str, Any]]:
@@ -146,7 +172,7 @@ def _is_inside(session: Session, record: dict[str, Any]) -> bool:
     return str(record["id"]).lower().startswith(f"{session.scope.group}/".lower())
 
 
-def _is_gone(session: Session, key: str, record: dict[str, Any], listed: frozenset[str]) -> bool:
+def _is_gone(session: Session, key: str, record: dict[str, Any], listed: Mapping[str, Any]) -> bool:
     if ids.is_top_level(record["id"]) and record["id"].lower() in listed:
         return False
     if not ids.is_top_level(record["id"]) and not key.startswith(_ROLES):

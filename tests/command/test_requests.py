@@ -16,11 +16,11 @@ from draftgenie_azure.arm import listing
 
 APP = "/containerApps/"
 # Asked by every run that asks anything: where to sign in, a token, the subscription, the group, what is in it, two
-# roles, the environment's domain, the vault's secrets.
-LOOKING = 9
-# Types that need one more request: identity, workspace, Application Insights, registry, vault, Redis and its
-# database, server, firewall rule, databases, diagnostic setting, apps, jobs and the executions of one.
-TYPES = 14
+# roles, the identity, the environment's domain, the vault's secrets.
+LOOKING = 10
+# Types that need one more request: workspace, Application Insights, registry, vault, Redis and its database, server,
+# firewall rule, databases, diagnostic setting, apps, jobs and the executions of one.
+TYPES = 13
 # The first step: locations, eight resource providers, rights.
 ASKED_FIRST = 10
 # The registry: a sign-in, and a token and a look for each of five images.
