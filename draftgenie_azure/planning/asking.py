@@ -1,4 +1,4 @@
-"""Have Azure validate the full bodies of a run's writes before the first one is sent.
+"""Have Azure validate the full bodies of a run's writes before the first one is sent, and look for locks.
 
 Rejections by a policy, or with a code whose remedy is known, stop the run; others are reported. If Azure cannot
 validate, nothing is stopped.
@@ -13,7 +13,9 @@ from draftgenie_azure.arm.plan import Plan, pending
 from draftgenie_azure.arm.preflight import Question
 from draftgenie_azure.changes import images
 from draftgenie_azure.changes.decision import Decision
+from draftgenie_azure.planning import locks
 from draftgenie_azure.planning.making import Answers, Planned, make_plan, unsaved_records
+from draftgenie_azure.run.schedule import run_concurrently
 from draftgenie_azure.state.document import last_outputs
 
 TYPE_CHECKING = False
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Protocol
 
+    from draftgenie_azure.arm.plan import Entry
     from draftgenie_azure.arm.preflight import Answer
     from draftgenie_azure.changes.decision import Decider
     from draftgenie_azure.errors import AzureError
+    from draftgenie_azure.planning.locks import Lock
     from draftgenie_azure.planning.making import Steps
     from draftgenie_azure.steps import Step
 
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
         control: Any
         records: Any
         arm: Any
+        scope: Any
         logger: Any
 
         def warn(self, text: str) -> None:
@@ -103,7 +108,7 @@ def plan_steps(steps: Sequence[Step], decider: Decider, session: Opened, deploye
 
 
 def ask(session: Opened, plan: Plan) -> Answers:
-    """Have Azure validate every body of a plan that was not validated before.
+    """Have Azure validate every body of a plan that was not validated before, and look for locks.
 
     Raises:
         AuthenticationError: the token is rejected.
@@ -113,7 +118,15 @@ def ask(session: Opened, plan: Plan) -> Answers:
     steps = {entry.key: entry.step for entry in plan.entries}
     questions = [Question(key, resource_id, body) for key, (resource_id, body) in sorted(plan.bodies.items())]
     questions = [one for one in questions if one.can_be_asked and memory.get(one.key) != one.digest(salt)]
-    for answer in session.arm.validate(questions, session.config.azure.location):
+    validated: list[Answer] = []
+    found: list[tuple[Lock, list[Entry]]] = []
+    tasks: list[Callable[[], None]] = [
+        lambda: validated.extend(session.arm.validate(questions, session.config.azure.location)),
+        lambda: found.extend(locks.find(session, plan)),
+    ]
+    run_concurrently(tasks, width=session.control.parallelism)
+    locks.add_refusals(found, answers)
+    for answer in validated:
         if answer.error is None:
             session.records.validated(answer.question.key, answer.question.digest(salt))
         elif answer.stops:
@@ -137,7 +150,7 @@ def judge(session: Opened, planned: Planned) -> list[str]:
         planned.plan.faults.setdefault(step, []).extend(words)
         reasons = [*(error.message for error in errors), *decision.reasons]
         planned.decisions[step] = Decision("fault", reasons, decision.dependencies, decision.changes)
-    return answers.notes
+    return [*answers.notes, *answers.undone]
 
 
 def _published(decider: Decider, step: str, decision: Decision, outputs: Mapping[str, Outputs]) -> Outputs:

@@ -46,11 +46,13 @@ class Answers:
     Attributes:
         refused: step -> reasons it would fail.
         notes: other findings to report.
+        undone: housekeeping that Azure would refuse; the run reports it when it does.
     """
 
     def __init__(self) -> None:
         self.refused: dict[str, list[AzureError]] = {}
         self.notes: list[str] = []
+        self.undone: list[str] = []
 
     @property
     def errors(self) -> list[AzureError]:

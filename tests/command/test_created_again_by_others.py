@@ -43,8 +43,8 @@ def used_by(project: Project, azure: Azure) -> dict[str, set[str]]:
 def assigned_to(project: Project, azure: Azure) -> set[str]:
     """Return the object ids that the recorded roles are assigned to, without those that are left over."""
     records = project.state()["resources"]
-    roles = [one["id"] for key, one in records.items() if key.startswith("role/") and one["step"] and not one.get("orphaned")]
-    return {live(azure, role, ROLES)["properties"]["principalId"] for role in roles}
+    roles = [one for key, one in records.items() if key.startswith("role/") and one["step"]]
+    return {live(azure, one["id"], ROLES)["properties"]["principalId"] for one in roles if not one.get("orphaned")}
 
 
 def changes(result: Any) -> dict[str, str]:

@@ -156,9 +156,9 @@ def test_one_changed_variable_writes_once_and_looks_at_one_app(
 
     assert len(paths(requests, "PATCH", APP)) == 1
     assert {path.split("/")[8] for path in paths(requests, "GET", APP)} == {"extra-3"}
-    # The listing, whether Azure would take it, the write, the end of its operation, the app, its replicas; jobs and
-    # executions of the migration.
-    assert len(requests) <= LOOKING + 8
+    # The listing, whether Azure would take it, locks, the write, the end of its operation, the app, its replicas; jobs
+    # and executions of the migration.
+    assert len(requests) <= LOOKING + 9
 
 
 @pytest.mark.slow

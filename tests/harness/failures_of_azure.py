@@ -44,8 +44,8 @@ def _(project: Project) -> Result:
     return project.run()
 
 
-@kind("read-only lock on the group", deployed=True, has_id=True, what="create_databases: PATCH flexibleServers",
-      why="scope\\(s\\) are locked", next="az lock delete")  # fmt: skip
+@kind("read-only lock on the group", deployed=True, what="forbids the planned changes of postgresql_server",
+      why="the lock keep \\(ReadOnly\\) on draftgenie-rg", next="az lock delete")  # fmt: skip
 def _(project: Project) -> Result:
     _lock(project, "ReadOnly")
     project.change("postgresql.backup_retention_days", 14)
