@@ -230,7 +230,7 @@ STEPS: tuple[Step, ...] = (
                 "health_path", "ingress", "transport", "min_replicas", "revision_mode", "traffic", "custom_domains",
             ),
         ),
-        tools=("verify", "traffic", "old_revisions", "bodies/traffic", "domains", "bodies/domains",),
+        tools=("verify", "traffic", "old_revisions", "bodies/traffic", "domains", "bodies/domains", "obstacles",),
     ),
 )
 STEP_NAMES = tuple(step.name for step in STEPS)

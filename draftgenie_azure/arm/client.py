@@ -112,6 +112,10 @@ class ArmClient:
             found += answers
         return found
 
+    def concurrently(self, tasks: Sequence[Callable[[], None]]) -> None:
+        """Run reads that do not depend on each other."""
+        run_concurrently(tasks, width=self._control.parallelism)
+
     def _asked(self, groups: Sequence[Sequence[Question]], location: str) -> list[list[Answer]]:
         tasks = [partial(preflight.ask, self._transport, group, location) for group in groups]
         return run_concurrently(tasks, width=self._control.parallelism)

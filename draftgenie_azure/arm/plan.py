@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.arm.diff import Change
     from draftgenie_azure.arm.resource import Resource
     from draftgenie_azure.config.clouds import Endpoints
+    from draftgenie_azure.errors import DeployerError
 
 CREATE, CHANGE, RESEND, REPLACE, UNCHANGED = "create", "change", "resend", "replace", "unchanged"
 FORGET, DELETE, BUILD, REUSE, START, RESTART = "forget", "delete", "build", "reuse", "start", "restart"
@@ -90,6 +91,7 @@ class Plan:
         self.entries: list[Entry] = []
         self.bodies: dict[str, tuple[str, dict[str, Any]]] = {}  # key -> id and full body to write
         self.faults: dict[str, list[str]] = {}  # step -> reasons it would fail
+        self.errors: dict[str, DeployerError] = {}  # step -> the error of its planning
         self.step = ""  # the step that is currently planning
         self._replaced: dict[str, str] = {}
         self._mutex = threading.Lock()

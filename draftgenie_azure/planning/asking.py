@@ -13,9 +13,10 @@ from draftgenie_azure.arm.plan import Plan, pending
 from draftgenie_azure.arm.preflight import Question
 from draftgenie_azure.changes import images
 from draftgenie_azure.changes.decision import Decision
+from draftgenie_azure.errors import PrerequisiteError, UnchangeableError
 from draftgenie_azure.planning import locks
 from draftgenie_azure.planning.making import Answers, Planned, make_plan, unsaved_records
-from draftgenie_azure.run.schedule import run_concurrently
+from draftgenie_azure.provision import obstacles
 from draftgenie_azure.state.document import last_outputs
 
 TYPE_CHECKING = False
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from draftgenie_azure.arm.plan import Entry
     from draftgenie_azure.arm.preflight import Answer
     from draftgenie_azure.changes.decision import Decider
-    from draftgenie_azure.errors import AzureError
+    from draftgenie_azure.errors import AzureError, DeployerError
     from draftgenie_azure.planning.locks import Lock
     from draftgenie_azure.planning.making import Steps
     from draftgenie_azure.steps import Step
@@ -41,14 +42,15 @@ if TYPE_CHECKING:
         control: Any
         records: Any
         arm: Any
-        scope: Any
         logger: Any
 
         def warn(self, text: str) -> None:
             """Log a warning that the summary repeats."""
 
 _BUILDS = "build_and_push_images"
-_WRITES_NOTHING = "verify_deployment"
+_LAST = "verify_deployment"
+# Found while planning, and known to fail: the run stops for them before its first write.
+_STOPPING = (PrerequisiteError, UnchangeableError)
 # Record key -> the configuration key that it comes from.
 _KEYS = {
     "resource_group": "azure.resource_group", "identity": "azure.identity_name", "log_analytics": "monitoring",
@@ -63,7 +65,7 @@ def ask_first(
     session: Opened,
     planner: Callable[[Any], Steps],
     foreseen: Planned | None,
-) -> Sequence[AzureError]:
+) -> Sequence[DeployerError]:
     """Have Azure validate what a run is about to write, and report its verdicts.
 
     Args:
@@ -81,7 +83,22 @@ def ask_first(
     answers = planned.answers or ask(session, planned.plan)
     for text in answers.notes:
         session.warn(text)
-    return answers.errors
+    return [*_impossible(planned.plan, steps[0].name), *answers.errors]
+
+
+def _impossible(plan: Plan, first: str) -> list[DeployerError]:
+    """Return the errors of a plan that stop its run, each with the step that would fail.
+
+    Args:
+        first: the step that has already run.
+    """
+    found: list[DeployerError] = []
+    for step, error in plan.errors.items():
+        for part in error.parts:
+            if isinstance(part, _STOPPING) and step != first:
+                part.put_in_front(step)
+                found.append(part)
+    return found
 
 
 def plan_steps(steps: Sequence[Step], decider: Decider, session: Opened, deployer: Callable[[Any], Steps]) -> Planned:
@@ -97,10 +114,12 @@ def plan_steps(steps: Sequence[Step], decider: Decider, session: Opened, deploye
         plan, records = Plan(), unsaved_records(session.records.document)
     arm = session.arm.for_planning(plan, records)
     quiet = {"arm": arm, "records": records, "on_warning": lambda text: None}
-    planner = deployer(dataclasses.replace(session, **quiet))  # type: ignore[type-var]  # a dataclass, by its protocol
+    planning = dataclasses.replace(session, **quiet)  # type: ignore[type-var]  # a dataclass, by its protocol
+    planner = deployer(planning)
     first = steps[0].name  # has just run or is up to date
     given: dict[str, Given] = {
-        first: partial(_published, decider, first), _BUILDS: partial(_images, decider), _WRITES_NOTHING: _nothing,
+        first: partial(_published, decider, first), _BUILDS: partial(_images, decider),
+        _LAST: partial(_last_step, planning),
     }  # fmt: skip
     planned = make_plan(decider, planner, plan, records, given=given)
     session.arm.live.reuse_plan(arm.live, list(session.records.operations))
@@ -124,7 +143,7 @@ def ask(session: Opened, plan: Plan) -> Answers:
         lambda: validated.extend(session.arm.validate(questions, session.config.azure.location)),
         lambda: found.extend(locks.find(session, plan)),
     ]
-    run_concurrently(tasks, width=session.control.parallelism)
+    session.arm.concurrently(tasks)
     locks.add_refusals(found, answers)
     for answer in validated:
         if answer.error is None:
@@ -157,7 +176,9 @@ def _published(decider: Decider, step: str, decision: Decision, outputs: Mapping
     return dict(last_outputs(decider.state.state, step))
 
 
-def _nothing(decision: Decision, outputs: Mapping[str, Outputs]) -> Outputs:
+def _last_step(session: Any, decision: Decision, outputs: Mapping[str, Outputs]) -> Outputs:
+    """Look only for what the last step could not do: what it would do needs a request for each app."""
+    obstacles.check(session)
     return {}
 
 

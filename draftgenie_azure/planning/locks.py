@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from draftgenie_azure.arm.plan import Entry, Plan
-    from draftgenie_azure.planning.asking import Opened
     from draftgenie_azure.planning.making import Answers
 
 _VERSION = ids.API_VERSIONS["Microsoft.Authorization/locks"]
@@ -64,7 +63,7 @@ class Lock:
         return f"{self.name} forbids the deletion of {_shown(keys)}, which stays in Azure"
 
 
-def find(session: Opened, plan: Plan) -> list[tuple[Lock, list[Entry]]]:
+def find(session: Any, plan: Plan) -> list[tuple[Lock, list[Entry]]]:
     """Return the locks that forbid planned actions, each with these; none if locks cannot be listed."""
     acting = [
         (entry, where)
@@ -90,7 +89,7 @@ def add_refusals(found: Iterable[tuple[Lock, list[Entry]]], answers: Answers) ->
             answers.undone.append(lock.note(entry.key for entry in undone))
 
 
-def _place(session: Opened, entry: Entry) -> str:
+def _place(session: Any, entry: Entry) -> str:
     """Return the id of the resource that an action is sent to; not a path if it is sent elsewhere."""
     config = session.config
     if entry.action != BUILD or config.container_registry is None or config.docker.builder != "acr":
@@ -98,7 +97,7 @@ def _place(session: Opened, entry: Entry) -> str:
     return str(session.scope.resource("Microsoft.ContainerRegistry/registries", config.container_registry.name))
 
 
-def _listed(session: Opened) -> list[Lock]:
+def _listed(session: Any) -> list[Lock]:
     try:
         listing = list(session.arm.listing(f"{session.scope.group}{_LOCKS}", api_version=_VERSION))
     except AzureError as error:

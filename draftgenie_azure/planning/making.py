@@ -183,13 +183,14 @@ def make_plan(
         looks = refresh and decision.verdict == "skip"
         if (decision.verdict in _QUIET and not looks) or _lacks_inputs(step, decision, outputs):
             continue
-        if given is not None and step.name in given:
-            outputs[step.name] = given[step.name](decision, outputs)
-            continue
         try:
+            if given is not None and step.name in given:
+                outputs[step.name] = given[step.name](decision, outputs)
+                continue
             predicted = add_planned(step, deployer, plan, records)
         except DeployerError as error:
-            plan.faults[step.name] = [error.message, *([error.hint] if error.hint else [])]
+            plan.errors[step.name] = error
+            plan.faults[step.name] = [text for one in error.parts for text in (one.message, one.hint) if text]
             reasons = [error.message, *decision.reasons]
             decisions[step.name] = Decision("fault", reasons, decision.dependencies, decision.changes)
             continue

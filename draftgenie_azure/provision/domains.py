@@ -18,10 +18,11 @@ from draftgenie_azure.arm.plan import CREATE, DELETE, REPLACE, UNCHANGED, Entry
 from draftgenie_azure.errors import AzureError, VerificationError
 from draftgenie_azure.provision import addresses
 from draftgenie_azure.provision.bodies import domains as bodies
+from draftgenie_azure.provision.bodies.traffic import NO_INGRESS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from typing import Any
 
     from draftgenie_azure.arm.diff import Change
@@ -50,7 +51,7 @@ class Domains:
         self._arm = session.arm
         self._records = session.records
         self._key = key
-        self._app_id = app_id
+        self.app_id = app_id
         self._wanted = wanted
         self._own_key = f"domains/{key.partition('/')[2]}"  # for what a plan and a run show
         self._missing: list[str] = []
@@ -82,7 +83,7 @@ class Domains:
 
     def announce(self) -> None:
         """Add to the plan which names and certificates are added, changed and removed."""
-        plan, live = self._arm.plan, self._arm.current(self._app_id)
+        plan, live = self._arm.plan, self._arm.current(self.app_id)
         assert plan is not None
         # An app that loses its ingress loses its names with it, which its own entry says.
         there = bodies.bindings((live or {}).get("properties", {})) if self._has_ingress else []
@@ -92,7 +93,7 @@ class Domains:
         if changes or kept:
             note = self._condition() if changes and self._wanted else ""
             action = CHANGED if changes else UNCHANGED
-            plan.add(Entry(STEP, self._own_key, self._app_id, action, changes=changes, kept=kept, note=note))
+            plan.add(Entry(STEP, self._own_key, self.app_id, action, changes=changes, kept=kept, note=note))
         for domain in self._wanted:
             if self._is_kept(domain, None) and _of(there, domain.name) is None:
                 self._records.still_wanted(_KEY + domain.name, STEP)
@@ -189,7 +190,7 @@ class Domains:
     # --- live domains ---
 
     def _live(self) -> Body:
-        live = self._arm.read(self._app_id)
+        live = self._arm.read(self.app_id)
         if live is None:
             raise VerificationError("its container app does not exist")
         return live
@@ -226,9 +227,9 @@ class Domains:
             return False
         if domain.name not in there:
             analysis = self._analysis(domain)
-            conflict = analysis.get("conflictingContainerAppResourceId")
-            if analysis.get("hasConflictOnManagedEnvironment"):
-                self._missing.append(f"{domain.name} is bound to {ids.last_name(str(conflict or 'another app'))}")
+            conflict = _conflict(domain, analysis)
+            if conflict is not None:
+                self._missing.append(conflict)
                 return False
             if analysis.get("customDomainVerificationTest") != "Passed":
                 self._report(domain)
@@ -237,8 +238,37 @@ class Domains:
             self._send([*there.values()], [*there.values(), bodies.bound(domain.name, None)])
         return True
 
+    def adds_names(self, live: Body) -> bool:
+        """Return whether a live app is to get a name that it does not have."""
+        return any(self._new(live))
+
+    def _new(self, live: Body) -> Iterator[CustomDomain]:
+        there = bodies.bindings(live["properties"])
+        for domain in self._wanted:
+            if _of(there, domain.name) is None and not self._is_kept(domain, None):
+                yield domain
+
+    def conflicts(self, live: Body) -> Iterator[str]:
+        """Yield why the names that a live app is to get cannot be bound, other than missing DNS records."""
+        for domain in self._new(live):
+            try:
+                analysis = self._analysis(domain)
+            except AzureError as error:  # not permitted, or locked: the binding itself shows it
+                self._session.logger.info("%s could not be analysed: %s", domain.name, error.message)
+                continue
+            conflict = _conflict(domain, analysis)
+            if conflict is not None and not self._is_given_up(domain, analysis):
+                yield conflict
+
+    def _is_given_up(self, domain: CustomDomain, analysis: Body) -> bool:
+        """Return whether the app that has a name loses it in the same run."""
+        holder = str(analysis.get("conflictingContainerAppResourceId")).lower()
+        return any(
+            other.app_id.lower() == holder and domain.name in other._to_take_out() for other in _all(self._session)
+        )
+
     def _analysis(self, domain: CustomDomain) -> Body:
-        path = f"{self._app_id}/listCustomHostNameAnalysis?customHostname={domain.name}"
+        path = f"{self.app_id}/listCustomHostNameAnalysis?customHostname={domain.name}"
         body = self._arm.act(path, api_version=_APPS).body
         return body if isinstance(body, dict) else {}
 
@@ -255,7 +285,7 @@ class Domains:
         )
         words = ", ".join(f"{kind} {name} = {value}" for kind, name, value in records)
         self._missing.append(f"{domain.name} needs the DNS records {words}")
-        self._session.warn(f"{ids.last_name(self._app_id)}: set the DNS records {words}")
+        self._session.warn(f"{ids.last_name(self.app_id)}: set the DNS records {words}")
 
     # --- its certificate ---
 
@@ -347,8 +377,8 @@ class Domains:
             self._note(name, certificate)
 
     def _send(self, there: Sequence[Body], items: Sequence[Body]) -> None:
-        self._arm.send(self._app_id, _body(items), method="PATCH")
-        self._arm.wait(self._app_id)
+        self._arm.send(self.app_id, _body(items), method="PATCH")
+        self._arm.wait(self.app_id)
         self._arm.ensurer.did(STEP, self._own_key, _differences(there, items))
         ingress = self._live()["properties"]["configuration"].get("ingress") or {}
         self._arm.ensurer.wrote(self._key, _body(there), _body(ingress.get("customDomains") or []))
@@ -396,7 +426,7 @@ class _Left(Domains):
     @property
     def gives_away(self) -> bool:
         """Return whether one of its names moves to another app; a deleted app has none."""
-        return bool(self._to_take_out()) and self._arm.current(self._app_id) is not None
+        return bool(self._to_take_out()) and self._arm.current(self.app_id) is not None
 
 
 def host(properties: Body) -> str:
@@ -407,15 +437,19 @@ def host(properties: Body) -> str:
     """
     address = (properties["configuration"].get("ingress") or {}).get("fqdn")
     if not address:
-        raise VerificationError("its ingress is disabled in Azure. Run with --refresh to enable it again")
+        raise VerificationError(NO_INGRESS)
     return str(address)
 
 
 def announce(session: Session) -> None:
     """Add the custom domains of all apps to the plan."""
-    for domains in (*_left(session), *(of(session, key, service) for key, service in session.config.services.items())):
+    for domains in _all(session):
         if domains.are_ours:
             domains.announce()
+
+
+def _all(session: Session) -> list[Domains]:
+    return [*_left(session), *(of(session, key, service) for key, service in session.config.services.items())]
 
 
 def of(session: Session, key: str, service: Service) -> Domains:
@@ -442,6 +476,18 @@ def _left(session: Session) -> list[Domains]:
         if key.startswith("container_app/") and record.get("orphaned") and record.get("domains")
     ]
     return [domains for domains in found if domains.gives_away]
+
+
+def _conflict(domain: CustomDomain, analysis: Body) -> str | None:
+    """Return who else has a name, and what to do; None if nobody has."""
+    if analysis.get("conflictWithEnvironmentCustomDomain"):
+        return f"{domain.name} is the DNS suffix of the environment itself: take it out of custom_domains"
+    if not analysis.get("hasConflictOnManagedEnvironment"):
+        return None
+    holder = str(analysis.get("conflictingContainerAppResourceId") or "")
+    where = f" (az containerapp hostname delete --hostname {domain.name} --ids {holder})" if holder else ""
+    app = ids.last_name(holder) or "another app"
+    return f"{domain.name} is bound to {app}: unbind it there{where}, or take it out of custom_domains"
 
 
 def _of(items: Sequence[Body], name: str) -> Body | None:

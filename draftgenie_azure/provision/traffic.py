@@ -14,7 +14,7 @@ from draftgenie_azure.arm.diff import BY_OTHERS, REMOVE, Change, between
 from draftgenie_azure.arm.plan import CHANGE as CHANGED
 from draftgenie_azure.arm.plan import RESEND, UNCHANGED, Entry
 from draftgenie_azure.arm.resource import Beside
-from draftgenie_azure.errors import DeployerError
+from draftgenie_azure.errors import DeployerError, VerificationError
 from draftgenie_azure.provision import old_revisions
 from draftgenie_azure.provision.bodies import traffic as bodies
 
@@ -32,12 +32,15 @@ STEP = "verify_deployment"
 _TYPE = "Microsoft.App/containerApps"
 _VERSION = ids.API_VERSIONS[_TYPE]
 _MODE = ("properties", "configuration", "activeRevisionsMode")
+_INGRESS = ("properties", "configuration", "ingress")
 
 
 def beside(session: Session, key: str, service: Service) -> Callable[[Body, Sequence[Change]], Beside]:
     """Return a function that adds the weights to keep to a write of an app."""
 
     def more(live: Body, changes: Sequence[Change]) -> Beside:
+        if not (bodies.has_ingress(live) or _enables_ingress(changes)):
+            return Beside({})  # others disabled it: shares alone would create one without a port
         mode = next((change for change in changes if change.path == _MODE), None)
         if mode is not None and (mode.kind == REMOVE or mode.new == "Single"):
             # If only an older revision had a weight, nothing would respond
@@ -48,6 +51,10 @@ def beside(session: Session, key: str, service: Service) -> Callable[[Body, Sequ
         return Beside(_pinned(session, key, live["properties"]))
 
     return more
+
+
+def _enables_ingress(changes: Sequence[Change]) -> bool:
+    return any(change.path[:3] == _INGRESS and change.kind != REMOVE for change in changes)
 
 
 def _pinned(session: Session, key: str, properties: Body) -> Body:
@@ -112,7 +119,8 @@ def announce(session: Session) -> None:
     for key, service in session.config.services.items():
         app_id = session.scope.resource(_TYPE, service.name)
         live = session.arm.current(app_id) if is_rolled_out(service) else None
-        entry = _entry(session, key, service, app_id, live) if live is not None else None
+        has_shares = live is not None and bodies.has_ingress(live)
+        entry = _entry(session, key, service, app_id, live) if live is not None and has_shares else None
         if entry is not None:
             plan.add(entry)
 
@@ -147,6 +155,16 @@ def _entry(session: Session, key: str, service: Service, app_id: str, live: Body
     return Entry(STEP, f"traffic/{key}", app_id, CHANGED, changes=changes, kept=kept, note=note)
 
 
+def is_changed(session: Session, key: str, service: Service, live: Body) -> bool:
+    """Return whether the run is to change the weights of a live app; those changed by others are kept."""
+    if not is_rolled_out(service):
+        return False
+    there, target = bodies.shown(live["properties"]), _target(session, key, service, live)
+    if target is None or bodies.same(there, target):
+        return False
+    return session.arm.repairs or not _are_others(old_revisions.record_of(session, key), there, target)
+
+
 def _gets_a_revision(session: Session, key: str) -> bool:
     """Return whether a planned write creates a new revision of an app that this deployment knows."""
     entries = session.arm.plan.entries if session.arm.plan is not None else ()
@@ -177,6 +195,8 @@ def settle(session: Session, key: str, service: Service, app_id: str, live: Body
         if _are_others(record, there, target) and not session.arm.repairs:
             session.arm.ensurer.kept.setdefault(f"container_app/{key}", []).extend(differences)
             return
+        if not bodies.has_ingress(live):
+            raise VerificationError(f"{key}: {bodies.NO_INGRESS}")
         _check_revisions(session, app_id, target)
         session.arm.send(app_id, _body(target), method="PATCH")
         session.arm.wait(app_id)

@@ -15,7 +15,7 @@ from draftgenie_azure.arm import ids
 from draftgenie_azure.arm.client import MANY
 from draftgenie_azure.arm.shared_wait import SharedWait
 from draftgenie_azure.errors import AzureError, DeployerError, VerificationError
-from draftgenie_azure.provision import domains, traffic
+from draftgenie_azure.provision import domains, obstacles, traffic
 from draftgenie_azure.provision.container_logs import LINES, command, last_lines, stream
 from draftgenie_azure.provision.known_secrets import withheld
 from draftgenie_azure.provision.remedies import remedy
@@ -49,6 +49,7 @@ def verify(session: Session) -> dict[str, Any]:
     if session.arm.plan is not None:
         traffic.announce(session)
         domains.announce(session)
+        obstacles.check(session)
         return {}
     return Verification(session).verify()
 

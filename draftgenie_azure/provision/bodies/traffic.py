@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     Entry = dict[str, Any]
 
+NO_INGRESS = "its ingress is disabled in Azure. Run with --refresh to enable it again"
 LATEST: list[dict[str, Any]] = [{"latestRevision": True, "weight": 100}]
 
 
@@ -35,6 +36,11 @@ def wanted(service: Service) -> list[Entry] | None:
         _entry(None if item.latest_revision else item.revision_name, item.weight, item.label)
         for item in service.traffic
     ]
+
+
+def has_ingress(live: Mapping[str, Any]) -> bool:
+    """Return whether a live app has an ingress: others may have disabled it."""
+    return bool((live.get("properties") or {}).get("configuration", {}).get("ingress"))
 
 
 def shown(properties: Mapping[str, Any]) -> list[Entry]:
