@@ -39,14 +39,14 @@ def beside(session: Session, key: str, service: Service) -> Callable[[Body, Sequ
     """Return a function that adds the weights to keep to a write of an app."""
 
     def more(live: Body, changes: Sequence[Change]) -> Beside:
-        if not (bodies.has_ingress(live) or _enables_ingress(changes)):
-            return Beside({})  # others disabled it: shares alone would create one without a port
+        # Where others disabled the ingress, shares alone would create one without a port.
+        has_shares = bodies.has_traffic(service) and (bodies.has_ingress(live) or _enables_ingress(changes))
         mode = next((change for change in changes if change.path == _MODE), None)
         if mode is not None and (mode.kind == REMOVE or mode.new == "Single"):
             # If only an older revision had a weight, nothing would respond
             # (github.com/microsoft/azure-container-apps/issues/679).
-            return Beside(_body(bodies.LATEST if bodies.has_traffic(service) else None, mode="Single"), stays=True)
-        if not is_rolled_out(service) or not old_revisions.make_a_revision(changes):
+            return Beside(_body(bodies.LATEST if has_shares else None, mode="Single"), stays=True)
+        if not has_shares or not is_rolled_out(service) or not old_revisions.make_a_revision(changes):
             return Beside({})
         return Beside(_pinned(session, key, live["properties"]))
 

@@ -107,7 +107,9 @@ def test_names_and_shares_of_an_app_whose_ingress_others_disabled(
         assert DISABLED not in words(plan)
 
 
-@pytest.mark.parametrize("after", [{"environment": {"MORE": "1"}}, {"revision_mode": "Single"}])
+@pytest.mark.parametrize(
+    "after", [{"environment": {"MORE": "1"}}, {"revision_mode": "Single"}, {"revision_mode": None}]
+)
 def test_ingress_that_others_disabled_stays_so_when_a_revision_is_made(
     make: Callable[..., Project], after: Values
 ) -> None:
@@ -121,7 +123,9 @@ def test_ingress_that_others_disabled_stays_so_when_a_revision_is_made(
         project.deploy()
 
         assert "traffic" not in plan.text
-        assert configuration(project, azure)["ingress"] is None
+        found = configuration(project, azure)
+        assert found["ingress"] is None
+        assert found["activeRevisionsMode"] == ("Single" if "revision_mode" in after else "Multiple")
 
 
 def test_plan_says_that_an_app_without_ingress_cannot_be_verified(project: Project, azure: Azure) -> None:
