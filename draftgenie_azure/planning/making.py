@@ -90,6 +90,13 @@ class Planned:
             self.decisions[step.name] = Decision("run", reasons, decision.dependencies)
         return bool(reasons)
 
+    def add_error(self, step: Step, decision: Decision, error: DeployerError) -> None:
+        """Mark a step as failing, by the error of its planning."""
+        self.plan.errors[step.name] = error
+        self.plan.faults[step.name] = [text for one in error.parts for text in (one.message, one.hint) if text]
+        reasons = [error.message, *decision.reasons]
+        self.decisions[step.name] = Decision("fault", reasons, decision.dependencies, decision.changes)
+
     @property
     def pending(self) -> bool:
         """True if something would run."""
@@ -189,10 +196,7 @@ def make_plan(
                 continue
             predicted = add_planned(step, deployer, plan, records)
         except DeployerError as error:
-            plan.errors[step.name] = error
-            plan.faults[step.name] = [text for one in error.parts for text in (one.message, one.hint) if text]
-            reasons = [error.message, *decision.reasons]
-            decisions[step.name] = Decision("fault", reasons, decision.dependencies, decision.changes)
+            planned.add_error(step, decision, error)
             continue
         if looks and not planned.add_differences(step, decision):
             continue

@@ -227,7 +227,7 @@ class Domains:
             return False
         if domain.name not in there:
             analysis = self._analysis(domain)
-            conflict = _conflict(domain, analysis)
+            conflict = bodies.conflict(domain.name, analysis)
             if conflict is not None:
                 self._missing.append(conflict)
                 return False
@@ -256,7 +256,7 @@ class Domains:
             except AzureError as error:  # not permitted, or locked: the binding itself shows it
                 self._session.logger.info("%s could not be analysed: %s", domain.name, error.message)
                 continue
-            conflict = _conflict(domain, analysis)
+            conflict = bodies.conflict(domain.name, analysis)
             if conflict is not None and not self._is_given_up(domain, analysis):
                 yield conflict
 
@@ -476,18 +476,6 @@ def _left(session: Session) -> list[Domains]:
         if key.startswith("container_app/") and record.get("orphaned") and record.get("domains")
     ]
     return [domains for domains in found if domains.gives_away]
-
-
-def _conflict(domain: CustomDomain, analysis: Body) -> str | None:
-    """Return who else has a name, and what to do; None if nobody has."""
-    if analysis.get("conflictWithEnvironmentCustomDomain"):
-        return f"{domain.name} is the DNS suffix of the environment itself: take it out of custom_domains"
-    if not analysis.get("hasConflictOnManagedEnvironment"):
-        return None
-    holder = str(analysis.get("conflictingContainerAppResourceId") or "")
-    where = f" (az containerapp hostname delete --hostname {domain.name} --ids {holder})" if holder else ""
-    app = ids.last_name(holder) or "another app"
-    return f"{domain.name} is bound to {app}: unbind it there{where}, or take it out of custom_domains"
 
 
 def _of(items: Sequence[Body], name: str) -> Body | None:

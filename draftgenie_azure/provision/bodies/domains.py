@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from draftgenie_azure.arm import ids
 from draftgenie_azure.digests import sha256
 
 TYPE_CHECKING = False
@@ -67,3 +68,15 @@ def dns_records(
     owner = domain.name.removeprefix("*.")
     records = [points, ("TXT", f"asuid.{owner}", verification)]
     return records + ([("TXT", f"_dnsauth.{owner}", token)] if token else [])
+
+
+def conflict(host: str, analysis: Mapping[str, Any]) -> str | None:
+    """Return who else has a name, and what to do, by Azure's analysis of it; None if nobody has."""
+    if analysis.get("conflictWithEnvironmentCustomDomain"):
+        return f"{host} is the DNS suffix of the environment itself: take it out of custom_domains"
+    if not analysis.get("hasConflictOnManagedEnvironment"):
+        return None
+    holder = str(analysis.get("conflictingContainerAppResourceId") or "")
+    where = f" (az containerapp hostname delete --hostname {host} --ids {holder})" if holder else ""
+    app = ids.last_name(holder) or "another app"
+    return f"{host} is bound to {app}: unbind it there{where}, or take it out of custom_domains"
