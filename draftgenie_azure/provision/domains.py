@@ -22,7 +22,7 @@ from draftgenie_azure.provision.bodies.traffic import NO_INGRESS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from typing import Any
 
     from draftgenie_azure.arm.diff import Change
@@ -104,7 +104,7 @@ class Domains:
 
     def _bound(self, there: Sequence[Body]) -> tuple[list[Body], list[Body]]:
         """Return the bindings after the change, and those that would exist without changes by others."""
-        gone = {name.lower() for name in self._to_take_out()}
+        gone = {name.lower() for name in self.to_take_out()}
         after = [dict(item) for item in there if item["name"].lower() not in gone]
         others = [dict(item) for item in there]
         for domain in self._wanted:
@@ -154,7 +154,7 @@ class Domains:
         Raises:
             AzureError: Azure refused.
         """
-        names = self._to_take_out()
+        names = self.to_take_out()
         if not names:
             return
         gone = {name.lower() for name in names}
@@ -226,7 +226,7 @@ class Domains:
             self._records.still_wanted(_KEY + domain.name, STEP)
             return False
         if domain.name not in there:
-            analysis = self._analysis(domain)
+            analysis = self.analysis(domain)
             conflict = bodies.conflict(domain.name, analysis)
             if conflict is not None:
                 self._missing.append(conflict)
@@ -238,36 +238,17 @@ class Domains:
             self._send([*there.values()], [*there.values(), bodies.bound(domain.name, None)])
         return True
 
-    def adds_names(self, live: Body) -> bool:
-        """Return whether a live app is to get a name that it does not have."""
-        return any(self._new(live))
-
-    def _new(self, live: Body) -> Iterator[CustomDomain]:
+    def missing_names(self, live: Body) -> list[CustomDomain]:
+        """Return the names that a live app is to get and does not have."""
         there = bodies.bindings(live["properties"])
-        for domain in self._wanted:
-            if _of(there, domain.name) is None and not self._is_kept(domain, None):
-                yield domain
+        return [one for one in self._wanted if _of(there, one.name) is None and not self._is_kept(one, None)]
 
-    def conflicts(self, live: Body) -> Iterator[str]:
-        """Yield why the names that a live app is to get cannot be bound, other than missing DNS records."""
-        for domain in self._new(live):
-            try:
-                analysis = self._analysis(domain)
-            except AzureError as error:  # not permitted, or locked: the binding itself shows it
-                self._session.logger.info("%s could not be analysed: %s", domain.name, error.message)
-                continue
-            conflict = bodies.conflict(domain.name, analysis)
-            if conflict is not None and not self._is_given_up(domain, analysis):
-                yield conflict
+    def analysis(self, domain: CustomDomain) -> Body:
+        """Return what Azure finds out about a name: who has it, and its DNS records.
 
-    def _is_given_up(self, domain: CustomDomain, analysis: Body) -> bool:
-        """Return whether the app that has a name loses it in the same run."""
-        holder = str(analysis.get("conflictingContainerAppResourceId")).lower()
-        return any(
-            other.app_id.lower() == holder and domain.name in other._to_take_out() for other in _all(self._session)
-        )
-
-    def _analysis(self, domain: CustomDomain) -> Body:
+        Raises:
+            AzureError: the analysis is not permitted, or a lock forbids it.
+        """
         path = f"{self.app_id}/listCustomHostNameAnalysis?customHostname={domain.name}"
         body = self._arm.act(path, api_version=_APPS).body
         return body if isinstance(body, dict) else {}
@@ -350,7 +331,7 @@ class Domains:
         """Return whether the name resolves to this app, without which no certificate is issued."""
         if domain.validation == "TXT":
             return True
-        analysis = self._analysis(domain)
+        analysis = self.analysis(domain)
         if domain.validation == "HTTP":
             return bool(analysis.get("aRecords"))
         own = host(self._live()["properties"])
@@ -394,13 +375,14 @@ class Domains:
 
     # --- what is no longer wanted ---
 
-    def _to_take_out(self) -> list[str]:
+    def to_take_out(self) -> list[str]:
+        """Return the names of ours that this app loses."""
         wanted = {domain.name for domain in self._wanted}
         return [name for name in self._recorded if name not in wanted]
 
     def _without_managed(self) -> list[str]:
         """Return our names that no longer need a certificate by Azure."""
-        names = [*self._to_take_out(), *(domain.name for domain in self._wanted)]
+        names = [*self.to_take_out(), *(domain.name for domain in self._wanted)]
         return [name for name in names if not self._is_certificate_wanted(name)]
 
     def _drop_certificate(self, name: str) -> None:
@@ -420,13 +402,13 @@ class Domains:
 class _Left(Domains):
     """The names of an app that left the configuration: it keeps them, but for those that another app is to get."""
 
-    def _to_take_out(self) -> list[str]:
+    def to_take_out(self) -> list[str]:
         return [name for name in self._recorded if self._wanted_by_any(name)]
 
     @property
     def gives_away(self) -> bool:
         """Return whether one of its names moves to another app; a deleted app has none."""
-        return bool(self._to_take_out()) and self._arm.current(self.app_id) is not None
+        return bool(self.to_take_out()) and self._arm.current(self.app_id) is not None
 
 
 def host(properties: Body) -> str:
@@ -443,12 +425,13 @@ def host(properties: Body) -> str:
 
 def announce(session: Session) -> None:
     """Add the custom domains of all apps to the plan."""
-    for domains in _all(session):
+    for domains in everyone(session):
         if domains.are_ours:
             domains.announce()
 
 
-def _all(session: Session) -> list[Domains]:
+def everyone(session: Session) -> list[Domains]:
+    """Return the custom domains of all apps, of those first that left the configuration."""
     return [*_left(session), *(of(session, key, service) for key, service in session.config.services.items())]
 
 

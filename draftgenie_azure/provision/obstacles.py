@@ -7,8 +7,9 @@ another one, without a port. A custom domain belongs to one app of an environmen
 from __future__ import annotations
 
 from draftgenie_azure.arm.plan import CREATE, REPLACE
-from draftgenie_azure.errors import DeployerError, PrerequisiteError, VerificationError
+from draftgenie_azure.errors import AzureError, DeployerError, PrerequisiteError, VerificationError
 from draftgenie_azure.provision import domains, traffic
+from draftgenie_azure.provision.bodies import domains as bodies
 from draftgenie_azure.provision.bodies.traffic import NO_INGRESS, has_ingress
 from draftgenie_azure.run.schedule import together
 
@@ -47,13 +48,29 @@ def _of(session: Session, key: str, service: Service) -> Iterator[DeployerError]
     if live is None:
         return
     if not has_ingress(live):
-        if wanted.adds_names(live) or traffic.is_changed(session, key, service, live):
+        if wanted.missing_names(live) or traffic.is_changed(session, key, service, live):
             yield PrerequisiteError(f"{key}: {NO_INGRESS}", hint=_ENABLE)
         elif actions and service.ingress == "external" and service.transport != "tcp":
             yield VerificationError(f"{key}: {NO_INGRESS}", hint=_ENABLE)
     elif not set(actions) & set(_CREATED):
-        for text in wanted.conflicts(live):
+        for text in _conflicts(session, wanted, live):
             yield PrerequisiteError(f"{key}: {text}")
+
+
+def _conflicts(session: Session, wanted: domains.Domains, live: Body) -> Iterator[str]:
+    """Yield why names that a live app is to get cannot be bound, other than missing DNS records."""
+    for domain in wanted.missing_names(live):
+        try:
+            analysis = wanted.analysis(domain)
+        except AzureError as error:  # not permitted, or locked: the binding itself shows it
+            session.logger.info("%s could not be analysed: %s", domain.name, error.message)
+            continue
+        conflict = bodies.conflict(domain.name, analysis)
+        holder = str(analysis.get("conflictingContainerAppResourceId")).lower()
+        others = (one for one in domains.everyone(session) if one.app_id.lower() == holder)
+        is_given_up = any(domain.name in other.to_take_out() for other in others)
+        if conflict is not None and not is_given_up:
+            yield conflict
 
 
 def _planned(session: Session, key: str) -> list[str]:
