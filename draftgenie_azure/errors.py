@@ -13,6 +13,7 @@
     │   └── OperationFailedError
     ├── RefusedError         what the command asks for is not to be done; nothing was changed
     ├── UnchangeableError    Azure cannot change what the configuration changes
+    ├── ConflictError        Azure would refuse the configuration together with what others set
     ├── MigrationError       a migration ended badly
     ├── NoEmulatorError      a dry run found no emulator to read from
     ├── PrerequisiteError    something that a deployment needs is missing
@@ -213,6 +214,12 @@ class UnchangeableError(DeployerError):
     """The configuration changes what Azure cannot change once it exists."""
 
     paragraph = "azure-cannot-change-this"
+
+
+class ConflictError(DeployerError):
+    """Azure would refuse the configuration together with what others set."""
+
+    paragraph = "azure-refused-a-request"
 
 
 class MigrationError(DeployerError):

@@ -256,7 +256,7 @@ def compare(
     for path, (pattern, value) in theirs.items():
         if path in ours or path in said_once:
             continue
-        if sent is not None and path in sent and _may_go(known, pattern):
+        if sent is not None and path in sent and not known.stays(pattern):
             result.ours += _taken_out(known, path, pattern, value)
         elif baseline is not None and not baseline.has(path, value):
             result.unmanaged.append(Change(path, CHANGE if path in baseline else ADD, new=value, note=""))
@@ -351,11 +351,6 @@ def _outside(changes: list[Change], wholes: list[Change]) -> list[Change]:
     """Return the changes that are not inside one of the objects."""
     gone = {change.path for change in wholes}
     return [change for change in changes if not any(change.path[:size] in gone for size in range(1, len(change.path)))]
-
-
-def _may_go(known: Traits, pattern: str) -> bool:
-    """Return whether a leaf that we set is taken out when no longer configured; identities are only ever added."""
-    return not known.is_fixed(pattern) and not known.is_initial(pattern) and pattern != f"{IDENTITIES}.*"
 
 
 def _taken_out(known: Traits, path: Path, pattern: str, value: Any) -> list[Change]:

@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass, replace
 from functools import partial
 
-from draftgenie_azure.arm import assigned_identities, diff, ids, others, references
+from draftgenie_azure.arm import assigned_identities, conflicts, diff, ids, others, references
 from draftgenie_azure.arm.diff import BY_OTHERS, CHANGE, REMOVE, SECRET, Change
 from draftgenie_azure.arm.leaf_digests import Digests
 from draftgenie_azure.arm.look import Look
@@ -130,6 +130,8 @@ class Ensurer:
         look = self._compared(resource, live)
         if live is not None and look.action != UNCHANGED and resource.beside is not None:
             look.beside = resource.beside(live, look.changes)
+        if live is not None and look.action != UNCHANGED:
+            conflicts.check(resource.key, resource.id, partial(look.whole, resource))
         return look
 
     def _compared(self, resource: Resource, live: Body | None) -> Look:

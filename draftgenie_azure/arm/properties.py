@@ -41,6 +41,7 @@ class Traits:
         minimums: numbers that the service raises itself if the second property allows it.
         defaults: default values of properties that an update cannot remove: written when a key is removed from the
             configuration.
+        lasting: properties that stay once they are set, whatever is sent.
         defining: required properties of an object: removing one removes the object.
         keys: lists of objects and the properties that identify their items.
         sets: lists of plain values whose order is irrelevant.
@@ -59,6 +60,7 @@ class Traits:
     numbers: tuple[str, ...] = ()
     minimums: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str | float] = field(default_factory=dict)
+    lasting: tuple[str, ...] = ()
     defining: tuple[str, ...] = ()
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sets: tuple[str, ...] = ()
@@ -81,6 +83,11 @@ class Traits:
     def is_initial(self, pattern: str) -> bool:
         """Return whether a path is set only at creation."""
         return _under(pattern, self.initial)
+
+    def stays(self, pattern: str) -> bool:
+        """Return whether a value that we set and no longer configure is not taken out."""
+        is_lasting = pattern in self.lasting or pattern == f"{IDENTITIES}.*"
+        return is_lasting or self.is_fixed(pattern) or self.is_initial(pattern)
 
     @cache  # noqa: B019 - one object a type, for the life of the process
     def is_read_only(self, pattern: str) -> bool:
@@ -206,6 +213,7 @@ TRAITS: dict[str, Traits] = {
         # learn.microsoft.com/azure/key-vault/general/soft-delete-overview
         create_only=("location", "properties.softDeleteRetentionInDays"),
         write_only=("properties.createMode",),
+        lasting=("properties.enablePurgeProtection",),
         caseless=("properties.sku.name", "properties.sku.family", "properties.tenantId"),
         keys={
             "properties.accessPolicies": ("tenantId", "objectId", "applicationId"),
@@ -413,7 +421,7 @@ TRAITS: dict[str, Traits] = {
         exclusive=_TEMPLATE_EXCLUSIVE,
     ),
 }
-IDENTITIES = "identity.userAssignedIdentities"
+IDENTITIES = "identity.userAssignedIdentities"  # which are added to, and never taken away
 # Case-insensitive keys of lists and maps: resource ids and host names.
 CASELESS_KEYS = frozenset(
     {

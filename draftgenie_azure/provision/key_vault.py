@@ -36,7 +36,10 @@ def create(session: Session, inputs: Mapping[str, Outputs]) -> Outputs:
             hint="Run the same command with --adopt: the vault then uses roles, and its readers need one.",
         )
     (live,) = session.arm.ensure([Resource("key_vault", vault_id, body, has_creation_id=True)], step=STEP)
-    session.records.note("key_vault", left_open=left_open)
+    protects = session.config.key_vault.purge_protection
+    if session.records.resources["key_vault"].get("protected") and not protects:
+        session.warn(f"the vault {ids.last_name(vault_id)} keeps its purge protection: Azure cannot turn it off again")
+    session.records.note("key_vault", left_open=left_open, protected=protects)
     # The reply to a PUT lacks the slash that a GET has (recorded traffic of Azure/azure-dev).
     vault_uri = live["properties"]["vaultUri"].rstrip("/") + "/"
     if vault_uri.lower() != address:
