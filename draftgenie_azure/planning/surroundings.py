@@ -28,6 +28,7 @@ def check_surroundings(session: Session, decider: Decider, *, adopt: bool) -> No
     found = (*survey.find_gone(session), *survey.find_created_again(session, recorded))
     for step, reason in (*found, *survey.find_foreign(session, recorded)):
         decider.add_reason(step, reason)
-    if not decider.live_reasons.get("create_key_vault"):  # the secrets of a deleted vault are gone too
+    # The secrets of a deleted vault are gone too; a role on it says nothing of them.
+    if all(reason.startswith("role/") for reason in decider.live_reasons.get("create_key_vault", ())):
         for step, reason in survey.find_changed_secrets(session):
             decider.add_reason(step, reason)

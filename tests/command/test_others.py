@@ -174,33 +174,18 @@ def test_creation_id_that_someone_removed_is_not_a_new_resource(deployed: Projec
 
 
 def test_refusal_of_ours_together_with_theirs_names_theirs(deployed: Project) -> None:
-    """Their changes of configured values, and their list items: a write keeps them, so that the user must act."""
-    speaker, gateway = (resource(deployed, f"container_app/{key}") for key in ("speaker_service", "api_gateway"))
-    deployed.change(
-        "services.api_gateway.ip_restrictions",
-        [{"name": "office", "ip_address_range": "203.0.113.0/24", "action": "Allow"}],
-    )
-    deployed.deploy()
+    """What Azure alone knows to exclude each other: a write keeps their list items, so that the user must act."""
+    gateway = resource(deployed, "container_app/api_gateway")
     with deployed.azure() as azure:
-        by_hand(azure, speaker, APPS, {"properties": {"template": {"scale": {"minReplicas": 6, "maxReplicas": 9}}}})
-        deployed.change("services.speaker_service.max_replicas", 5)
+        ports = [{"external": False, "targetPort": port, "exposedPort": port} for port in range(9001, 9006)]
+        ingress = {"configuration": {"ingress": {"additionalPortMappings": ports}}}
+        by_hand(azure, gateway, APPS, {"properties": ingress})
+        deployed.change("services.api_gateway.additional_ports", [9090])
 
         changed = deployed.run()
 
-        assert changed.code == 1
-        assert "kept by the write: template.scale.minReplicas" in changed.err
-        rules = [
-            {"name": name, "ipAddressRange": "203.0.113.0/24", "action": "Deny"} for name in ("office", "theirs")
-        ]
-        ingress = {"configuration": {"ingress": {"ipSecurityRestrictions": rules}}}
-        by_hand(azure, gateway, APPS, {"properties": ingress})
-
-        refreshed = deployed.run("--refresh")
-
-    assert refreshed.code == 1
-    assert "All IP security restrictions must have the same action" in refreshed.err
-    assert "configuration.ingress.ipSecurityRestrictions[theirs]" in refreshed.err
-
+    assert changed.code == 1
+    assert "kept by the write: configuration.ingress.additionalPortMappings[9001]" in changed.err
 
 def test_secret_and_volume_that_others_use_outlive_the_configuration(deployed: Project) -> None:
     """Without them Azure refuses the app; they are reported once, and are not ours from then on."""

@@ -27,3 +27,20 @@ def test_purge_protection_that_is_configured_no_longer_stays_and_is_told_once(tm
         assert vault["properties"]["enablePurgeProtection"] is True
         assert planned(project, "--refresh")["plan"]["changes"] == []
         assert "purge protection" not in project.run("--refresh").text
+
+
+@needs_fork
+def test_secret_that_others_changed_is_seen_where_a_role_on_the_vault_is_gone(tmp_path: Path) -> None:
+    with warm_project(tmp_path) as project, project.azure() as azure:
+        project.write(PLAIN)
+        project.deploy()
+        vault = resource(project, "key_vault")
+        azure.send("PUT", f"{vault}/secrets/token", "2024-11-01", {"properties": {"value": "theirs"}})
+        azure.delete(resource(project, "role/read-secrets"), "2022-04-01")
+        project.change("services.worker.environment", {"A": "1"})
+
+        entries = check_run(project, azure)
+
+        variables = {change["path"] for change in entries["container_app/worker"]["changes"]}
+        assert {f"template.containers[worker].env[{name}].value" for name in ("A", "SECRETS_VERSION")} <= variables
+        assert planned(project, "--refresh")["plan"]["changes"] == []
