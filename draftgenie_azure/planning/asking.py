@@ -13,7 +13,7 @@ from draftgenie_azure.arm.plan import Plan, pending
 from draftgenie_azure.arm.preflight import Question
 from draftgenie_azure.changes import images
 from draftgenie_azure.changes.decision import Decision
-from draftgenie_azure.errors import PrerequisiteError, UnchangeableError
+from draftgenie_azure.errors import ConflictError, PrerequisiteError, UnchangeableError
 from draftgenie_azure.planning import locks
 from draftgenie_azure.planning.making import Answers, Planned, make_plan, unsaved_records
 from draftgenie_azure.provision import obstacles
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 _BUILDS = "build_and_push_images"
 _LAST = "verify_deployment"
 # Found while planning, and known to fail: the run stops for them before its first write.
-_STOPPING = (PrerequisiteError, UnchangeableError)
+_STOPPING = (ConflictError, PrerequisiteError, UnchangeableError)
 # Record key -> the configuration key that it comes from.
 _KEYS = {
     "resource_group": "azure.resource_group", "identity": "azure.identity_name", "log_analytics": "monitoring",
