@@ -47,6 +47,10 @@ def _of_app(body: Body) -> Iterator[tuple[str, str]]:
             "session affinity with several active revisions",
             "Turn it off (az containerapp ingress sticky-sessions set --affinity none)",
         )
+    is_tcp = str(at(body, "properties.configuration.ingress.transport")).lower() == "tcp"
+    if is_tcp and at(body, "properties.configuration.ingress.allowInsecure"):
+        # learn.microsoft.com/azure/container-apps/ingress-overview
+        yield "allowInsecure with transport tcp", "Disable the ingress of theirs (az containerapp ingress disable)"
     scale = at(body, "properties.template.scale") or {}
     yield from _range(scale, "minReplicas", "maxReplicas", "replicas")
 

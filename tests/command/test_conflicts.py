@@ -14,7 +14,7 @@ from project import Azure
 from warm_command import WarmProject, needs_fork, warm_project
 
 pytestmark = needs_fork
-WEB, ENVIRONMENT = "container_app/web", "container_apps_env"
+WEB, WORKER, ENVIRONMENT = "container_app/web", "container_app/worker", "container_apps_env"
 DENY = {"name": "ours", "ip_address_range": "203.0.113.7", "action": "Deny"}
 ALLOW = {"name": "theirs", "ipAddressRange": "198.51.100.0/24", "action": "Allow"}
 BIG = {"name": "big", "type": "D4", "maximum_count": 3}
@@ -41,6 +41,8 @@ CASES = {
               ["some allow and some deny (theirs: allow; ours: deny)", "access-restriction remove"]),
     "affinity": (WEB, in_ingress(stickySessions={"affinity": "sticky"}), "services.web.revision_mode", "Multiple",
                  ["session affinity with several active revisions", "sticky-sessions set"]),
+    "ingress of theirs": (WORKER, in_ingress(targetPort=80, allowInsecure=True), "services.worker.port", 5672,
+                          ["allowInsecure with transport tcp", "ingress disable"]),
     "replicas": (WEB, {"properties": {"template": {"scale": {"maxReplicas": 2}}}}, "services.web.min_replicas", 3,
                  ["at least 3 and at most 2 replicas", "--refresh"]),
 }  # fmt: skip
