@@ -38,6 +38,9 @@ _DECIMAL_BYTES = re.compile(rf"(?<![0-9A-Za-z]){_BYTE}(?:,? |,){_BYTE}(?:(?:,? |
 # What colours or hides a part of a word, as `grep --color` does.
 _INVISIBLE = re.compile("\x1b\\[[0-9;?]*[ -/]*[@-~]|[\u00ad\u200b-\u200f\u2060\ufeff]")
 _NUMBERS = re.compile(r"(?:\b(?:0[xX])?[0-9A-Fa-f]{1,3}[ :,;_-]{1,2}){5}|(?:\b[0-9A-Fa-f]{4} ){3}")
+_BETWEEN_NUMBERS = " :,;_-"
+# What each of these begins with, and `_WRAP`.
+_SPECIAL = re.compile("[\\\\%&=\n\x1b\u00ad\u200b-\u200f\u2060\ufeff]")
 _LONGEST_DUMP = 100_000  # characters; a longer text is no lines of a log, and its numbers would take seconds
 # Tools wrap base64 after 64 or 76 characters; our own margin may precede the next line.
 _WRAP = re.compile(r"(?<=[A-Za-z0-9+/_-])\r?\n[ \t|]*(?=[A-Za-z0-9+/_=-])")
@@ -121,6 +124,9 @@ if TYPE_CHECKING:
 
 def views(text: str) -> Iterator[tuple[View, bool]]:
     """Yield the text and its decoded views, each with whether lines were joined."""
+    if not _may_be_encoded(text):  # as most of a state: each further search would cost as much as this one
+        yield View(text), False
+        return
     level, seen = [View(text)], {text}
     for _ in range(LONGEST_CHAIN + 1):
         following: list[View] = []
@@ -135,6 +141,11 @@ def views(text: str) -> Iterator[tuple[View, bool]]:
                         seen.add(further.text)
                         following.append(further)
         level = following
+
+
+def _may_be_encoded(text: str) -> bool:
+    """Return whether a text has a character that begins an escape or wraps a line, or enough numbers for a dump."""
+    return bool(_SPECIAL.search(text)) or (sum(map(text.count, _BETWEEN_NUMBERS)) >= 3 and bool(_NUMBERS.search(text)))
 
 
 def _escapes_in(text: str) -> Iterator[re.Pattern[str]]:

@@ -27,7 +27,8 @@ _FOUND = 8  # characters; a shorter value that only may be a secret is taken for
 _HEAD = 4  # leading characters by which candidates are found
 _LONG = 34  # bytes; in base64 a longer value takes several lines, which may be logged separately
 _PIECE = 12  # characters of base64 by which such a line is found
-_WRAPPED = re.compile(r"(?:^|(?<=[\s|]))[A-Za-z0-9+/_-]{12,}(?=={0,2}\s*$)", re.MULTILINE)
+_GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\s*$"  # as at the end of most lines of a log
+_WRAPPED = re.compile(rf"(?:^|(?<=[\s|]))(?!{_GUID})[A-Za-z0-9+/_-]{{12,}}(?=={{0,2}}\s*$)", re.MULTILINE)
 _CACHED = 20_000  # number of texts whose masked form is cached; a state is saved repeatedly
 # A password in a URL, and the secret parts of a connection string or signed address.
 _PARTS = re.compile(

@@ -6,6 +6,7 @@ Each function returns the exit code; `open_state` creates the command's StateMan
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from draftgenie_azure import cli
 from draftgenie_azure import state as state_package
@@ -103,7 +104,7 @@ def move(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_stat
     if args.dry_run:
         reporter.message(f"would move the state from {here.where} to {there.where}")
         return SUCCESS
-    with locked(here, args, reporter), locked(there, args, reporter, first=state_document.dump(here.state)):
+    with locked(here, args, reporter), locked(there, args, reporter, first=partial(state_document.dump, here.state)):
         aside = state_package.replacing.move(here, there)
     hint = f"From now on: advanced.state_storage: {args.move_state}, or AZURE_STATE_STORAGE={args.move_state}"
     lines = [f"The state is in {there.where} now; the one in {here.where} is now {aside}.", hint]
@@ -130,7 +131,7 @@ def unlock(args: argparse.Namespace, raw: RawConfig, reporter: Reporter, open_st
 
 
 def locked(
-    state: StateStore, args: argparse.Namespace, reporter: Reporter, *, first: bytes | None = None
+    state: StateStore, args: argparse.Namespace, reporter: Reporter, *, first: Callable[[], bytes] | None = None
 ) -> AbstractContextManager[None]:
     """Context that holds the lock on the state, reloaded under it."""
     return state.locked(timeout=args.lock_timeout, report=reporter.message, first=first)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from draftgenie_azure.state.lock import Waiting
 
 
@@ -58,10 +60,10 @@ class Backend(Protocol):
     def write_companion(self, name: str, data: bytes | None) -> None:
         """Replace such a document atomically, or delete it; only for the lock's holder."""
 
-    def lock(self, holder: bytes, *, waiting: Waiting, first: bytes) -> Lock:
+    def lock(self, holder: bytes, *, waiting: Waiting, first: Callable[[], bytes]) -> Lock:
         """Acquire the lock. Raises StateLockedError if another run holds it.
 
-        `first` is stored if there is no state yet and the storage needs an object to lock.
+        What `first` returns is stored if there is no state yet and the storage needs an object to lock.
         """
 
     def holder(self) -> bytes | None:

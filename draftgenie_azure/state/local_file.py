@@ -12,7 +12,7 @@ from draftgenie_azure.state.private_files import open_regular, why_foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from draftgenie_azure.state.backend import Lock
     from draftgenie_azure.state.lock import Waiting
@@ -168,7 +168,7 @@ class LocalBackend:
 
     # --- lock ---
 
-    def lock(self, holder: bytes, *, waiting: Waiting, first: bytes) -> Lock:
+    def lock(self, holder: bytes, *, waiting: Waiting, first: Callable[[], bytes]) -> Lock:
         """Acquire a kernel lock, which ends with its holder's process."""
         lock = state_package.lock.LocalLock(beside(self.path, "lock"), holder, where=self.path)
         lock.acquire(waiting)

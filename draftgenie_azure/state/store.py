@@ -187,29 +187,35 @@ class StateStore:
         return not self._is_over and (self._lock is None or self._lock.held())
 
     def lock(
-        self, *, timeout: float = 0.0, report: Callable[[str], None] = lambda text: None, first: bytes | None = None
+        self,
+        *,
+        timeout: float = 0.0,
+        report: Callable[[str], None] = lambda text: None,
+        first: Callable[[], bytes] | None = None,
     ) -> None:
         """Acquire the lock and reload the document, which may have changed since.
 
         Args:
             timeout: seconds to wait for another run's lock.
             report: called with a line that names the holder.
-            first: stored if there is no state yet and the lock needs an object.
+            first: returns what is stored if there is no state yet and the lock needs an object.
 
         Raises:
             StateLockedError: another run holds it.
             StateError: it cannot be locked, or the stored state is unusable.
         """
         waiting = state_package.lock.Waiting(timeout, report, self._instead_of_waiting)
-        if first is None:
-            first = state_document.dump(self.state | {"serial": self.state["serial"] + 1})
         self._is_over, self.failure = False, None
-        self._lock = self.backend.lock(state_package.lock.Holder.this_process().dump(), waiting=waiting, first=first)
+        holder = state_package.lock.Holder.this_process().dump()
+        self._lock = self.backend.lock(holder, waiting=waiting, first=first or self._first)
         try:
             self.state = self._load_state()
         except BaseException:  # including Ctrl-C: otherwise the lock would never be released
             self.unlock()
             raise
+
+    def _first(self) -> bytes:
+        return state_document.dump(self.state | {"serial": self.state["serial"] + 1})
 
     def _load_state(self) -> dict[str, Any]:
         return self.loaded(self.backend.load())

@@ -124,7 +124,7 @@ def test_links_beside_the_state_are_not_followed(suffix: str, shared: Path, tmp_
     try:
         from draftgenie_azure.state.lock import Waiting
 
-        lock = backend.lock(b"{}", waiting=Waiting(), first=b"")
+        lock = backend.lock(b"{}", waiting=Waiting(), first=bytes)
         backend.load()
         backend.save(b"state")
         lock.release()

@@ -55,7 +55,7 @@ def opened(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Open:
 
 
 def _lock(backend: Any, timeout: float = 0.0, tell: Callable[[str], None] = lambda text: None) -> Any:
-    return backend.lock(Holder.this_process().dump(), waiting=Waiting(timeout, tell), first=b"first")
+    return backend.lock(Holder.this_process().dump(), waiting=Waiting(timeout, tell), first=lambda: b"first")
 
 
 def test_missing_state_is_none_and_not_empty(opened: Open) -> None:

@@ -141,10 +141,10 @@ def test_lock_that_changed_its_holder_is_not_broken(azurite: Azurite, tmp_path: 
         return open_blob(values, {"AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string})
 
     one, two, store = backend(), backend(), StateStore(backend(), str(tmp_path / STATE))
-    first = one.lock(b'{"who": "one", "process_id": 1}', waiting=Waiting(), first=b"{}")
+    first = one.lock(b'{"who": "one", "process_id": 1}', waiting=Waiting(), first=lambda: b"{}")
     assert "one on" in str(store.holder())
     first.release()
-    second = two.lock(b'{"who": "two", "process_id": 2}', waiting=Waiting(), first=b"{}")
+    second = two.lock(b'{"who": "two", "process_id": 2}', waiting=Waiting(), first=lambda: b"{}")
     two.load()
 
     with pytest.raises(StateError, match="another run than the one that was shown"):

@@ -239,7 +239,7 @@ class BlobBackend:
 
     # --- lock ---
 
-    def lock(self, holder: bytes, *, waiting: Waiting, first: bytes) -> Lock:
+    def lock(self, holder: bytes, *, waiting: Waiting, first: Callable[[], bytes]) -> Lock:
         """Acquire the blob's lease; a missing blob is created first, since only an existing one can be leased."""
         lease = str(uuid.uuid4())
         while True:
@@ -248,7 +248,7 @@ class BlobBackend:
                 self._with_retries("locked", lambda: self._acquire(lease))
                 break
             except ResourceNotFoundError:
-                self._create(first)
+                self._create(first())
             except HttpResponseError as error:
                 if _code(error) not in ("LeaseAlreadyPresent", "LeaseIsBreakingAndCannotBeAcquired"):
                     raise self._failure("locked", error) from error
