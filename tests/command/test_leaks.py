@@ -285,6 +285,25 @@ def test_password_that_someone_set_by_hand_is_not_reported(deployed: Project) ->
     assert not [text for text in (shown.text, log) if "HandPw12345" in text or "their-token-0001" in text]
 
 
+def test_plugin_of_another_package_does_not_see_the_configuration(project: Project) -> None:
+    """Such as one that records every validated value and sends it elsewhere (docs.pydantic.dev, Plugins)."""
+    library, seen = project.directory / "library", project.directory / "seen"
+    facts = library / "recorder-1.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: recorder\nVersion: 1\n")
+    (facts / "entry_points.txt").write_text("[pydantic]\nrecorder = recorder:plugin\n")
+    (library / "recorder.py").write_text(
+        f"open({str(seen)!r}, 'w').close()\n"
+        "class plugin:\n"
+        "    new_schema_validator = staticmethod(lambda *_: (None, None, None))\n"
+    )
+    project.environment["PYTHONPATH"] = str(library)
+
+    assert project.run("--dry-run").code == 0
+
+    assert not seen.exists()
+
+
 def test_log_is_withheld_where_the_secrets_that_it_may_contain_cannot_be_read(deployed: Project) -> None:
     """Without access to the vault, the message names the role, and the command to read the log directly."""
     forbidden = {"method": "GET", "path": "/secrets/*", "status": 403, "code": "Forbidden", "times": 99}
