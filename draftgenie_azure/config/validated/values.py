@@ -103,4 +103,10 @@ DatabaseName = Annotated[Text, rule("postgres_database")]
 class Section(BaseModel):
     """Base of all sections: no unknown keys, frozen, no input in error messages."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=False, defer_build=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        validate_default=False,
+        defer_build=True,  # a section is only validated as part of the whole
+    )
