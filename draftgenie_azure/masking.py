@@ -56,6 +56,7 @@ class Mask:
 
     def forget(self) -> None:
         """Forget all secrets."""
+        self._generation = getattr(self, "_generation", 0) + 1
         self._known: set[str] = set()
         self._pending: list[str] = []
         self._names = ""
@@ -116,6 +117,13 @@ class Mask:
                 self.add_parts(value)
 
     # --- hiding ---
+
+    @property
+    def generation(self) -> int:
+        """A number that changes with the secrets: while it is the same, the same text is hidden in the same way."""
+        if self._pending:
+            self._index()
+        return self._generation
 
     def text(self, text: str) -> str:
         """Return a text without the secrets."""
@@ -208,6 +216,7 @@ class Mask:
             self._long += [value for value in self._pending if len(value.encode("utf-8", "replace")) >= _LONG]
             self._pieces = frozenset()
             self._cache = {}
+            self._generation += 1
             self._pending = []
 
     def _take(self, value: str) -> None:

@@ -8,6 +8,7 @@ import os
 from draftgenie_azure.digests import HASH_FORMAT
 from draftgenie_azure.errors import StateError
 from draftgenie_azure.masking import MASK
+from draftgenie_azure.state.rendering import Renderer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ _NEEDED = {"document": ("version", "lineage", "serial", "salt"), "resource": ("i
            "pin": ("run", "images"), "image": ("reference", "tag"),
            "operation": ("kind", "url")}
 
+_RENDERER = Renderer()
+
 # The content of a state; the other keys are about the document itself.
 SECTIONS = ("steps", "resources", "secrets", "operations")
 
@@ -83,13 +86,11 @@ def empty(*, lineage: str | None = None, salt: str | None = None, serial: int = 
 
 def dump(document: Mapping[str, Any]) -> bytes:
     """Serialise a document for storage: without secrets, sorted keys, indented by two spaces, final newline."""
-    document = MASK.document(document)
-    text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
     try:
-        return text.encode() + b"\n"
+        return _RENDERER.text(document).encode() + b"\n"
     except UnicodeEncodeError:
         # A path that is not UTF-8 has lone surrogates, which can only be written as escapes.
-        return json.dumps(document, sort_keys=True, indent=2, allow_nan=False).encode() + b"\n"
+        return json.dumps(MASK.document(document), sort_keys=True, indent=2, allow_nan=False).encode() + b"\n"
 
 
 def copy_for_keeping(document: Mapping[str, Any]) -> bytes:

@@ -20,6 +20,7 @@ from draftgenie_azure.cli.status import page
 from draftgenie_azure.cli.summary import Summary
 from draftgenie_azure.config import raw as configuration
 from draftgenie_azure.errors import StateError
+from draftgenie_azure.masking import MASK
 from draftgenie_azure.state import document as state_document
 from draftgenie_azure.steps import STEP_NAMES, STEPS
 
@@ -207,6 +208,41 @@ def test_any_valid_document_loads_and_saves_to_the_same_bytes(extra: dict[str, A
     data = state_document.dump(document)
 
     assert state_document.dump(state_document.parse(data, "x")) == data
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["steps", "resources", "later"]), st.text(), JSON), max_size=6))
+def test_document_changed_between_saves_is_stored_as_if_rendered_anew(changes: list[tuple[str, str, Any]]) -> None:
+    """A save renders only the entries that changed."""
+    document: dict[str, Any] = {"later": None, "resources": {}, "steps": {"a": 1, "b": [1, {"c": 2}]}}
+    for section, name, value in changes:
+        if not isinstance(document[section], dict) or name == "":
+            document[section] = value
+        elif name in document[section]:
+            del document[section][name]
+        else:
+            document[section][name] = value
+        plain = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False)
+
+        assert state_document.dump(document).decode() == f"{plain}\n"
+
+
+@pytest.fixture
+def no_secrets() -> Iterator[None]:
+    """Secrets of the test do not outlast it."""
+    yield
+    MASK.forget()
+
+
+@pytest.mark.usefixtures("no_secrets")
+def test_secret_added_later_is_hidden_in_an_entry_that_was_saved_before() -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["steps"]["create_databases"]["outputs"] = {"host": "before-Xk82hd72Kq1"}
+    assert b"Xk82hd72Kq1" in state_document.dump(document)
+
+    MASK.add("before-Xk82hd72Kq1")
+
+    assert b"Xk82hd72Kq1" not in state_document.dump(document)
 
 
 def test_name_that_is_not_unicode_survives() -> None:
