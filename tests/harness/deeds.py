@@ -79,8 +79,9 @@ def deactivate(project: Project, azure: Azure) -> None:
     app_id, properties = app(project, azure)
     names = revisions(project, azure)
     shares = str((properties["configuration"].get("ingress") or {}).get("traffic"))
-    if properties["configuration"]["activeRevisionsMode"] == "Multiple" and len(names) > 1 and names[-1] not in shares:
-        azure.send("POST", f"{app_id}/revisions/{names[-1]}/deactivate", APPS)
+    idle = [one for one in names if one != properties["latestRevisionName"] and one not in shares]
+    if properties["configuration"]["activeRevisionsMode"] == "Multiple" and idle:
+        azure.send("POST", f"{app_id}/revisions/{idle[-1]}/deactivate", APPS)
 
 
 def sidecar(project: Project, azure: Azure) -> None:
