@@ -18,6 +18,8 @@ from draftgenie_azure.errors import ConfigError
 
 # ------------------------------------------------------------------------------------------------------ robustness
 
+ENOUGH = 60  # seconds of the processor, of which these need at most two; a search that is not linear takes hours
+
 
 def test_two_hundred_services_are_read_in_time(good: Path) -> None:
     text = "services:\n" + "".join(
@@ -30,7 +32,7 @@ def test_two_hundred_services_are_read_in_time(good: Path) -> None:
     config = over(good, text)
 
     assert len(config.services) == 203
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < ENOUGH
 
 
 _WORKER = "services: {worker: "
@@ -62,7 +64,7 @@ def test_a_large_faulty_file_is_refused_in_time(good: Path, text: str) -> None:
     except ConfigError as error:
         assert len(error.faults) <= 200
         assert len(str(error)) < 100_000
-    assert time.process_time() - start < 3
+    assert time.process_time() - start < ENOUGH
 
 
 SHIPPED_LINES = SHIPPED.read_text().splitlines()

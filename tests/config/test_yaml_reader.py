@@ -27,11 +27,14 @@ def values(text: str, **environ: str) -> object:
     return document(text, **environ).values
 
 
+ENOUGH = 30  # seconds of the processor, of which these need less than one; what is not linear takes hours
+
+
 def fault(text: str | bytes, **environ: str) -> str:
     start = time.process_time()
     with pytest.raises(ConfigError) as caught:
         read_document("c.yaml", environ, text.encode() if isinstance(text, str) else text)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < ENOUGH
     assert len(caught.value.faults) == 1
     return str(caught.value.faults[0])
 
@@ -221,7 +224,7 @@ def test_a_long_but_harmless_file_is_read_in_time(text: str) -> None:
     start = time.process_time()
 
     assert document(text).values
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < ENOUGH
 
 
 def test_variables_cannot_swell_a_file_without_bound() -> None:
