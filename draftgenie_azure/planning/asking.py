@@ -83,21 +83,29 @@ def ask_first(
     answers = planned.answers or ask(session, planned.plan)
     for text in answers.notes:
         session.warn(text)
-    return [*_impossible(planned.plan, steps[0].name), *answers.errors]
+    return [*_impossible(planned.plan, steps[1:]), *answers.errors]
 
 
-def _impossible(plan: Plan, first: str) -> list[DeployerError]:
+def _impossible(plan: Plan, steps: Sequence[Step]) -> list[DeployerError]:
     """Return the errors of a plan that stop its run, each with the step that would fail.
 
+    As in a run, those of steps that need a failing one are left out: a region that changes is one error, not one of
+    every resource.
+
     Args:
-        first: the step that has already run.
+        steps: those that have not run yet, each after the ones that it needs.
     """
     found: list[DeployerError] = []
-    for step, error in plan.errors.items():
-        for part in error.parts:
-            if isinstance(part, _STOPPING) and step != first:
-                part.put_in_front(step)
-                found.append(part)
+    failing: set[str] = set()
+    for step in steps:
+        error = plan.errors.get(step.name)
+        stopping = [part for part in error.parts if isinstance(part, _STOPPING)] if error is not None else []
+        is_reached = failing.isdisjoint(step.needs)
+        if stopping or not is_reached:
+            failing.add(step.name)
+        for part in stopping if is_reached else ():
+            part.put_in_front(step.name)
+            found.append(part)
     return found
 
 
