@@ -52,11 +52,12 @@ class Mask:
 
     def __init__(self) -> None:
         self._lock = RLock()
+        self._generation = 0
         self.forget()
 
     def forget(self) -> None:
         """Forget all secrets."""
-        self._generation = getattr(self, "_generation", 0) + 1
+        self._generation += 1
         self._known: set[str] = set()
         self._pending: list[str] = []
         self._names = ""

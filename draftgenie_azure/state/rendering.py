@@ -36,7 +36,8 @@ class Renderer:
     def _section(self, key: str, value: Any) -> str:
         if not isinstance(value, dict) or not value:
             return self._part((key,), value)
-        return f"  {_compact(key)}: {{\n" + ",\n".join(self._entries(key, value)) + "\n  }"
+        (shown,) = MASK.document({key: None})
+        return f"  {_compact(shown)}: {{\n" + ",\n".join(self._entries(key, value)) + "\n  }"
 
     def _entries(self, key: str, section: Mapping[str, Any]) -> Iterator[str]:
         for name in sorted(section):

@@ -87,7 +87,7 @@ def test_identity_that_was_only_deleted_is_assigned_again_as_well(deployed: Proj
     assert deployed.deploy().ran() == {}
 
 
-def test_run_that_was_killed_after_the_roles_assigns_the_identity_in_the_next(deployed: Project) -> None:
+def test_run_that_failed_after_the_roles_assigns_the_identity_in_the_next(deployed: Project) -> None:
     """The step that deploys an app is not completed before the app has the identity."""
     with deployed.azure() as azure:
         new = create_identity_again(deployed, azure)
